@@ -2,8 +2,23 @@ import { defineConfig } from "vitest/config";
 
 // Native add-ons (lmdb, koffi) are not safe to load in worker threads that come and go, so every
 // project runs in child processes. Files that start real processes, mounts and listeners run one
-// after the other; the pure ones run side by side.
+// after the other, and after the pure ones, which run side by side.
 const rooms = ["vault", "ingest", "agent", "gateway", "fs", "appliance", "reference"];
+
+/** A project whose files have the machine to themselves, one at a time. */
+function sequential(name: string, folder: string, order: number, testTimeout: number) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: [`test/${folder}/**/*.test.ts`],
+      fileParallelism: false,
+      sequence: { groupOrder: order },
+      testTimeout,
+      hookTimeout: 120_000,
+    },
+  };
+}
 
 export default defineConfig({
   test: {
@@ -17,40 +32,15 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [...rooms.map((room) => `test/${room}/**/*.test.ts`), "test/tidy.test.ts"],
+          maxWorkers: "100%",
+          sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "faults",
-          include: ["test/faults/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 600_000,
-          hookTimeout: 120_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "bench",
-          include: ["test/bench/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-        },
-      },
+      sequential("e2e", "e2e", 1, 300_000),
+      sequential("faults", "faults", 2, 600_000),
+      sequential("bench", "bench", 3, 300_000),
     ],
   },
 });

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes sure that the outside programs are there which the tests compare with and mount by, then
+# runs everything. On Debian as root it installs what is missing; elsewhere it names it and goes on.
+set -eu
+cd "$(dirname -- "$0")/.."
+PATH=$PWD/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+# package:program that it brings
+missing=
+for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
+  qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon e2fsprogs:mkfs.ext4 curl:curl \
+  strace:strace git:git; do
+  command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
+done
+
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then
+    echo "installing for the tests:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of names on purpose
+    if ! { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing; } </dev/null >&2; then
+      echo "could not install$missing: tests that need them will fail or be skipped" >&2
+    fi
+  else
+    echo "missing (tests that need them will fail or be skipped):$missing" >&2
+  fi
+fi
+
+exec node test/run.ts "$@"

@@ -1,0 +1,77 @@
+// Runs lint and all tests, and counts them together. The last line is "N passed, N failed", with
+// ", N skipped" where something was; the exit status says the same. Arguments go to vitest.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+type Count = { passed: number; failed: number; skipped: number };
+
+/** The parts of vitest's JSON report that are counted. */
+type Report = {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: { status: string; assertionResults: { status: string }[] }[];
+};
+
+const bin = join(import.meta.dirname, "..", "node_modules", ".bin");
+
+/** Runs one of our tools with its output shown; gives its exit status (1 if it could not start or was killed). */
+function run(tool: string, args: readonly string[]): Promise<number> {
+  console.log(`\n$ ${[tool, ...args].join(" ")}`);
+  return new Promise((resolve) => {
+    const child = spawn(join(bin, tool), args, { stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", (error) => {
+      console.error(`${tool} did not start: ${error.message}`);
+      resolve(1);
+    });
+    child.on("close", (status) => resolve(status ?? 1));
+  });
+}
+
+/** Counts a report. A file that fails outside its tests (say, at import) is one failure more. */
+function countReport(report: Report, status: number): Count {
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"),
+  ).length;
+  const count = {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + brokenFiles,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+  // Vitest also fails for what belongs to no test: an unhandled rejection, a worker that died.
+  if (status !== 0 && count.failed === 0) count.failed = 1;
+  return count;
+}
+
+async function runVitest(args: readonly string[]): Promise<Count> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
+  const file = join(folder, "report.json");
+  try {
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+    const status = await run("vitest", ["run", ...reporters, ...args]);
+    return countReport(JSON.parse(readFileSync(file, "utf8")) as Report, status);
+  } catch (error) {
+    console.error(`vitest left no report: ${(error as Error).message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+for (const [tool, ...args] of [["biome", "check", "--error-on-warnings"], ["tsc"], ["knip"]] as const) {
+  if ((await run(tool, args)) === 0) total.passed += 1;
+  else total.failed += 1;
+}
+const tests = await runVitest(process.argv.slice(2));
+total.passed += tests.passed;
+total.failed += tests.failed;
+total.skipped += tests.skipped;
+
+console.log(
+  `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
+);
+process.exitCode = total.failed > 0 ? 1 : 0;
