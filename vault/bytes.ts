@@ -1,0 +1,216 @@
+// Reading and writing the byte layouts of docs/format.md: little-endian integers, LEB128 varints, hex.
+//
+// Invariants of ByteReader: never reads past its bytes (`truncated`), never copies, never allocates by a
+// number that it read. Of ByteWriter: bytes 0..length of its buffer are what was written.
+import { ErrorCode, HoldfastError } from "./errors.ts";
+
+/** Most bytes of a varint: 8 groups of 7 bits hold every value below 2^53. */
+const varintBytesMax = 8;
+
+/** The same memory as a Buffer, without copying. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString("hex");
+}
+
+/**
+ * Bytes of a lower-case hex text; with `bytes`, exactly so many.
+ * @throws HoldfastError corrupt for other characters, upper case, odd or unexpected length
+ */
+export function fromHex(text: string, bytes?: number): Buffer {
+  if (bytes !== undefined && text.length !== bytes * 2) {
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      `expected ${bytes} bytes in hex, found ${text.length} characters`,
+    );
+  }
+  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) {
+    throw new HoldfastError(ErrorCode.corrupt, "not a lower-case hex text");
+  }
+  return Buffer.from(text, "hex");
+}
+
+/** Whether both have the same bytes. Not constant-time: for secrets and tags use timingSafeEqual. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+/** Order of bytes, shorter first where one is a prefix: negative, 0 or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/** Whether every byte is zero. Compares memory in blocks, so that it runs at memory speed. */
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += zeros.length) {
+    const length = Math.min(zeros.length, bytes.length - at);
+    if (zeros.compare(bytes, at, at + length, 0, length) !== 0) return false;
+  }
+  return true;
+}
+
+const zeros = Buffer.alloc(64 * 1024);
+
+/** Bytes that `writer.varint(value)` writes. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length++;
+  return length;
+}
+
+/** Reads a byte string front to back. */
+export class ByteReader {
+  /** Where the next read starts. */
+  offset = 0;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = asBuffer(bytes);
+  }
+
+  /** Bytes that are left. */
+  get remaining(): number {
+    return this.#bytes.length - this.offset;
+  }
+
+  #take(length: number): number {
+    const start = this.offset;
+    if (length > this.#bytes.length - start) {
+      throw new HoldfastError(
+        ErrorCode.truncated,
+        `needs ${length} bytes at ${start}, has ${this.remaining}`,
+      );
+    }
+    this.offset = start + length;
+    return start;
+  }
+
+  u8(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  u16(): number {
+    return this.#bytes.readUInt16LE(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#take(4));
+  }
+
+  u64(): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(8));
+  }
+
+  i64(): bigint {
+    return this.#bytes.readBigInt64LE(this.#take(8));
+  }
+
+  /**
+   * An unsigned LEB128 number below 2^53 in its shortest form.
+   * @throws HoldfastError truncated; corrupt for a longer form or a larger number
+   */
+  varint(): number {
+    const bytes = this.#bytes;
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < varintBytesMax; i++, scale *= 0x80) {
+      const byte = bytes[this.#take(1)]!;
+      value += (byte & 0x7f) * scale;
+      if (byte >= 0x80) continue;
+      if (byte === 0 && i > 0) throw new HoldfastError(ErrorCode.corrupt, "varint not in its shortest form");
+      if (value > Number.MAX_SAFE_INTEGER)
+        throw new HoldfastError(ErrorCode.corrupt, "varint of 2^53 or more");
+      return value;
+    }
+    throw new HoldfastError(ErrorCode.corrupt, "varint longer than 8 bytes");
+  }
+
+  /** The next `length` bytes as a view. */
+  bytes(length: number): Buffer {
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** @throws HoldfastError corrupt when bytes are left */
+  end(): void {
+    if (this.remaining !== 0) {
+      throw new HoldfastError(ErrorCode.corrupt, `${this.remaining} unexpected bytes at the end`);
+    }
+  }
+}
+
+/** Builds a byte string front to back in one growing buffer. Out-of-range numbers are a RangeError. */
+export class ByteWriter {
+  /** Bytes written since the start or the last reset(). */
+  length = 0;
+  #buffer: Buffer;
+
+  constructor(initial = 256) {
+    this.#buffer = Buffer.allocUnsafe(Math.max(initial, 16));
+  }
+
+  #take(length: number): number {
+    const start = this.length;
+    const end = start + length;
+    if (end > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, start);
+      this.#buffer = grown;
+    }
+    this.length = end;
+    return start;
+  }
+
+  u8(value: number): void {
+    const at = this.#take(1);
+    this.#buffer.writeUInt8(value, at);
+  }
+
+  u16(value: number): void {
+    const at = this.#take(2);
+    this.#buffer.writeUInt16LE(value, at);
+  }
+
+  u32(value: number): void {
+    const at = this.#take(4);
+    this.#buffer.writeUInt32LE(value, at);
+  }
+
+  u64(value: bigint): void {
+    const at = this.#take(8);
+    this.#buffer.writeBigUInt64LE(value, at);
+  }
+
+  i64(value: bigint): void {
+    const at = this.#take(8);
+    this.#buffer.writeBigInt64LE(value, at);
+  }
+
+  /** An integer from 0 to 2^53 - 1 as shortest LEB128. */
+  varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a varint: ${value}`);
+    let at = this.#take(varintLength(value));
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#buffer[at++] = (rest % 0x80) | 0x80;
+    this.#buffer[at] = rest;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    const at = this.#take(bytes.length);
+    this.#buffer.set(bytes, at);
+  }
+
+  /** A copy of what was written; the writer can go on or be reset. */
+  finish(): Buffer {
+    return Buffer.from(this.#buffer.subarray(0, this.length));
+  }
+
+  /** Starts again with the same memory. */
+  reset(): void {
+    this.length = 0;
+  }
+}

@@ -1,0 +1,71 @@
+// Every magic, width and type number of docs/format.md in one place.
+
+export const formatVersion = 1;
+
+/** Magics are 4 ASCII characters; the values are their bytes as one little-endian u32. */
+export const Magic = {
+  record: magicNumber("HFr1"),
+  pack: magicNumber("HFp1"),
+  frame: magicNumber("HFf1"),
+  trailer: magicNumber("HFt1"),
+  footer: magicNumber("HFe1"),
+  snapshot: magicNumber("HFs1"),
+} as const;
+
+function magicNumber(text: string): number {
+  return Buffer.from(text, "latin1").readUInt32LE(0);
+}
+
+/** What a record holds (section 5). `partial` is reserved. */
+export const RecordType = { data: 1, directory: 2, extents: 3, xattrs: 4, partial: 5 } as const;
+export type RecordType = (typeof RecordType)[keyof typeof RecordType];
+
+/** How a record's payload is stored. */
+export const Compression = { stored: 0, zstd: 1 } as const;
+export type Compression = (typeof Compression)[keyof typeof Compression];
+
+/** What a pack holds (section 7.1). */
+export const PackKind = { data: 1, metadata: 2 } as const;
+export type PackKind = (typeof PackKind)[keyof typeof PackKind];
+
+/** Widths in bytes. */
+export const Width = {
+  id: 32,
+  iv: 16,
+  tag: 16,
+  vaultId: 16,
+  deviceId: 16,
+  itemId: 16,
+  key: 32,
+  /** The plain length inside a sealed body. */
+  plainLength: 4,
+  /** Record header without `heals` and references. */
+  recordHeader: 72,
+  /** What recordLengthFromHeader needs to see. */
+  recordPrefix: 24,
+  heals: 32,
+  packHeader: 32,
+  packNonce: 16,
+  frame: 64,
+  /** Truncated SHA-256 of a record in frames and trailers. */
+  recordHash: 16,
+  trailerHeader: 16,
+  trailerRow: 64,
+  footer: 72,
+  snapshotHeader: 156,
+  extentPageHeader: 16,
+  extentRow: 16,
+  directoryPageHeader: 8,
+} as const;
+
+/** Flag bits of a record header. */
+export const RecordFlag = { heals: 1 } as const;
+
+/** Flag bits of a snapshot header. */
+export const SnapshotFlag = { incomplete: 1 } as const;
+
+/** The ordinal that stands for a hole in an extent page. */
+export const holeOrdinal = 0xffff_ffff;
+
+/** KDF suites of section 4. */
+export const KdfSuite = { pbkdf2HmacSha512: 1 } as const;
