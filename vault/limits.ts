@@ -38,6 +38,8 @@ export const limits = {
   /** More extents than this move from the directory entry to extent pages. */
   inlineExtentsMax: 8,
   nameBytesMax: 1024,
+  /** Name of a user or group, in UTF-8. */
+  ownerNameBytesMax: 256,
   symlinkBytesMax: 32 * KiB,
   inlineXattrBytesMax: 1 * KiB,
   xattrBlobBytesMax: 4 * MiB,
@@ -70,7 +72,7 @@ assertRelation(
   "a bundle below its minimum takes any bundled file",
 );
 assertRelation(limits.bundleBytesMax <= limits.plainBytesMax, "bundleBytesMax <= plainBytesMax");
-assertRelation(limits.extentRowsMax * 16 + 16 <= limits.pageBytesMax, "a full extent page fits a page");
+assertRelation(limits.extentRowsMax * 16 + 8 <= limits.pageBytesMax, "a full extent page fits a page");
 assertRelation(limits.extentRowsMax <= limits.refsPerRecordMax, "an extent page's refs fit a record");
 assertRelation(
   limits.nameBytesMax + limits.symlinkBytesMax + limits.inlineXattrBytesMax + 2048 <= limits.pageBytesMax,

@@ -53,7 +53,7 @@ export const Width = {
   trailerRow: 64,
   footer: 72,
   snapshotHeader: 156,
-  extentPageHeader: 16,
+  extentPageHeader: 8,
   extentRow: 16,
   directoryPageHeader: 8,
 } as const;
