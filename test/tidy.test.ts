@@ -5,6 +5,7 @@ import { ErrorCode } from "../vault/errors.ts";
 import { checkErrorPage } from "./tidy/errors.ts";
 import { type SourceFile, trackedFiles, typescriptOf } from "./tidy/files.ts";
 import { checkImports } from "./tidy/imports.ts";
+import { checkLock } from "./tidy/lock.ts";
 import {
   checkClock,
   checkLengths,
@@ -164,5 +165,25 @@ describe("docs/errors.md", () => {
   test("documents exactly the codes that there are", () => {
     const page = files.find(({ path }) => path === "docs/errors.md")?.text ?? "";
     expect(checkErrorPage(page, Object.values(ErrorCode))).toEqual([]);
+  });
+});
+
+describe("package-lock.json", () => {
+  const hashed = { integrity: "sha512-x" };
+  const lock = (packages: object) => JSON.stringify({ packages });
+
+  test("holes are caught when planted", () => {
+    const a = { ...hashed, optionalDependencies: { b: "1.0.0" } };
+    expect(checkLock(lock({ "": {}, "node_modules/a": a, "node_modules/b": hashed }))).toEqual([]);
+    expect(checkLock(lock({ "": {}, "node_modules/a": a, "node_modules/a/node_modules/b": hashed }))).toEqual(
+      [],
+    );
+    expect(checkLock(lock({ "": {}, "node_modules/a": a }))).toHaveLength(1);
+    expect(checkLock(lock({ "": {}, "node_modules/b": {} }))).toHaveLength(1);
+  });
+
+  test("is whole here", () => {
+    const text = files.find(({ path }) => path === "package-lock.json")?.text ?? "{}";
+    expect(checkLock(text)).toEqual([]);
   });
 });
