@@ -70,7 +70,8 @@ describe("imports", () => {
   });
 
   test("go one way here", () => {
-    expect(checkImports(sources)).toEqual([]);
+    // But for this file, whose planted imports are text.
+    expect(checkImports(sources.filter(({ path }) => path !== "test/tidy.test.ts"))).toEqual([]);
   });
 });
 
