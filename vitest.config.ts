@@ -25,7 +25,6 @@ export default defineConfig({
     pool: "forks",
     environment: "node",
     watch: false,
-    passWithNoTests: true,
     projects: [
       {
         extends: true,
