@@ -1,0 +1,134 @@
+// npm run bench: measures Holdfast beside restic and borg. docs/benchmarks.md says what each row means.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import type { Context } from "./cases/context.ts";
+import { largeRun } from "./cases/large.ts";
+import { standardRun } from "./cases/standard.ts";
+import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
+import { BenchFailure } from "./failure.ts";
+import { claimFolder } from "./folder.ts";
+import { endEverything } from "./lifetimes.ts";
+import { checkFreeSpace, describeMachine } from "./machine.ts";
+import { type Options, parseOptions, usage } from "./options.ts";
+import { borg } from "./peers/borg.ts";
+import { holdfast } from "./peers/holdfast.ts";
+import { installPeers } from "./peers/install.ts";
+import { type Peer, type PeerDescription, PeerName } from "./peers/peer.ts";
+import { restic } from "./peers/restic.ts";
+import { type Report, renderReport, summarizeUsage } from "./report/report.ts";
+import { evaluate, largeRows, standardRows } from "./rows.ts";
+import { collectSamples, type Samples } from "./samples.ts";
+import { fullScale, largeScale, tinyLargeScale, tinyScale } from "./scale.ts";
+
+const allPeers: readonly Peer[] = [holdfast, restic, borg];
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  if (options.caches === "cold" && process.getuid?.() !== 0) throw new BenchFailure("--cold needs root");
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  process.once("exit", claimFolder(options.dir));
+  const report = await runAll(options);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  process.stdout.write(`${renderReport(report)}\n`);
+  const missed = report.rows.filter((row) => row.verdict === "fail");
+  if (missed.length > 0) say(`goals missed: ${missed.map((row) => row.id).join(", ")}`);
+  return options.check && missed.length > 0 ? 1 : 0;
+}
+
+async function runAll(options: Options): Promise<Report> {
+  const scale = options.tiny ? tinyScale : fullScale;
+  const bigScale = options.tiny ? tinyLargeScale : largeScale;
+  const started = new Date().toISOString();
+  const peers = choosePeers(options);
+  const described: Partial<Record<PeerName, PeerDescription>> = {};
+  for (const peer of peers) described[peer.name] = peer.describe() ?? { version: "unknown", flags: [] };
+  const runs = options.runs ?? (options.large ? 1 : scale.runs);
+  checkFreeSpace(options.dir, options.large ? bigScale.freeBytes : scale.freeBytes);
+  const samples = collectSamples();
+  const context: Context = { dir: options.dir, peers, caches: options.caches, samples, say };
+
+  let input: Record<string, number>;
+  if (options.large) {
+    for (let run = 0; run < runs; run++) await largeRun(context, bigScale, options.seed);
+    input = { files: bigScale.files, sparse_bytes: bigScale.sparseBytes, chunks: bigScale.indexChunks };
+  } else {
+    const corpus = prepareCorpus(options.dir, scale, options.seed, say);
+    say(`corpus: ${corpus.files} files, ${corpus.bytes} bytes; image: ${corpus.imageBytes} bytes`);
+    for (let run = 0; run < runs; run++) await standardRun(context, corpus, options.phases, run);
+    input = describeInput(corpus, scale);
+  }
+  addMemoryRows(samples);
+  return {
+    schema: 1,
+    mode: `${options.large ? "large" : "standard"}${options.tiny ? " (tiny: figures mean nothing)" : ""}`,
+    started,
+    seed: options.seed,
+    runs,
+    caches: options.caches,
+    machine: describeMachine(options.dir),
+    input,
+    peers: described,
+    rows: evaluate(options.large ? largeRows : standardRows(options.mountCacheBytes), samples),
+    ...summarizeUsage(samples),
+  };
+}
+
+function describeInput(corpus: Corpus, scale: typeof fullScale): Record<string, number> {
+  return {
+    files: corpus.files,
+    bytes: corpus.bytes,
+    entries: corpus.entries,
+    edited_files: scale.editedFiles,
+    image_bytes: scale.imageBytes,
+    image_edits: scale.imageEdits,
+    image_edit_bytes: scale.imageEditBytes,
+  };
+}
+
+/** The bound on memory is for every step, so the worst step of all runs is what counts. */
+function addMemoryRows(samples: Samples): void {
+  for (const role of ["agent", "gateway"]) {
+    const peaks = samples
+      .usages()
+      .filter((series) => series.column === PeerName.holdfast && series.role === role)
+      .flatMap((series) => series.usages.map((one) => one.peakMemory));
+    if (peaks.length > 0) samples.add(`${role}-memory`, PeerName.holdfast, Math.max(...peaks));
+  }
+}
+
+// A tiny run takes what is there; a real one wants all that were asked for.
+function choosePeers(options: Options): Peer[] {
+  const names = options.peers ?? (options.large ? [PeerName.holdfast] : Object.values(PeerName));
+  const wanted = allPeers.filter((peer) => names.includes(peer.name));
+  const missing = (): Peer[] =>
+    wanted.filter((peer) => peer.name !== PeerName.holdfast && peer.describe() === undefined);
+  if (!options.tiny && missing().length > 0) installPeers(say);
+  const present = wanted.filter((peer) => peer.describe() !== undefined);
+  for (const peer of wanted)
+    if (!present.includes(peer)) say(`${peer.name} is not there; its columns stay empty`);
+  if (present.length === 0 && !options.large) throw new BenchFailure("there is no program to measure");
+  return present;
+}
+
+for (const [signal, number] of [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGHUP", 1],
+] as const) {
+  process.on(signal, () => process.exit(128 + number));
+}
+// Before the folder is given back, which main registers later: what still runs or is mounted there must go first.
+process.on("exit", endEverything);
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof BenchFailure)) throw error;
+  say(`bench: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,100 @@
+// The command line of the benchmark.
+
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Phase } from "./cases/standard.ts";
+import { BenchFailure } from "./failure.ts";
+import type { CacheState } from "./measure/caches.ts";
+import { PeerName } from "./peers/peer.ts";
+
+export const usage = `npm run bench -- [--runs N] [--dir DIR] [--json FILE] [--peers LIST] [--phases LIST] [--cold] [--large] [--tiny] [--check]
+
+  --runs N        how often everything is done (default: 5; 1 with --tiny and --large)
+  --dir DIR       where corpus and repositories are made; the corpus stays for the next time (default: ${join(tmpdir(), "holdfast-bench")})
+  --json FILE     also write the report as JSON
+  --peers LIST    of ${Object.values(PeerName).join(",")} (default: all; --large: holdfast)
+  --phases LIST   of ${Object.values(Phase).join(",")} (default: all)
+  --cold          drop the kernel's caches before every step (root only)
+  --large         a million files, a 20 GiB sparse file and ten million chunks instead
+  --tiny          a few hundred files: shows that everything works, its figures mean nothing
+  --check         exit status 1 when a goal is missed
+  --seed TEXT     chooses which files and places are edited (default: holdfast)
+  --mount-cache N bytes of cache the Holdfast mount is configured to keep, on top of its memory goal (default: 0)`;
+
+export type Options = {
+  readonly runs: number | undefined;
+  readonly dir: string;
+  readonly json: string | undefined;
+  readonly peers: readonly PeerName[] | undefined;
+  readonly phases: ReadonlySet<Phase>;
+  readonly caches: CacheState;
+  readonly large: boolean;
+  readonly tiny: boolean;
+  readonly check: boolean;
+  readonly seed: string;
+  readonly mountCacheBytes: number;
+};
+
+/** Reads the arguments after the program's name; undefined when help is asked for. Throws BenchFailure on a wrong one. */
+export function parseOptions(args: readonly string[]): Options | undefined {
+  const values = parse(args);
+  if (values.help) return undefined;
+  return {
+    runs: values.runs === undefined ? undefined : wholeNumber("--runs", values.runs, 1),
+    dir: resolve(values.dir),
+    json: values.json === undefined ? undefined : resolve(values.json),
+    peers: values.peers === undefined ? undefined : listOf("--peers", values.peers, Object.values(PeerName)),
+    phases: new Set(
+      values.phases === undefined
+        ? Object.values(Phase)
+        : listOf("--phases", values.phases, Object.values(Phase)),
+    ),
+    caches: values.cold ? "cold" : "warm",
+    large: values.large,
+    tiny: values.tiny,
+    check: values.check,
+    seed: values.seed,
+    mountCacheBytes: wholeNumber("--mount-cache", values["mount-cache"], 0),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        runs: { type: "string" },
+        dir: { type: "string", default: join(tmpdir(), "holdfast-bench") },
+        json: { type: "string" },
+        peers: { type: "string" },
+        phases: { type: "string" },
+        cold: { type: "boolean", default: false },
+        large: { type: "boolean", default: false },
+        tiny: { type: "boolean", default: false },
+        check: { type: "boolean", default: false },
+        seed: { type: "string", default: "holdfast" },
+        "mount-cache": { type: "string", default: "0" },
+        help: { type: "boolean", default: false, short: "h" },
+      },
+    }).values;
+  } catch (error) {
+    throw new BenchFailure(`${(error as Error).message}\n${usage}`);
+  }
+}
+
+function wholeNumber(flag: string, text: string, atLeast: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < atLeast) {
+    throw new BenchFailure(`${flag} takes a whole number from ${atLeast} up, not "${text}"`);
+  }
+  return value;
+}
+
+function listOf<T extends string>(flag: string, text: string, known: readonly T[]): T[] {
+  return text.split(",").map((word) => {
+    const found = known.find((name) => name === word);
+    if (found === undefined) throw new BenchFailure(`${flag}: "${word}" is none of ${known.join(", ")}`);
+    return found;
+  });
+}

@@ -1,0 +1,83 @@
+// How big a run is. `full` is what the figures are about; `tiny` is the same steps in seconds, for the test suite.
+
+const MIB = 1 << 20;
+const GIB = 1 << 30;
+
+export type Scale = {
+  readonly mode: "full" | "tiny";
+  /** The corpus takes trees in order until both floors are reached. */
+  readonly trees: readonly string[];
+  readonly minFiles: number;
+  readonly minBytes: number;
+  /** Files above this are left out, so that one of them cannot be the corpus. */
+  readonly maxFileBytes: number;
+  readonly editedFiles: number;
+  readonly imageBytes: number;
+  readonly imageEdits: number;
+  readonly imageEditBytes: number;
+  readonly runs: number;
+  /** Free bytes wanted below --dir: corpus, image, one repository per peer and one restored tree. */
+  readonly freeBytes: number;
+};
+
+const trees = ["/usr/share", "/usr/bin", "/usr/lib", "/usr/include", "/usr/local", "/opt", "/var/lib"];
+
+/** The measured case: at least 1 GB in 45,000 real files, and a 2 GiB image. */
+export const fullScale: Scale = {
+  mode: "full",
+  trees,
+  minFiles: 45_000,
+  minBytes: 1e9,
+  maxFileBytes: 128 * MIB,
+  editedFiles: 1_000,
+  imageBytes: 2 * GIB,
+  imageEdits: 20,
+  imageEditBytes: MIB,
+  runs: 5,
+  freeBytes: 14 * GIB,
+};
+
+/** The same steps on a few hundred files, so that they cannot rot. Its figures mean nothing. */
+export const tinyScale: Scale = {
+  mode: "tiny",
+  trees,
+  minFiles: 400,
+  minBytes: 4e6,
+  maxFileBytes: 2 * MIB,
+  editedFiles: 20,
+  imageBytes: 16 * MIB,
+  imageEdits: 4,
+  imageEditBytes: 64 * 1024,
+  runs: 1,
+  freeBytes: GIB,
+};
+
+/** The cases of `--large`. */
+export type LargeScale = {
+  readonly files: number;
+  readonly filesPerFolder: number;
+  readonly sparseBytes: number;
+  readonly sparseDataBytes: number;
+  readonly indexChunks: number;
+  readonly freeBytes: number;
+};
+
+/** A million files, a 20 GiB file that is a quarter data, ten million chunks. */
+export const largeScale: LargeScale = {
+  files: 1_000_000,
+  filesPerFolder: 1_000,
+  sparseBytes: 20 * GIB,
+  sparseDataBytes: 5 * GIB,
+  indexChunks: 10_000_000,
+  freeBytes: 40 * GIB,
+};
+
+/** `--large --tiny`: the same cases, small. */
+export const tinyLargeScale: LargeScale = {
+  files: 500,
+  filesPerFolder: 100,
+  sparseBytes: 64 * MIB,
+  sparseDataBytes: 8 * MIB,
+  indexChunks: 20_000,
+  freeBytes: GIB,
+};

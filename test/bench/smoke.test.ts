@@ -1,0 +1,129 @@
+// The whole benchmark, tiny: it must work end to end, give every row, and leave nothing behind.
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { mountsBelow } from "./lifetimes.ts";
+import { holdfast } from "./peers/holdfast.ts";
+import { PeerName } from "./peers/peer.ts";
+import type { Report } from "./report/report.ts";
+import { largeRows, standardRows } from "./rows.ts";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "bench-smoke-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const programExists = holdfast.describe() !== undefined;
+const peersExist = ["restic", "borg"].some((name) => spawnSync(name, ["--help"]).status === 0);
+
+function bench(...args: string[]) {
+  return spawnSync(process.execPath, [MAIN, "--dir", dir, ...args], { encoding: "utf8" });
+}
+
+/** Processes whose command line or working folder speaks of `dir`. */
+function processesIn(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
+
+function expectNothingLeft(): void {
+  expect(mountsBelow(dir)).toEqual([]);
+  expect(processesIn(dir)).toEqual([]);
+  expect(existsSync(join(dir, "run"))).toBe(false);
+}
+
+describe.runIf(programExists || peersExist)("standard run", () => {
+  test("every row is there for every program, with figures that can be", () => {
+    const json = join(dir, "report.json");
+    const result = bench("--tiny", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report).toMatchObject({ schema: 1, runs: 1, caches: "warm", seed: "holdfast" });
+    const programs = Object.keys(report.peers) as PeerName[];
+    if (programExists) expect(programs).toContain(PeerName.holdfast);
+
+    const ids = standardRows(0).map((row) => row.id);
+    const own = ids.filter((id) => /memory$|^cache-lost|^second-device/.test(id));
+    for (const program of programs) {
+      const expected =
+        program === PeerName.holdfast ? ids : ids.filter((id) => !own.includes(id) || id === "mount-memory");
+      for (const id of expected) {
+        const samples = report.rows.find((row) => row.id === id)?.columns[program]?.samples;
+        expect(samples, `${program} has no figure for ${id}`).toHaveLength(1);
+        expect(
+          samples?.every((value) => Number.isFinite(value) && value >= 0),
+          `${program} ${id}`,
+        ).toBe(true);
+      }
+      const roles = report.resources.filter((one) => one.column === program && one.row === "first");
+      expect(roles.map((one) => one.role)).toEqual(
+        program === PeerName.holdfast ? ["agent", "gateway"] : [program],
+      );
+      for (const { cpuSeconds, peakMemory } of roles) {
+        expect(cpuSeconds.median).toBeGreaterThanOrEqual(0);
+        expect(peakMemory.median).toBeGreaterThan(0);
+      }
+    }
+    expectNothingLeft();
+  });
+
+  test("Ctrl-C in the middle unmounts and ends everything", async () => {
+    const child = spawn(process.execPath, [MAIN, "--dir", dir, "--tiny", "--phases", "mount"], {
+      stdio: "ignore",
+    });
+    const deadline = Date.now() + 120_000;
+    while (mountsBelow(dir).length === 0 && child.exitCode === null && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([130, null]);
+    expectNothingLeft();
+  });
+});
+
+describe.runIf(programExists)("large run", () => {
+  test("every row is there", () => {
+    const json = join(dir, "large.json");
+    const result = bench("--tiny", "--large", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report.rows.map((row) => row.id).sort()).toEqual(largeRows.map((row) => row.id).sort());
+    expectNothingLeft();
+  });
+});
+
+describe("command line", () => {
+  test("wrong arguments are refused with one clear line", () => {
+    for (const [args, said] of [
+      [["--runs", "0"], "--runs takes a whole number"],
+      [["--peers", "restic,tar"], '"tar" is none of'],
+      [["--phases", "nap"], '"nap" is none of'],
+      [["--fast"], "--fast"],
+    ] as const) {
+      const result = bench(...args);
+      expect(result.status).toBe(1);
+      expect(result.stderr).toContain(said);
+    }
+  });
+
+  test("--help names every option", () => {
+    const result = bench("--help");
+    expect(result.status).toBe(0);
+    for (const option of ["--runs", "--json", "--cold", "--large", "--tiny", "--check"]) {
+      expect(result.stdout).toContain(option);
+    }
+  });
+});

@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { median, ratio, summarize } from "./statistics.ts";
+
+const samples = fc.array(fc.double({ min: 0, max: 1e12, noNaN: true }), { minLength: 1 });
+
+describe("statistics", () => {
+  test("median takes the middle, or the mean of the two middle values", () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+    expect(median([10, 9])).toBe(9.5);
+    expect(() => median([])).toThrow(RangeError);
+  });
+
+  test("half of the samples are not above the median, half not below, whatever their order", () => {
+    fc.assert(
+      fc.property(samples, (values) => {
+        const middle = median(values);
+        const half = values.length / 2;
+        expect(values.filter((value) => value <= middle).length).toBeGreaterThanOrEqual(Math.floor(half));
+        expect(values.filter((value) => value >= middle).length).toBeGreaterThanOrEqual(Math.floor(half));
+        expect(median([...values].reverse())).toBe(middle);
+      }),
+    );
+  });
+
+  test("a summary spans all samples and keeps their order", () => {
+    fc.assert(
+      fc.property(samples, (values) => {
+        const summary = summarize(values);
+        expect(summary.samples).toEqual(values);
+        expect(summary.min).toBeLessThanOrEqual(summary.median);
+        expect(summary.max).toBeGreaterThanOrEqual(summary.median);
+        expect(values).toContain(summary.min);
+        expect(values).toContain(summary.max);
+      }),
+    );
+  });
+
+  test("a ratio to nothing is no number", () => {
+    expect(ratio(1, 4)).toBe(0.25);
+    expect(ratio(1, 0)).toBeUndefined();
+  });
+});
