@@ -135,6 +135,11 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** Passes over the next `length` bytes. */
+  skip(length: number): void {
+    this.#take(length);
+  }
+
   /** @throws HoldfastError corrupt when bytes are left */
   end(): void {
     if (this.remaining !== 0) {

@@ -1,0 +1,85 @@
+// Payloads of records: one zstd frame, or the plaintext where zstd does not shrink it.
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { asBuffer } from "../bytes.ts";
+import { ErrorCode, HoldfastError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { Compression } from "../magic.ts";
+
+export const compressionLevelDefault = 3;
+
+/** Below this a zstd frame (at least 9 bytes around the content) hardly ever wins. */
+const compressBytesMin = 48;
+
+/** Chunks above this are probed before they are compressed whole. */
+const probeBytesMin = 256 * 1024;
+const probeSampleBytes = 32 * 1024;
+/** A sample that keeps more than this share of its length is taken as incompressible. */
+const probeShareMax = 0.98;
+
+/** log2 of the largest zstd window that a reader accepts: enough for 4 MiB of plaintext. */
+const windowLogMax = 22;
+
+function zstd(bytes: Uint8Array, level: number): Buffer {
+  return zstdCompressSync(bytes, {
+    // One output buffer for all but incompressible input; the known length keeps zstd's tables small.
+    chunkSize: Math.max(bytes.length, 64),
+    pledgedSrcSize: bytes.length,
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
+}
+
+/**
+ * Whether a sample from the middle shrinks. Middle, because many compressed formats begin with a compressible header.
+ */
+function looksCompressible(plaintext: Uint8Array): boolean {
+  if (plaintext.length <= probeBytesMin) return true;
+  const start = (plaintext.length - probeSampleBytes) >>> 1;
+  const sample = plaintext.subarray(start, start + probeSampleBytes);
+  return zstd(sample, 1).length <= probeSampleBytes * probeShareMax;
+}
+
+/** The payload of a plaintext: its zstd frame where that is shorter, else the plaintext itself (not copied). */
+export function compressPayload(
+  plaintext: Uint8Array,
+  level: number,
+): { compression: Compression; payload: Uint8Array } {
+  if (plaintext.length >= compressBytesMin && looksCompressible(plaintext)) {
+    const payload = zstd(plaintext, level);
+    if (payload.length < plaintext.length) return { compression: Compression.zstd, payload };
+  }
+  return { compression: Compression.stored, payload: plaintext };
+}
+
+/**
+ * The plaintext of a payload, exactly `plainLength` bytes. A stored payload is returned as it is, not copied.
+ * @throws HoldfastError limit-exceeded above 4 MiB; corrupt when it is not exactly that long or not one zstd frame
+ */
+export function decompressPayload(
+  compression: Compression,
+  payload: Uint8Array,
+  plainLength: number,
+): Buffer {
+  if (plainLength > limits.plainBytesMax) {
+    throw new HoldfastError(
+      ErrorCode.limitExceeded,
+      `a plain length of ${plainLength} bytes is over the limit`,
+    );
+  }
+  const plaintext = compression === Compression.zstd ? unzstd(payload, plainLength) : asBuffer(payload);
+  if (plaintext.length !== plainLength) {
+    throw new HoldfastError(ErrorCode.corrupt, `plaintext has ${plaintext.length} bytes, not ${plainLength}`);
+  }
+  return plaintext;
+}
+
+function unzstd(payload: Uint8Array, plainLength: number): Buffer {
+  try {
+    return zstdDecompressSync(payload, {
+      chunkSize: Math.max(plainLength, 64),
+      maxOutputLength: Math.max(plainLength, 1),
+      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+    });
+  } catch (cause) {
+    throw new HoldfastError(ErrorCode.corrupt, "payload is not a zstd frame of the stated length", { cause });
+  }
+}
