@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: {
     chunks: { type: "string", default: "10000000" },
     "rows-max": { type: "string", default: "500000" },
-    "slice-buckets": { type: "string", default: "8192" },
+    "slice-buckets": { type: "string", default: "2048" },
     lookups: { type: "string", default: "1000000" },
     directory: { type: "string", default: "/var/tmp" },
     json: { type: "boolean", default: false },
@@ -101,6 +101,7 @@ try {
   }
   await flush();
   const ended = performance.now();
+  const insertCpu = process.cpuUsage();
   clearInterval(stallTimer);
 
   const time = (work: () => number): { perSecond: number; found: number } => {
@@ -149,6 +150,8 @@ try {
     lookupMissesPerSecond: misses.perSecond,
     lookupBatchedPerSecond: batches.perSecond,
     bytesPerChunk: Math.round((file.blocks * 512 * 10) / chunks) / 10,
+    insertCpuSecondsPerMillion:
+      Math.round((insertCpu.user + insertCpu.system) / chunks * 100) / 100,
     flushes,
     flushSecondsMean: Math.round((flushSeconds / flushes) * 1000) / 1000,
     stallMsMax: Math.round(stallMs),

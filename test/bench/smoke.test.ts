@@ -37,6 +37,12 @@ function processesIn(folder: string): string[] {
     });
 }
 
+/** Waits for `condition`, two minutes at most; what was waited for is then asserted by the caller. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 120_000;
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 function expectNothingLeft(): void {
   expect(mountsBelow(dir)).toEqual([]);
   expect(processesIn(dir)).toEqual([]);
@@ -79,16 +85,21 @@ describe.runIf(programExists || peersExist)("standard run", () => {
     expectNothingLeft();
   });
 
-  test("Ctrl-C in the middle unmounts and ends everything", async () => {
-    const child = spawn(process.execPath, [MAIN, "--dir", dir, "--tiny", "--phases", "mount"], {
-      stdio: "ignore",
-    });
-    const deadline = Date.now() + 120_000;
-    while (mountsBelow(dir).length === 0 && child.exitCode === null && Date.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+  test.each([
+    ["Ctrl-C unmounts and ends everything", "SIGINT", [130, null]],
+    ["kill -9 leaves no process behind, and the next run clears the rest away", "SIGKILL", [null, "SIGKILL"]],
+  ] as const)("%s", async (_name, signal, expected) => {
+    const one = programExists ? PeerName.holdfast : PeerName.restic;
+    const args = ["--dir", dir, "--tiny", "--phases", "mount", "--peers", one];
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    await until(() => mountsBelow(dir).length > 0 || child.exitCode !== null);
+    child.kill(signal);
+    expect(await ended).toEqual(expected);
+    if (signal === "SIGKILL") {
+      await until(() => processesIn(dir).length === 0);
+      expect(bench(...args.slice(2)).status).toBe(0);
     }
-    child.kill("SIGINT");
-    expect(await once(child, "exit")).toEqual([130, null]);
     expectNothingLeft();
   });
 });

@@ -77,7 +77,7 @@ async function indexCase(context: Context, scale: LargeScale): Promise<void> {
     const value = result[field];
     if (typeof value !== "number") throw new BenchFailure(`indexBench.ts printed no number as ${field}`);
     context.samples.add(row, PeerName.holdfast, value);
-    context.samples.addUsage(row, PeerName.holdfast, step);
   }
+  context.samples.addUsage("index", PeerName.holdfast, step);
   rmSync(dir, { recursive: true, force: true });
 }

@@ -86,9 +86,13 @@ export async function measure(
   }
 }
 
-/** Starts a program that goes on until it is stopped. `stop` must be called before the next measured step's figures matter. */
+/**
+ * Starts a program that goes on until it is stopped. setpriv becomes the program, and has the kernel send it SIGTERM if
+ * this process dies without a chance to clean up.
+ */
 export function startService(program: Program): Service {
-  const { child, pid, stdout, stderr } = start(program);
+  const args = ["--pdeathsig", "TERM", program.command, ...program.args];
+  const { child, pid, stdout, stderr } = start({ ...program, command: "setpriv", args });
   const closed = once(child, "close");
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   return {
