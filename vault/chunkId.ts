@@ -1,5 +1,5 @@
 // Ids of chunks: a keyed hash of what a record holds (docs/format.md section 5).
-import { createHmac } from "node:crypto";
+import { createHmac, createSecretKey } from "node:crypto";
 import { type RecordType, Width } from "./magic.ts";
 
 const domain = Buffer.from("holdfast.chunk.v1\0", "latin1");
@@ -21,7 +21,8 @@ export function chunkId(
   if (refs.length % Width.id !== 0) throw new RangeError("chunkId: references are 32 bytes each");
   prefix.writeUInt8(type, domain.length);
   prefix.writeUInt32LE(refs.length / Width.id, domain.length + 1);
-  const hmac = createHmac("sha256", idKey).update(prefix);
+  // Through a KeyObject: see seal/seal.ts.
+  const hmac = createHmac("sha256", createSecretKey(idKey)).update(prefix);
   if (refs.length > 0) hmac.update(refs);
   return hmac.update(plaintext).digest();
 }

@@ -8,7 +8,7 @@
 // - `#subtrees` are the complete subtrees of the leaves so far, largest first with strictly falling levels: the binary digits of the
 //   number of leaves. Folding them from the right gives the shape of RFC 6962. A run of n zero blocks adds O(log n) subtrees,
 //   because a complete subtree of zeros of any size is Z.
-import { createHmac, type Hmac } from "node:crypto";
+import { createHmac, createSecretKey, type Hmac, type KeyObject } from "node:crypto";
 import { isZero } from "./bytes.ts";
 import { limits } from "./limits.ts";
 import { Width } from "./magic.ts";
@@ -25,7 +25,7 @@ const Domain = {
   small: Buffer.from([3]),
 } as const;
 
-function hmacOf(key: Uint8Array, domain: Buffer): Hmac {
+function hmacOf(key: KeyObject, domain: Buffer): Hmac {
   return createHmac("sha256", key).update(domain);
 }
 
@@ -33,7 +33,7 @@ function hmacOf(key: Uint8Array, domain: Buffer): Hmac {
 export function hashSmallFile(key: Uint8Array, bytes: Uint8Array): Buffer {
   if (bytes.length < 1 || bytes.length > blockBytes)
     throw new RangeError(`not a small file: ${bytes.length} bytes`);
-  return hmacOf(key, Domain.small).update(bytes).digest();
+  return hmacOf(createSecretKey(key), Domain.small).update(bytes).digest();
 }
 
 function updateZeros(hmac: Hmac, length: number): void {
@@ -45,7 +45,7 @@ function updateZeros(hmac: Hmac, length: number): void {
 type Subtree = { readonly level: number; readonly hash: Buffer };
 
 export class FileHasher {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   #size = 0;
   /** Pieces of the first block (a number is a run of zeros) until the file is longer than one. */
   #head: (Buffer | number)[] | undefined = [];
@@ -57,7 +57,7 @@ export class FileHasher {
 
   /** `key` is the vault's fileHashKey. */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#key = createSecretKey(key); // several times faster for HMACs than raw bytes: see seal/seal.ts
   }
 
   /** Takes the next bytes of the file. They may be reused afterwards. */

@@ -73,13 +73,21 @@ export function decompressPayload(
 }
 
 function unzstd(payload: Uint8Array, plainLength: number): Buffer {
+  let result: { buffer: Buffer; engine: { bytesWritten: number } };
   try {
-    return zstdDecompressSync(payload, {
+    // With `info` the result also says how many bytes were consumed, which the declared type does not know.
+    result = zstdDecompressSync(payload, {
       chunkSize: Math.max(plainLength, 64),
       maxOutputLength: Math.max(plainLength, 1),
+      info: true,
       params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-    });
+    }) as unknown as typeof result;
   } catch (cause) {
     throw new HoldfastError(ErrorCode.corrupt, "payload is not a zstd frame of the stated length", { cause });
   }
+  // zlib stops silently at the end of the first frame.
+  if (result.engine.bytesWritten !== payload.length) {
+    throw new HoldfastError(ErrorCode.corrupt, "bytes after the zstd frame of a payload");
+  }
+  return result.buffer;
 }
