@@ -43,9 +43,10 @@ const clearBytesMax = Width.recordHeader + Width.heals + limits.refsPerRecordMax
 /** How often the file may be hashed over in vain while the nonce is not known: hostile frames cost no more. */
 const vainPassesMax = 8;
 
-/** Records of one pass over the file, and the bytes that were hashed for frames whose record was not right. */
+/** One pass over the file: for the frames of one nonce, or of any. */
 class Scan {
-  vainBytes = 0;
+  /** Bytes that may still be hashed for frames whose record turns out not to be right. */
+  #vainBytes: number;
   readonly #reader: PackReader;
   readonly #nonce: Uint8Array | undefined;
   readonly #needle: Buffer;
@@ -53,6 +54,7 @@ class Scan {
   readonly #needleAt: number;
 
   constructor(reader: PackReader, nonce: Uint8Array | undefined) {
+    this.#vainBytes = nonce === undefined ? vainPassesMax * reader.size : Number.POSITIVE_INFINITY;
     const magic = Buffer.alloc(4);
     magic.writeUInt32LE(Magic.frame, 0);
     this.#reader = reader;
@@ -63,7 +65,7 @@ class Scan {
 
   *records(from: number): Generator<RecoveredRecord> {
     let at = from;
-    while (at + Width.frame <= this.#reader.size) {
+    while (at + Width.frame <= this.#reader.size && this.#vainBytes >= 0) {
       const record = this.#recordAt(at);
       if (record === undefined) {
         const next = this.#search(at + 1);
@@ -91,7 +93,7 @@ class Scan {
       hash.update(this.#reader.read(offset, Math.min(pieceBytes, end - offset)));
     }
     if (hash.digest().compare(frame.recordHash, 0, Width.recordHash, 0, Width.recordHash) !== 0) {
-      this.vainBytes += frame.recordLength;
+      this.#vainBytes -= frame.recordLength;
       return undefined;
     }
     return { frame, recordOffset, header, hash16: frame.recordHash };
@@ -154,10 +156,9 @@ function statedNonce(reader: PackReader): Buffer | undefined {
  * passed over with it, so a liar would have to own most of what is left of the pack.
  */
 function votedNonce(reader: PackReader): Buffer | undefined {
-  const scan = new Scan(reader, undefined);
   let leader: Buffer | undefined;
   let votes = 0;
-  for (const { frame } of scan.records(0)) {
+  for (const { frame } of new Scan(reader, undefined).records(Width.packHeader)) {
     if (leader?.equals(frame.nonce)) {
       votes += frame.recordLength;
     } else if (votes < frame.recordLength) {
@@ -166,7 +167,6 @@ function votedNonce(reader: PackReader): Buffer | undefined {
     } else {
       votes -= frame.recordLength;
     }
-    if (scan.vainBytes > vainPassesMax * reader.size) break;
   }
   return leader;
 }
