@@ -1,0 +1,58 @@
+// What a view stands on: where sealed records come from, and which snapshots there are. The gateway implements both in
+// its own process, the agent over HTTPS. Neither port knows a key.
+
+/**
+ * What one id brought: the sealed record, or why there is none. `record` is memory of the caller's own with nothing
+ * else in its ArrayBuffer, so that it may be transferred to a worker thread.
+ */
+export type RecordResult =
+  | { readonly state: "record"; readonly record: Buffer }
+  | { readonly state: "missing" }
+  /** The store knows that its copy is bad. `writer`: the device that uploaded it, in hex, where that is known. */
+  | { readonly state: "damaged"; readonly writer?: string };
+
+export interface RecordSource {
+  /**
+   * Sealed records of a vault (32 hex) and group, one result per id in the order asked. At most 4,096 ids a call.
+   * @throws HoldfastError gateway-unreachable, cancelled and other failures of the whole request
+   */
+  read(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<readonly RecordResult[]>;
+}
+
+/** One visible snapshot as its keeper knows it without keys. Ids are hex; times RFC 3339. */
+export type CatalogSnapshot = {
+  readonly id: string;
+  readonly vault: string;
+  readonly account: string;
+  readonly device: string;
+  readonly item: string;
+  readonly group: number;
+  readonly sequence: number;
+  readonly received: string;
+  readonly incomplete: boolean;
+};
+
+/** A device and the names of its items, also those without snapshots. */
+export type CatalogDevice = {
+  readonly account: string;
+  readonly device: string;
+  readonly items: readonly string[];
+};
+
+export interface SnapshotCatalog {
+  /** Accounts that may be seen, by name; in the agent its own alone. */
+  accounts(): Promise<readonly string[]>;
+  /** The devices of an account. */
+  devices(account: string): Promise<readonly CatalogDevice[]>;
+  /** The snapshots of one item, newest first. */
+  snapshots(account: string, device: string, item: string): Promise<readonly CatalogSnapshot[]>;
+  /** The bytes of a snapshot object. @throws HoldfastError not-found */
+  object(snapshot: CatalogSnapshot, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Calls back when any of the answers above may have changed; returns a stop function. */
+  onChanged(listener: () => void): () => void;
+}
