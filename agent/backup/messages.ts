@@ -1,0 +1,73 @@
+// What the main thread and the workers of a backup say to each other. Bulk data never travels in a message:
+// plaintext stays in shared windows, sealed records are transferred without copying.
+
+import type { VaultSecrets } from "../../vault/keys/keysDocument.ts";
+import type { Xattr } from "../platform/port.ts";
+
+/** What a worker is started with. */
+export type WorkerSetup = {
+  readonly worker: number;
+  readonly secrets: VaultSecrets;
+  readonly group: number;
+  readonly chunker: "fastcdc-1" | "fixed-1";
+  readonly compressionLevel: number;
+  /** The windows of every worker, by worker: a worker reads into its own and seals out of any. */
+  readonly windows: readonly (readonly SharedArrayBuffer[])[];
+  /** One word: the count of messages sent to this worker, to sleep on. */
+  readonly signal: SharedArrayBuffer;
+};
+
+/** A place in a window that holds one chunk's plaintext. */
+export type Place = {
+  readonly worker: number;
+  readonly window: number;
+  readonly offset: number;
+  readonly length: number;
+};
+
+export type SmallFile = {
+  /** Descriptor of the open directory; the main thread keeps it open until the task is done. */
+  readonly directory: number;
+  readonly path: Uint8Array;
+  readonly name: Uint8Array;
+  readonly size: number;
+  /** The attribute row of the walk: a file that no longer agrees with it is read by its new attributes. */
+  readonly mark: Uint32Array;
+  /** The file hash in the previous snapshot: equal content keeps its extents and joins no bundle. */
+  readonly previousHash: Uint8Array | undefined;
+};
+
+export type ToWorker =
+  | { readonly kind: "readBundle"; readonly task: number; readonly files: readonly SmallFile[] }
+  | { readonly kind: "readFile"; readonly task: number; readonly file: SmallFile; readonly sparse: boolean }
+  | { readonly kind: "seal"; readonly ticket: number; readonly id: Uint8Array; readonly place: Place }
+  | { readonly kind: "release"; readonly window: number }
+  | { readonly kind: "cancel"; readonly task: number };
+
+/** How one file fared. `row` is its attribute row where that differs from the walk's. */
+export type FileOutcome = {
+  readonly failed: string | undefined;
+  /** A warning although the content stands: the file changed while it was read. */
+  readonly changed: string | undefined;
+  readonly row: Uint8Array | undefined;
+  readonly xattrs: readonly Xattr[];
+  readonly size: number;
+  readonly fileHash: Uint8Array | undefined;
+  /** Bundles: offset in the bundle; -1: not in it (empty, failed, or same content as before). */
+  readonly offset: number;
+  readonly sameContent: boolean;
+};
+
+export type FromWorker =
+  | {
+      readonly kind: "bundle";
+      readonly task: number;
+      readonly id: Uint8Array | undefined;
+      readonly place: Place | undefined;
+      readonly outcomes: readonly FileOutcome[];
+    }
+  | { readonly kind: "hole"; readonly task: number; readonly length: number }
+  | { readonly kind: "chunk"; readonly task: number; readonly id: Uint8Array; readonly place: Place }
+  | { readonly kind: "file"; readonly task: number; readonly outcome: FileOutcome }
+  | { readonly kind: "sealed"; readonly ticket: number; readonly record: Uint8Array }
+  | { readonly kind: "crashed"; readonly message: string };

@@ -1,0 +1,174 @@
+// Reads one file of more than a bundle's share: its runs of data are cut into chunks, holes stay holes.
+// The data of a run goes through the windows; what lies behind a cut at the end of a window is copied to the next.
+
+import { asBuffer } from "../../vault/bytes.ts";
+import { nextCut } from "../../vault/chunk/fastCdc.ts";
+import { nextFixedCut } from "../../vault/chunk/fixed.ts";
+import { chunkId } from "../../vault/chunkId.ts";
+import { FileHasher } from "../../vault/fileHash.ts";
+import { limits } from "../../vault/limits.ts";
+import { RecordType } from "../../vault/magic.ts";
+import { type Handle, SELF, type Segment } from "../platform/port.ts";
+import { CHANGE_MARK_WORDS, StatTable } from "../platform/statTable.ts";
+import { describeSystemError } from "../platform/systemError.ts";
+import type { SmallFile } from "./messages.ts";
+import { failedOutcome, type ReadContext, rowIfChanged } from "./readSmall.ts";
+
+const noRefs = new Uint8Array(0);
+const table = new StatTable(2);
+const segmentsAtOnce = 1024;
+
+/** Reads the file, posting holes and chunks in file order and the outcome last. Yields between windows. */
+export function* readLargeFile(
+  context: ReadContext,
+  task: number,
+  file: SmallFile,
+  sparse: boolean,
+  isCancelled: () => boolean,
+): Generator<void> {
+  let handle: Handle | undefined;
+  try {
+    handle = context.platform.openFile({ fd: file.directory, path: asBuffer(file.path) }, file.name);
+    yield* readOpened(context, task, file, handle, sparse, isCancelled);
+  } catch (error) {
+    context.post({ kind: "file", task, outcome: failedOutcome(describeSystemError(error)) });
+  } finally {
+    if (handle !== undefined) context.platform.close(handle);
+  }
+}
+
+function* readOpened(
+  context: ReadContext,
+  task: number,
+  file: SmallFile,
+  handle: Handle,
+  sparse: boolean,
+  isCancelled: () => boolean,
+): Generator<void> {
+  const { platform, post } = context;
+  platform.stat(handle, SELF, table, 0);
+  const row = rowIfChanged(table, 0, file.mark);
+  const expected = table.size(0);
+  // Other tasks use the table while this one waits for a window, so the mark is its own.
+  const mark = new Uint32Array(CHANGE_MARK_WORDS);
+  table.copyChangeMark(0, mark, 0);
+  const xattrs = platform.xattrs(handle, SELF);
+  const hasher = new FileHasher(context.fileHashKey);
+  const reader = new RunReader(context, task, handle, hasher);
+  let position = 0;
+  const addHole = (length: number): void => {
+    if (length === 0) return;
+    hasher.skipZeros(length);
+    post({ kind: "hole", task, length });
+  };
+  for (const segment of segments(context, handle, expected, sparse)) {
+    addHole(segment.start - position);
+    const end = yield* reader.run(segment.start, segment.end, isCancelled);
+    position = end;
+    if (end < segment.end) break;
+  }
+  platform.stat(handle, SELF, table, 1);
+  const shrunk = table.size(1) < expected;
+  let size = position;
+  if (position < expected && !shrunk && !reader.ended) {
+    addHole(expected - position);
+    size = expected;
+  }
+  const changed = size !== expected || !table.sameChangeMark(1, mark, 0);
+  post({
+    kind: "file",
+    task,
+    outcome: {
+      failed: undefined,
+      changed: changed ? "changed while it was read; kept as it was read" : undefined,
+      row,
+      xattrs,
+      size,
+      fileHash: size === 0 ? undefined : hasher.digest(),
+      offset: -1,
+      sameContent: false,
+    },
+  });
+}
+
+function* segments(context: ReadContext, handle: Handle, size: number, sparse: boolean): Generator<Segment> {
+  if (!sparse) {
+    if (size > 0) yield { start: 0, end: size };
+    return;
+  }
+  for (let from = 0; from < size; ) {
+    const found = context.platform.dataSegments(handle, from, size, segmentsAtOnce);
+    for (const segment of found) {
+      yield segment;
+      from = segment.end;
+    }
+    if (found.length < segmentsAtOnce) return;
+  }
+}
+
+/** Cuts runs of data into chunks inside the windows. */
+class RunReader {
+  /** True when the file ended before the run did. */
+  ended = false;
+  readonly #context: ReadContext;
+  readonly #task: number;
+  readonly #handle: Handle;
+  readonly #hasher: FileHasher;
+
+  constructor(context: ReadContext, task: number, handle: Handle, hasher: FileHasher) {
+    this.#context = context;
+    this.#task = task;
+    this.#handle = handle;
+    this.#hasher = hasher;
+  }
+
+  /** Reads [start, end); returns where it really ended. */
+  *run(start: number, end: number, isCancelled: () => boolean): Generator<void, number> {
+    const { windows } = this.#context;
+    let position = start; // the next chunk begins here
+    let carry: Buffer = Buffer.alloc(0); // read but not yet cut
+    while (position < end && !isCancelled()) {
+      const wanted = Math.min(limits.chunkBytesMax, end - position);
+      while (!windows.reserve(wanted)) {
+        carry = Buffer.from(carry); // the window it lies in may be used again meanwhile
+        yield;
+      }
+      const rest = windows.rest();
+      carry.copy(rest);
+      let filled = carry.length;
+      const readable = Math.min(rest.length, end - position);
+      while (filled < readable) {
+        const got = this.#context.platform.read(this.#handle, rest.subarray(filled, readable), position + filled);
+        if (got === 0) {
+          this.ended = true;
+          end = position + filled;
+          break;
+        }
+        filled += got;
+      }
+      let cut = 0;
+      while (filled - cut >= limits.chunkBytesMax || (cut < filled && position + (filled - cut) >= end)) {
+        const next = this.#nextCut(rest, cut, filled, position);
+        this.#chunk(rest, cut, next);
+        position += next - cut;
+        cut = next;
+      }
+      carry = rest.subarray(cut, filled);
+      yield;
+    }
+    return position;
+  }
+
+  #nextCut(bytes: Buffer, start: number, end: number, position: number): number {
+    return this.#context.fixedChunks
+      ? nextFixedCut(position, start, end)
+      : nextCut(bytes, start, end, this.#context.gear);
+  }
+
+  #chunk(rest: Buffer, start: number, end: number): void {
+    const bytes = rest.subarray(start, end);
+    this.#hasher.update(bytes);
+    const id = chunkId(this.#context.idKey, RecordType.data, noRefs, bytes);
+    this.#context.post({ kind: "chunk", task: this.#task, id, place: this.#context.windows.take(end - start) });
+  }
+}

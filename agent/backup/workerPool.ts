@@ -1,0 +1,235 @@
+// The main thread's side of the backup workers: hands out reads and seals, keeps the load even.
+// Invariants: a task or ticket is answered once; a window place is released once, after its chunk was sealed or
+// found to be at the gateway already; directory descriptors stay open until the tasks that use them are done.
+
+import { availableParallelism } from "node:os";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { VaultSecrets } from "../../vault/keys/keysDocument.ts";
+import type { FileOutcome, FromWorker, Place, SmallFile, ToWorker, WorkerSetup } from "./messages.ts";
+
+const MiB = 1024 * 1024;
+/** Windows per worker and their size: the plaintext memory of a backup is workers x 4 x 8 MiB. */
+const windowsPerWorker = 4;
+const windowBytes = 8 * MiB;
+/** Reads that wait in a worker beside the one it does: enough that it never idles. */
+const readsQueuedMax = 3;
+
+export type BundleResult = {
+  readonly id: Buffer | undefined;
+  readonly place: Place | undefined;
+  readonly outcomes: readonly FileOutcome[];
+};
+
+/** Called in file order while a large file is read. */
+export type FileParts = {
+  readonly hole: (length: number) => void;
+  readonly chunk: (id: Buffer, place: Place) => void;
+};
+
+type Thread = {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly signal: Int32Array;
+  reads: number;
+  sealBytes: number;
+};
+
+type Pending =
+  | { readonly kind: "bundle"; readonly thread: Thread; readonly resolve: (result: BundleResult) => void }
+  | {
+      readonly kind: "file";
+      readonly thread: Thread;
+      readonly parts: FileParts;
+      readonly resolve: (outcome: FileOutcome) => void;
+    };
+
+export type WorkerPoolOptions = {
+  readonly secrets: VaultSecrets;
+  readonly group: number;
+  readonly chunker: "fastcdc-1" | "fixed-1";
+  readonly compressionLevel: number;
+  readonly threads?: number;
+};
+
+export class WorkerPool {
+  readonly #threads: Thread[] = [];
+  readonly #pending = new Map<number, Pending>();
+  readonly #seals = new Map<number, { thread: Thread; place: Place; resolve: (record: Buffer) => void }>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #onFailure: (error: Error) => void;
+  #next = 1;
+  #closed = false;
+
+  /** @param onFailure called once a worker dies; every open promise then stays open, so the caller must stop */
+  constructor(options: WorkerPoolOptions, onFailure: (error: Error) => void) {
+    this.#onFailure = onFailure;
+    const count = options.threads ?? Math.max(1, Math.min(4, availableParallelism()));
+    const windows = Array.from({ length: count }, () =>
+      Array.from({ length: windowsPerWorker }, () => new SharedArrayBuffer(windowBytes)),
+    );
+    for (let index = 0; index < count; index++) this.#threads.push(this.#start(index, windows, options));
+  }
+
+  #start(index: number, windows: SharedArrayBuffer[][], options: WorkerPoolOptions): Thread {
+    const signal = new SharedArrayBuffer(4);
+    const setup: WorkerSetup = {
+      worker: index,
+      secrets: options.secrets,
+      group: options.group,
+      chunker: options.chunker,
+      compressionLevel: options.compressionLevel,
+      windows,
+      signal,
+    };
+    const channel = new MessageChannel();
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: { setup, port: channel.port2 },
+      transferList: [channel.port2],
+      resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
+    });
+    const thread: Thread = { worker, port: channel.port1, signal: new Int32Array(signal), reads: 0, sealBytes: 0 };
+    channel.port1.on("message", (message: FromWorker) => this.#receive(message));
+    worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", (code) => {
+      if (!this.#closed) this.#fail(new Error(`backup worker ended with ${code}`));
+    });
+    return thread;
+  }
+
+  /** True while another read can be queued without waiting. */
+  get hasRoom(): boolean {
+    return this.#threads.some((thread) => thread.reads < readsQueuedMax);
+  }
+
+  /** Resolves when hasRoom. */
+  async room(): Promise<void> {
+    while (!this.hasRoom) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Reads the files of one bundle. The place, if any, must be sealed or released. */
+  readBundle(files: readonly SmallFile[]): Promise<BundleResult> {
+    return new Promise((resolve) => {
+      const thread = this.#leastRead();
+      const task = this.#next++;
+      thread.reads += 1;
+      this.#pending.set(task, { kind: "bundle", thread, resolve });
+      this.#send(thread, { kind: "readBundle", task, files });
+    });
+  }
+
+  /** Reads one large file; every place handed to `parts.chunk` must be sealed or released. */
+  readFile(file: SmallFile, sparse: boolean, parts: FileParts): Promise<FileOutcome> {
+    return new Promise((resolve) => {
+      const thread = this.#leastRead();
+      const task = this.#next++;
+      thread.reads += 1;
+      this.#pending.set(task, { kind: "file", thread, parts, resolve });
+      this.#send(thread, { kind: "readFile", task, file, sparse });
+    });
+  }
+
+  /** Compresses and seals the chunk at `place` on the least busy worker and releases the place. */
+  seal(id: Buffer, place: Place): Promise<Buffer> {
+    return new Promise((resolve) => {
+      let thread = this.#threads[0] as Thread;
+      for (const other of this.#threads) if (load(other) < load(thread)) thread = other;
+      const ticket = this.#next++;
+      thread.sealBytes += place.length;
+      this.#seals.set(ticket, { thread, place, resolve });
+      this.#send(thread, { kind: "seal", ticket, id, place });
+    });
+  }
+
+  /** The plaintext at a place that was not yet released. */
+  release(place: Place): void {
+    const thread = this.#threads[place.worker] as Thread;
+    this.#send(thread, { kind: "release", window: place.window });
+  }
+
+  /** Ends the workers at once, whatever they do. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(
+      this.#threads.map(async (thread) => {
+        thread.port.close();
+        await thread.worker.terminate();
+      }),
+    );
+  }
+
+  #leastRead(): Thread {
+    let thread = this.#threads[0] as Thread;
+    for (const other of this.#threads) if (other.reads < thread.reads) thread = other;
+    return thread;
+  }
+
+  #send(thread: Thread, message: ToWorker): void {
+    thread.port.postMessage(message);
+    Atomics.add(thread.signal, 0, 1);
+    Atomics.notify(thread.signal, 0);
+  }
+
+  #receive(message: FromWorker): void {
+    if (this.#closed) return;
+    switch (message.kind) {
+      case "sealed": {
+        const open = this.#seals.get(message.ticket);
+        if (open === undefined) return;
+        this.#seals.delete(message.ticket);
+        open.thread.sealBytes -= open.place.length;
+        this.release(open.place);
+        open.resolve(bufferOf(message.record));
+        return;
+      }
+      case "bundle": {
+        const open = this.#pending.get(message.task);
+        if (open?.kind !== "bundle") return;
+        this.#finish(message.task, open.thread);
+        open.resolve({
+          id: message.id === undefined ? undefined : bufferOf(message.id),
+          place: message.place,
+          outcomes: message.outcomes,
+        });
+        return;
+      }
+      case "file": {
+        const open = this.#pending.get(message.task);
+        if (open?.kind !== "file") return;
+        this.#finish(message.task, open.thread);
+        open.resolve(message.outcome);
+        return;
+      }
+      case "hole":
+      case "chunk": {
+        const open = this.#pending.get(message.task);
+        if (open?.kind !== "file") return;
+        if (message.kind === "hole") open.parts.hole(message.length);
+        else open.parts.chunk(bufferOf(message.id), message.place);
+        return;
+      }
+      case "crashed":
+        this.#fail(new Error(`backup worker crashed: ${message.message}`));
+    }
+  }
+
+  #finish(task: number, thread: Thread): void {
+    this.#pending.delete(task);
+    thread.reads -= 1;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #fail(error: Error): void {
+    if (this.#closed) return;
+    this.#onFailure(new HoldfastError(ErrorCode.internal, error.message, { cause: error }));
+  }
+}
+
+/** What a worker still has to do, in bytes; a read in progress counts as one window. */
+function load(thread: Thread): number {
+  return thread.sealBytes + (thread.reads > 0 ? MiB : 0);
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,155 @@
+// The tree of the item's previous snapshot, read from the local page cache, else from the gateway.
+// Every page is checked against its id wherever it comes from, so a wrong cache cannot put wrong rows into a new snapshot.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { EntryKind } from "../../vault/tree/entry.ts";
+import { BranchPage, LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
+import type { CachedPage, PageCache } from "./pageCache.ts";
+
+export type PageFetcher = {
+  /** Reads directory pages from the gateway and opens them. Fails where one is not there or not right. */
+  fetch(ids: readonly Buffer[]): Promise<CachedPage[]>;
+};
+
+const prefetchIdsMax = 512;
+
+/** The leaf pages of one directory and the rows that they hold together. */
+export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
+
+export class PreviousTree {
+  readonly #cache: PageCache;
+  readonly #fetcher: PageFetcher;
+  #newest: { readonly id: Buffer; readonly page: Page } | undefined;
+
+  constructor(cache: PageCache, fetcher: PageFetcher) {
+    this.#cache = cache;
+    this.#fetcher = fetcher;
+  }
+
+  /** A page; a promise only where it must come from the gateway. */
+  load(id: Buffer): Page | Promise<Page> {
+    // A directory's root page is asked for twice in a row: for its leaves and for its rows.
+    if (this.#newest !== undefined && this.#newest.id.equals(id)) return this.#newest.page;
+    const cached = this.#cache.get(id);
+    if (cached === undefined) return this.#loadRemote(id);
+    const page = parsePage(cached.plaintext, cached.refs);
+    this.#newest = { id, page };
+    return page;
+  }
+
+  /** A leaf page that was loaded before in this run. */
+  loadedLeaf(id: Buffer): LeafPage {
+    const cached = this.#cache.get(id);
+    const page = cached === undefined ? undefined : parsePage(cached.plaintext, cached.refs);
+    if (page instanceof LeafPage) return page;
+    throw new HoldfastError(ErrorCode.corrupt, "the local page cache changed while it was used");
+  }
+
+  /** The leaf pages of a directory, in order. */
+  async leaves(root: Buffer): Promise<Leaves> {
+    const page = await this.load(root);
+    if (page instanceof LeafPage) return { ids: [root], rows: page.rowCount };
+    const ids: Buffer[] = [];
+    let rows = 0;
+    for (let row = 0; row < page.rowCount; row++) {
+      const child = page.child(row);
+      const id = page.ref(child.ordinal).id;
+      if (page.level === 1) ids.push(id);
+      else for (const below of (await this.leaves(id)).ids) ids.push(below);
+      rows += child.rows;
+    }
+    return { ids, rows };
+  }
+
+  /**
+   * Fills an empty cache level by level in large requests, so that a lost cache costs a few round trips and not one per
+   * directory. Does nothing when the root page is there.
+   */
+  async prefetch(root: Buffer): Promise<void> {
+    if (this.#cache.get(root) !== undefined) return;
+    let level: Buffer[] = [root];
+    while (level.length > 0) {
+      const next: Buffer[] = [];
+      for (let at = 0; at < level.length; at += prefetchIdsMax) {
+        const wanted = level.slice(at, at + prefetchIdsMax).filter((id) => this.#cache.get(id) === undefined);
+        if (wanted.length === 0) continue;
+        for (const [index, page] of (await this.#fetcher.fetch(wanted)).entries()) {
+          this.#cache.put(wanted[index] as Buffer, page);
+          next.push(...childPages(parsePage(page.plaintext, page.refs)));
+        }
+      }
+      level = next;
+    }
+  }
+
+  async #loadRemote(id: Buffer): Promise<Page> {
+    const [page] = await this.#fetcher.fetch([id]);
+    if (page === undefined)
+      throw new HoldfastError(ErrorCode.chunkMissing, "a page of the previous snapshot is missing");
+    this.#cache.put(id, page);
+    return parsePage(page.plaintext, page.refs);
+  }
+}
+
+function childPages(page: Page): Buffer[] {
+  const children: Buffer[] = [];
+  for (let row = 0; row < page.rowCount; row++) {
+    if (page instanceof BranchPage) children.push(page.ref(page.child(row).ordinal).id);
+    else {
+      const { kind, child } = page.entry(row);
+      if (kind === EntryKind.directory && child !== undefined) children.push(page.ref(child.ordinal).id);
+    }
+  }
+  return children;
+}
+
+/** A row of the previous snapshot. `index` counts the rows of the directory from 0. */
+export type PreviousRow = { readonly page: LeafPage; readonly row: number; readonly index: number };
+
+/** Walks the rows of one directory in step with a sorted listing. */
+export class PreviousCursor {
+  readonly #tree: PreviousTree;
+  readonly #leaves: readonly Buffer[];
+  #leaf = -1;
+  #page: LeafPage | undefined;
+  #row = 0;
+  #passed = 0;
+
+  constructor(tree: PreviousTree, leaves: readonly Buffer[]) {
+    this.#tree = tree;
+    this.#leaves = leaves;
+  }
+
+  /** The row with this name, or undefined; names must come in ascending order. A promise only to fetch a page. */
+  seek(name: Uint8Array): PreviousRow | undefined | Promise<PreviousRow | undefined> {
+    for (;;) {
+      const page = this.#page;
+      if (page === undefined || this.#row >= page.rowCount) {
+        if (this.#leaf + 1 >= this.#leaves.length) return undefined;
+        const next = this.#nextPage();
+        if (next instanceof Promise) return next.then(() => this.seek(name));
+        continue;
+      }
+      const order = page.compareNameAt(this.#row, name);
+      if (order > 0) return undefined;
+      const found = order === 0 ? { page, row: this.#row, index: this.#passed + this.#row } : undefined;
+      this.#row += 1;
+      if (found !== undefined) return found;
+    }
+  }
+
+  #nextPage(): void | Promise<void> {
+    this.#passed += this.#page?.rowCount ?? 0;
+    this.#leaf += 1;
+    this.#row = 0;
+    const loaded = this.#tree.load(this.#leaves[this.#leaf] as Buffer);
+    if (loaded instanceof Promise) return loaded.then((page) => this.#enter(page));
+    this.#enter(loaded);
+  }
+
+  #enter(page: Page): void {
+    if (!(page instanceof LeafPage))
+      throw new HoldfastError(ErrorCode.corrupt, "a directory page has the wrong level");
+    this.#page = page;
+  }
+}

@@ -1,0 +1,123 @@
+// Decides for every chunk and page of a run whether it must be sent, and knows when it is durable.
+//
+// Invariants:
+//  - An id is asked for and sent at most once at a time (`open`), and not again in a run once it settled (`settled`,
+//    bounded: forgetting one costs a question, nothing else).
+//  - A metadata record goes out only after everything it refers to is durable or goes before it in the same
+//    ordered stream: it waits for the ids in `open` that it names, and metadata keeps its order.
+//  - Sealed bytes in memory stay within the budget; plaintext waits in the workers' windows for it.
+
+import { bitAt } from "../../ingest/wire/bitmap.ts";
+import { limits } from "../../vault/limits.ts";
+import type { Place } from "../backup/messages.ts";
+import type { WorkerPool } from "../backup/workerPool.ts";
+import { ByteBudget } from "./byteBudget.ts";
+import { HaveBatcher } from "./haveBatcher.ts";
+import type { UploadPort } from "./port.ts";
+import type { RecordSender } from "./recordSender.ts";
+
+const MiB = 1024 * 1024;
+const sealedBytesMax = 24 * MiB;
+const settledIdsMax = 131_072;
+
+export type ChunkUploadOptions = {
+  readonly port: UploadPort;
+  readonly pool: WorkerPool;
+  readonly sender: RecordSender;
+  /** Reads back a record that the gateway says it has; true when its content is right. Called for a random share. */
+  readonly verify: (id: Buffer, record: Buffer) => boolean;
+  /** Whether this chunk, which somebody else may have written, is to be read back. */
+  readonly sample: () => boolean;
+  readonly onError: (error: unknown) => void;
+};
+
+export class ChunkUpload {
+  newChunks = 0;
+  readBackBytes = 0;
+  readonly #options: ChunkUploadOptions;
+  readonly #have: HaveBatcher;
+  readonly #budget = new ByteBudget(sealedBytesMax);
+  readonly #open = new Map<string, Promise<void>>();
+  readonly #settled = new Set<string>();
+
+  constructor(options: ChunkUploadOptions) {
+    this.#options = options;
+    this.#have = new HaveBatcher((ids) => options.port.have(ids));
+  }
+
+  /** Asks the gateway for one id, batched with others. */
+  ask(id: Buffer): Promise<boolean> {
+    return this.#have.ask(id);
+  }
+
+  /** The promise of an id that is not yet durable, or undefined. */
+  openUpload(id: Buffer): Promise<void> | undefined {
+    return this.#open.get(id.latin1Slice());
+  }
+
+  /** Takes over a chunk in a window: it will be sealed and sent, or released because the gateway has it. */
+  offer(id: Buffer, place: Place): void {
+    const key = id.latin1Slice();
+    if (this.#open.has(key) || this.#settled.has(key)) {
+      this.#options.pool.release(place);
+      return;
+    }
+    const upload = this.#upload(id, place).then(
+      () => {
+        this.#settle(key);
+      },
+      (error: unknown) => {
+        this.#options.onError(error);
+        throw error;
+      },
+    );
+    upload.catch(() => undefined); // reported by onError; waiters see it too
+    this.#open.set(key, upload);
+  }
+
+  /** Resolves when everything offered so far is durable. */
+  async drained(): Promise<void> {
+    while (this.#open.size > 0) await Promise.all(this.#open.values());
+  }
+
+  async #upload(id: Buffer, place: Place): Promise<void> {
+    const { pool, sender } = this.#options;
+    if ((await this.#have.ask(id)) && (await this.#trusted(id))) {
+      pool.release(place);
+      return;
+    }
+    // Sealed, a chunk is never longer than this.
+    const reserved = Math.min(place.length + 256, limits.recordBytesMax);
+    await this.#budget.take(reserved);
+    try {
+      const record = await pool.seal(id, place);
+      await sender.send(record);
+      this.newChunks += 1;
+    } finally {
+      this.#budget.give(reserved);
+    }
+  }
+
+  /** Whether a chunk that the gateway has may be relied on: a random share is read back and compared. */
+  async #trusted(id: Buffer): Promise<boolean> {
+    const { port, sample, verify } = this.#options;
+    if (!sample()) return true;
+    const [record] = await port.read([id]);
+    if (record !== undefined) {
+      this.readBackBytes += record.length;
+      if (verify(id, record)) return true;
+      await port.suspect([id]);
+    }
+    const answer = await port.have([id]);
+    return bitAt(answer, 0);
+  }
+
+  #settle(key: string): void {
+    this.#open.delete(key);
+    this.#settled.add(key);
+    if (this.#settled.size > settledIdsMax) {
+      const oldest = this.#settled.values().next().value;
+      if (oldest !== undefined) this.#settled.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// Sends directory pages, extent pages and xattrs in the order they were made, children before parents.
+// A page waits for the data it refers to; the bytes that wait are counted, so that the walk can wait too.
+
+import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
+import { toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { ChunkUpload } from "./chunkUpload.ts";
+import type { UploadPort } from "./port.ts";
+import type { RateLimit } from "./rateLimit.ts";
+
+const MiB = 1024 * 1024;
+const bodyBytes = 2 * MiB;
+const pendingBytesMax = 24 * MiB;
+const settledIdsMax = 131_072;
+
+type Page = {
+  readonly key: string;
+  readonly bytes: number;
+  readonly seal: () => Buffer;
+  /** Resolves to whether the page must be sent. */
+  readonly needed: Promise<boolean>;
+  readonly dependencies: readonly Promise<void>[];
+};
+
+export class MetadataUpload {
+  sentBytes = 0;
+  sentRecords = 0;
+  readonly #port: UploadPort;
+  readonly #chunks: ChunkUpload;
+  readonly #rate: RateLimit | undefined;
+  readonly #queue: Page[] = [];
+  readonly #known = new Set<string>();
+  readonly #waiting: (() => void)[] = [];
+  #pendingBytes = 0;
+  #running: Promise<void> | undefined;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(port: UploadPort, chunks: ChunkUpload, onError: (error: unknown) => void, rate?: RateLimit) {
+    this.#port = port;
+    this.#chunks = chunks;
+    this.#onError = onError;
+    this.#rate = rate;
+  }
+
+  /** Queues a page unless this run queued it before; `refs` are concatenated ids. `seal` is called when it is sent. */
+  add(id: Buffer, refs: Buffer, bytes: number, seal: () => Buffer): void {
+    const key = id.latin1Slice();
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    if (this.#known.size > settledIdsMax) {
+      const oldest = this.#known.values().next().value;
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    const dependencies: Promise<void>[] = [];
+    for (let at = 0; at < refs.length; at += 32) {
+      const open = this.#chunks.openUpload(refs.subarray(at, at + 32));
+      if (open !== undefined) dependencies.push(open);
+    }
+    const needed = this.#chunks.ask(id).then((has) => !has);
+    needed.catch(() => undefined); // awaited when its turn comes
+    this.#queue.push({ key, bytes, seal, needed, dependencies });
+    this.#pendingBytes += bytes;
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when few enough pages wait. */
+  async room(): Promise<void> {
+    while (this.#pendingBytes > pendingBytesMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Resolves when every page added so far is durable. */
+  async drained(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) await this.#sendSome();
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#running = undefined;
+      for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+
+  async #sendSome(): Promise<void> {
+    const records: Buffer[] = [];
+    let bytes = 0;
+    let taken = 0;
+    while (bytes < bodyBytes) {
+      const page = this.#queue[taken];
+      if (page === undefined) break;
+      if (await page.needed) {
+        await Promise.all(page.dependencies);
+        const record = page.seal();
+        records.push(record);
+        bytes += record.length;
+      }
+      taken += 1;
+    }
+    if (records.length > 0) {
+      await this.#rate?.take(bytes);
+      const answer = await this.#port.records(records);
+      this.sentBytes += bytes;
+      this.sentRecords += records.length;
+      if (answer.statuses.includes(RecordStatus.waits)) {
+        throw new HoldfastError(
+          ErrorCode.missingRefs,
+          `the gateway no longer has ${answer.missing.length} chunks that earlier snapshots were built on`,
+          { detail: { missing: answer.missing.slice(0, 64).map(toHex) } },
+        );
+      }
+    }
+    for (const page of this.#queue.splice(0, taken)) this.#pendingBytes -= page.bytes;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}

@@ -1,0 +1,80 @@
+// Sends sealed data records in bodies of some MiB over a few parallel requests. A promise of `send` resolves when the
+// gateway said that the record is durable, never before.
+
+import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { UploadPort } from "./port.ts";
+import type { RateLimit } from "./rateLimit.ts";
+
+const MiB = 1024 * 1024;
+const bodyBytes = 4 * MiB;
+const requestsAtOnce = 3;
+
+type Item = { readonly record: Buffer; readonly resolve: () => void; readonly reject: (error: unknown) => void };
+
+export class RecordSender {
+  sentBytes = 0;
+  sentRecords = 0;
+  readonly #port: UploadPort;
+  readonly #rate: RateLimit | undefined;
+  #items: Item[] = [];
+  #bytes = 0;
+  #underWay = 0;
+  #scheduled = false;
+
+  constructor(port: UploadPort, rate?: RateLimit) {
+    this.#port = port;
+    this.#rate = rate;
+  }
+
+  /** Resolves when the record is durable at the gateway. */
+  send(record: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#items.push({ record, resolve, reject });
+      this.#bytes += record.length;
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#items.length === 0 || this.#underWay >= requestsAtOnce) return;
+    // A full body goes at once; less only while nothing is under way, so that a lull does not make small bodies.
+    if (this.#bytes < bodyBytes && this.#underWay > 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const batch: Item[] = [];
+    let bytes = 0;
+    while (bytes < bodyBytes) {
+      const item = this.#items.shift();
+      if (item === undefined) break;
+      batch.push(item);
+      bytes += item.record.length;
+    }
+    if (batch.length === 0) return;
+    this.#bytes -= bytes;
+    this.#underWay += 1;
+    this.#schedule();
+    try {
+      await this.#rate?.take(bytes);
+      const answer = await this.#port.records(batch.map((item) => item.record));
+      this.sentBytes += bytes;
+      this.sentRecords += batch.length;
+      for (const [index, item] of batch.entries()) {
+        if (answer.statuses[index] === RecordStatus.waits) {
+          item.reject(new HoldfastError(ErrorCode.protocol, "the gateway wants references of a record that has none"));
+        } else item.resolve();
+      }
+    } catch (error) {
+      for (const item of batch) item.reject(error);
+    } finally {
+      this.#underWay -= 1;
+      this.#schedule();
+    }
+  }
+}
