@@ -2,7 +2,7 @@
 
 import type { Machine } from "../machine.ts";
 import type { CacheState } from "../measure/caches.ts";
-import type { PeerDescription, PeerName } from "../peers/peer.ts";
+import { type PeerDescription, PeerName } from "../peers/peer.ts";
 import type { Row } from "../rows.ts";
 import type { Column, Samples } from "../samples.ts";
 import { type Summary, summarize } from "../statistics.ts";
@@ -73,8 +73,8 @@ export function renderReport(report: Report): string {
     .join("\n\n");
 }
 
-function renderRows({ rows, peers }: Report): string {
-  const columns: Column[] = [...(Object.keys(peers) as PeerName[]), "source"];
+function renderRows({ rows }: Report): string {
+  const columns: Column[] = [...Object.values(PeerName), "source"];
   const used = columns.filter((column) => rows.some((row) => row.columns[column] !== undefined));
   return formatTable([
     ["row", ...used.map((column) => `${column} (min..max)`), "ratio", "goal", "got", ""],
