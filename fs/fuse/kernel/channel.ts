@@ -1,0 +1,118 @@
+// The two ends of /dev/fuse: requests come by epoll on the event loop, replies go out by write(2).
+//
+// Why epoll and not fs.read: a read of /dev/fuse blocks until the next request, which parks a libuv
+// pool thread (four serve the whole process), and a parked read in the pool or in a worker keeps
+// process.exit() from returning. Node offers no public way to poll a character device, so the
+// descriptor is put into the handle class of Unix sockets, which does nothing but
+// epoll_wait, read(2) and close(2). A request is one read, never split or merged by the kernel.
+// Replies do not block: the kernel only copies them. Notifications may wait for locks that a request
+// in our own hands holds, so they go through the pool, one after the other.
+
+import { write as writeCallback, writeSync, writevSync } from "node:fs";
+import { type OnReadOpts, Socket } from "node:net";
+import { promisify } from "node:util";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "./abi.ts";
+
+const writeAsync = promisify(writeCallback);
+
+type PollHandle = { open(descriptor: number): number };
+type PollHandleClass = new (type: 0) => PollHandle;
+
+/** The class behind Unix sockets, reached through a socket that goes nowhere. */
+function pollHandleClass(): PollHandleClass {
+  const probe = new Socket();
+  probe.on("error", () => {});
+  probe.connect({ path: "/dev/null/none" });
+  const handle = (probe as unknown as { _handle?: { constructor: PollHandleClass } })._handle;
+  probe.destroy();
+  if (handle === undefined || typeof (handle.constructor.prototype as PollHandle).open !== "function") {
+    throw new HoldfastError(ErrorCode.mountFailed, "this Node.js cannot poll /dev/fuse", {
+      next: "Run Holdfast with the Node.js that its package brings along.",
+    });
+  }
+  return handle.constructor;
+}
+
+export class FuseChannel {
+  readonly #descriptor: number;
+  readonly #socket: Socket;
+  #open = true;
+  #notices: Promise<void> = Promise.resolve();
+  /** Resolves when the kernel or close() ended the connection. */
+  readonly closed: Promise<void>;
+
+  /**
+   * Takes over a mounted /dev/fuse descriptor. `onRequest` gets one whole request; the bytes are
+   * reused after it returns, and it must not throw.
+   */
+  constructor(descriptor: number, onRequest: (bytes: Buffer) => void) {
+    this.#descriptor = descriptor;
+    const handle = new (pollHandleClass())(0);
+    const status = handle.open(descriptor);
+    if (status !== 0) {
+      throw new HoldfastError(ErrorCode.mountFailed, `polling /dev/fuse failed (${status})`);
+    }
+    const onread: OnReadOpts = {
+      buffer: Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES),
+      callback: (length, bytes) => {
+        onRequest((bytes as Buffer).subarray(0, length));
+        return this.#open;
+      },
+    };
+    this.#socket = new Socket({ handle, onread } as unknown as ConstructorParameters<typeof Socket>[0]);
+    this.closed = new Promise((resolve) => {
+      // ENODEV is how the kernel says "unmounted"; whatever else it says, the connection is over.
+      this.#socket.on("error", () => {});
+      this.#socket.on("close", () => {
+        this.#open = false;
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Sends a reply. `data` is not copied. Returns the errno name when the kernel did not take it.
+   * ENOENT means that the asking process is gone, which is no failure of ours.
+   */
+  reply(unique: number, errno: number, data?: Uint8Array): string | undefined {
+    if (!this.#open) return undefined;
+    const header = outHeader(OUT_HEADER_BYTES + (data?.length ?? 0), -errno, unique);
+    try {
+      if (data === undefined) writeSync(this.#descriptor, header);
+      else writevSync(this.#descriptor, [header, data]);
+      return undefined;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+      return code === "ENOENT" || code === "ENODEV" ? undefined : code;
+    }
+  }
+
+  /** Tells the kernel to drop what it cached. Never fails: it may not know the thing at all. */
+  notify(code: number, body: Uint8Array): Promise<void> {
+    const message = Buffer.concat([outHeader(OUT_HEADER_BYTES + body.length, code, 0), body]);
+    this.#notices = this.#notices.then(async () => {
+      if (!this.#open) return;
+      await writeAsync(this.#descriptor, message).catch(() => {});
+    });
+    return this.#notices;
+  }
+
+  /** Ends the connection: the kernel answers ENOTCONN for the mount from now on. */
+  async close(): Promise<void> {
+    this.#open = false;
+    // A notification on its way must not land in whatever gets this descriptor's number next.
+    await this.#notices;
+    this.#socket.destroy();
+    await this.closed;
+  }
+}
+
+function outHeader(length: number, error: number, unique: number): Buffer {
+  const out = Buffer.allocUnsafe(OUT_HEADER_BYTES);
+  out.writeUInt32LE(length, 0);
+  out.writeInt32LE(error, 4);
+  out.writeUInt32LE(unique >>> 0, 8);
+  out.writeUInt32LE(Math.floor(unique / 2 ** 32), 12);
+  return out;
+}

@@ -1,0 +1,325 @@
+// One mounted connection: takes requests, asks the view, replies.
+//
+// Invariants: every request but FORGET, BATCH_FORGET and INTERRUPT gets exactly one reply (an interrupted one
+// EINTR at once; what the view says later is dropped); a node's lookup count grows only for replies
+// that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
+
+import { constants } from "node:os";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import type { View, ViewNode } from "../../view/view.ts";
+import type { FuseMountOptions } from "../driver.ts";
+import { ENOATTR, errnoOf } from "../errno.ts";
+import * as abi from "./abi.ts";
+import type { FuseChannel } from "./channel.ts";
+import { DirectoryReader } from "./directoryReader.ts";
+import { seek } from "./extents.ts";
+import { agree, initReply } from "./negotiate.ts";
+import { type NodeEntry, NodeTable } from "./nodeTable.ts";
+import * as reply from "./reply.ts";
+import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
+
+const { errno } = constants;
+const READS_AT_ONCE = 64;
+/** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
+const PREFETCHED_NODES_MAX = 100_000;
+const IMMUTABLE_SECONDS = 365 * 86_400;
+const MUTABLE_SECONDS = 1;
+
+/** `abort` is there only for what can take long: making one costs more than answering from memory. */
+type Pending = { readonly abort: AbortController | undefined; answered: boolean };
+type Answer = Uint8Array | undefined;
+
+export class FuseSession {
+  readonly nodes: NodeTable;
+  readonly #view: View;
+  readonly #options: FuseMountOptions;
+  readonly #pending = new Map<number, Pending>();
+  readonly #directories: DirectoryReader;
+  readonly #waitingReads: (() => void)[] = [];
+  #reads = 0;
+  #agreed = agree(0, abi.PROTOCOL_MINOR);
+  #channel: FuseChannel | undefined;
+
+  constructor(view: View, options: FuseMountOptions) {
+    this.#view = view;
+    this.#options = options;
+    this.nodes = new NodeTable(view.root);
+    this.#directories = new DirectoryReader(view, (entry, name) => {
+      const detail = {
+        inode: String(entry.node.attributes.inode),
+        name: Buffer.from(name).toString("latin1"),
+      };
+      options.logger.warn(detail, "a name that Linux cannot show is left out of its directory");
+    });
+  }
+
+  attach(channel: FuseChannel): void {
+    this.#channel = channel;
+  }
+
+  /** Ends all reads that are still in the view. */
+  stop(): void {
+    for (const pending of this.#pending.values()) pending.abort?.abort();
+  }
+
+  /** Handles one request; never throws. */
+  receive(bytes: Buffer): void {
+    let header: RequestHeader | undefined;
+    try {
+      header = parseHeader(bytes);
+      const body = parseBody(bytes, header.opcode);
+      if (body.op === "forget") {
+        for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
+      } else if (body.op === "interrupt") this.#interrupt(body.unique);
+      else void this.#serve({ header, body });
+    } catch (error) {
+      this.#options.logger.error(
+        { err: error, opcode: header?.opcode },
+        "the kernel sent an unreadable request",
+      );
+      if (header !== undefined) this.#send(header.unique, errno.EINVAL);
+    }
+  }
+
+  /** Makes the kernel drop the names below a mutable directory. */
+  async namesChanged(directory: ViewNode): Promise<void> {
+    const root = directory.attributes.inode === this.#view.root.attributes.inode;
+    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
+    if (entry === undefined) return;
+    this.#directories.forget(entry);
+    const names = entry.names ?? [];
+    entry.names = undefined;
+    for (const name of names) {
+      const bytes = Buffer.from(`${name}\0`, "latin1");
+      const body = Buffer.alloc(16 + bytes.length);
+      body.writeBigUInt64LE(BigInt(entry.nodeId));
+      body.writeUInt32LE(bytes.length - 1, 8);
+      body.set(bytes, 16);
+      await this.#channel?.notify(abi.Notify.invalEntry, body);
+    }
+    const body = Buffer.alloc(24);
+    body.writeBigUInt64LE(BigInt(entry.nodeId));
+    await this.#channel?.notify(abi.Notify.invalInode, body);
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const { unique } = request.header;
+    const long = request.body.op === "read" || request.body.op === "lseek";
+    const pending: Pending = { abort: long ? new AbortController() : undefined, answered: false };
+    this.#pending.set(unique, pending);
+    let status = 0;
+    let answer: Answer;
+    try {
+      answer = await this.#answer(request, pending);
+    } catch (error) {
+      status = error instanceof ErrnoFailure ? error.errno : this.#failure(request, error, pending);
+    } finally {
+      // The kernel reuses nothing here: `unique` only ever grows.
+      this.#pending.delete(unique);
+    }
+    if (!pending.answered) this.#send(unique, status, answer);
+  }
+
+  #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
+    const { header, body } = request;
+    if (body.op === "init") {
+      this.#agreed = agree(body.flags, body.minor);
+      return initReply(this.#agreed, body, this.#options.readAheadBytes);
+    }
+    if (body.op === "destroy") return undefined;
+    if (body.op === "statfs") return this.#statfs();
+    if (this.#options.xattrs === false && (body.op === "getxattr" || body.op === "listxattr")) {
+      throw new ErrnoFailure(errno.ENOSYS);
+    }
+    const entry = this.#entry(header.nodeId);
+    switch (body.op) {
+      case "lookup":
+        return this.#lookup(entry, body.name, pending);
+      case "getattr":
+        return reply.attrReply(entry.node.attributes, attrSeconds(entry.node), this.#options.asUser);
+      case "readlink":
+        return this.#view.readlink(entry.node);
+      case "open":
+        if (this.#agreed.zeroMessageOpen) throw new ErrnoFailure(errno.ENOSYS);
+        return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache : 0);
+      case "opendir":
+        if (this.#agreed.zeroMessageOpendir) throw new ErrnoFailure(errno.ENOSYS);
+        return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
+      case "read":
+        return this.#read(entry, body.offset, body.size, pending);
+      case "readdir":
+        return this.#readdir(entry, body, pending);
+      case "getxattr":
+        return this.#getxattr(entry, body.name, body.size);
+      case "listxattr":
+        return this.#listxattr(entry, body.size);
+      case "lseek":
+        return seek(this.#view, entry.node, body, pending.abort?.signal).then((at) => {
+          if (at === undefined) throw new ErrnoFailure(errno.ENXIO);
+          return reply.offsetReply(at);
+        });
+      case "access":
+      case "release":
+        return undefined;
+      case "write":
+        throw new ErrnoFailure(errno.EROFS);
+      case "ioctl":
+        throw new ErrnoFailure(errno.ENOTTY);
+      default:
+        // ENOSYS also tells the kernel not to ask again (FLUSH, FSYNC, POLL, locks, STATX).
+        throw new ErrnoFailure(errno.ENOSYS);
+    }
+  }
+
+  #entry(nodeId: number): NodeEntry {
+    const entry = this.nodes.get(nodeId);
+    if (entry === undefined) throw new ErrnoFailure(errno.ESTALE);
+    if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
+    return entry;
+  }
+
+  async #lookup(parent: NodeEntry, name: Uint8Array, pending: Pending): Promise<Answer> {
+    const node = await this.#view.lookup(parent.node, name);
+    if (pending.answered) return undefined;
+    if (node === undefined) {
+      if (!parent.node.immutable) throw new ErrnoFailure(errno.ENOENT);
+      return reply.negativeEntry(IMMUTABLE_SECONDS);
+    }
+    const out = Buffer.allocUnsafe(abi.ENTRY_OUT_BYTES);
+    reply.writeEntry(out, 0, this.#handOut(parent, name, node), this.#options.asUser);
+    return out;
+  }
+
+  /** Counts a lookup of `node`; what comes back must be sent. */
+  #handOut(parent: NodeEntry, name: Uint8Array, node: ViewNode): reply.EntryOut {
+    if (!parent.node.immutable) {
+      parent.names ??= new Set();
+      parent.names.add(Buffer.from(name).toString("latin1"));
+    }
+    return {
+      nodeId: this.nodes.remember(node).nodeId,
+      attributes: node.attributes,
+      entrySeconds: parent.node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS,
+      attrSeconds: attrSeconds(node),
+    };
+  }
+
+  async #readdir(
+    entry: NodeEntry,
+    { offset, size, plus }: { readonly offset: number; readonly size: number; readonly plus: boolean },
+    pending: Pending,
+  ): Promise<Answer> {
+    const limit = Math.min(size, abi.MAX_PAGES * abi.PAGE_BYTES);
+    const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
+      [];
+    let bytes = 0;
+    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
+      bytes += reply.direntBytes(name.length, plus);
+      if (bytes > limit) {
+        bytes -= reply.direntBytes(name.length, plus);
+        break;
+      }
+      rows.push({ name, node: row?.node, next });
+    }
+    if (pending.answered) return undefined;
+    // No await from here on: nodes that are counted are also sent.
+    const out = Buffer.allocUnsafe(bytes);
+    let at = 0;
+    for (const { name, node, next } of rows) {
+      if (plus) {
+        // Node id 0 says "no attributes here"; "." and ".." are never handed out.
+        if (node === undefined || this.nodes.size >= PREFETCHED_NODES_MAX) {
+          out.fill(0, at, at + abi.ENTRY_OUT_BYTES);
+        } else reply.writeEntry(out, at, this.#handOut(entry, name, node), this.#options.asUser);
+        at += abi.ENTRY_OUT_BYTES;
+      }
+      const attributes = (node ?? entry.node).attributes;
+      const kindBits = reply.kindBits(attributes.kind);
+      reply.writeDirent(out, at, { inode: attributes.inode, next, kindBits, name });
+      at += reply.direntBytes(name.length, false);
+    }
+    return out;
+  }
+
+  async #read(entry: NodeEntry, offset: bigint, size: number, pending: Pending): Promise<Answer> {
+    if (this.#reads >= READS_AT_ONCE) await new Promise<void>((go) => this.#waitingReads.push(go));
+    else this.#reads++;
+    try {
+      if (pending.answered || offset >= entry.node.attributes.size) return undefined;
+      const data = await this.#view.read(entry.node, offset, size, pending.abort?.signal);
+      // More than was asked for would make the kernel drop the reply and hang the reader.
+      return data.length > size ? data.subarray(0, size) : data;
+    } finally {
+      const next = this.#waitingReads.shift();
+      // The place passes on; the count stays.
+      if (next === undefined) this.#reads--;
+      else next();
+    }
+  }
+
+  async #getxattr(entry: NodeEntry, name: string, size: number): Promise<Answer> {
+    const value = (await this.#view.xattrs(entry.node)).get(name);
+    if (value === undefined) throw new ErrnoFailure(ENOATTR);
+    return sized(value, size);
+  }
+
+  async #listxattr(entry: NodeEntry, size: number): Promise<Answer> {
+    const names = [...(await this.#view.xattrs(entry.node)).keys()];
+    return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), size);
+  }
+
+  async #statfs(): Promise<Answer> {
+    const { totalBytes, nodes } = await this.#view.statistics();
+    return reply.statfsReply(totalBytes, nodes);
+  }
+
+  #interrupt(unique: number): void {
+    const pending = this.#pending.get(unique);
+    // Unknown: answered meanwhile. The kernel wants no reply then.
+    if (pending === undefined || pending.answered) return;
+    pending.answered = true;
+    pending.abort?.abort();
+    this.#send(unique, errno.EINTR);
+  }
+
+  #failure(request: Request, error: unknown, pending: Pending): number {
+    const status = errnoOf(error);
+    if (status === errno.EIO && !pending.answered) {
+      const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
+      const inode = this.nodes.get(request.header.nodeId)?.node.attributes.inode;
+      const detail = { err: error, code, op: request.body.op, inode: String(inode) };
+      const range =
+        request.body.op === "read" ? { offset: String(request.body.offset), size: request.body.size } : {};
+      this.#options.logger.error({ ...detail, ...range }, "reading from the drive failed");
+    }
+    return status;
+  }
+
+  #send(unique: number, status: number, answer?: Answer): void {
+    const refused = this.#channel?.reply(unique, status, answer);
+    if (refused === undefined) return;
+    const error = new HoldfastError(ErrorCode.internal, `the kernel refused a reply (${refused})`);
+    this.#options.logger.error({ err: error }, "a reply to the kernel was malformed");
+    if (status === 0) this.#channel?.reply(unique, errno.EIO);
+  }
+}
+
+/** An answer that is an errno without being a failure worth a log line. */
+class ErrnoFailure extends Error {
+  readonly errno: number;
+  constructor(value: number) {
+    super(`errno ${value}`);
+    this.errno = value;
+  }
+}
+
+function attrSeconds(node: ViewNode): number {
+  return node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS;
+}
+
+/** An xattr answer: its length when the caller has no room yet, else the value. */
+function sized(value: Uint8Array, size: number): Uint8Array {
+  if (size === 0) return reply.sizeReply(value.length);
+  if (value.length > size) throw new ErrnoFailure(errno.ERANGE);
+  return value;
+}

@@ -1,0 +1,68 @@
+// The second driver: mounts where libfuse 2 is installed, and says what is missing where it is not.
+
+import { mkdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { detach } from "../../../fs/fuse/kernel/mountHelper.ts";
+import { mountAt } from "../../../fs/fuse/mountTable.ts";
+import { nativeDriver } from "../../../fs/fuse/nativeDriver.ts";
+import { directory, file, MemoryView, node } from "../memoryView.ts";
+import { canMount, freshDirectory, keptLog, sh, tool } from "./mounting.ts";
+
+function loads(): boolean {
+  try {
+    createRequire(import.meta.url)("fuse-native");
+    return true;
+  } catch {
+    process.stderr.write(
+      "\n*** fuse-native does not load here (libfuse2 missing?): testing its error only ***\n\n",
+    );
+    return false;
+  }
+}
+
+describe.skipIf(!canMount())("the fuse-native driver", () => {
+  let scratch: string;
+  let mnt: string;
+  beforeEach(() => {
+    scratch = freshDirectory();
+    mnt = join(scratch, "mnt");
+    mkdirSync(mnt);
+  });
+  afterEach(async () => {
+    if ((await mountAt(mnt)) !== undefined) await detach(mnt, true);
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const view = new MemoryView(
+    directory([
+      [
+        "file",
+        file("content\n", { uid: 1000, mode: 0o640, xattrs: new Map([["user.a", Buffer.from("b")]]) }),
+      ],
+      ["link", node("symlink", {}, { target: Buffer.from("file") })],
+      [Buffer.from([0xff]), file("")],
+    ]),
+  );
+
+  it.runIf(loads())("shows the view read-only", async () => {
+    const mounted = await nativeDriver.mount(view, mnt, { logger: keptLog() });
+    expect((await tool(`ls "$1"`, mnt)).toString()).toBe("file\nlink\n");
+    expect((await tool(`cat "$1/link"`, mnt)).toString()).toBe("content\n");
+    expect((await tool(`stat -c '%a %u %s' "$1/file"`, mnt)).toString()).toBe("640 1000 8\n");
+    expect((await tool(`cd "$1" && getfattr -n user.a --only-values file`, mnt)).toString()).toBe("b");
+    expect((await sh(`touch "$1/new"`, mnt)).stderr).toContain("Read-only file system");
+    expect((await sh(`stat "$1/none"`, mnt)).stderr).toContain("No such file");
+    await mounted.unmount();
+    await mounted.closed;
+    expect(await mountAt(mnt)).toBeUndefined();
+  });
+
+  it.skipIf(loads())("says what is missing", async () => {
+    await expect(nativeDriver.mount(view, mnt, { logger: keptLog() })).rejects.toMatchObject({
+      code: "mount-failed",
+      next: expect.stringContaining("libfuse2"),
+    });
+  });
+});
