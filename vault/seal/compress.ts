@@ -10,10 +10,15 @@ export const compressionLevelDefault = 3;
 /** Below this a zstd frame (at least 9 bytes around the content) hardly ever wins. */
 const compressBytesMin = 48;
 
-/** Chunks above this are probed before they are compressed whole. */
+/**
+ * Chunks above this are probed before they are compressed whole: zstd takes 0.4 ms to find that 1 MiB does not shrink, the probe 0.05
+ * to 0.1 ms, where compressing 1 MiB that does takes 4 ms.
+ */
 const probeBytesMin = 256 * 1024;
-const probeSampleBytes = 32 * 1024;
-/** A sample that keeps more than this share of its length is taken as incompressible. */
+/** Short samples all over the chunk: one long sample misjudges chunks with a compressed piece in them. */
+const probeSamples = 4;
+const probeSampleBytes = 8 * 1024;
+/** Samples that keep more than this share of their length are taken as incompressible. */
 const probeShareMax = 0.98;
 
 /** log2 of the largest zstd window that a reader accepts: enough for 4 MiB of plaintext. */
@@ -28,14 +33,16 @@ function zstd(bytes: Uint8Array, level: number): Buffer {
   });
 }
 
-/**
- * Whether a sample from the middle shrinks. Middle, because many compressed formats begin with a compressible header.
- */
+/** Whether samples of a large chunk shrink; smaller chunks are not worth the question. */
 function looksCompressible(plaintext: Uint8Array): boolean {
   if (plaintext.length <= probeBytesMin) return true;
-  const start = (plaintext.length - probeSampleBytes) >>> 1;
-  const sample = plaintext.subarray(start, start + probeSampleBytes);
-  return zstd(sample, 1).length <= probeSampleBytes * probeShareMax;
+  const samples = Buffer.allocUnsafe(probeSamples * probeSampleBytes);
+  const stride = Math.floor(plaintext.length / probeSamples);
+  for (let i = 0; i < probeSamples; i++) {
+    const start = i * stride + ((stride - probeSampleBytes) >>> 1);
+    samples.set(plaintext.subarray(start, start + probeSampleBytes), i * probeSampleBytes);
+  }
+  return zstd(samples, 1).length <= samples.length * probeShareMax;
 }
 
 /** The payload of a plaintext: its zstd frame where that is shorter, else the plaintext itself (not copied). */
