@@ -1,0 +1,79 @@
+// Accounts: who owns backups. Names are unique; rows are never removed, only disabled.
+
+import { fromHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { IndexEnvironment } from "../index/environment.ts";
+import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+
+/** How a password becomes L and R; `salt` in base64. */
+export type StoredKdf = { readonly suite: 1; readonly iterations: number; readonly salt: string };
+
+export type Account = {
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly kdf: StoredKdf;
+  /** bcrypt of SHA-512(L), in bcrypt's own text form. */
+  readonly loginHash: string;
+  /** Public half of the account's recovery key, base64. */
+  readonly recoveryPublic: string;
+  readonly disabled: boolean;
+  /** RFC 3339. */
+  readonly created: string;
+  /** The next isolated device's deduplication group. */
+  readonly nextGroup: number;
+};
+
+/** The deduplication group that an account's devices share unless they are isolated. */
+export const sharedGroup = 1;
+
+export class Accounts {
+  readonly #environment: IndexEnvironment;
+  readonly #rows: Table<Account>;
+  readonly #names: Table<Uint8Array>;
+
+  constructor(environment: IndexEnvironment) {
+    this.#environment = environment;
+    this.#rows = openTable(environment, "accounts", jsonCodec<Account>());
+    this.#names = openTable(environment, "account-names", bytesCodec);
+  }
+
+  get(id: string): Account | undefined {
+    return this.#rows.get(fromHex(id, 16));
+  }
+
+  byName(name: string): Account | undefined {
+    const id = this.#names.get(Buffer.from(name.normalize("NFC")));
+    return id === undefined ? undefined : this.#rows.get(id);
+  }
+
+  list(): Account[] {
+    return this.#rows.entries().map(([, account]) => account);
+  }
+
+  /** @throws HoldfastError exists */
+  add(account: Account): void {
+    this.#environment.write(() => {
+      const name = Buffer.from(account.name);
+      if (this.#names.has(name)) {
+        throw new HoldfastError(ErrorCode.exists, `there is an account ${account.name} already`);
+      }
+      const id = fromHex(account.id, 16);
+      if (this.#rows.has(id)) throw new HoldfastError(ErrorCode.exists, "there is an account with this id already");
+      this.#names.put(name, id);
+      this.#rows.put(id, account);
+    });
+  }
+
+  /** Changes an account in one transaction. @throws HoldfastError not-found */
+  update(id: string, change: (account: Account) => Account): Account {
+    return this.#environment.write(() => {
+      const key = fromHex(id, 16);
+      const account = this.#rows.get(key);
+      if (account === undefined) throw new HoldfastError(ErrorCode.notFound, "no such account");
+      const changed = change(account);
+      this.#rows.put(key, changed);
+      return changed;
+    });
+  }
+}

@@ -1,0 +1,30 @@
+// The gateway's catalog: accounts, devices and vaults, in one LMDB environment.
+
+import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
+import { Accounts } from "./accounts.ts";
+import { Devices } from "./devices.ts";
+import { Vaults } from "./vaults.ts";
+
+export class Catalog {
+  readonly environment: IndexEnvironment;
+  readonly accounts: Accounts;
+  readonly devices: Devices;
+  readonly vaults: Vaults;
+
+  /** Opens (creates) the catalog in a directory. */
+  constructor(directory: string) {
+    this.environment = openIndexEnvironment(directory);
+    this.accounts = new Accounts(this.environment);
+    this.devices = new Devices(this.environment);
+    this.vaults = new Vaults(this.environment);
+  }
+
+  /** Runs changes of several tables in one durable transaction. */
+  write<T>(change: () => T): T {
+    return this.environment.write(change);
+  }
+
+  async close(): Promise<void> {
+    await this.environment.close();
+  }
+}

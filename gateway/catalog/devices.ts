@@ -1,0 +1,110 @@
+// Devices: machines that may upload for an account. Names are unique within an account among devices that are not
+// revoked; a revoked device stays, because its snapshots name it.
+
+import { fromHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { IndexEnvironment } from "../index/environment.ts";
+import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+
+export type Device = {
+  /** 32 hex digits, chosen by the device. */
+  readonly id: string;
+  readonly account: string;
+  readonly name: string;
+  /** Deduplication group. */
+  readonly group: number;
+  /** Number of the device in chunk rows. */
+  readonly ordinal: number;
+  /** X25519, base64. */
+  readonly publicKey: string;
+  /** SHA-256 of its token, hex. */
+  readonly tokenHash: string;
+  /** The vault that its items are in. */
+  readonly vault: string;
+  readonly isolated: boolean;
+  readonly revoked: boolean;
+  /** RFC 3339. */
+  readonly enrolled: string;
+};
+
+/** Stands for a writer that the catalog does not know (any more). */
+export const unknownWriter = 0xffff_ffff;
+
+const counterKey = Buffer.from("devices");
+
+export class Devices {
+  readonly #environment: IndexEnvironment;
+  readonly #rows: Table<Device>;
+  readonly #names: Table<Uint8Array>;
+  readonly #tokens: Table<Uint8Array>;
+  readonly #counters: Table<number>;
+
+  constructor(environment: IndexEnvironment) {
+    this.#environment = environment;
+    this.#rows = openTable(environment, "devices", jsonCodec<Device>());
+    this.#names = openTable(environment, "device-names", bytesCodec);
+    this.#tokens = openTable(environment, "device-tokens", bytesCodec);
+    this.#counters = openTable(environment, "counters", jsonCodec<number>());
+  }
+
+  get(id: string): Device | undefined {
+    return this.#rows.get(fromHex(id, 16));
+  }
+
+  /** The device whose token hashes to `tokenHash` (32 bytes), revoked or not. */
+  byToken(tokenHash: Uint8Array): Device | undefined {
+    const id = this.#tokens.get(tokenHash);
+    return id === undefined ? undefined : this.#rows.get(id);
+  }
+
+  /** The account's device of this name that is not revoked. */
+  byName(account: string, name: string): Device | undefined {
+    const id = this.#names.get(nameKey(account, name));
+    return id === undefined ? undefined : this.#rows.get(id);
+  }
+
+  /** All devices of an account, or of the gateway. */
+  list(account?: string): Device[] {
+    const devices = this.#rows.entries().map(([, device]) => device);
+    return account === undefined ? devices : devices.filter((device) => device.account === account);
+  }
+
+  /** Adds a device and gives it a number. @throws HoldfastError exists */
+  add(device: Omit<Device, "ordinal">): Device {
+    return this.#environment.write(() => {
+      const id = fromHex(device.id, 16);
+      const name = nameKey(device.account, device.name);
+      if (this.#names.has(name)) {
+        throw new HoldfastError(ErrorCode.exists, `this account has a device ${device.name} already`, {
+          next: "Choose another name with --device, or revoke the old one.",
+        });
+      }
+      if (this.#rows.has(id)) throw new HoldfastError(ErrorCode.exists, "there is a device with this id already");
+      const ordinal = this.#counters.get(counterKey) ?? 0;
+      const row = { ...device, ordinal };
+      this.#counters.put(counterKey, ordinal + 1);
+      this.#rows.put(id, row);
+      this.#names.put(name, id);
+      this.#tokens.put(fromHex(device.tokenHash, 32), id);
+      return row;
+    });
+  }
+
+  /** Ends a device's token and frees its name. @throws HoldfastError not-found */
+  revoke(id: string): Device {
+    return this.#environment.write(() => {
+      const key = fromHex(id, 16);
+      const device = this.#rows.get(key);
+      if (device === undefined) throw new HoldfastError(ErrorCode.notFound, "no such device");
+      const revoked = { ...device, revoked: true };
+      this.#rows.put(key, revoked);
+      const name = nameKey(device.account, device.name);
+      if (this.byName(device.account, device.name)?.id === id) this.#names.remove(name);
+      return revoked;
+    });
+  }
+}
+
+function nameKey(account: string, name: string): Buffer {
+  return Buffer.concat([fromHex(account, 16), Buffer.from(name.normalize("NFC"))]);
+}

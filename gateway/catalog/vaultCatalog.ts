@@ -1,0 +1,204 @@
+// Items, snapshots and upload leases of one vault. They are in the vault's index environment, so that a commit is one
+// transaction with the chunk index.
+//
+// Invariants
+// - An item's head is its newest snapshot, and `sequence` that snapshot's number; both change only by `commit`.
+// - An item has at most one lease. Leases end only by transaction: commit, takeover or end; no clock is involved.
+// - `changes` grows with every snapshot that appears or goes and never goes back.
+
+import { randomBytes } from "node:crypto";
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { IndexEnvironment } from "../index/environment.ts";
+import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+
+export type Item = {
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly device: string;
+  readonly name: string;
+  /** Number of the newest snapshot, 0 for none. */
+  readonly sequence: number;
+  /** Id of the newest snapshot. */
+  readonly head: string | null;
+};
+
+export type Snapshot = {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly device: string;
+  readonly item: string;
+  readonly group: number;
+  readonly sequence: number;
+  readonly keyEpoch: number;
+  /** Root directory page, 64 hex digits. */
+  readonly root: string;
+  /** When the gateway committed it, RFC 3339. */
+  readonly received: string;
+  readonly incomplete: boolean;
+  readonly bytes: number;
+};
+
+export type EndedSession = { readonly session: string; readonly snapshot: string | null };
+
+type Lease = {
+  /** The session that holds the item now. */
+  readonly session: string | null;
+  /** Sessions that ended, newest last, so that late requests get the right answer. */
+  readonly ended: readonly EndedSession[];
+};
+
+/** What a session id stands for. `ended` is set when the lease is over. */
+export type SessionState = { readonly item: Item; readonly ended: EndedSession | undefined };
+
+const endedKept = 16;
+const cacheTokenKey = Buffer.from("cache-token");
+const changesKey = Buffer.from("changes");
+const orderKey = Buffer.from("snapshot-order");
+
+export class VaultCatalog {
+  readonly #environment: IndexEnvironment;
+  readonly #items: Table<Item>;
+  readonly #itemNames: Table<Uint8Array>;
+  /** By u64 of the order of commits, big-endian. */
+  readonly #snapshots: Table<Snapshot>;
+  readonly #snapshotIds: Table<Uint8Array>;
+  readonly #leases: Table<Lease>;
+  /** Session id -> item id. */
+  readonly #sessions: Table<Uint8Array>;
+  readonly #state: Table<string | number>;
+
+  constructor(environment: IndexEnvironment) {
+    this.#environment = environment;
+    this.#items = openTable(environment, "items", jsonCodec<Item>());
+    this.#itemNames = openTable(environment, "item-names", bytesCodec);
+    this.#snapshots = openTable(environment, "snapshots", jsonCodec<Snapshot>());
+    this.#snapshotIds = openTable(environment, "snapshot-ids", bytesCodec);
+    this.#leases = openTable(environment, "leases", jsonCodec<Lease>());
+    this.#sessions = openTable(environment, "sessions", bytesCodec);
+    this.#state = openTable(environment, "vault-state", jsonCodec<string | number>());
+  }
+
+  /** Changes when anything was removed or quarantined; agents then forget what they believe to be here. */
+  cacheToken(): string {
+    const token = this.#state.get(cacheTokenKey);
+    if (typeof token === "string") return token;
+    return this.#environment.write(() => this.renewCacheToken());
+  }
+
+  /** Inside a write transaction: makes agents forget their lists of known chunks. */
+  renewCacheToken(): string {
+    const token = toHex(randomBytes(16));
+    this.#state.put(cacheTokenKey, token);
+    return token;
+  }
+
+  /** Number of times that snapshots appeared or went. */
+  changes(): number {
+    return Number(this.#state.get(changesKey) ?? 0);
+  }
+
+  item(id: string): Item | undefined {
+    return this.#items.get(fromHex(id, 16));
+  }
+
+  /** The device's item of this name; created when it is new. */
+  ensureItem(device: string, name: string): Item {
+    const key = Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
+    const known = this.#itemNames.get(key);
+    if (known !== undefined) return this.#items.get(known) as Item;
+    return this.#environment.write(() => {
+      const id = randomBytes(16);
+      const item: Item = { id: toHex(id), device, name, sequence: 0, head: null };
+      this.#items.put(id, item);
+      this.#itemNames.put(key, id);
+      return item;
+    });
+  }
+
+  items(): Item[] {
+    return this.#items.entries().map(([, item]) => item);
+  }
+
+  /** All snapshots, newest commit first. */
+  snapshots(): Snapshot[] {
+    return this.#snapshots.entries({ reverse: true }).map(([, snapshot]) => snapshot);
+  }
+
+  /** `id`: 64 hex digits. */
+  snapshot(id: string): Snapshot | undefined {
+    const order = this.#snapshotIds.get(fromHex(id, 32));
+    return order === undefined ? undefined : this.#snapshots.get(order);
+  }
+
+  /** Gives an item to a new session; a session that held it ends. */
+  startSession(item: Item): { session: string; resumed: boolean } {
+    return this.#environment.write(() => {
+      const key = fromHex(item.id, 16);
+      const session = randomBytes(16);
+      const lease = this.#leases.get(key) ?? { session: null, ended: [] };
+      const ended = lease.session === null ? lease.ended : this.#endedWith(lease, null);
+      this.#leases.put(key, { session: toHex(session), ended });
+      this.#sessions.put(session, key);
+      return { session: toHex(session), resumed: lease.session !== null };
+    });
+  }
+
+  /** What a session id stands for, or undefined for one that never was or ended long ago. */
+  session(id: string): SessionState | undefined {
+    const key = this.#sessions.get(fromHex(id, 16));
+    if (key === undefined) return undefined;
+    const item = this.#items.get(key);
+    const lease = this.#leases.get(key);
+    if (item === undefined || lease === undefined) return undefined;
+    const ended = lease.session === id ? undefined : lease.ended.find((row) => row.session === id);
+    if (lease.session !== id && ended === undefined) return undefined;
+    return { item, ended };
+  }
+
+  /** Ends a session without a snapshot; nothing happens if it has ended. */
+  endSession(id: string): void {
+    this.#environment.write(() => {
+      const key = this.#sessions.get(fromHex(id, 16));
+      const lease = key === undefined ? undefined : this.#leases.get(key);
+      if (key === undefined || lease?.session !== id) return;
+      this.#leases.put(key, { session: null, ended: this.#endedWith(lease, null) });
+    });
+  }
+
+  /** Moves the current session to the ended ones and forgets the oldest of these. */
+  #endedWith(lease: Lease, snapshot: string | null): EndedSession[] {
+    const ended = [...lease.ended, { session: lease.session as string, snapshot }];
+    for (const old of ended.splice(0, Math.max(0, ended.length - endedKept))) {
+      this.#sessions.remove(fromHex(old.session, 16));
+    }
+    return ended;
+  }
+
+  /**
+   * Inside a write transaction: makes a snapshot its item's head and ends the session.
+   * @throws HoldfastError session-ended; sequence-conflict when the head is another than `previous`
+   */
+  commit(session: string, snapshot: Snapshot, previous: string | null): void {
+    const key = fromHex(snapshot.item, 16);
+    const item = this.#items.get(key);
+    const lease = this.#leases.get(key);
+    if (item === undefined || lease?.session !== session) {
+      throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
+    }
+    if (item.head !== previous || item.sequence + 1 !== snapshot.sequence) {
+      throw new HoldfastError(ErrorCode.sequenceConflict, "another snapshot of this item came first", {
+        detail: { sequence: item.sequence },
+      });
+    }
+    const order = Buffer.alloc(8);
+    const number = Number(this.#state.get(orderKey) ?? 0) + 1;
+    order.writeBigUInt64BE(BigInt(number));
+    this.#state.put(orderKey, number);
+    this.#snapshots.put(order, snapshot);
+    this.#snapshotIds.put(fromHex(snapshot.id, 32), order);
+    this.#items.put(key, { ...item, sequence: snapshot.sequence, head: snapshot.id });
+    this.#leases.put(key, { session: null, ended: this.#endedWith(lease, snapshot.id) });
+    this.#state.put(changesKey, this.changes() + 1);
+  }
+}

@@ -1,0 +1,189 @@
+// A gateway's data directory:
+//
+//   gateway.json       what this is: format version, id, public half of the gateway's recovery key, secret for salts
+//   config.toml        settings that an administrator may change
+//   tls/               certificate and key
+//   catalog/           accounts, devices, vaults (LMDB)
+//   gateway/sealed.json    settings, TLS identity and metadata keys, sealed to the recovery key
+//   vaults/<id>/       docs/format.md, section 2
+//   lock, admin.sock   of the running gateway
+//
+// Invariants: gateway.json is written last by `init`, so a directory with it is whole; nothing is created where one exists.
+
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fingerprintOf } from "../ingest/client/fingerprint.ts";
+import { toHex } from "../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
+import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
+import { createCertificate, type TlsIdentity } from "./certificate.ts";
+import {
+  checkSettings,
+  formatSettings,
+  type GatewaySettings,
+  parseListen,
+  readSettings,
+  settingsDefault,
+} from "./settings.ts";
+import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
+
+export type GatewayIdentity = {
+  readonly format: "holdfast-gateway";
+  readonly version: 1;
+  /** 32 hex digits. */
+  readonly id: string;
+  /** RFC 3339. */
+  readonly created: string;
+  /** X25519, base64: what sealed.json is sealed to. */
+  readonly recoveryPublic: string;
+  /** 32 bytes, base64: salts for accounts that do not exist come from it. */
+  readonly secret: string;
+};
+
+export type DataDir = {
+  readonly path: string;
+  readonly identity: GatewayIdentity;
+  readonly settings: GatewaySettings;
+  readonly tls: TlsIdentity;
+  readonly fingerprint: string;
+};
+
+/** What sealed.json holds, as JSON text inside its public box. */
+export type SealedState = {
+  readonly settings: GatewaySettings;
+  readonly tls: TlsIdentity;
+  readonly secret: string;
+  /** Metadata keys by vault id, base64. */
+  readonly metadataKeys: Readonly<Record<string, string>>;
+};
+
+export type InitOptions = {
+  readonly settings?: Partial<GatewaySettings>;
+  /** Host names and addresses for the self-signed certificate. */
+  readonly names?: readonly string[];
+  readonly now: Date;
+};
+
+/**
+ * Creates a data directory (the path may exist if it is empty).
+ * @returns the fingerprint, and the gateway's recovery key, which is stored nowhere
+ * @throws HoldfastError exists, usage, disk-full, io-error
+ */
+export async function initDataDir(
+  path: string,
+  options: InitOptions,
+): Promise<{ fingerprint: string; recoveryKey: string; id: string }> {
+  const settings = checkSettings({ ...settingsDefault, ...options.settings });
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    if ((await readdir(path)).length > 0) {
+      throw new HoldfastError(ErrorCode.exists, `${path} is not empty`, {
+        next: "Choose another directory, or use the gateway that is there.",
+      });
+    }
+    for (const folder of ["tls", "catalog", "gateway", "vaults"]) await mkdir(join(path, folder), { mode: 0o700 });
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  const { host } = parseListen(settings.listen);
+  const names = [...(options.names ?? []), ...(/^(0\.0\.0\.0|::)$/.test(host) ? [] : [host])];
+  if (settings.tlsCertificate === "") {
+    const tls = await createCertificate(settings.name, names, options.now);
+    await writeFileDurably(join(path, "tls", "cert.pem"), Buffer.from(tls.certificate));
+    await writeFileDurably(join(path, "tls", "key.pem"), Buffer.from(tls.key));
+  }
+  await writeFileDurably(join(path, "config.toml"), Buffer.from(formatSettings(settings)));
+  const tls = await readTls(path, settings);
+  const recovery = generateKeyPair();
+  const identity: GatewayIdentity = {
+    format: "holdfast-gateway",
+    version: 1,
+    id: toHex(randomBytes(16)),
+    created: options.now.toISOString(),
+    recoveryPublic: recovery.publicKey.toString("base64"),
+    secret: randomBytes(32).toString("base64"),
+  };
+  const recoveryKey = formatRecoveryKey("gateway", recovery.privateKey);
+  recovery.privateKey.fill(0);
+  await writeSealedState(path, identity, { settings, tls, secret: identity.secret, metadataKeys: {} });
+  await writeFileDurably(join(path, "gateway.json"), Buffer.from(`${JSON.stringify(identity, null, 1)}\n`));
+  await syncDirectory(join(path, ".."));
+  return { fingerprint: fingerprintOf(tls.certificate), recoveryKey, id: identity.id };
+}
+
+/** The context that sealed.json is bound to. */
+export function sealedContext(gatewayId: string): string {
+  return `holdfast/gateway/${gatewayId}`;
+}
+
+/** Writes what the gateway's recovery key alone brings back. @throws HoldfastError disk-full, io-error */
+export async function writeSealedState(path: string, identity: GatewayIdentity, state: SealedState): Promise<void> {
+  const box = sealPublicBox(
+    Buffer.from(identity.recoveryPublic, "base64"),
+    sealedContext(identity.id),
+    Buffer.from(JSON.stringify(state)),
+  );
+  const document = {
+    format: "holdfast-gateway-sealed",
+    version: 1,
+    gateway: identity.id,
+    public: identity.recoveryPublic,
+    box: box.toString("base64"),
+  };
+  await writeFileDurably(join(path, "gateway", "sealed.json"), Buffer.from(`${JSON.stringify(document, null, 1)}\n`));
+}
+
+/**
+ * Reads a data directory.
+ * @throws HoldfastError data-dir-invalid, unsupported, usage (config.toml)
+ */
+export async function readDataDir(path: string): Promise<DataDir> {
+  const file = join(path, "gateway.json");
+  if (!existsSync(file)) {
+    throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} is not a gateway's data directory`, {
+      next: "Check the path, or create one with `holdfast gateway init --data DIR`.",
+      detail: { path },
+    });
+  }
+  const identity = parseIdentity(await readFile(file, "utf8"), file);
+  const settings = await readSettings(join(path, "config.toml"));
+  const tls = await readTls(path, settings);
+  return { path, identity, settings, tls, fingerprint: fingerprintOf(tls.certificate) };
+}
+
+function parseIdentity(text: string, file: string): GatewayIdentity {
+  let identity: Partial<GatewayIdentity> & { version?: number };
+  try {
+    identity = JSON.parse(text) as typeof identity;
+  } catch (error) {
+    throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is damaged`, { cause: error });
+  }
+  if (identity.format !== "holdfast-gateway" || typeof identity.version !== "number") {
+    throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is not of a Holdfast gateway`);
+  }
+  if (identity.version !== 1) {
+    throw new HoldfastError(
+      ErrorCode.unsupported,
+      `${file} is of format version ${identity.version}, this program knows version 1`,
+      { next: "Use a newer version of this program." },
+    );
+  }
+  for (const field of [identity.id, identity.recoveryPublic, identity.secret]) {
+    if (typeof field !== "string") throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is damaged`);
+  }
+  return identity as GatewayIdentity;
+}
+
+async function readTls(path: string, settings: GatewaySettings): Promise<TlsIdentity> {
+  const own = settings.tlsCertificate === "";
+  const certificateFile = own ? join(path, "tls", "cert.pem") : settings.tlsCertificate;
+  const keyFile = own ? join(path, "tls", "key.pem") : settings.tlsKey;
+  try {
+    return { certificate: await readFile(certificateFile, "utf8"), key: await readFile(keyFile, "utf8") };
+  } catch (error) {
+    throw fileError(error, certificateFile);
+  }
+}

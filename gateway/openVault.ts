@@ -1,0 +1,263 @@
+// One vault that a gateway has open: documents, records, snapshots and upload sessions.
+//
+// Invariants
+// - Commit: the snapshot's file and its name are durable, then one transaction holds index rows, snapshot row, head and
+//   the end of the lease. Nothing is visible before that transaction.
+// - Commits, and changes of the keys document, run one after the other.
+// - The newest keys document in memory is the one on disk with the highest generation.
+
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
+import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
+import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
+import type { CommitAnswer } from "../ingest/wire/messages.ts";
+import { toHex } from "../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import type { KeysDocument } from "../vault/keys/keysDocument.ts";
+import { Width } from "../vault/magic.ts";
+import { snapshotId } from "../vault/snapshot.ts";
+import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";
+import type { Device } from "./catalog/devices.ts";
+import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
+import type { Vault } from "./catalog/vaults.ts";
+import { rowFlags } from "./index/row.ts";
+import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
+import type { ReadOutcome } from "./store/packReader.ts";
+import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
+import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
+
+export type OpenVaultOptions = VaultStoreOptions & {
+  readonly row: Vault;
+  readonly now: () => Date;
+  /** Told after a commit or another change of what snapshots there are. */
+  readonly changed: () => void;
+};
+
+export class OpenVault {
+  readonly id: string;
+  readonly document: VaultDocument;
+  readonly store: VaultStore;
+  readonly catalog: VaultCatalog;
+  readonly #options: OpenVaultOptions;
+  readonly #admission: Admission;
+  #keys: KeysDocument;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: OpenVaultOptions, document: VaultDocument, keys: KeysDocument, store: VaultStore) {
+    this.id = options.row.id;
+    this.document = document;
+    this.store = store;
+    this.catalog = new VaultCatalog(store.environment);
+    this.#options = options;
+    this.#admission = new Admission(store);
+    this.#keys = keys;
+  }
+
+  /**
+   * Opens a vault and recovers its open packs.
+   * @throws HoldfastError data-dir-invalid, unsupported, corrupt, disk-full, io-error
+   */
+  static async open(options: OpenVaultOptions): Promise<OpenVault> {
+    const document = await readVaultDocument(options.directory);
+    requireFeatures(document, "read");
+    const keys = await readKeysDocument(options.directory, options.row.keysGeneration);
+    if (document.id !== options.row.id || keys.vault !== options.row.id) {
+      throw new HoldfastError(ErrorCode.dataDirInvalid, `${options.directory} holds another vault than its name says`);
+    }
+    return new OpenVault(options, document, keys, await VaultStore.open(options));
+  }
+
+  /** The newest keys document. */
+  get keys(): KeysDocument {
+    return this.#keys;
+  }
+
+  /** Runs work of one kind after the other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(work);
+    this.#turn = run.catch(() => {});
+    return run;
+  }
+
+  /**
+   * Replaces the keys document by its successor.
+   * @throws HoldfastError sequence-conflict when it is not the next generation; usage for another vault's
+   */
+  replaceKeys(next: (current: KeysDocument) => KeysDocument): Promise<KeysDocument> {
+    return this.#inTurn(async () => {
+      const document = next(this.#keys);
+      if (document.vault !== this.id || document.account !== this.#options.row.account) {
+        throw new HoldfastError(ErrorCode.usage, "the keys document is of another vault");
+      }
+      if (document.generation !== this.#keys.generation + 1 || document.epoch < this.#keys.epoch) {
+        throw new HoldfastError(ErrorCode.sequenceConflict, "the vault's keys document has moved on", {
+          detail: { generation: this.#keys.generation },
+          next: "Fetch the keys document again and repeat the change.",
+        });
+      }
+      await writeKeysDocument(this.#options.directory, document);
+      this.#keys = document;
+      return document;
+    });
+  }
+
+  /** Decides and stores a batch of records of a device; see Admission.admit. */
+  admit(device: Device, records: readonly Buffer[]): Promise<BatchAnswer> {
+    return this.#admission.admit({
+      group: device.group,
+      writer: Buffer.from(device.id, "hex"),
+      records,
+      epochMax: this.#keys.epoch,
+    });
+  }
+
+  /** Bitmap of the ids (32 bytes one after the other) that are here in a group, live and durable. */
+  present(group: number, ids: Buffer): Buffer {
+    const rows = this.store.lookupBatch(group, ids);
+    const bitmap = createBitmap(rows.length);
+    rows.forEach((row, i) => {
+      if (row !== undefined) setBit(bitmap, i);
+    });
+    return bitmap;
+  }
+
+  /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
+  read(group: number, ids: Buffer): AsyncGenerator<ReadOutcome | undefined> {
+    return this.store.read(this.store.lookupBatch(group, ids));
+  }
+
+  /** Starts an upload session for an item; see VaultCatalog.startSession. */
+  startSession(item: Item): { session: string; resumed: boolean } {
+    requireFeatures(this.document, "write");
+    return this.catalog.startSession(item);
+  }
+
+  /**
+   * Makes a snapshot visible.
+   * @throws HoldfastError session-ended, missing-chunks, sequence-conflict, protocol, corrupt, disk-full
+   */
+  commit(session: string, device: Device, object: Buffer): Promise<CommitAnswer> {
+    return this.#inTurn(async () => {
+      const id = toHex(snapshotId(object));
+      const state = this.catalog.session(session);
+      if (state === undefined) throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
+      const { item, ended } = state;
+      if (ended !== undefined) return this.#repeatedCommit(id, item, ended.snapshot);
+      const header = checkCommit(object, {
+        vault: this.id,
+        device: device.id,
+        item: item.id,
+        group: device.group,
+        epochMax: this.#keys.epoch,
+        head: item.head,
+        sequence: item.sequence,
+      });
+      this.#requireRoot(device.group, header.root);
+      const path = this.#snapshotPath(id);
+      await writeFileDurably(path, object);
+      const received = this.#options.now().toISOString();
+      try {
+        await this.store.flush(() => {
+          this.#requireRoot(device.group, header.root);
+          this.catalog.commit(
+            session,
+            {
+              id,
+              device: device.id,
+              item: item.id,
+              group: device.group,
+              sequence: header.sequence,
+              keyEpoch: header.keyEpoch,
+              root: toHex(header.root),
+              received,
+              incomplete: header.flags.incomplete,
+              bytes: object.length,
+            },
+            previousOf(header),
+          );
+        });
+      } catch (error) {
+        await rm(path, { force: true });
+        throw error;
+      }
+      this.#options.changed();
+      return { snapshot: id, received };
+    });
+  }
+
+  /** A commit whose answer was lost is answered again. */
+  #repeatedCommit(id: string, item: Item, snapshot: string | null): CommitAnswer {
+    const row = snapshot === id ? this.catalog.snapshot(id) : undefined;
+    if (row === undefined || row.item !== item.id) {
+      throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended", {
+        next: "Run the backup again: what was uploaded counts.",
+      });
+    }
+    return { snapshot: id, received: row.received };
+  }
+
+  #requireRoot(group: number, root: Uint8Array): void {
+    if (this.store.lookup(group, root) !== undefined) return;
+    throw new HoldfastError(ErrorCode.missingChunks, "the snapshot's root directory is not here", {
+      detail: { missing: [toHex(root)] },
+      next: "Upload it and commit again.",
+    });
+  }
+
+  #snapshotPath(id: string): string {
+    return join(this.#options.directory, "snapshots", id);
+  }
+
+  /**
+   * The bytes of a snapshot object.
+   * @throws HoldfastError chunk-missing, chunk-damaged
+   */
+  async snapshotObject(snapshot: Snapshot): Promise<Buffer> {
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(this.#snapshotPath(snapshot.id));
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw fileError(error, this.#snapshotPath(snapshot.id));
+      throw new HoldfastError(ErrorCode.chunkMissing, `the file of snapshot ${snapshot.id} is missing`, {
+        cause: error,
+      });
+    }
+    if (toHex(snapshotId(bytes)) !== snapshot.id) {
+      throw new HoldfastError(ErrorCode.chunkDamaged, `the file of snapshot ${snapshot.id} is damaged`);
+    }
+    return bytes;
+  }
+
+  /**
+   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Returns how many were
+   * here. Agents forget what they believe to be here.
+   */
+  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<number> {
+    const { index, environment } = this.store;
+    return await this.store.flush(() => {
+      let quarantined = 0;
+      for (const id of ids) {
+        const row = index.lookup(group, id);
+        if (row === undefined || row.flags & rowFlags.needed) continue;
+        if (!index.update(group, id, row, { flags: row.flags | rowFlags.needed })) continue;
+        quarantined++;
+        this.#options.report("quarantined", {
+          vault: this.id,
+          group,
+          chunk: toHex(id.subarray(0, Width.id)),
+          writer: row.writer,
+          reporter,
+        });
+      }
+      if (quarantined > 0) environment.write(() => this.catalog.renewCacheToken());
+      return quarantined;
+    });
+  }
+
+  /** Finishes what is running and closes the vault. */
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.store.close();
+  }
+}

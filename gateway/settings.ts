@@ -1,0 +1,125 @@
+// config.toml of a data directory: what an administrator may change. Every key has a comment in the file that `init` writes.
+
+import { readFile } from "node:fs/promises";
+import { parse } from "smol-toml";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { fileError } from "./store/files.ts";
+
+export type GatewaySettings = {
+  /** What people call this gateway. */
+  readonly name: string;
+  /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
+  readonly listen: string;
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
+  /** Free MiB on the disk below which uploads are refused. */
+  readonly reserveMiB: number;
+  /** Certificate and key files in PEM; empty: those in tls/. */
+  readonly tlsCertificate: string;
+  readonly tlsKey: string;
+};
+
+export const settingsDefault: GatewaySettings = {
+  name: "holdfast",
+  listen: "0.0.0.0:7440",
+  logLevel: "info",
+  reserveMiB: 256,
+  tlsCertificate: "",
+  tlsKey: "",
+};
+
+const levels: readonly string[] = ["trace", "debug", "info", "warn", "error", "silent"];
+
+const keys = {
+  name: "name",
+  listen: "listen",
+  "log-level": "logLevel",
+  "reserve-mib": "reserveMiB",
+  "tls-cert": "tlsCertificate",
+  "tls-key": "tlsKey",
+} as const;
+
+/** The text of a config.toml with these settings. */
+export function formatSettings(settings: GatewaySettings): string {
+  const text = (value: string): string => JSON.stringify(value);
+  return `# Settings of this Holdfast gateway. After a change: systemctl reload, or SIGHUP.
+
+# What people call this gateway; also in its certificate.
+name = ${text(settings.name)}
+
+# Address and port of the HTTPS listener.
+listen = ${text(settings.listen)}
+
+# trace, debug, info, warn, error or silent
+log-level = ${text(settings.logLevel)}
+
+# Uploads are refused when less than this many MiB are free on the disk.
+reserve-mib = ${settings.reserveMiB}
+
+# Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
+tls-cert = ${text(settings.tlsCertificate)}
+tls-key = ${text(settings.tlsKey)}
+`;
+}
+
+/** Splits HOST:PORT ([HOST]:PORT for IPv6). @throws HoldfastError usage */
+export function parseListen(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(listen);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || !(port <= 65_535)) {
+    throw new HoldfastError(ErrorCode.usage, `listen: not HOST:PORT: ${listen}`);
+  }
+  return { host, port };
+}
+
+/** Checks settings. @throws HoldfastError usage */
+export function checkSettings(settings: GatewaySettings): GatewaySettings {
+  parseListen(settings.listen);
+  const wrong = (key: string, form: string): HoldfastError =>
+    new HoldfastError(ErrorCode.usage, `config.toml: ${key} must be ${form}`);
+  if (typeof settings.name !== "string" || settings.name === "" || settings.name.length > 64) {
+    throw wrong("name", "a text of 1 to 64 characters");
+  }
+  if (!levels.includes(settings.logLevel)) throw wrong("log-level", `one of ${levels.join(", ")}`);
+  if (!Number.isInteger(settings.reserveMiB) || settings.reserveMiB < 0 || settings.reserveMiB > 2 ** 40) {
+    throw wrong("reserve-mib", "a whole number");
+  }
+  if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
+    throw wrong("tls-cert and tls-key", "paths");
+  }
+  if ((settings.tlsCertificate === "") !== (settings.tlsKey === "")) {
+    throw wrong("tls-cert and tls-key", "given together");
+  }
+  return settings;
+}
+
+/** Parses a config.toml. @throws HoldfastError usage that names the key */
+export function parseSettings(toml: string): GatewaySettings {
+  let table: Record<string, unknown>;
+  try {
+    table = parse(toml);
+  } catch (error) {
+    throw new HoldfastError(ErrorCode.usage, `config.toml: ${(error as Error).message}`, { cause: error });
+  }
+  const settings: Record<string, unknown> = { ...settingsDefault };
+  for (const [key, value] of Object.entries(table)) {
+    if (!Object.hasOwn(keys, key)) throw new HoldfastError(ErrorCode.usage, `config.toml: unknown key ${key}`);
+    const field = keys[key as keyof typeof keys];
+    if (typeof value !== typeof settingsDefault[field]) {
+      throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`);
+    }
+    settings[field] = value;
+  }
+  return checkSettings(settings as unknown as GatewaySettings);
+}
+
+/** Reads and checks a config.toml. @throws HoldfastError usage, io-error */
+export async function readSettings(path: string): Promise<GatewaySettings> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  return parseSettings(text);
+}

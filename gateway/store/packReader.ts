@@ -1,0 +1,177 @@
+// Reads records from packs by location, open or closed, through a bounded cache of descriptors.
+//
+// Invariants
+// - A record is handed out only if the frame before it is sound, names its length, and the truncated SHA-256 fits.
+// - A damaged, short or missing pack is an error of the records in it and of nothing else.
+// - A descriptor is closed only when no read uses it.
+
+import { hash } from "node:crypto";
+import { constants } from "node:fs";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { Width } from "../../vault/magic.ts";
+import { parseFrame } from "../../vault/pack/frame.ts";
+import type { PackTable } from "../index/packTable.ts";
+import { closeDescriptor, errnoOf, fileError, openDescriptor, readFully } from "./files.ts";
+import { closedPackPath, openPackPath } from "./packPaths.ts";
+import type { Location } from "./recordToStore.ts";
+
+type OpenFile = { readonly fd: number; users: number; dropped: boolean };
+
+/** Bytes that one read from disk brings at most when neighbouring records are read together. */
+const runBytesMax = 4 * 2 ** 20;
+
+/** A record, or why there is none. */
+export type ReadOutcome = Buffer | HoldfastError;
+
+export class PackReader {
+  readonly #directory: string;
+  readonly #packs: PackTable;
+  readonly #filesMax: number;
+  /** By pack ordinal, least recently used first. */
+  readonly #files = new Map<number, Promise<OpenFile>>();
+
+  constructor(directory: string, packs: PackTable, filesMax = 64) {
+    this.#directory = directory;
+    this.#packs = packs;
+    this.#filesMax = filesMax;
+  }
+
+  /** How many of `locations` from `start` on lie one behind the other, so that one read brings them. */
+  runLength(locations: readonly (Location | undefined)[], start: number): number {
+    const first = locations[start];
+    if (first === undefined) return 1;
+    let last = first;
+    let count = 1;
+    for (; start + count < locations.length; count++) {
+      const next = locations[start + count];
+      if (next?.pack !== first.pack || next.offset !== last.offset + last.length + Width.frame) break;
+      if (next.offset + next.length - first.offset > runBytesMax) break;
+      last = next;
+    }
+    return count;
+  }
+
+  /** Reads records that lie one behind the other (see runLength). Fails for each record on its own. */
+  async readRun(run: readonly Location[]): Promise<ReadOutcome[]> {
+    const first = run[0]!;
+    const last = run[run.length - 1]!;
+    const start = first.offset - Width.frame;
+    const bytes = Buffer.allocUnsafeSlow(last.offset + last.length - start);
+    let filled: number;
+    try {
+      filled = await this.#read(first.pack, bytes, start);
+    } catch (error) {
+      const failure = missingOrFailed(error, first.pack);
+      return run.map(() => failure);
+    }
+    return run.map((location) => {
+      const at = location.offset - first.offset;
+      return checkRecord(bytes.subarray(at, Math.min(filled, at + Width.frame + location.length)), location);
+    });
+  }
+
+  /**
+   * Reads one record.
+   * @throws HoldfastError chunk-missing, chunk-damaged, io-error
+   */
+  async read(location: Location): Promise<Buffer> {
+    const outcome = (await this.readRun([location]))[0]!;
+    if (outcome instanceof HoldfastError) throw outcome;
+    return outcome;
+  }
+
+  async #read(pack: number, into: Buffer, position: number): Promise<number> {
+    const opening = this.#files.get(pack) ?? this.#open(pack);
+    // Most recently used last.
+    this.#files.delete(pack);
+    this.#files.set(pack, opening);
+    let file: OpenFile;
+    try {
+      file = await opening;
+    } catch (error) {
+      if (this.#files.get(pack) === opening) this.#files.delete(pack);
+      throw error;
+    }
+    file.users++;
+    try {
+      return await readFully(file.fd, into, position);
+    } finally {
+      file.users--;
+      if (file.dropped && file.users === 0) await closeDescriptor(file.fd);
+    }
+  }
+
+  #open(pack: number): Promise<OpenFile> {
+    for (const [ordinal, file] of this.#files) {
+      if (this.#files.size < this.#filesMax) break;
+      this.#files.delete(ordinal);
+      void this.#drop(file);
+    }
+    return this.#openFile(pack);
+  }
+
+  async #openFile(pack: number): Promise<OpenFile> {
+    const name = this.#packs.get(pack)?.name;
+    const paths = name === undefined ? [] : [closedPackPath(this.#directory, name)];
+    // A pack that is just being closed has its name before it is renamed.
+    paths.push(openPackPath(this.#directory, pack));
+    if (name !== undefined) paths.push(closedPackPath(this.#directory, name));
+    for (const [i, path] of paths.entries()) {
+      try {
+        return { fd: await openDescriptor(path, constants.O_RDONLY), users: 0, dropped: false };
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT" || i === paths.length - 1) throw error;
+      }
+    }
+    throw new Error("unreachable: a pack has at least one path");
+  }
+
+  async #drop(opening: Promise<OpenFile>): Promise<void> {
+    const file = await opening.catch(() => undefined);
+    if (file === undefined) return;
+    file.dropped = true;
+    if (file.users === 0) await closeDescriptor(file.fd);
+  }
+
+  /** Forgets the descriptor of a pack, because its file was replaced or removed. */
+  async forget(pack: number): Promise<void> {
+    const file = this.#files.get(pack);
+    this.#files.delete(pack);
+    if (file !== undefined) await this.#drop(file);
+  }
+
+  /** Closes all descriptors; reads that are under way finish first. */
+  async close(): Promise<void> {
+    const files = [...this.#files.values()];
+    this.#files.clear();
+    for (const file of files) await this.#drop(file);
+  }
+}
+
+/** Checks the frame and the record behind it. `bytes` may be cut short by the end of the file. */
+function checkRecord(bytes: Buffer, location: Location): ReadOutcome {
+  const frame = parseFrame(bytes);
+  const record = bytes.subarray(Width.frame);
+  if (frame === undefined || frame.recordLength !== location.length || record.length !== location.length) {
+    return damaged(location);
+  }
+  const found = hash("sha256", record, "buffer");
+  return found.compare(frame.recordHash, 0, Width.recordHash, 0, Width.recordHash) === 0
+    ? record
+    : damaged(location);
+}
+
+function damaged(location: Location): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.chunkDamaged,
+    `the record at ${location.offset} of pack ${location.pack} is damaged`,
+    { detail: { pack: location.pack, offset: location.offset } },
+  );
+}
+
+function missingOrFailed(error: unknown, pack: number): HoldfastError {
+  if (errnoOf(error) === "ENOENT") {
+    return new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${pack} is missing`, { detail: { pack } });
+  }
+  return fileError(error, `pack ${pack}`);
+}

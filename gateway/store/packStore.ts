@@ -1,0 +1,215 @@
+// Appends records to a vault's packs: one open pack for data, one for metadata, and one group commit at a time.
+//
+// Invariants
+// - A batch is accepted only after every byte of it is on disk (fdatasync), in the order in which batches came.
+// - If anything of a group fails, all of the group and everything queued behind it is rejected, and the files are cut
+//   back to what was accepted before: later batches may rely on earlier ones that are not yet accepted.
+// - A pack that reached its target is closed: trailer and footer are written, synced and read back through a new
+//   descriptor; the pack table learns the name in the transaction that makes the index speak for all its rows; then the
+//   file is renamed. Recovery finishes a rename that a crash prevented.
+// - After a failed fdatasync other than for lack of room, what the kernel wrote is unknown: the store refuses all work until
+//   it is opened again.
+
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { limits } from "../../vault/limits.ts";
+import { PackKind, RecordType, Width } from "../../vault/magic.ts";
+import type { PackTable } from "../index/packTable.ts";
+import { closeDescriptor, errnoOf, fileError, syncDirectory } from "./files.ts";
+import { discardPack, finishPack } from "./finishPack.ts";
+import { OpenPack } from "./openPack.ts";
+import { openFolder, openPackPath } from "./packPaths.ts";
+import type { Location, RecordToStore } from "./recordToStore.ts";
+
+/** One batch of an uploader. Exactly one of the two is called, synchronously with the commit. */
+export type AppendBatch = {
+  readonly records: readonly RecordToStore[];
+  /** Every record is durable at its location (in the order of `records`). */
+  accept(locations: readonly Location[]): void;
+  /** Nothing of it counts. */
+  reject(error: HoldfastError): void;
+};
+
+export type PackStoreOptions = {
+  /** The vault's directory. */
+  readonly directory: string;
+  readonly packs: PackTable;
+  /** Called after the batches of a group were accepted: every frame of the pack up to `bytes` is accounted for. */
+  readonly covered: (pack: number, bytes: number) => void;
+  /** Makes the index durable and, in the same transaction, runs `change`. */
+  readonly flushWith: (change: () => void) => Promise<void>;
+  /** Told when closing a pack failed; it is tried again with the next one. */
+  readonly closingFailed: (error: unknown) => void;
+  /** For tests; the format's target otherwise. */
+  readonly packBytesTarget?: number;
+};
+
+/** Bytes of records in one group commit; bounds the pause of the event loop for hashing. */
+const groupBytesMax = 16 * 2 ** 20;
+
+export class PackStore {
+  readonly #options: PackStoreOptions;
+  readonly #target: number;
+  readonly #current = new Map<number, OpenPack>();
+  #queue: AppendBatch[] = [];
+  #running: Promise<void> | undefined;
+  /** Full packs that are not closed yet, oldest first. */
+  readonly #full: OpenPack[] = [];
+  #closing: Promise<void> = Promise.resolve();
+  #failure: HoldfastError | undefined;
+
+  /** `resumed`: open packs to go on with, at most one of a kind; `full`: packs that are to be closed. */
+  constructor(options: PackStoreOptions, resumed: readonly OpenPack[], full: readonly OpenPack[]) {
+    this.#options = options;
+    this.#target = options.packBytesTarget ?? limits.packBytesTarget;
+    for (const pack of resumed) this.#current.set(pack.kind, pack);
+    for (const pack of full) this.#retire(pack);
+  }
+
+  /** Queues a batch. */
+  append(batch: AppendBatch): void {
+    this.#queue.push(batch);
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // The batches of one turn of the event loop share a commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      while (count < this.#queue.length && (count === 0 || bytes < groupBytesMax)) {
+        for (const { record } of this.#queue[count]!.records) bytes += record.length;
+        count++;
+      }
+      await this.#commit(this.#queue.splice(0, count));
+    }
+    this.#running = undefined;
+  }
+
+  async #commit(group: readonly AppendBatch[]): Promise<void> {
+    const touched = new Set<OpenPack>();
+    const locations: Location[][] = [];
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      for (const batch of group) {
+        const places: Location[] = [];
+        for (const item of batch.records) {
+          const pack = await this.#packFor(item, touched);
+          places.push({ pack: pack.ordinal, offset: pack.plan(item), length: item.record.length });
+        }
+        locations.push(places);
+      }
+      await allOf([...touched].map((pack) => pack.write()));
+      try {
+        await allOf([...touched].map((pack) => pack.sync()));
+      } catch (error) {
+        const code = errnoOf(error);
+        if (code !== "ENOSPC" && code !== "EDQUOT") this.#failure = fileError(error, this.#options.directory);
+        throw error;
+      }
+    } catch (error) {
+      await this.#fail(group, touched, fileError(error, this.#options.directory));
+      return;
+    }
+    for (const pack of touched) pack.accept();
+    group.forEach((batch, i) => {
+      batch.accept(locations[i]!);
+    });
+    for (const pack of touched) {
+      this.#options.covered(pack.ordinal, pack.durableBytes);
+      if (this.#isFull(pack) || this.#current.get(pack.kind) !== pack) this.#retire(pack);
+    }
+  }
+
+  #isFull(pack: OpenPack): boolean {
+    return pack.plannedBytes >= this.#target || pack.plannedRows >= limits.packRecordsMax;
+  }
+
+  /** The open pack for a record; a full one is put aside (it is closed once its bytes are accepted). */
+  async #packFor(item: RecordToStore, touched: Set<OpenPack>): Promise<OpenPack> {
+    const kind = item.type === RecordType.data ? PackKind.data : PackKind.metadata;
+    let pack = this.#current.get(kind);
+    if (pack === undefined || this.#isFull(pack)) {
+      pack = await this.#create(kind);
+      this.#current.set(kind, pack);
+    }
+    touched.add(pack);
+    return pack;
+  }
+
+  async #create(kind: PackKind): Promise<OpenPack> {
+    const { directory, packs } = this.#options;
+    const nonce = randomBytes(Width.packNonce);
+    const ordinal = packs.create(kind === PackKind.data ? "data" : "meta", nonce);
+    try {
+      await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
+      const pack = await OpenPack.create(openPackPath(directory, ordinal), ordinal, kind, nonce);
+      await syncDirectory(openFolder(directory));
+      return pack;
+    } catch (error) {
+      packs.remove(ordinal);
+      throw error;
+    }
+  }
+
+  async #fail(group: readonly AppendBatch[], touched: Set<OpenPack>, error: HoldfastError): Promise<void> {
+    const undone = await Promise.allSettled([...touched].map((pack) => pack.rollBack()));
+    const broken = undone.find((result) => result.status === "rejected");
+    if (broken !== undefined) this.#failure ??= fileError(broken.reason, this.#options.directory);
+    for (const pack of touched) {
+      // Packs that were full within the group close early; the last one of each kind goes on.
+      if (this.#current.get(pack.kind) !== pack) this.#retire(pack);
+    }
+    const rejected = [...group, ...this.#queue];
+    this.#queue = [];
+    for (const batch of rejected) batch.reject(error);
+  }
+
+  #retire(pack: OpenPack): void {
+    if (this.#current.get(pack.kind) === pack) this.#current.delete(pack.kind);
+    this.#full.push(pack);
+    this.#closing = this.#closing.then(() => this.#closeFull());
+  }
+
+  async #closeFull(): Promise<void> {
+    while (this.#full.length > 0) {
+      const pack = this.#full[0]!;
+      try {
+        if (pack.rows.length === 0) await discardPack(pack, this.#options.packs);
+        else await finishPack(pack, this.#options);
+      } catch (error) {
+        this.#options.closingFailed(error);
+        return;
+      }
+      this.#full.shift();
+    }
+  }
+
+  /** Closes packs that are full and were not, for lack of room say. */
+  retryClosing(): Promise<void> {
+    this.#closing = this.#closing.then(() => this.#closeFull());
+    return this.#closing;
+  }
+
+  /** Resolves when nothing is queued, written or being closed. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#closing;
+  }
+
+  /** Waits for what is queued and closes the files; open packs stay open packs. */
+  async close(): Promise<void> {
+    this.#failure ??= new HoldfastError(ErrorCode.cancelled, "the gateway is stopping");
+    await this.settled();
+    for (const pack of [...this.#current.values(), ...this.#full]) await closeDescriptor(pack.fd);
+    this.#current.clear();
+    this.#full.length = 0;
+  }
+}
+
+/** Waits for all to settle, then throws the first failure. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
+}

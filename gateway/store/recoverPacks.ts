@@ -1,0 +1,261 @@
+// Brings a vault's open packs back after a stop or crash (docs/format.md, section 7.4).
+//
+// Invariants
+// - Nothing that was acknowledged is dropped: a pack is cut only behind its last record that is known or admitted here.
+// - A record is admitted only when all records that it refers to are: data first, then metadata in the order of writing. What
+//   is not admitted was never acknowledged; it is in no trailer, so a rebuild does not bring it back either.
+// - Frames up to a pack's covered mark are in LMDB already and are not admitted again.
+
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, constants, existsSync, fstatSync, ftruncateSync, fsyncSync, openSync, readdirSync, readSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { limits } from "../../vault/limits.ts";
+import { PackKind, Width } from "../../vault/magic.ts";
+import { parsePackHeader } from "../../vault/pack/packHeader.ts";
+import { recoverFrames } from "../../vault/pack/recover.ts";
+import type { TrailerRow } from "../../vault/pack/trailer.ts";
+import type { IndexOverlay } from "../index/overlay.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
+import { fileError, syncDirectory } from "./files.ts";
+import { moveToName } from "./finishPack.ts";
+import { OpenPack } from "./openPack.ts";
+import { openFolder, openPackOrdinal, openPackPath } from "./packPaths.ts";
+
+export type RecoveryReport = {
+  /** Packs to go on with, at most one of a kind. */
+  readonly resumed: readonly OpenPack[];
+  /** Packs that are to be closed. */
+  readonly full: readonly OpenPack[];
+  /** Records that were brought back into the index. */
+  readonly admitted: number;
+  /** Records that were found and refer to records that are not here: never acknowledged. */
+  readonly refused: number;
+  /** Ordinals of open packs whose file is missing although the index speaks for records in them. */
+  readonly missing: readonly number[];
+};
+
+export type RecoveryPort = {
+  readonly directory: string;
+  readonly packs: PackTable;
+  readonly overlay: IndexOverlay;
+  readonly writerOrdinal: (device: Uint8Array) => number;
+  readonly report: (event: string, facts: Record<string, unknown>) => void;
+};
+
+type Found = { readonly row: TrailerRow; readonly refs: Buffer; admitted: boolean };
+type Scan = { readonly pack: PackRow; readonly path: string; readonly fd: number; readonly size: number; readonly found: Found[] };
+
+/**
+ * Scans all open packs, admits what is in them, cuts torn ends and finishes renames.
+ * @throws HoldfastError io-error, disk-full
+ */
+export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> {
+  const { directory, packs } = port;
+  await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(openFolder(directory))) await settleName(name, port);
+  const missing: number[] = [];
+  const scans: Scan[] = [];
+  for (const pack of packs.openPacks()) {
+    const path = openPackPath(directory, pack.ordinal);
+    if (existsSync(path)) scans.push(scanPack(pack, path));
+    else if (pack.coveredBytes > 0) missing.push(pack.ordinal);
+    else packs.remove(pack.ordinal);
+  }
+  if (missing.length > 0) port.report("open-packs-missing", { packs: missing });
+  const counts = { admitted: 0, refused: 0 };
+  for (const kind of ["data", "meta"] as const) {
+    for (const scan of scans) if (scan.pack.kind === kind) await admitFound(scan, port, counts);
+  }
+  const resumed: OpenPack[] = [];
+  const full: OpenPack[] = [];
+  for (const scan of scans.toReversed()) {
+    const restored = await restore(scan, port);
+    if (restored === undefined) continue;
+    const { pack, whole } = restored;
+    const taken = resumed.some((other) => other.kind === pack.kind);
+    const atTarget = pack.durableBytes >= limits.packBytesTarget || pack.rows.length >= limits.packRecordsMax;
+    if (whole && !taken && !atTarget) resumed.push(pack);
+    else full.unshift(pack);
+  }
+  if (scans.length > 0) port.report("recovered", { packs: scans.length, ...counts });
+  return { resumed, full, ...counts, missing };
+}
+
+/** Makes a file in open/ agree with the pack table: finishes a rename, or takes in a pack that the table does not know. */
+async function settleName(name: string, port: RecoveryPort): Promise<void> {
+  const { directory, packs } = port;
+  const path = join(openFolder(directory), name);
+  const ordinal = openPackOrdinal(name);
+  if (ordinal === undefined) {
+    port.report("unknown-file", { path });
+    return;
+  }
+  const row = packs.get(ordinal);
+  if (row?.state === "open") return;
+  if (row?.name !== undefined) {
+    await moveToName(path, row.name, directory);
+    return;
+  }
+  // The index is younger than the pack (it was rebuilt or lost): the pack gets a number of this index.
+  const header = readPackHeader(path);
+  if (header === undefined) {
+    await rm(path);
+    return;
+  }
+  let adopted: number;
+  do adopted = packs.create(header.kind === PackKind.data ? "data" : "meta", header.nonce);
+  while (existsSync(openPackPath(directory, adopted)));
+  await rename(path, openPackPath(directory, adopted));
+  await syncDirectory(openFolder(directory));
+  port.report("pack-adopted", { from: ordinal, to: adopted });
+}
+
+function readPackHeader(path: string): ReturnType<typeof parsePackHeader> | undefined {
+  const fd = openSync(path, constants.O_RDONLY);
+  try {
+    const bytes = Buffer.alloc(Width.packHeader);
+    return readSync(fd, bytes, 0, bytes.length, 0) < bytes.length ? undefined : parsePackHeader(bytes);
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function scanPack(pack: PackRow, path: string): Scan {
+  try {
+    const fd = openSync(path, constants.O_RDWR);
+    const { size } = fstatSync(fd);
+    const read = (offset: number, length: number): Buffer => {
+      const bytes = Buffer.allocUnsafe(length);
+      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
+    };
+    const found: Found[] = [];
+    for (const { frame, recordOffset, header, hash16 } of recoverFrames({ size, read }, { nonce: pack.nonce })) {
+      found.push({
+        row: {
+          id: Buffer.from(header.id),
+          offset: recordOffset,
+          length: frame.recordLength,
+          group: frame.group,
+          writer: Buffer.from(frame.writer),
+          type: header.type,
+          hash16: Buffer.from(hash16),
+        },
+        refs: Buffer.from(header.refs),
+        admitted: recordOffset + frame.recordLength <= pack.coveredBytes,
+      });
+    }
+    return { pack, path, fd, size, found };
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+async function admitFound(
+  scan: Scan,
+  port: RecoveryPort,
+  counts: { admitted: number; refused: number },
+): Promise<void> {
+  const { overlay } = port;
+  for (const found of scan.found) {
+    if (found.admitted) continue;
+    const { row } = found;
+    const refs = refOrdinals(overlay, row.group, found.refs);
+    if (refs === undefined) {
+      counts.refused++;
+      continue;
+    }
+    if (overlay.full) await overlay.flush();
+    overlay.admit(
+      row.group,
+      row.id,
+      {
+        pack: scan.pack.ordinal,
+        offset: row.offset,
+        length: row.length,
+        type: row.type,
+        writer: port.writerOrdinal(row.writer),
+      },
+      refs,
+    );
+    found.admitted = true;
+    counts.admitted++;
+  }
+}
+
+/** Ordinals of all references, or undefined when one is not here. */
+function refOrdinals(overlay: IndexOverlay, group: number, refs: Buffer): number[] | undefined {
+  const ordinals: number[] = [];
+  for (const row of overlay.lookupBatch(group, refs)) {
+    if (row === undefined) return undefined;
+    ordinals.push(row.ordinal);
+  }
+  return ordinals;
+}
+
+/**
+ * Cuts what is behind the last admitted record and opens the pack for writing. `whole`: no damage and no refused
+ * record before that, so that the pack can be gone on with. Undefined when the pack held nothing and was removed.
+ */
+async function restore(scan: Scan, port: RecoveryPort): Promise<{ pack: OpenPack; whole: boolean } | undefined> {
+  const { pack, path, fd } = scan;
+  try {
+    const last = scan.found.findLast((found) => found.admitted);
+    if (last === undefined && pack.coveredBytes === 0) {
+      closeSync(fd);
+      await rm(path);
+      port.packs.remove(pack.ordinal);
+      return undefined;
+    }
+    // Below the covered mark nothing is cut, damaged or not: repair may still want it.
+    const end = Math.max(last === undefined ? 0 : last.row.offset + last.row.length, Math.min(pack.coveredBytes, scan.size));
+    if (scan.size > end) {
+      ftruncateSync(fd, end);
+      fsyncSync(fd);
+      port.report("tail-cut", { path, from: scan.size, to: end });
+    }
+    const kept = scan.found.filter((found) => found.admitted && found.row.offset + found.row.length <= end);
+    const whole = isWhole(kept, end) && readPackHeader(path) !== undefined;
+    if (!whole) port.report("pack-damaged", { path, records: kept.length });
+    port.overlay.cover(pack.ordinal, end);
+    return {
+      whole,
+      pack: new OpenPack({
+        ordinal: pack.ordinal,
+        kind: pack.kind === "data" ? PackKind.data : PackKind.metadata,
+        nonce: Buffer.from(pack.nonce),
+        path,
+        fd,
+        rows: kept.map((found) => found.row),
+        durableBytes: end,
+        hash: hashOfPrefix(fd, end),
+      }),
+    };
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+/** Whether rows follow one another from the header to `end`. */
+function isWhole(kept: readonly Found[], end: number): boolean {
+  let next: number = Width.packHeader;
+  for (const { row } of kept) {
+    if (row.offset !== next + Width.frame) return false;
+    next = row.offset + row.length;
+  }
+  return next === end;
+}
+
+function hashOfPrefix(fd: number, end: number): Hash {
+  const hash = createHash("sha256");
+  const piece = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; at < end; ) {
+    const read = readSync(fd, piece, 0, Math.min(piece.length, end - at), at);
+    if (read === 0) throw new Error("the pack shrank while it was read");
+    hash.update(piece.subarray(0, read));
+    at += read;
+  }
+  return hash;
+}

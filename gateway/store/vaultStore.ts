@@ -1,0 +1,233 @@
+// The records of one vault: packs, index and overlay put together.
+//
+// Invariants
+// - A record can be looked up only once it is durable in a pack; the overlay is filled in the order of the packs.
+// - A pack is closed in the transaction that makes the index speak for all of its rows.
+// - Uploads stop (disk-full) while the file system has less than the reserve free, so that LMDB never runs out of room
+//   in the middle of its own work.
+
+import { statfs } from "node:fs/promises";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { Width } from "../../vault/magic.ts";
+import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
+import { ChunkIndex } from "../index/chunkIndex.ts";
+import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
+import { IndexOverlay } from "../index/overlay.ts";
+import { PackTable } from "../index/packTable.ts";
+import { type ChunkRow, rowFlags } from "../index/row.ts";
+import { PackReader, type ReadOutcome } from "./packReader.ts";
+import { PackStore } from "./packStore.ts";
+import type { Location } from "./recordToStore.ts";
+import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+
+export type VaultStoreOptions = {
+  /** The vault's directory; it exists. */
+  readonly directory: string;
+  /** The gateway's number for a device id (16 bytes). */
+  readonly writerOrdinal: (device: Uint8Array) => number;
+  /** Free bytes below which uploads are refused. */
+  readonly reserveBytes: number;
+  /** Told what happens in the background and at recovery. */
+  readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** For tests. */
+  readonly packBytesTarget?: number;
+};
+
+/** Rows of the overlay: a third of it is room for what is admitted while a flush runs. */
+const overlayRowsMax = 400_000;
+
+/** A `room()` asks the file system again only after so many calls; each lets in at most a slab or two. */
+const roomChecksEvery = 4;
+
+export class VaultStore implements AdmissionStore {
+  readonly environment: IndexEnvironment;
+  readonly index: ChunkIndex;
+  readonly overlay: IndexOverlay;
+  readonly packs: PackTable;
+  /** What recovery found when the store was opened. */
+  readonly recovery: RecoveryReport;
+  readonly #options: VaultStoreOptions;
+  readonly #packStore: PackStore;
+  readonly #reader: PackReader;
+  #flushing: Promise<unknown> | undefined;
+  #roomCalls = 0;
+  #roomFull: HoldfastError | undefined;
+
+  private constructor(
+    options: VaultStoreOptions,
+    parts: {
+      environment: IndexEnvironment;
+      index: ChunkIndex;
+      overlay: IndexOverlay;
+      packs: PackTable;
+      recovery: RecoveryReport;
+    },
+  ) {
+    this.#options = options;
+    this.environment = parts.environment;
+    this.index = parts.index;
+    this.overlay = parts.overlay;
+    this.packs = parts.packs;
+    this.recovery = parts.recovery;
+    this.#reader = new PackReader(options.directory, parts.packs);
+    this.#packStore = new PackStore(
+      {
+        directory: options.directory,
+        packs: parts.packs,
+        covered: (pack, bytes) => this.overlay.cover(pack, bytes),
+        flushWith: async (change) => void (await this.overlay.flush(change)),
+        closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
+        ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
+      },
+      parts.recovery.resumed,
+      parts.recovery.full,
+    );
+  }
+
+  /**
+   * Opens the store and recovers open packs.
+   * @throws HoldfastError data-dir-invalid, disk-full, io-error
+   */
+  static async open(options: VaultStoreOptions): Promise<VaultStore> {
+    const environment = openIndexEnvironment(`${options.directory}/index`);
+    try {
+      const index = new ChunkIndex(environment);
+      const packs = new PackTable(environment);
+      const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
+      const recovery = await recoverPacks({
+        directory: options.directory,
+        packs,
+        overlay,
+        writerOrdinal: options.writerOrdinal,
+        report: options.report,
+      });
+      return new VaultStore(options, { environment, index, overlay, packs, recovery });
+    } catch (error) {
+      await environment.close();
+      throw error;
+    }
+  }
+
+  /** The row of a record that is here and sound as far as is known. */
+  lookup(group: number, id: Uint8Array): ChunkRow | undefined {
+    const row = this.overlay.lookup(group, id);
+    return row === undefined || row.flags & rowFlags.needed ? undefined : row;
+  }
+
+  /** As `lookup` for ids of 32 bytes one after the other. */
+  lookupBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
+    const rows = this.overlay.lookupBatch(group, ids);
+    for (let i = 0; i < rows.length; i++) if (rows[i] !== undefined && rows[i]!.flags & rowFlags.needed) rows[i] = undefined;
+    return rows;
+  }
+
+  findLive(group: number, ids: Buffer): (number | undefined)[] {
+    return this.lookupBatch(group, ids).map((row) => row?.ordinal);
+  }
+
+  async room(): Promise<void> {
+    if (this.overlay.wantsFlush) {
+      this.#flushing ??= this.overlay.flush().finally(() => {
+        this.#flushing = undefined;
+      });
+      await this.#flushing;
+    }
+    if (this.#roomCalls++ % roomChecksEvery === 0 || this.#roomFull !== undefined) {
+      const { bavail, bsize } = await statfs(this.#options.directory);
+      const full = bavail * bsize < this.#options.reserveBytes;
+      if (!full && this.#roomFull !== undefined) void this.#packStore.retryClosing();
+      this.#roomFull = full ? reserveReached(this.#options) : undefined;
+    }
+    if (this.#roomFull !== undefined) throw this.#roomFull;
+  }
+
+  store(batch: AdmittedBatch): void {
+    const { group, writer } = batch;
+    const writerOrdinal = this.#options.writerOrdinal(writer);
+    this.#packStore.append({
+      records: batch.records.map(({ record, header }) => ({
+        record,
+        id: header.id,
+        type: header.type,
+        group,
+        writer,
+      })),
+      accept: (locations) => {
+        batch.records.forEach((admitted, i) => {
+          this.#enter(group, writerOrdinal, admitted, locations[i]!);
+        });
+        batch.accept();
+      },
+      reject: (error) => batch.reject(error),
+    });
+  }
+
+  #enter(group: number, writer: number, admitted: AdmittedRecord, location: Location): void {
+    const { header } = admitted;
+    const refs = admitted.refs.map((ordinal, i) => {
+      if (ordinal !== undefined) return ordinal;
+      const row = this.overlay.lookup(group, header.refs.subarray(i * Width.id, (i + 1) * Width.id));
+      if (row === undefined) throw new Error("a record was stored before one that it refers to");
+      return row.ordinal;
+    });
+    this.overlay.admit(group, header.id, { ...location, type: header.type, writer }, refs);
+  }
+
+  /**
+   * Reads records in the order of `locations`, neighbours together and one step ahead of the caller.
+   * `undefined` stays undefined.
+   */
+  async *read(locations: readonly (Location | undefined)[]): AsyncGenerator<ReadOutcome | undefined> {
+    const runs: { start: number; count: number }[] = [];
+    for (let start = 0; start < locations.length; ) {
+      const count = this.#reader.runLength(locations, start);
+      runs.push({ start, count });
+      start += count;
+    }
+    const begin = (run: { start: number; count: number } | undefined): Promise<(ReadOutcome | undefined)[]> => {
+      if (run === undefined) return Promise.resolve([]);
+      const part = locations.slice(run.start, run.start + run.count).filter((place) => place !== undefined);
+      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part);
+      outcome.catch(() => {});
+      return outcome;
+    };
+    let next = begin(runs[0]);
+    for (let i = 0; i < runs.length; i++) {
+      const current = next;
+      next = begin(runs[i + 1]);
+      yield* await current;
+    }
+  }
+
+  /** Writes the overlay to LMDB with `commit` in the last transaction; see IndexOverlay.flush. */
+  async flush<T>(commit: () => T): Promise<T> {
+    return (await this.overlay.flush(commit)).value;
+  }
+
+  /** Resolves when nothing is being written. */
+  settled(): Promise<void> {
+    return this.#packStore.settled();
+  }
+
+  /** Stops; open packs stay open and are gone on with. */
+  async close(): Promise<void> {
+    await this.#packStore.close();
+    await this.overlay.flush().catch((error: unknown) => {
+      // Packs are the log: what is not flushed now is admitted again at the next start.
+      this.#options.report("index-not-flushed", { error: String(error) });
+    });
+    await this.#reader.close();
+    await this.environment.close();
+  }
+}
+
+function reserveReached(options: VaultStoreOptions): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.diskFull,
+    `less than ${Math.round(options.reserveBytes / 2 ** 20)} MiB are free on the gateway's disk`,
+    {
+      next: "Make room on the gateway's disk; nothing acknowledged is lost and work continues by itself.",
+      detail: { path: options.directory },
+    },
+  );
+}

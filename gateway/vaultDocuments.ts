@@ -1,0 +1,80 @@
+// vault.json and keys/<generation>.json of one vault, on disk (docs/format.md, sections 3 and 4).
+
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { limits } from "../vault/limits.ts";
+import { type KeysDocument, parseKeysDocument } from "../vault/keys/keysDocument.ts";
+import { parseVaultDocument, type VaultDocument } from "../vault/vaultDocument.ts";
+import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
+
+const keysName = /^([0-9]{8})\.json$/;
+
+function keysPath(vault: string, generation: number): string {
+  return join(vault, "keys", `${String(generation).padStart(8, "0")}.json`);
+}
+
+/** Creates the directory of a new vault with its first documents. */
+export async function createVaultDirectory(
+  directory: string,
+  document: VaultDocument,
+  keys: KeysDocument,
+): Promise<void> {
+  try {
+    for (const folder of ["", "keys", "packs", "open", "snapshots"]) {
+      await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
+    }
+  } catch (error) {
+    throw fileError(error, directory);
+  }
+  await writeKeysDocument(directory, keys);
+  // vault.json last: a directory without it is no vault yet.
+  await writeFileDurably(join(directory, "vault.json"), Buffer.from(`${JSON.stringify(document, null, 1)}\n`));
+  await syncDirectory(join(directory, ".."));
+}
+
+/** Reads vault.json. @throws HoldfastError data-dir-invalid, unsupported, corrupt */
+export async function readVaultDocument(directory: string): Promise<VaultDocument> {
+  return parseVaultDocument(await readDocument(join(directory, "vault.json")));
+}
+
+/**
+ * Reads the newest keys document; it must have at least generation `generationMin`.
+ * @throws HoldfastError data-dir-invalid, unsupported, corrupt
+ */
+export async function readKeysDocument(directory: string, generationMin: number): Promise<KeysDocument> {
+  const names = await readdir(join(directory, "keys")).catch((error: unknown) => {
+    throw fileError(error, join(directory, "keys"));
+  });
+  const generation = Math.max(0, ...names.map((name) => Number(keysName.exec(name)?.[1] ?? 0)));
+  if (generation < generationMin || generation === 0) {
+    throw new HoldfastError(
+      ErrorCode.dataDirInvalid,
+      `${join(directory, "keys")} has generation ${generation}, the catalog knows ${generationMin}`,
+    );
+  }
+  return parseKeysDocument((await readDocument(keysPath(directory, generation))).toString("utf8"));
+}
+
+/** Writes a keys document as a new generation. @throws HoldfastError disk-full, io-error */
+export async function writeKeysDocument(directory: string, document: KeysDocument): Promise<void> {
+  await writeFileDurably(
+    keysPath(directory, document.generation),
+    Buffer.from(`${JSON.stringify(document, null, 1)}\n`),
+  );
+}
+
+async function readDocument(path: string): Promise<Buffer> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > limits.documentBytesMax) {
+      throw new HoldfastError(ErrorCode.limitExceeded, `${path} has ${bytes.length} bytes`);
+    }
+    return bytes;
+  } catch (error) {
+    const failure = fileError(error, path);
+    throw failure.code === ErrorCode.ioError
+      ? new HoldfastError(ErrorCode.dataDirInvalid, `${path} cannot be read`, { cause: error })
+      : failure;
+  }
+}

@@ -1,0 +1,217 @@
+// Decides for each uploaded record of a vault: store it, say that it is there, or have it wait for its references.
+//
+// Invariants
+// - Closure: a record goes to the store only when each of its references is live, or goes to the store before it (then the
+//   store's order and its rule that a failure takes everything queued behind it keep the order in what is accepted).
+// - A status is answered only when everything it rests on is durable: also "was already there" for a record that another
+//   session is just storing.
+// - Deciding and queueing are one synchronous step, so no other decision comes between.
+// - The number of records and references that are queued is bounded; who comes later waits.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { limits } from "../../vault/limits.ts";
+import { RecordType, Width } from "../../vault/magic.ts";
+import { parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
+import { wireLimits } from "../wire/protocol.ts";
+import { RecordStatus } from "../wire/recordStatus.ts";
+
+/** A record that may be stored. */
+export type AdmittedRecord = {
+  /** A view that stays until `accept` or `reject`. */
+  readonly record: Buffer;
+  readonly header: RecordHeader;
+  /** Per reference the ordinal of its record, or undefined when that record is queued before this one. */
+  readonly refs: readonly (number | undefined)[];
+};
+
+/** A run of records of one writer, in order. Exactly one of the two is called. */
+export type AdmittedBatch = {
+  readonly group: number;
+  /** Device id, 16 bytes. */
+  readonly writer: Buffer;
+  readonly records: readonly AdmittedRecord[];
+  /** All records are durable and can be looked up. */
+  accept(): void;
+  /** None of them counts, nor does anything that was queued behind them. */
+  reject(error: HoldfastError): void;
+};
+
+/** Where admitted records go. */
+export interface AdmissionStore {
+  /** Ordinals of live records for ids of 32 bytes one after the other; undefined where there is none. */
+  findLive(group: number, ids: Buffer): readonly (number | undefined)[];
+  /** Queues a batch. Batches are accepted in this order. An empty batch is accepted when all before it are. */
+  store(batch: AdmittedBatch): void;
+  /** Resolves when records may be queued (memory, disk). @throws HoldfastError disk-full */
+  room(): Promise<void>;
+}
+
+export type UploadedBatch = {
+  readonly group: number;
+  readonly writer: Buffer;
+  /** Views that stay until the answer; children before parents. */
+  readonly records: readonly Buffer[];
+  /** Newest key epoch of the vault. */
+  readonly epochMax: number;
+};
+
+export type BatchAnswer = {
+  /** `RecordStatus` of each record. */
+  readonly statuses: Uint8Array;
+  /** Copies of ids that refused records refer to. */
+  readonly missing: readonly Buffer[];
+  /** The first record that is malformed: those before it are stored, `statuses` covers only them. */
+  readonly malformed?: HoldfastError;
+};
+
+const queuedRecordsMax = 65_536;
+const queuedRefsMax = 700_000;
+
+export class Admission {
+  readonly #store: AdmissionStore;
+  /** Group and id of records that are queued, to tell them from missing ones. */
+  readonly #queued = new Set<string>();
+  #queuedRefs = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #roomMade: (() => void)[] = [];
+
+  constructor(store: AdmissionStore) {
+    this.#store = store;
+  }
+
+  /**
+   * Decides a batch; resolves when everything that is answered is durable.
+   * @throws HoldfastError disk-full, io-error, cancelled: then nothing of it counts
+   */
+  async admit(batch: UploadedBatch): Promise<BatchAnswer> {
+    const headers: RecordHeader[] = [];
+    let malformed: HoldfastError | undefined;
+    for (const record of batch.records) {
+      try {
+        headers.push(checkRecord(record, batch.epochMax));
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) throw error;
+        malformed = error;
+        break;
+      }
+    }
+    // Turns keep the order of batches where one of them has to wait for room.
+    let answer: Promise<BatchAnswer> | undefined;
+    const turn = this.#turn.then(async () => {
+      await this.#room();
+      answer = this.#decide(batch, headers);
+      // Awaited below by this batch's own caller.
+      answer.catch(() => {});
+    });
+    this.#turn = turn.catch(() => {});
+    await turn;
+    const decided = await (answer as Promise<BatchAnswer> | undefined)!;
+    return malformed === undefined ? decided : { ...decided, malformed };
+  }
+
+  async #room(): Promise<void> {
+    while (this.#queued.size >= queuedRecordsMax || this.#queuedRefs >= queuedRefsMax) {
+      await new Promise<void>((resolve) => this.#roomMade.push(resolve));
+    }
+    await this.#store.room();
+  }
+
+  #decide(batch: UploadedBatch, headers: readonly RecordHeader[]): Promise<BatchAnswer> {
+    const { group } = batch;
+    const statuses = new Uint8Array(headers.length);
+    const missing = new Map<string, Buffer>();
+    const admitted: AdmittedRecord[] = [];
+    const keys: string[] = [];
+    let refCount = 0;
+    const own = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.id)));
+    const live = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.refs)));
+    let refAt = 0;
+    for (let i = 0; i < headers.length; i++) {
+      const header = headers[i]!;
+      const firstRef = refAt;
+      refAt += header.refCount;
+      const key = keyOf(group, header.id, 0);
+      if (own[i] !== undefined || this.#queued.has(key)) {
+        statuses[i] = RecordStatus.present;
+        continue;
+      }
+      const refs = live.slice(firstRef, refAt);
+      if (!this.#collectMissing(group, header, refs, missing)) {
+        statuses[i] = RecordStatus.waits;
+        continue;
+      }
+      admitted.push({ record: batch.records[i]!, header, refs });
+      this.#queued.add(key);
+      keys.push(key);
+      refCount += header.refCount;
+    }
+    this.#queuedRefs += refCount;
+    return new Promise((resolve, reject) => {
+      const forget = (): void => {
+        for (const key of keys) this.#queued.delete(key);
+        this.#queuedRefs -= refCount;
+        const waiting = this.#roomMade;
+        this.#roomMade = [];
+        for (const resume of waiting) resume();
+      };
+      this.#store.store({
+        group,
+        writer: batch.writer,
+        records: admitted,
+        accept: () => {
+          forget();
+          resolve({ statuses, missing: [...missing.values()] });
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      });
+    });
+  }
+
+  /** Whether all references are live or queued; those that are not are noted. */
+  #collectMissing(
+    group: number,
+    header: RecordHeader,
+    refs: readonly (number | undefined)[],
+    missing: Map<string, Buffer>,
+  ): boolean {
+    let complete = true;
+    for (let i = 0; i < refs.length; i++) {
+      if (refs[i] !== undefined) continue;
+      const key = keyOf(group, header.refs, i);
+      if (this.#queued.has(key)) continue;
+      complete = false;
+      if (missing.size < wireLimits.missingPerRecords && !missing.has(key)) {
+        missing.set(key, Buffer.from(header.refs.subarray(i * Width.id, (i + 1) * Width.id)));
+      }
+    }
+    return complete;
+  }
+}
+
+function keyOf(group: number, ids: Buffer, index: number): string {
+  return `${group}:${ids.toString("latin1", index * Width.id, (index + 1) * Width.id)}`;
+}
+
+/**
+ * What a gateway can check without keys.
+ * @throws HoldfastError truncated, corrupt, unsupported, limit-exceeded
+ */
+export function checkRecord(record: Buffer, epochMax: number): RecordHeader {
+  const header = parseRecordHeader(record);
+  if (header.recordLength !== record.length || record.length > limits.recordBytesMax) {
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      `a record of ${record.length} bytes whose header says ${header.recordLength}`,
+    );
+  }
+  if (header.type === RecordType.partial) {
+    throw new HoldfastError(ErrorCode.unsupported, "records of type 5 need the feature partial-1");
+  }
+  if (header.keyEpoch > epochMax) {
+    throw new HoldfastError(ErrorCode.corrupt, `a record of key epoch ${header.keyEpoch}, the vault is at ${epochMax}`);
+  }
+  return header;
+}

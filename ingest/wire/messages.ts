@@ -1,0 +1,91 @@
+// The JSON bodies of docs/protocol.md as types. Ids are lower-case hex: 64 digits for chunks and snapshots, 32 for
+// accounts, devices, vaults, items and sessions. Binary values are base64 with padding. Times are RFC 3339.
+
+export type ErrorBody = {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly next?: string;
+    readonly detail?: Readonly<Record<string, unknown>>;
+  };
+};
+
+export type HelloAnswer = { readonly name: string; readonly version: string; readonly protocols: readonly number[] };
+
+export type KdfAnswer = { readonly suite: number; readonly iterations: number; readonly salt: string };
+
+export type LoginRequest = { readonly account: string; readonly l: string };
+export type LoginAnswer = { readonly token: string; readonly accountId: string; readonly expiresInSeconds: number };
+
+export type MeAnswer = {
+  readonly accountId: string;
+  readonly account: string;
+  readonly device?: { readonly id: string; readonly name: string; readonly group: number };
+  readonly vaults: readonly { readonly id: string; readonly name: string }[];
+};
+
+/** A device's wrap of one vault's E, made against this generation of the keys document. */
+export type DeviceWrapRequest = { readonly generation: number; readonly box: string };
+
+export type EnrollRequest = {
+  readonly id: string;
+  readonly name: string;
+  readonly publicKey: string;
+  readonly isolated: boolean;
+  /** By vault id. */
+  readonly wraps: Readonly<Record<string, DeviceWrapRequest>>;
+};
+export type EnrollAnswer = {
+  readonly id: string;
+  readonly token: string;
+  readonly group: number;
+  readonly vault: string;
+};
+
+export type DeviceRow = {
+  readonly id: string;
+  readonly name: string;
+  readonly group: number;
+  readonly isolated: boolean;
+  readonly revoked: boolean;
+  readonly enrolled: string;
+};
+
+export type ItemAnswer = {
+  readonly id: string;
+  readonly name: string;
+  /** Number of the newest snapshot, 0 for none. */
+  readonly sequence: number;
+  readonly head: string | null;
+};
+export type ItemRow = ItemAnswer & { readonly device: string };
+
+export type SnapshotRow = {
+  readonly id: string;
+  readonly vault: string;
+  readonly deviceId: string;
+  readonly device: string;
+  readonly itemId: string;
+  readonly item: string;
+  readonly group: number;
+  readonly sequence: number;
+  readonly received: string;
+  readonly incomplete: boolean;
+};
+
+export type EventsAnswer = { readonly next: number; readonly changed: boolean };
+
+export type SessionRequest = { readonly vault: string; readonly item: string; readonly highestSequence: number };
+export type SessionAnswer = {
+  readonly session: string;
+  readonly resumed: boolean;
+  readonly group: number;
+  readonly head: string | null;
+  readonly sequence: number;
+  readonly cacheToken: string;
+};
+
+export type CommitAnswer = { readonly snapshot: string; readonly received: string };
+
+export type SuspectRequest = { readonly group: number; readonly ids: readonly string[] };
+export type SuspectAnswer = { readonly quarantined: number };
