@@ -1,5 +1,7 @@
 // What a view stands on: where sealed records come from, and which snapshots there are. The gateway implements both in
-// its own process, the agent over HTTPS. Neither port knows a key.
+// its own process, the agent over HTTPS. Neither of these two knows a key: the keyring does.
+
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 
 /**
  * What one id brought: the sealed record, or why there is none. `record` is memory of the caller's own with nothing
@@ -10,6 +12,14 @@ export type RecordResult =
   | { readonly state: "missing" }
   /** The store knows that its copy is bad. `writer`: the device that uploaded it, in hex, where that is known. */
   | { readonly state: "damaged"; readonly writer?: string };
+
+/** The keys of the vaults that are unlocked here and now. */
+export interface Keyring {
+  /** The keys of a vault (32 hex), or undefined while it is locked. */
+  keysOf(vaultId: string): VaultKeys | undefined;
+  /** Calls back when a vault was unlocked or locked; returns a stop function. */
+  onChanged(listener: () => void): () => void;
+}
 
 export interface RecordSource {
   /**
