@@ -24,5 +24,27 @@ const byCode: Partial<Record<ErrorCode, number>> = {
 
 /** The errno (positive) for an error of a view; EIO for damage, outages and everything unforeseen. */
 export function errnoOf(error: unknown): number {
+  if (error instanceof ErrnoFailure) return error.errno;
   return (isHoldfastError(error) ? byCode[error.code] : undefined) ?? errno.EIO;
+}
+
+/** An answer that is an errno without being a failure worth a log line. */
+class ErrnoFailure extends Error {
+  readonly errno: number;
+  constructor(value: number) {
+    super(`errno ${value}`);
+    this.errno = value;
+  }
+}
+
+const failures = new Map<number, ErrnoFailure>();
+
+/**
+ * What to throw for an errno that is an ordinary answer, such as "no such attribute". One object per errno: capturing a
+ * stack for each would cost more than the whole answer.
+ */
+export function errnoFailure(value: number): Error {
+  const known = failures.get(value) ?? new ErrnoFailure(value);
+  failures.set(value, known);
+  return known;
 }

@@ -11,7 +11,7 @@ import { constants } from "node:os";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { View, ViewNode } from "../view/view.ts";
 import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
-import { ENOATTR, errnoOf } from "./errno.ts";
+import { ENOATTR, errnoFailure, errnoOf } from "./errno.ts";
 import { detach } from "./kernel/mountHelper.ts";
 import { deviceNumber, modeOf } from "./kernel/reply.ts";
 import { MOUNT_SUBTYPE, mountAt, prepareMountpoint } from "./mountTable.ts";
@@ -107,7 +107,7 @@ function operations(view: View, options: FuseMountOptions): Operations {
     work().then(
       (results) => done(0, ...results),
       (error: unknown) => {
-        const status = error instanceof Refusal ? error.errno : errnoOf(error);
+        const status = errnoOf(error);
         if (status === constants.errno.EIO)
           options.logger.error({ err: error }, "reading from the drive failed");
         done(-status);
@@ -142,7 +142,7 @@ function operations(view: View, options: FuseMountOptions): Operations {
     getxattr: (path: string, name: string, _position: number, done: Callback) =>
       answer(done, async () => {
         const value = (await view.xattrs(await found(path))).get(name);
-        if (value === undefined) throw new Refusal(ENOATTR);
+        if (value === undefined) throw errnoFailure(ENOATTR);
         return [Buffer.from(value)];
       }),
     listxattr: (path: string, done: Callback) =>
@@ -158,20 +158,12 @@ function operations(view: View, options: FuseMountOptions): Operations {
   };
 }
 
-class Refusal extends Error {
-  readonly errno: number;
-  constructor(errno: number) {
-    super(`errno ${errno}`);
-    this.errno = errno;
-  }
-}
-
 async function resolvePath(view: View, path: string): Promise<ViewNode> {
   let node: ViewNode | undefined = view.root;
   for (const name of path.split("/")) {
     if (name === "") continue;
     node = await view.lookup(node, Buffer.from(name));
-    if (node === undefined) throw new Refusal(constants.errno.ENOENT);
+    if (node === undefined) throw errnoFailure(constants.errno.ENOENT);
   }
   return node;
 }

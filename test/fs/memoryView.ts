@@ -119,6 +119,8 @@ export class MemoryView implements View {
   /** Runs before each lookup and may wait or throw. */
   beforeLookup: (name: string) => Promise<void> | void = () => {};
   readonly counts = { lookup: 0, readPage: 0, read: 0, readsNow: 0, readsMost: 0 };
+  /** Rows of immutable directories, so that a page of a very large one does not walk to its start. */
+  readonly #frozen = new WeakMap<ViewNode, [string, MemoryNode][]>();
   readonly #listeners = new Set<(directory: ViewNode) => void>();
 
   constructor(root: MemoryNode) {
@@ -137,7 +139,9 @@ export class MemoryView implements View {
     const children = (parent as MemoryNode).children;
     if (children === undefined) throw new HoldfastError(ErrorCode.notFound, "not a directory");
     const first = Number(from);
-    const some = [...children.entries().drop(first).take(rowsMax)];
+    const all = (parent.immutable ? this.#frozen.get(parent) : undefined) ?? [...children];
+    if (parent.immutable) this.#frozen.set(parent, all);
+    const some = all.slice(first, first + rowsMax);
     const rows = some.map(([name, child]) => ({ name: Buffer.from(name, "latin1"), node: child }));
     const end = first + rows.length;
     return { rows, next: end < children.size ? BigInt(end) : undefined };

@@ -8,15 +8,17 @@ import { constants } from "node:os";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
-import { ENOATTR, errnoOf } from "../errno.ts";
+import { errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
 import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
+import { invalEntry, invalInode } from "./notices.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
+import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
 const READS_AT_ONCE = 64;
@@ -90,16 +92,12 @@ export class FuseSession {
     const names = entry.names ?? [];
     entry.names = undefined;
     for (const name of names) {
-      const bytes = Buffer.from(`${name}\0`, "latin1");
-      const body = Buffer.alloc(16 + bytes.length);
-      body.writeBigUInt64LE(BigInt(entry.nodeId));
-      body.writeUInt32LE(bytes.length - 1, 8);
-      body.set(bytes, 16);
-      await this.#channel?.notify(abi.Notify.invalEntry, body);
+      await this.#channel?.notify(
+        abi.Notify.invalEntry,
+        invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
+      );
     }
-    const body = Buffer.alloc(24);
-    body.writeBigUInt64LE(BigInt(entry.nodeId));
-    await this.#channel?.notify(abi.Notify.invalInode, body);
+    await this.#channel?.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
   async #serve(request: Request): Promise<void> {
@@ -112,7 +110,7 @@ export class FuseSession {
     try {
       answer = await this.#answer(request, pending);
     } catch (error) {
-      status = error instanceof ErrnoFailure ? error.errno : this.#failure(request, error, pending);
+      status = this.#failure(request, error, pending);
     } finally {
       // The kernel reuses nothing here: `unique` only ever grows.
       this.#pending.delete(unique);
@@ -129,7 +127,7 @@ export class FuseSession {
     if (body.op === "destroy") return undefined;
     if (body.op === "statfs") return this.#statfs();
     if (this.#options.xattrs === false && (body.op === "getxattr" || body.op === "listxattr")) {
-      throw new ErrnoFailure(errno.ENOSYS);
+      throw errnoFailure(errno.ENOSYS);
     }
     const entry = this.#entry(header.nodeId);
     switch (body.op) {
@@ -140,40 +138,40 @@ export class FuseSession {
       case "readlink":
         return this.#view.readlink(entry.node);
       case "open":
-        if (this.#agreed.zeroMessageOpen) throw new ErrnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpen) throw errnoFailure(errno.ENOSYS);
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache : 0);
       case "opendir":
-        if (this.#agreed.zeroMessageOpendir) throw new ErrnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpendir) throw errnoFailure(errno.ENOSYS);
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
         return this.#read(entry, body.offset, body.size, pending);
       case "readdir":
         return this.#readdir(entry, body, pending);
       case "getxattr":
-        return this.#getxattr(entry, body.name, body.size);
+        return xattrValue(this.#view, entry.node, body.name, body.size);
       case "listxattr":
-        return this.#listxattr(entry, body.size);
+        return xattrNames(this.#view, entry.node, body.size);
       case "lseek":
         return seek(this.#view, entry.node, body, pending.abort?.signal).then((at) => {
-          if (at === undefined) throw new ErrnoFailure(errno.ENXIO);
+          if (at === undefined) throw errnoFailure(errno.ENXIO);
           return reply.offsetReply(at);
         });
       case "access":
       case "release":
         return undefined;
       case "write":
-        throw new ErrnoFailure(errno.EROFS);
+        throw errnoFailure(errno.EROFS);
       case "ioctl":
-        throw new ErrnoFailure(errno.ENOTTY);
+        throw errnoFailure(errno.ENOTTY);
       default:
         // ENOSYS also tells the kernel not to ask again (FLUSH, FSYNC, POLL, locks, STATX).
-        throw new ErrnoFailure(errno.ENOSYS);
+        throw errnoFailure(errno.ENOSYS);
     }
   }
 
   #entry(nodeId: number): NodeEntry {
     const entry = this.nodes.get(nodeId);
-    if (entry === undefined) throw new ErrnoFailure(errno.ESTALE);
+    if (entry === undefined) throw errnoFailure(errno.ESTALE);
     if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
     return entry;
   }
@@ -182,7 +180,7 @@ export class FuseSession {
     const node = await this.#view.lookup(parent.node, name);
     if (pending.answered) return undefined;
     if (node === undefined) {
-      if (!parent.node.immutable) throw new ErrnoFailure(errno.ENOENT);
+      if (!parent.node.immutable) throw errnoFailure(errno.ENOENT);
       return reply.negativeEntry(IMMUTABLE_SECONDS);
     }
     const out = Buffer.allocUnsafe(abi.ENTRY_OUT_BYTES);
@@ -257,17 +255,6 @@ export class FuseSession {
     }
   }
 
-  async #getxattr(entry: NodeEntry, name: string, size: number): Promise<Answer> {
-    const value = (await this.#view.xattrs(entry.node)).get(name);
-    if (value === undefined) throw new ErrnoFailure(ENOATTR);
-    return sized(value, size);
-  }
-
-  async #listxattr(entry: NodeEntry, size: number): Promise<Answer> {
-    const names = [...(await this.#view.xattrs(entry.node)).keys()];
-    return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), size);
-  }
-
   async #statfs(): Promise<Answer> {
     const { totalBytes, nodes } = await this.#view.statistics();
     return reply.statfsReply(totalBytes, nodes);
@@ -304,22 +291,6 @@ export class FuseSession {
   }
 }
 
-/** An answer that is an errno without being a failure worth a log line. */
-class ErrnoFailure extends Error {
-  readonly errno: number;
-  constructor(value: number) {
-    super(`errno ${value}`);
-    this.errno = value;
-  }
-}
-
 function attrSeconds(node: ViewNode): number {
   return node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS;
-}
-
-/** An xattr answer: its length when the caller has no room yet, else the value. */
-function sized(value: Uint8Array, size: number): Uint8Array {
-  if (size === 0) return reply.sizeReply(value.length);
-  if (value.length > size) throw new ErrnoFailure(errno.ERANGE);
-  return value;
 }
