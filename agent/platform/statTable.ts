@@ -166,6 +166,39 @@ export class StatTable {
     return this.#time(row, CHANGED);
   }
 
+  /** The parts of the times and the inode as plain numbers, for comparing many rows without a bigint. */
+  modifiedSeconds(row: number): number {
+    return this.#seconds(row, MODIFIED);
+  }
+
+  modifiedNanoseconds(row: number): number {
+    return this.#word(row, MODIFIED + 2);
+  }
+
+  changedSeconds(row: number): number {
+    return this.#seconds(row, CHANGED);
+  }
+
+  changedNanoseconds(row: number): number {
+    return this.#word(row, CHANGED + 2);
+  }
+
+  bornSeconds(row: number): number {
+    return (this.#word(row, MASK) & HAS_BIRTH_TIME) === 0 ? 0 : this.#seconds(row, BORN);
+  }
+
+  bornNanoseconds(row: number): number {
+    return (this.#word(row, MASK) & HAS_BIRTH_TIME) === 0 ? 0 : this.#word(row, BORN + 2);
+  }
+
+  inodeLow(row: number): number {
+    return this.#word(row, INODE);
+  }
+
+  inodeHigh(row: number): number {
+    return this.#word(row, INODE + 1);
+  }
+
   /** When the file was born; 0n where the file system does not know. */
   bornNs(row: number): bigint {
     return (this.#word(row, MASK) & HAS_BIRTH_TIME) === 0 ? 0n : this.#time(row, BORN);
@@ -217,9 +250,12 @@ export class StatTable {
     return this.#word(row, word + 1) * 2 ** 32 + this.#word(row, word);
   }
 
+  #seconds(row: number, word: number): number {
+    return (this.#word(row, word + 1) | 0) * 2 ** 32 + this.#word(row, word);
+  }
+
   #time(row: number, word: number): bigint {
-    const seconds = (this.#word(row, word + 1) | 0) * 2 ** 32 + this.#word(row, word);
-    return BigInt(seconds) * 1_000_000_000n + BigInt(this.#word(row, word + 2));
+    return BigInt(this.#seconds(row, word)) * 1_000_000_000n + BigInt(this.#word(row, word + 2));
   }
 
   #set64(at: number, value: bigint): void {
