@@ -1,7 +1,7 @@
 // What the main thread and the workers of a backup say to each other. Bulk data never travels in a message:
 // plaintext stays in shared windows, sealed records are transferred without copying.
 
-import type { VaultSecrets } from "../../vault/keys/keysDocument.ts";
+import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Xattr } from "../platform/port.ts";
 
 /** What a worker is started with. */

@@ -138,7 +138,11 @@ class RunReader {
       let filled = carry.length;
       const readable = Math.min(rest.length, end - position);
       while (filled < readable) {
-        const got = this.#context.platform.read(this.#handle, rest.subarray(filled, readable), position + filled);
+        const got = this.#context.platform.read(
+          this.#handle,
+          rest.subarray(filled, readable),
+          position + filled,
+        );
         if (got === 0) {
           this.ended = true;
           end = position + filled;
@@ -169,6 +173,11 @@ class RunReader {
     const bytes = rest.subarray(start, end);
     this.#hasher.update(bytes);
     const id = chunkId(this.#context.idKey, RecordType.data, noRefs, bytes);
-    this.#context.post({ kind: "chunk", task: this.#task, id, place: this.#context.windows.take(end - start) });
+    this.#context.post({
+      kind: "chunk",
+      task: this.#task,
+      id,
+      place: this.#context.windows.take(end - start),
+    });
   }
 }

@@ -47,7 +47,11 @@ export function rowIfChanged(rows: StatTable, row: number, walked: Uint32Array):
 }
 
 /** Reads all files of a bundle into a window, hashes them and posts the result. Yields while no window is free. */
-export function* readBundle(context: ReadContext, task: number, files: readonly SmallFile[]): Generator<void> {
+export function* readBundle(
+  context: ReadContext,
+  task: number,
+  files: readonly SmallFile[],
+): Generator<void> {
   const { windows } = context;
   // Room for what the walk saw, and for one file that has grown up to the largest that may still be bundled.
   const room = files.reduce((sum, file) => sum + file.size, limits.bundledFileBytesMax + 1);
@@ -98,7 +102,9 @@ function readAttempt(context: ReadContext, file: SmallFile, room: Buffer, offset
     const changed = grown || size !== expected || !table.sameChangeMark(1, mark, 0);
     const fileHash = size === 0 ? undefined : hashSmallFile(context.fileHashKey, room.subarray(0, size));
     const sameContent =
-      fileHash !== undefined && file.previousHash !== undefined && Buffer.compare(fileHash, file.previousHash) === 0;
+      fileHash !== undefined &&
+      file.previousHash !== undefined &&
+      Buffer.compare(fileHash, file.previousHash) === 0;
     return {
       failed: undefined,
       changed: changed ? "changed while it was read; kept as it was read" : undefined,

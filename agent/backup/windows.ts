@@ -13,7 +13,12 @@ export class Windows {
 
   constructor(worker: number, memories: readonly SharedArrayBuffer[]) {
     this.#worker = worker;
-    this.#states = memories.map((memory) => ({ memory: Buffer.from(memory), used: 0, open: 0, retired: true }));
+    this.#states = memories.map((memory) => ({
+      memory: Buffer.from(memory),
+      used: 0,
+      open: 0,
+      retired: true,
+    }));
   }
 
   /** Makes room for `bytes` in one piece; false while every window still holds chunks that nobody released. */

@@ -105,5 +105,8 @@ try {
     if (!work() && Atomics.load(signal, 0) === seen) Atomics.wait(signal, 0, seen);
   }
 } catch (error) {
-  port.postMessage({ kind: "crashed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  port.postMessage({
+    kind: "crashed",
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
 }

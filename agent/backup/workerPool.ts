@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultSecrets } from "../../vault/keys/keysDocument.ts";
+import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { FileOutcome, FromWorker, Place, SmallFile, ToWorker, WorkerSetup } from "./messages.ts";
 
 const MiB = 1024 * 1024;
@@ -88,7 +88,13 @@ export class WorkerPool {
       transferList: [channel.port2],
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
     });
-    const thread: Thread = { worker, port: channel.port1, signal: new Int32Array(signal), reads: 0, sealBytes: 0 };
+    const thread: Thread = {
+      worker,
+      port: channel.port1,
+      signal: new Int32Array(signal),
+      reads: 0,
+      sealBytes: 0,
+    };
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     worker.on("exit", (code) => {
@@ -204,8 +210,12 @@ export class WorkerPool {
       case "chunk": {
         const open = this.#pending.get(message.task);
         if (open?.kind !== "file") return;
-        if (message.kind === "hole") open.parts.hole(message.length);
-        else open.parts.chunk(bufferOf(message.id), message.place);
+        try {
+          if (message.kind === "hole") open.parts.hole(message.length);
+          else open.parts.chunk(bufferOf(message.id), message.place);
+        } catch (error) {
+          this.#onFailure(error instanceof Error ? error : new Error(String(error)));
+        }
         return;
       }
       case "crashed":

@@ -33,6 +33,27 @@ export type PreviousDirectory = {
   readonly leaves: Leaves;
 };
 
+/** Rows of all directories that wait for an earlier row: the walk stops for a while when they are many. */
+export class Backlog {
+  static readonly rowsMax = 100_000;
+  #rows = 0;
+  #waiting: (() => void)[] = [];
+
+  get hasRoom(): boolean {
+    return this.#rows <= Backlog.rowsMax;
+  }
+
+  grow(rows: number): void {
+    this.#rows += rows;
+    if (rows < 0 && this.hasRoom) for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Resolves when few enough rows wait. */
+  async room(): Promise<void> {
+    while (!this.hasRoom) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
 export class DirectoryBuild {
   readonly #previous: PreviousDirectory | undefined;
   readonly #makeWriter: () => DirectoryWriter;
@@ -47,28 +68,32 @@ export class DirectoryBuild {
   #directories = 0;
   #bytes = 0;
 
+  readonly #backlog: Backlog;
+
   /** @param done called once, after end(), when every row is resolved; may be called inside end() or resolve() */
   constructor(
     previous: PreviousDirectory | undefined,
     makeWriter: () => DirectoryWriter,
+    backlog: Backlog,
     done: (result: DirectoryResult) => void,
   ) {
     this.#previous = previous;
     this.#makeWriter = makeWriter;
     this.#done = done;
+    this.#backlog = backlog;
     if (previous === undefined) this.#writer = makeWriter();
   }
 
   /** Adds a row whose outcome is known. */
   add(outcome: PreviousRow | EntryDraft): void {
     if (this.#head === this.#slots.length) this.#take(outcome);
-    else this.#slots.push({ outcome });
+    else this.#push({ outcome });
   }
 
   /** Announces a row; resolve it later. */
   announce(): Slot {
     const slot: Slot = { outcome: "pending" };
-    this.#slots.push(slot);
+    this.#push(slot);
     return slot;
   }
 
@@ -84,16 +109,24 @@ export class DirectoryBuild {
     this.#drain();
   }
 
+  #push(slot: Slot): void {
+    this.#slots.push(slot);
+    this.#backlog.grow(1);
+  }
+
   #drain(): void {
+    let taken = 0;
     for (let slot = this.#slots[this.#head]; slot !== undefined; slot = this.#slots[this.#head]) {
       if (slot.outcome === "pending") break;
       if (slot.outcome !== "dropped") this.#take(slot.outcome);
       this.#head += 1;
+      taken += 1;
       if (this.#head >= 1024) {
         this.#slots = this.#slots.slice(this.#head);
         this.#head = 0;
       }
     }
+    if (taken > 0) this.#backlog.grow(-taken);
     if (this.#ended && this.#head === this.#slots.length && !this.#finished) this.#finish();
   }
 

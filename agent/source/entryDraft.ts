@@ -1,9 +1,9 @@
 // Turns an attribute row of the platform into an entry of the tree, and tells whether it still equals an old one.
 
-import { type EntryDraft, EntryKind, type XattrsOf, type ChunkRef } from "../../vault/tree/entry.ts";
+import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
 import type { RowStat } from "../../vault/tree/entryReader.ts";
 import type { Platform } from "../platform/port.ts";
-import { EntryKind as SystemKind, type StatTable } from "../platform/statTable.ts";
+import { type StatTable, EntryKind as SystemKind } from "../platform/statTable.ts";
 
 const kinds = new Map<SystemKind, EntryKind>([
   [SystemKind.file, EntryKind.file],

@@ -14,6 +14,7 @@ import { CHANGE_MARK_WORDS, type StatTable } from "../platform/statTable.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
 
 const bundleDirectoriesMax = 256;
+const turnsMax = 8;
 
 /** A file to read. `previous` is its content in the previous snapshot, if it had any. */
 export type FileToRead = {
@@ -41,6 +42,7 @@ export type FileIntakeOptions = {
   /** Takes over a chunk whose plaintext is at `place`. */
   readonly offer: (id: Buffer, place: Place) => void;
   readonly emitExtents: EmitPage;
+  readonly onError: (error: unknown) => void;
 };
 
 /** The words of a row that tell whether a file changed. */
@@ -54,6 +56,7 @@ export class FileIntake {
   readonly #options: FileIntakeOptions;
   readonly #planner: BundlePlanner;
   #bundle: Waiting[] = [];
+  #turns = 0;
   readonly #bundleDirectories = new Set<OpenDirectory>();
 
   constructor(options: FileIntakeOptions) {
@@ -84,19 +87,29 @@ export class FileIntake {
     if (this.#planner.endsAfter()) this.flush();
   }
 
+  /** Called now and then while the walk goes on: a bundle that stays open for long would hold up its folders. */
+  age(): void {
+    this.#turns += 1;
+    if (this.#turns > turnsMax) this.flush();
+  }
+
   /** Has the open bundle read although it is not full: at the end of the walk. */
   flush(): void {
+    this.#turns = 0;
     const bundle = this.#bundle;
     if (bundle.length === 0) return;
     this.#bundle = [];
     this.#bundleDirectories.clear();
-    void this.#options.pool.readBundle(bundle.map(({ file }) => smallFile(file))).then((result) => {
-      this.#finishBundle(bundle, result);
-    });
+    this.#options.pool
+      .readBundle(bundle.map(({ file }) => smallFile(file)))
+      .then((result) => this.#finishBundle(bundle, result))
+      .catch(this.#options.onError);
   }
 
   #tooManyDirectories(file: FileToRead): boolean {
-    return this.#bundleDirectories.size >= bundleDirectoriesMax && !this.#bundleDirectories.has(file.directory);
+    return (
+      this.#bundleDirectories.size >= bundleDirectoriesMax && !this.#bundleDirectories.has(file.directory)
+    );
   }
 
   #finishBundle(bundle: readonly Waiting[], result: BundleResult): void {
@@ -114,15 +127,19 @@ export class FileIntake {
     const parts = {
       hole: (length: number) => writer.add({ length, hole: true }),
       chunk: (id: Buffer, place: Place) => {
-        writer.add({ length: place.length, hole: false, offset: 0, id, plainLength: place.length });
+        // Offered first: a page that names the chunk must find it under way.
         this.#options.offer(id, place);
+        writer.add({ length: place.length, hole: false, offset: 0, id, plainLength: place.length });
       },
     };
-    void this.#options.pool.readFile(smallFile(file), sparse, parts).then((outcome) => {
-      const written = outcome.failed === undefined && outcome.size > 0 ? writer.finish() : undefined;
-      done({ outcome, content: written });
-      file.directory.release();
-    });
+    this.#options.pool
+      .readFile(smallFile(file), sparse, parts)
+      .then((outcome) => {
+        const written = outcome.failed === undefined && outcome.size > 0 ? writer.finish() : undefined;
+        done({ outcome, content: written });
+        file.directory.release();
+      })
+      .catch(this.#options.onError);
   }
 }
 

@@ -23,7 +23,9 @@ const slash = 0x2f;
  */
 export function resolveTopPaths(paths: readonly string[]): TopPath[] {
   if (paths.length === 0) {
-    throw new HoldfastError(ErrorCode.usage, "no path to back up", { next: "Name at least one file or folder." });
+    throw new HoldfastError(ErrorCode.usage, "no path to back up", {
+      next: "Name at least one file or folder.",
+    });
   }
   return paths.map((path) => {
     try {
@@ -33,10 +35,14 @@ export function resolveTopPaths(paths: readonly string[]): TopPath[] {
       return { path: real, resolvedFrom: differs ? path : undefined };
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code ?? "";
-      throw new HoldfastError(ErrorCode.notFound, `cannot back up ${path}: ${code === "ENOENT" ? "it does not exist" : code}`, {
-        next: "Check the path; nothing was backed up.",
-        cause,
-      });
+      throw new HoldfastError(
+        ErrorCode.notFound,
+        `cannot back up ${path}: ${code === "ENOENT" ? "it does not exist" : code}`,
+        {
+          next: "Check the path; nothing was backed up.",
+          cause,
+        },
+      );
     }
   });
 }

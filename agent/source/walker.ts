@@ -4,23 +4,29 @@
 // without being opened. Everything else goes to the intake. The walk runs ahead of reading by what the workers' queues
 // and the metadata buffer allow, so memory does not grow with the tree.
 
+import { limits } from "../../vault/limits.ts";
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
 import { emptyRowStat } from "../../vault/tree/entryReader.ts";
 import { encodeXattrs } from "../../vault/tree/xattrs.ts";
-import { limits } from "../../vault/limits.ts";
-import { type Handle, type Platform, SELF, type Xattr } from "../platform/port.ts";
 import { type Listing, ListingBuilder, nameAt } from "../platform/listing.ts";
+import { type Handle, type Platform, SELF, type Xattr } from "../platform/port.ts";
 import { STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError, displayPath, SystemError } from "../platform/systemError.ts";
 import { isTaggedCache } from "./cacheTag.ts";
-import { DirectoryBuild, type DirectoryResult, type PreviousDirectory, type Slot } from "./directoryBuild.ts";
+import {
+  type Backlog,
+  DirectoryBuild,
+  type DirectoryResult,
+  type PreviousDirectory,
+  type Slot,
+} from "./directoryBuild.ts";
 import { DeviceNumbers, draftOf, kindOf, sameContentMark, sameInode } from "./entryDraft.ts";
 import { changeMark, type FileIntake, type FileRead } from "./fileIntake.ts";
-import { type FolderFilter, type Filter, Verdict } from "./filter.ts";
+import { type Filter, type FolderFilter, Verdict } from "./filter.ts";
 import { HardLinks } from "./hardLinks.ts";
-import { OpenDirectory } from "./openDirectory.ts";
+import { OpenDirectories, type OpenDirectory } from "./openDirectory.ts";
 import { PreviousCursor, type PreviousRow, type PreviousTree } from "./previousTree.ts";
 import type { TopNode } from "./topPaths.ts";
 
@@ -37,7 +43,15 @@ export type WalkOptions = {
   readonly splitTable: Uint32Array;
   readonly filter: Filter;
   /** The tree to compare with, and when the run that made it began (ms); undefined reads everything. */
-  readonly previous: { readonly tree: PreviousTree; readonly root: ChunkRef & { readonly id: Buffer }; readonly timeMs: number } | undefined;
+  readonly previous:
+    | {
+        readonly tree: PreviousTree;
+        readonly root: ChunkRef & { readonly id: Buffer };
+        readonly timeMs: number;
+      }
+    | undefined;
+  /** Bundles (ids as latin1) whose files move to new bundles although they did not change. */
+  readonly move: ReadonlySet<string>;
   /** Reads every file, whatever its times say. */
   readonly rescan: boolean;
   readonly oneFileSystem: boolean;
@@ -46,10 +60,20 @@ export type WalkOptions = {
   /** Resolves when the buffers behind the walk have room; rejects when the run failed. */
   readonly breathe: () => Promise<void>;
   readonly hasRoom: () => boolean;
+  /** Never resolves; rejects when the run failed. */
+  readonly failed: Promise<never>;
+  readonly backlog: Backlog;
 };
 
 /** What was seen; grows during the walk. */
-export type WalkCounts = { files: number; dirs: number; others: number; bytes: number; filesRead: number; bytesRead: number };
+export type WalkCounts = {
+  files: number;
+  dirs: number;
+  others: number;
+  bytes: number;
+  filesRead: number;
+  bytesRead: number;
+};
 
 /** A change within this time of the previous run's start may have come after the file was read with the same stamp. */
 const racyMs = 1000;
@@ -60,22 +84,31 @@ export class Walker {
   readonly #devices = new DeviceNumbers();
   readonly #links = new HardLinks();
   readonly #tables: StatTable[] = [];
+  readonly #open: OpenDirectories;
   readonly #old = emptyRowStat();
   #sinceTurn = 0;
 
   constructor(options: WalkOptions) {
     this.#options = options;
+    this.#open = new OpenDirectories(options.platform);
+  }
+
+  /** Closes what a walk that failed left open; the readers must have ended. */
+  close(): void {
+    this.#open.closeAll();
   }
 
   /** Walks the named paths from `/`. Resolves with the root when every file below it has its content named. */
   async walk(top: TopNode): Promise<DirectoryResult> {
     const { platform, previous, intake } = this.#options;
     const handle = platform.openDirectory(separator);
-    const directory = new OpenDirectory(platform, handle);
+    const directory = this.#open.add(handle);
     const done = Promise.withResolvers<DirectoryResult>();
-    await this.#directory(directory, Buffer.alloc(0), previous?.root, undefined, top, 0, 0, (result) => done.resolve(result));
+    await this.#directory(directory, Buffer.alloc(0), previous?.root, undefined, top, 0, 0, (result) =>
+      done.resolve(result),
+    );
     intake.flush();
-    return done.promise;
+    return Promise.race([done.promise, this.#options.failed]);
   }
 
   /** Walks one directory; `finished` is called when all of it is resolved, maybe long after this returns. */
@@ -91,9 +124,15 @@ export class Walker {
   ): Promise<void> {
     const { splitTable, emitDirectory } = this.#options;
     const previous = await this.#previousDirectory(previousRoot);
-    const build = new DirectoryBuild(previous, () => new DirectoryWriter(splitTable, emitDirectory), finished);
+    const build = new DirectoryBuild(
+      previous,
+      () => new DirectoryWriter(splitTable, emitDirectory),
+      this.#options.backlog,
+      finished,
+    );
     const listing = this.#list(directory.handle, path, top);
-    if (listing !== undefined) await this.#rows({ directory, path, build, previous, filter, top, mount, depth }, listing);
+    if (listing !== undefined)
+      await this.#rows({ directory, path, build, previous, filter, top, mount, depth }, listing);
     directory.release();
     build.end();
     if (!this.#options.hasRoom()) await this.#options.breathe();
@@ -114,7 +153,9 @@ export class Walker {
     return builder.finish();
   }
 
-  async #previousDirectory(root: (ChunkRef & { readonly id: Buffer }) | undefined): Promise<PreviousDirectory | undefined> {
+  async #previousDirectory(
+    root: (ChunkRef & { readonly id: Buffer }) | undefined,
+  ): Promise<PreviousDirectory | undefined> {
     const { previous } = this.#options;
     if (root === undefined || previous === undefined) return undefined;
     const leaves = await previous.tree.leaves(root.id);
@@ -123,7 +164,8 @@ export class Walker {
 
   async #rows(at: Folder, listing: Listing): Promise<void> {
     const { platform } = this.#options;
-    const cursor = at.previous === undefined ? undefined : new PreviousCursor(at.previous.tree, at.previous.leaves.ids);
+    const cursor =
+      at.previous === undefined ? undefined : new PreviousCursor(at.previous.tree, at.previous.leaves.ids);
     const table = this.#tables.pop() ?? new StatTable(rowsAtOnce);
     for (let first = 0; first < listing.count; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, listing.count - first);
@@ -143,12 +185,24 @@ export class Walker {
   /** Lets network and workers have their turn. */
   async #turn(): Promise<void> {
     this.#sinceTurn = 0;
+    const { intake, backlog } = this.#options;
+    intake.age();
     await new Promise((resolve) => setImmediate(resolve));
+    if (!backlog.hasRoom) {
+      intake.flush();
+      await Promise.race([backlog.room(), this.#options.failed]);
+    }
     if (!this.#options.hasRoom()) await this.#options.breathe();
   }
 
   /** One row of a listing. A promise only for a directory, or where the walk must wait. */
-  #entry(at: Folder, name: Buffer, table: StatTable, row: number, old: PreviousRow | undefined): Promise<void> | undefined {
+  #entry(
+    at: Folder,
+    name: Buffer,
+    table: StatTable,
+    row: number,
+    old: PreviousRow | undefined,
+  ): Promise<void> | undefined {
     const errno = table.errno(row);
     if (errno !== 0) {
       this.#options.warn(join(at.path, name), describeSystemError(new SystemError(errno, "stat", name)));
@@ -159,8 +213,9 @@ export class Walker {
       this.#options.warn(join(at.path, name), "of an unknown kind; left out");
       return undefined;
     }
-    const top = at.top?.children.get(name.latin1Slice());
-    const verdict = at.filter === undefined ? Verdict.keep : at.filter.test(name, kind === EntryKind.directory);
+    const top = at.top?.children.get(name.toString("latin1"));
+    const verdict =
+      at.filter === undefined ? Verdict.keep : at.filter.test(name, kind === EntryKind.directory);
     if (verdict === Verdict.skip) return undefined;
     if (name.length > limits.nameBytesMax) {
       this.#options.warn(join(at.path, name), "name over 1,024 bytes; left out");
@@ -176,7 +231,7 @@ export class Walker {
   }
 
   async #waitForReaders(): Promise<void> {
-    await Promise.race([this.#options.intake.room(), this.#options.breathe().then(() => this.#options.intake.room())]);
+    await Promise.race([this.#options.intake.room(), this.#options.failed]);
   }
 
   async #subdirectory(
@@ -204,11 +259,17 @@ export class Walker {
     }
     const oldEntry = old === undefined ? undefined : old.page.entry(old.row);
     const oldChild = oldEntry?.child === undefined ? undefined : old?.page.ref(oldEntry.child.ordinal);
-    const same = old !== undefined && sameInode(table, row, old.page.statAt(old.row, this.#old));
-    const draft = same ? undefined : this.#draft(at, handle, SELF, name, path, table, row, EntryKind.directory);
+    const same =
+      old !== undefined &&
+      oldChild !== undefined &&
+      sameInode(table, row, old.page.statAt(old.row, this.#old));
+    const draft = same
+      ? undefined
+      : this.#draft(at, handle, SELF, name, path, table, row, EntryKind.directory);
     const slot = at.build.announce();
     const finished = (result: DirectoryResult): void => {
-      if (verdict === Verdict.pass && result.files + result.directories === 0) return at.build.resolve(slot, "dropped");
+      if (verdict === Verdict.pass && result.files + result.directories === 0)
+        return at.build.resolve(slot, "dropped");
       this.counts.dirs += 1;
       if (same && old !== undefined && oldChild !== undefined && oldChild.id.equals(result.id)) {
         return at.build.resolve(slot, old);
@@ -219,11 +280,20 @@ export class Walker {
     };
     if (handle === undefined || !listed) {
       if (handle !== undefined) platform.close(handle);
-      const empty = new DirectoryBuild(undefined, () => new DirectoryWriter(this.#options.splitTable, this.#options.emitDirectory), finished);
-      return empty.end();
+      return this.#emptyDirectory(finished);
     }
     const inside = top === undefined || top.target ? this.#filterInside(at, name, path, top) : undefined;
-    await this.#directory(new OpenDirectory(platform, handle), path, oldChild, inside, top, mount, at.depth + 1, finished);
+    await this.#directory(this.#open.add(handle), path, oldChild, inside, top, mount, at.depth + 1, finished);
+  }
+
+  #emptyDirectory(finished: (result: DirectoryResult) => void): void {
+    const { splitTable, emitDirectory, backlog } = this.#options;
+    new DirectoryBuild(
+      undefined,
+      () => new DirectoryWriter(splitTable, emitDirectory),
+      backlog,
+      finished,
+    ).end();
   }
 
   /** The filter below a folder: a named folder starts its own. */
@@ -243,22 +313,25 @@ export class Walker {
   #file(at: Folder, nameView: Buffer, table: StatTable, row: number, old: PreviousRow | undefined): void {
     const stat = old?.page.statAt(old.row, this.#old);
     const wasFile = stat !== undefined && stat.kind === EntryKind.file;
-    if (old !== undefined && wasFile && this.#unchanged(table, row)) {
+    if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
       this.#count(table.size(row));
       at.build.add(old);
       return;
     }
     const size = table.size(row);
-    if (size > limits.fileBytesMax) return this.#options.warn(join(at.path, nameView), "file over 8 PiB; left out");
+    if (size > limits.fileBytesMax)
+      return this.#options.warn(join(at.path, nameView), "file over 8 PiB; left out");
     const name = Buffer.from(nameView);
     const slot = at.build.announce();
     const device = table.device(row);
-    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, this.#devices.of(device), { form: "none" });
+    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, this.#devices.of(device), {
+      form: "none",
+    });
     const finish = (read: FileRead, first: boolean): void => this.#finishFile(at, slot, base, read, first);
     const linked = table.linkCount(row) > 1 ? `${device}:${base.inode}` : undefined;
     if (linked !== undefined && this.#links.join(linked, (read) => finish(read, false))) return;
     if (linked !== undefined) this.#links.start(linked, table.linkCount(row));
-    const before = old !== undefined && wasFile ? old.page.draft(old.row) : undefined;
+    const before = old !== undefined && wasFile && !this.#moves(old) ? old.page.draft(old.row) : undefined;
     this.#options.intake.take(
       {
         directory: at.directory,
@@ -277,6 +350,17 @@ export class Walker {
         finish(read, true);
         if (linked !== undefined) this.#links.settle(linked, read);
       },
+    );
+  }
+
+  /** Whether the file is to leave a bundle that is hardly used any more. */
+  #moves(old: PreviousRow): boolean {
+    const { move } = this.#options;
+    if (move.size === 0) return false;
+    const { content } = old.page.entry(old.row);
+    if (content?.form !== "inline") return false;
+    return content.extents.some(
+      (extent) => !extent.hole && move.has(old.page.ref(extent.ordinal).id.toString("latin1")),
     );
   }
 
@@ -320,12 +404,21 @@ export class Walker {
   #redraft(base: EntryDraft, bytes: Uint8Array): EntryDraft {
     const table = this.#tables.pop() ?? new StatTable(rowsAtOnce);
     table.rows.set(bytes.subarray(0, STAT_ROW_BYTES), 0);
-    const draft = draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, { form: "none" });
+    const draft = draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, {
+      form: "none",
+    });
     this.#tables.push(table);
     return draft;
   }
 
-  #other(at: Folder, nameView: Buffer, table: StatTable, row: number, old: PreviousRow | undefined, kind: EntryKind): void {
+  #other(
+    at: Folder,
+    nameView: Buffer,
+    table: StatTable,
+    row: number,
+    old: PreviousRow | undefined,
+    kind: EntryKind,
+  ): void {
     this.counts.others += 1;
     const { platform, warn, rescan } = this.#options;
     if (old !== undefined && !rescan) {
@@ -336,7 +429,8 @@ export class Walker {
     const path = join(at.path, name);
     const base = this.#draft(at, at.directory.handle, name, name, path, table, row, kind);
     try {
-      if (kind === EntryKind.symlink) at.build.add({ ...base, target: platform.readLink(at.directory.handle, name) });
+      if (kind === EntryKind.symlink)
+        at.build.add({ ...base, target: platform.readLink(at.directory.handle, name) });
       else if (kind === EntryKind.characterDevice || kind === EntryKind.blockDevice) {
         at.build.add({ ...base, major: table.deviceMajor(row), minor: table.deviceMinor(row) });
       } else at.build.add(base);
@@ -365,7 +459,15 @@ export class Walker {
       warn(path, `extended attributes cannot be read: ${describeSystemError(error)}`);
     }
     const device = this.#devices.of(table.device(row));
-    return draftOf(platform, table, row, name, kind, device, this.#xattrs(list, () => path));
+    return draftOf(
+      platform,
+      table,
+      row,
+      name,
+      kind,
+      device,
+      this.#xattrs(list, () => path),
+    );
   }
 
   #xattrs(list: readonly Xattr[], path: () => Buffer): XattrsOf<ChunkRef> {

@@ -52,12 +52,12 @@ export class ChunkUpload {
 
   /** The promise of an id that is not yet durable, or undefined. */
   openUpload(id: Buffer): Promise<void> | undefined {
-    return this.#open.get(id.latin1Slice());
+    return this.#open.get(id.toString("latin1"));
   }
 
   /** Takes over a chunk in a window: it will be sealed and sent, or released because the gateway has it. */
   offer(id: Buffer, place: Place): void {
-    const key = id.latin1Slice();
+    const key = id.toString("latin1");
     if (this.#open.has(key) || this.#settled.has(key)) {
       this.#options.pool.release(place);
       return;

@@ -4,7 +4,11 @@
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 
-type Question = { readonly id: Buffer; readonly resolve: (has: boolean) => void; readonly reject: (error: unknown) => void };
+type Question = {
+  readonly id: Buffer;
+  readonly resolve: (has: boolean) => void;
+  readonly reject: (error: unknown) => void;
+};
 
 const requestsAtOnce = 2;
 

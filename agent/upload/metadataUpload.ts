@@ -42,10 +42,15 @@ export class MetadataUpload {
     this.#rate = rate;
   }
 
-  /** Queues a page unless this run queued it before; `refs` are concatenated ids. `seal` is called when it is sent. */
-  add(id: Buffer, refs: Buffer, bytes: number, seal: () => Buffer): void {
-    const key = id.latin1Slice();
-    if (this.#known.has(key)) return;
+  /** True while the walk need not wait. */
+  get hasRoom(): boolean {
+    return this.#pendingBytes <= pendingBytesMax;
+  }
+
+  /** Queues a page; false when this run queued it before. `refs` are concatenated ids. `seal` is called when it is sent. */
+  add(id: Buffer, refs: Buffer, bytes: number, seal: () => Buffer): boolean {
+    const key = id.toString("latin1");
+    if (this.#known.has(key)) return false;
     this.#known.add(key);
     if (this.#known.size > settledIdsMax) {
       const oldest = this.#known.values().next().value;
@@ -61,11 +66,12 @@ export class MetadataUpload {
     this.#queue.push({ key, bytes, seal, needed, dependencies });
     this.#pendingBytes += bytes;
     this.#running ??= this.#run();
+    return true;
   }
 
   /** Resolves when few enough pages wait. */
   async room(): Promise<void> {
-    while (this.#pendingBytes > pendingBytesMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (!this.hasRoom) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Resolves when every page added so far is durable. */

@@ -10,7 +10,11 @@ const MiB = 1024 * 1024;
 const bodyBytes = 4 * MiB;
 const requestsAtOnce = 3;
 
-type Item = { readonly record: Buffer; readonly resolve: () => void; readonly reject: (error: unknown) => void };
+type Item = {
+  readonly record: Buffer;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+};
 
 export class RecordSender {
   sentBytes = 0;
@@ -67,7 +71,9 @@ export class RecordSender {
       this.sentRecords += batch.length;
       for (const [index, item] of batch.entries()) {
         if (answer.statuses[index] === RecordStatus.waits) {
-          item.reject(new HoldfastError(ErrorCode.protocol, "the gateway wants references of a record that has none"));
+          item.reject(
+            new HoldfastError(ErrorCode.protocol, "the gateway wants references of a record that has none"),
+          );
         } else item.resolve();
       }
     } catch (error) {

@@ -1,0 +1,434 @@
+// One run of a backup: compare with the previous snapshot, read what changed, upload, commit.
+//
+// Nothing is visible at the gateway before the commit, and the commit comes after everything the snapshot reaches was
+// acknowledged as durable. A run that is killed leaves uploaded chunks behind, which the next run finds by asking.
+
+import { randomInt } from "node:crypto";
+import { hostname } from "node:os";
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import { chunkId } from "../../vault/chunkId.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { RecordType, Width } from "../../vault/magic.ts";
+import { pathToText } from "../../vault/pathText.ts";
+import { openRecord, sealRecord } from "../../vault/record.ts";
+import { encodeSnapshot, openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
+import { selectPlatform } from "../platform/select.ts";
+import {
+  emptySweepState,
+  readSweepState,
+  type SweepState,
+  sparseBundles,
+  writeSweepState,
+} from "../source/bundleSweep.ts";
+import { Backlog } from "../source/directoryBuild.ts";
+import { FileIntake } from "../source/fileIntake.ts";
+import { Filter, type FilterRules } from "../source/filter.ts";
+import { PageCache } from "../source/pageCache.ts";
+import { PreviousTree } from "../source/previousTree.ts";
+import { type TopPath, topTree } from "../source/topPaths.ts";
+import { type WalkCounts, Walker } from "../source/walker.ts";
+import { ChunkUpload } from "../upload/chunkUpload.ts";
+import { MetadataUpload } from "../upload/metadataUpload.ts";
+import type { UploadPort } from "../upload/port.ts";
+import { RateLimit } from "../upload/rateLimit.ts";
+import { RecordSender } from "../upload/recordSender.ts";
+import { WorkerPool } from "./workerPool.ts";
+
+/** An open session for one item. */
+export interface BackupSession extends UploadPort {
+  readonly group: number;
+  readonly itemId: string;
+  /** The item's newest snapshot in hex, null for none, and its sequence (0). */
+  readonly head: string | null;
+  readonly sequence: number;
+  snapshotObject(id: string): Promise<Buffer>;
+  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
+}
+
+export type BackupRequest = {
+  readonly paths: readonly TopPath[];
+  readonly item: string;
+  readonly rules: FilterRules;
+  readonly rescan: boolean;
+  readonly oneFileSystem: boolean;
+  readonly excludeCaches: boolean;
+  readonly limitUploadBytesPerSecond: number | undefined;
+  readonly chunker: "fastcdc-1" | "fixed-1";
+};
+
+export type BackupContext = {
+  readonly session: BackupSession;
+  readonly keys: VaultKeys;
+  readonly device: { readonly id: string; readonly name: string };
+  readonly agentVersion: string;
+  /** File of the page cache of this item. */
+  readonly cachePath: string;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+  readonly warn: (path: Uint8Array, what: string) => void;
+  readonly progress: (progress: BackupProgress) => void;
+};
+
+export type BackupProgress = {
+  readonly counts: Readonly<WalkCounts>;
+  readonly sentBytes: number;
+  /** Totals of the previous snapshot, to estimate by; 0 when there is none. */
+  readonly expectedFiles: number;
+  readonly expectedBytes: number;
+};
+
+export type BackupOutcome = {
+  readonly snapshot: string;
+  readonly received: string;
+  readonly root: string;
+  readonly sequence: number;
+  readonly counts: Readonly<WalkCounts>;
+  readonly warnings: number;
+  readonly newChunks: number;
+  readonly sentBytes: number;
+  readonly readBackBytes: number;
+  readonly hadPrevious: boolean;
+};
+
+const progressMs = 200;
+/** Bundles are looked through when this share of the tree was read since the last time. */
+const sweepShare = 0.05;
+const compressionLevel = 3;
+/** One in so many chunks that the gateway already has is read back and verified. */
+const readBackOneIn = 32;
+
+type Previous = { readonly root: Buffer; readonly body: SnapshotBody; readonly group: number };
+
+/**
+ * Runs a backup and commits its snapshot. A previous snapshot whose pages are gone or wrong is left aside: then everything is read.
+ * @throws HoldfastError cancelled, and what the session fails with; nothing is committed then
+ */
+export async function runBackup(request: BackupRequest, context: BackupContext): Promise<BackupOutcome> {
+  const filter = new Filter(request.rules);
+  const previous = await openPrevious(context);
+  try {
+    return await attempt(request, context, filter, previous);
+  } catch (error) {
+    if (previous === undefined || !isBrokenPrevious(error)) throw error;
+    context.warn(
+      Buffer.alloc(0),
+      `the previous snapshot cannot be built on (${error.message}); reading everything`,
+    );
+    return attempt(request, context, filter, undefined);
+  }
+}
+
+function isBrokenPrevious(error: unknown): error is HoldfastError {
+  const codes: readonly string[] = [
+    ErrorCode.missingRefs,
+    ErrorCode.chunkMissing,
+    ErrorCode.chunkDamaged,
+    ErrorCode.corrupt,
+    ErrorCode.truncated,
+    ErrorCode.sealInvalid,
+    ErrorCode.idMismatch,
+  ];
+  return isHoldfastError(error) && codes.includes(error.code);
+}
+
+async function openPrevious(context: BackupContext): Promise<Previous | undefined> {
+  const { session, keys } = context;
+  if (session.head === null) return undefined;
+  try {
+    const { header, body } = openSnapshot(keys, await session.snapshotObject(session.head));
+    return { root: Buffer.from(header.root), body, group: header.group };
+  } catch (error) {
+    if (!isBrokenPrevious(error)) throw error;
+    context.warn(
+      Buffer.alloc(0),
+      `the previous snapshot cannot be read (${error.message}); reading everything`,
+    );
+    return undefined;
+  }
+}
+
+async function attempt(
+  request: BackupRequest,
+  context: BackupContext,
+  filter: Filter,
+  previous: Previous | undefined,
+): Promise<BackupOutcome> {
+  const run = new Run(request, context, filter, previous);
+  try {
+    return await run.backup();
+  } finally {
+    await run.close();
+  }
+}
+
+/** Everything that lives for one attempt. */
+class Run {
+  readonly #request: BackupRequest;
+  readonly #context: BackupContext;
+  readonly #previous: Previous | undefined;
+  readonly #startedMs: number;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #pool: WorkerPool;
+  readonly #sender: RecordSender;
+  readonly #chunks: ChunkUpload;
+  readonly #metadata: MetadataUpload;
+  readonly #cache: PageCache;
+  readonly #sweep: SweepState;
+  readonly #walker: Walker;
+  readonly #onAbort: () => void;
+  #warnings = 0;
+
+  constructor(
+    request: BackupRequest,
+    context: BackupContext,
+    filter: Filter,
+    previous: Previous | undefined,
+  ) {
+    this.#request = request;
+    this.#context = context;
+    this.#previous = previous;
+    this.#startedMs = context.nowMs();
+    const { session, keys } = context;
+    const { group } = session;
+    const fail = (error: unknown): void => this.#failed.reject(error);
+    this.#failed.promise.catch(() => undefined); // whoever waits for it sees it
+    this.#onAbort = () =>
+      fail(
+        new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
+          next: "Run it again: it goes on where it stopped.",
+        }),
+      );
+    context.signal.addEventListener("abort", this.#onAbort);
+    const rate =
+      request.limitUploadBytesPerSecond === undefined
+        ? undefined
+        : new RateLimit(request.limitUploadBytesPerSecond, () => performance.now());
+    this.#pool = new WorkerPool(
+      { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
+      fail,
+    );
+    this.#sender = new RecordSender(session, rate);
+    this.#chunks = new ChunkUpload({
+      port: session,
+      pool: this.#pool,
+      sender: this.#sender,
+      sample: () => randomInt(readBackOneIn) === 0,
+      verify: (id, record) => opens({ keys, group, record, expectedId: id, expectedType: RecordType.data }),
+      onError: fail,
+    });
+    this.#metadata = new MetadataUpload(session, this.#chunks, fail, rate);
+    this.#cache = PageCache.open({
+      path: context.cachePath,
+      vaultId: keys.vaultId,
+      group,
+      idKey: keys.idKey(group),
+    });
+    this.#sweep = previous === undefined ? emptySweepState : readSweepState(`${context.cachePath}.sweep`);
+    this.#walker = this.#makeWalker(filter, previous);
+  }
+
+  async backup(): Promise<BackupOutcome> {
+    const { context, failed } = { context: this.#context, failed: this.#failed.promise };
+    context.signal.throwIfAborted();
+    const timer = setInterval(() => this.#report(), progressMs);
+    try {
+      if (this.#previous !== undefined) await this.#prefetch(this.#previous);
+      const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
+      await Promise.race([this.#metadata.drained(), failed]);
+      await Promise.race([this.#chunks.drained(), failed]);
+      context.signal.throwIfAborted();
+      const outcome = await this.#commit(root.id);
+      await this.#sweepBundles(root.id);
+      this.#cache.finish(true);
+      this.#report();
+      return outcome;
+    } catch (error) {
+      this.#cache.finish(false);
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#context.signal.removeEventListener("abort", this.#onAbort);
+    this.#cache.close();
+    await this.#pool.close();
+    this.#walker.close();
+  }
+
+  async #prefetch(previous: Previous): Promise<void> {
+    if (previous.group !== this.#context.session.group) return;
+    await this.#previousTree(previous).prefetch(previous.root);
+  }
+
+  #previousTree(previous: Previous): PreviousTree {
+    const { session, keys } = this.#context;
+    return new PreviousTree(this.#cache, {
+      fetch: async (ids) => {
+        const records = await session.read(ids);
+        return records.map((record, index) => {
+          if (record === undefined) {
+            throw new HoldfastError(
+              ErrorCode.chunkMissing,
+              "a page of the previous snapshot is not at the gateway",
+            );
+          }
+          const expectedId = ids[index] as Buffer;
+          return openRecord({
+            keys,
+            group: previous.group,
+            record,
+            expectedId,
+            expectedType: RecordType.directory,
+          });
+        });
+      },
+    });
+  }
+
+  #makeWalker(filter: Filter, previous: Previous | undefined): Walker {
+    const { session, keys } = this.#context;
+    const splitTable = keys.splitTable(session.group);
+    const intake = new FileIntake({
+      pool: this.#pool,
+      splitTable,
+      offer: (id, place) => this.#chunks.offer(id, place),
+      onError: (error) => this.#failed.reject(error),
+      emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
+    });
+    // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
+    const usable = previous !== undefined && previous.group === session.group ? previous : undefined;
+    return new Walker({
+      platform: selectPlatform(),
+      intake,
+      splitTable,
+      filter,
+      emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
+      emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
+      previous:
+        usable === undefined
+          ? undefined
+          : {
+              tree: this.#previousTree(usable),
+              root: { id: usable.root, plainLength: 0 },
+              timeMs: Date.parse(usable.body.time),
+            },
+      move: this.#sweep.move,
+      rescan: this.#request.rescan,
+      oneFileSystem: this.#request.oneFileSystem,
+      excludeCaches: this.#request.excludeCaches,
+      warn: (path, what) => {
+        this.#warnings += 1;
+        this.#context.warn(path, what);
+      },
+      breathe: () => Promise.race([this.#metadata.room(), this.#failed.promise]),
+      hasRoom: () => this.#metadata.hasRoom,
+      failed: this.#failed.promise,
+      backlog: new Backlog(),
+    });
+  }
+
+  #emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
+    const { keys, session } = this.#context;
+    const id = chunkId(keys.idKey(session.group), type, refs, plaintext);
+    const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
+      sealRecord({ keys, group: session.group, type, plaintext, refs, id, compressionLevel }),
+    );
+    if (isNew && type === RecordType.directory && this.#cache.get(id) === undefined) {
+      this.#cache.put(id, { plaintext, refs });
+    }
+    return id;
+  }
+
+  async #commit(root: Buffer): Promise<BackupOutcome> {
+    const { session, keys, device, agentVersion } = this.#context;
+    const { counts } = this.#walker;
+    const sequence = session.sequence + 1;
+    const { bytes } = encodeSnapshot({
+      keys,
+      header: {
+        flags: { incomplete: false },
+        group: session.group,
+        deviceId: fromHex(device.id, Width.deviceId),
+        itemId: fromHex(session.itemId, Width.itemId),
+        sequence,
+        previous: session.head === null ? Buffer.alloc(Width.id) : fromHex(session.head, Width.id),
+        root,
+      },
+      body: {
+        time: new Date(this.#startedMs).toISOString(),
+        device: device.name,
+        item: this.#request.item,
+        host: hostname(),
+        paths: this.#request.paths.map(({ path }) => pathToText(path)),
+        files: counts.files,
+        dirs: counts.dirs,
+        others: counts.others,
+        bytes: counts.bytes,
+        warnings: this.#warnings,
+        agent: agentVersion,
+        chunker: this.#request.chunker,
+        features: { read: [] },
+      },
+    });
+    const { snapshot, received } = await session.commit(bytes);
+    return {
+      snapshot,
+      received,
+      root: toHex(root),
+      sequence,
+      counts: { ...counts },
+      warnings: this.#warnings,
+      newChunks: this.#chunks.newChunks + this.#metadata.sentRecords,
+      sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
+      readBackBytes: this.#chunks.readBackBytes,
+      hadPrevious: this.#previous !== undefined,
+    };
+  }
+
+  /** Once enough was read anew, looks which bundles the next run should empty. */
+  async #sweepBundles(root: Buffer): Promise<void> {
+    const { counts } = this.#walker;
+    const since = this.#sweep.bytesSinceSweep + (this.#previous === undefined ? 0 : counts.bytesRead);
+    const due = since > counts.bytes * sweepShare;
+    if (!due && this.#sweep.move.size === 0 && since === this.#sweep.bytesSinceSweep) return;
+    const tree = new PreviousTree(this.#cache, {
+      fetch: () =>
+        Promise.reject(new HoldfastError(ErrorCode.chunkMissing, "a page is not in the local cache")),
+    });
+    try {
+      writeSweepState(
+        `${this.#context.cachePath}.sweep`,
+        due ? 0 : since,
+        due ? await sparseBundles(tree, root) : [],
+      );
+    } catch (error) {
+      // The snapshot is committed; a hint that cannot be made or written must not fail the run.
+      this.#context.warn(
+        Buffer.alloc(0),
+        `bundles were not looked through: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+  }
+
+  #report(): void {
+    this.#context.progress({
+      counts: this.#walker.counts,
+      sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
+      expectedFiles: this.#previous?.body.files ?? 0,
+      expectedBytes: this.#previous?.body.bytes ?? 0,
+    });
+  }
+}
+
+function opens(wanted: Parameters<typeof openRecord>[0]): boolean {
+  try {
+    openRecord(wanted);
+    return true;
+  } catch (error) {
+    if (isHoldfastError(error)) return false;
+    throw error;
+  }
+}
