@@ -36,7 +36,10 @@ export function createVaultDocument(vault: {
   return {
     format: "holdfast-vault",
     version: 1,
-    ...vault,
+    id: vault.id,
+    account: vault.account,
+    name: vault.name,
+    created: vault.created,
     features: { read: [], write: [], gc: [], verify: [] },
     chunker: {
       id: "fastcdc-1",
