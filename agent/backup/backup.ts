@@ -8,7 +8,6 @@ import { hostname } from "node:os";
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType, Width } from "../../vault/magic.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import { openRecord, sealRecord } from "../../vault/record.ts";
@@ -23,73 +22,17 @@ import {
 } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
 import { FileIntake } from "../source/fileIntake.ts";
-import { Filter, type FilterRules } from "../source/filter.ts";
+import { Filter } from "../source/filter.ts";
 import { PageCache } from "../source/pageCache.ts";
 import { PreviousTree } from "../source/previousTree.ts";
-import { type TopPath, topTree } from "../source/topPaths.ts";
-import { type WalkCounts, Walker } from "../source/walker.ts";
+import { topTree } from "../source/topPaths.ts";
+import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
-import type { UploadPort } from "../upload/port.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
 import { RecordSender } from "../upload/recordSender.ts";
+import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { WorkerPool } from "./workerPool.ts";
-
-/** An open session for one item. */
-export interface BackupSession extends UploadPort {
-  readonly group: number;
-  readonly itemId: string;
-  /** The item's newest snapshot in hex, null for none, and its sequence (0). */
-  readonly head: string | null;
-  readonly sequence: number;
-  snapshotObject(id: string): Promise<Buffer>;
-  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
-}
-
-export type BackupRequest = {
-  readonly paths: readonly TopPath[];
-  readonly item: string;
-  readonly rules: FilterRules;
-  readonly rescan: boolean;
-  readonly oneFileSystem: boolean;
-  readonly excludeCaches: boolean;
-  readonly limitUploadBytesPerSecond: number | undefined;
-  readonly chunker: "fastcdc-1" | "fixed-1";
-};
-
-export type BackupContext = {
-  readonly session: BackupSession;
-  readonly keys: VaultKeys;
-  readonly device: { readonly id: string; readonly name: string };
-  readonly agentVersion: string;
-  /** File of the page cache of this item. */
-  readonly cachePath: string;
-  readonly nowMs: () => number;
-  readonly signal: AbortSignal;
-  readonly warn: (path: Uint8Array, what: string) => void;
-  readonly progress: (progress: BackupProgress) => void;
-};
-
-export type BackupProgress = {
-  readonly counts: Readonly<WalkCounts>;
-  readonly sentBytes: number;
-  /** Totals of the previous snapshot, to estimate by; 0 when there is none. */
-  readonly expectedFiles: number;
-  readonly expectedBytes: number;
-};
-
-export type BackupOutcome = {
-  readonly snapshot: string;
-  readonly received: string;
-  readonly root: string;
-  readonly sequence: number;
-  readonly counts: Readonly<WalkCounts>;
-  readonly warnings: number;
-  readonly newChunks: number;
-  readonly sentBytes: number;
-  readonly readBackBytes: number;
-  readonly hadPrevious: boolean;
-};
 
 const progressMs = 200;
 /** Bundles are looked through when this share of the tree was read since the last time. */

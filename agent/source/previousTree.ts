@@ -29,7 +29,7 @@ export class PreviousTree {
   /** A page; a promise only where it must come from the gateway. */
   load(id: Buffer): Page | Promise<Page> {
     // A directory's root page is asked for twice in a row: for its leaves and for its rows.
-    if (this.#newest !== undefined && this.#newest.id.equals(id)) return this.#newest.page;
+    if (this.#newest?.id.equals(id) === true) return this.#newest.page;
     const cached = this.#cache.get(id);
     if (cached === undefined) return this.#loadRemote(id);
     const page = parsePage(cached.plaintext, cached.refs);

@@ -1,0 +1,63 @@
+// What a backup is asked to do, what it works with, and what comes out.
+
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { FilterRules } from "../source/filter.ts";
+import type { TopPath } from "../source/topPaths.ts";
+import type { WalkCounts } from "../source/walk.ts";
+import type { UploadPort } from "../upload/port.ts";
+
+/** An open session for one item. */
+export interface BackupSession extends UploadPort {
+  readonly group: number;
+  readonly itemId: string;
+  /** The item's newest snapshot in hex, null for none, and its sequence (0). */
+  readonly head: string | null;
+  readonly sequence: number;
+  snapshotObject(id: string): Promise<Buffer>;
+  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
+}
+
+export type BackupRequest = {
+  readonly paths: readonly TopPath[];
+  readonly item: string;
+  readonly rules: FilterRules;
+  readonly rescan: boolean;
+  readonly oneFileSystem: boolean;
+  readonly excludeCaches: boolean;
+  readonly limitUploadBytesPerSecond: number | undefined;
+  readonly chunker: "fastcdc-1" | "fixed-1";
+};
+
+export type BackupContext = {
+  readonly session: BackupSession;
+  readonly keys: VaultKeys;
+  readonly device: { readonly id: string; readonly name: string };
+  readonly agentVersion: string;
+  /** File of the page cache of this item. */
+  readonly cachePath: string;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+  readonly warn: (path: Uint8Array, what: string) => void;
+  readonly progress: (progress: BackupProgress) => void;
+};
+
+export type BackupProgress = {
+  readonly counts: Readonly<WalkCounts>;
+  readonly sentBytes: number;
+  /** Totals of the previous snapshot, to estimate by; 0 when there is none. */
+  readonly expectedFiles: number;
+  readonly expectedBytes: number;
+};
+
+export type BackupOutcome = {
+  readonly snapshot: string;
+  readonly received: string;
+  readonly root: string;
+  readonly sequence: number;
+  readonly counts: Readonly<WalkCounts>;
+  readonly warnings: number;
+  readonly newChunks: number;
+  readonly sentBytes: number;
+  readonly readBackBytes: number;
+  readonly hadPrevious: boolean;
+};

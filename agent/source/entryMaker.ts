@@ -1,0 +1,216 @@
+// Makes the entries of files and of everything else but folders, by what the walk saw and the readers found.
+
+import { limits } from "../../vault/limits.ts";
+import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
+import { emptyRowStat } from "../../vault/tree/entryReader.ts";
+import { encodeXattrs } from "../../vault/tree/xattrs.ts";
+import type { Handle, Xattr } from "../platform/port.ts";
+import { STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
+import { describeSystemError } from "../platform/systemError.ts";
+import type { Slot } from "./directoryBuild.ts";
+import { DeviceNumbers, draftOf, sameContentMark, sameInode } from "./entryDraft.ts";
+import { changeMark, type FileRead } from "./fileIntake.ts";
+import { HardLinks } from "./hardLinks.ts";
+import type { PreviousRow } from "./previousTree.ts";
+import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
+
+/** A change within this time of the previous run's start may have come after the file was read with the same stamp. */
+const racyMs = 1000;
+
+export class EntryMaker {
+  readonly #options: WalkOptions;
+  readonly #counts: WalkCounts;
+  readonly #devices = new DeviceNumbers();
+  readonly #links = new HardLinks();
+  readonly #scratch = new StatTable(1);
+  readonly #old = emptyRowStat();
+
+  constructor(options: WalkOptions, counts: WalkCounts) {
+    this.#options = options;
+    this.#counts = counts;
+  }
+
+  /** Adds a file: the old row where nothing changed, else what the intake reads. */
+  file(at: Folder, nameView: Buffer, table: StatTable, row: number, old: PreviousRow | undefined): void {
+    const stat = old?.page.statAt(old.row, this.#old);
+    const wasFile = stat !== undefined && stat.kind === EntryKind.file;
+    if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
+      this.#count(table.size(row));
+      at.build.add(old);
+      return;
+    }
+    const size = table.size(row);
+    if (size > limits.fileBytesMax) {
+      this.#options.warn(joinPath(at.path, nameView), "file over 8 PiB; left out");
+      return;
+    }
+    const name = Buffer.from(nameView);
+    const slot = at.build.announce();
+    const device = table.device(row);
+    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, this.#devices.of(device), {
+      form: "none",
+    });
+    const finish = (read: FileRead, first: boolean): void => this.#finishFile(at, slot, base, read, first);
+    const linked = table.linkCount(row) > 1 ? `${device}:${base.inode}` : undefined;
+    if (linked !== undefined && this.#links.join(linked, (read) => finish(read, false))) return;
+    if (linked !== undefined) this.#links.start(linked, table.linkCount(row));
+    const before = old !== undefined && wasFile && !this.#moves(old) ? old.page.draft(old.row) : undefined;
+    this.#options.intake.take(
+      {
+        directory: at.directory,
+        path: at.path,
+        name,
+        uid: base.uid,
+        size,
+        allocatedBytes: table.allocatedBytes(row),
+        mark: changeMark(table, row),
+        previous:
+          before?.fileHash === undefined || before.content === undefined
+            ? undefined
+            : { hash: before.fileHash, content: before.content },
+      },
+      (read) => {
+        finish(read, true);
+        if (linked !== undefined) this.#links.settle(linked, read);
+      },
+    );
+  }
+
+  /** Whether the file is to leave a bundle that is hardly used any more. */
+  #moves(old: PreviousRow): boolean {
+    const { move } = this.#options;
+    if (move.size === 0) return false;
+    const { content } = old.page.entry(old.row);
+    if (content?.form !== "inline") return false;
+    return content.extents.some(
+      (extent) => !extent.hole && move.has(old.page.ref(extent.ordinal).id.toString("latin1")),
+    );
+  }
+
+  #unchanged(table: StatTable, row: number): boolean {
+    const { rescan, previous } = this.#options;
+    if (rescan || previous === undefined || !sameContentMark(table, row, this.#old)) return false;
+    return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
+  }
+
+  #count(size: number): void {
+    this.#counts.files += 1;
+    this.#counts.bytes += size;
+  }
+
+  #finishFile(at: Folder, slot: Slot, base: EntryDraft, read: FileRead, first: boolean): void {
+    const { outcome, content } = read;
+    const path = (): Buffer => joinPath(at.path, base.name);
+    if (outcome.failed !== undefined) {
+      this.#options.warn(path(), outcome.failed);
+      at.build.resolve(slot, "dropped");
+      return;
+    }
+    if (outcome.changed !== undefined && first) this.#options.warn(path(), outcome.changed);
+    if (first) {
+      this.#counts.filesRead += 1;
+      this.#counts.bytesRead += outcome.size;
+    }
+    this.#count(outcome.size);
+    const current = outcome.row === undefined ? base : this.#redraft(base, outcome.row);
+    const draft: EntryDraft = {
+      ...current,
+      xattrs: this.#xattrs(outcome.xattrs.map(owned), path),
+      size: outcome.size,
+      ...(outcome.size > 0 && outcome.fileHash !== undefined && content !== undefined
+        ? { fileHash: Buffer.from(outcome.fileHash), content }
+        : {}),
+    };
+    at.build.resolve(slot, draft);
+  }
+
+  /** The entry by the attributes that the file had when it was opened. */
+  #redraft(base: EntryDraft, bytes: Uint8Array): EntryDraft {
+    const table = this.#scratch;
+    table.rows.set(bytes.subarray(0, STAT_ROW_BYTES), 0);
+    const draft = draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, {
+      form: "none",
+    });
+    return draft;
+  }
+
+  /** Adds a link, FIFO, socket or device. */
+  other(
+    at: Folder,
+    nameView: Buffer,
+    table: StatTable,
+    row: number,
+    old: PreviousRow | undefined,
+    kind: EntryKind,
+  ): void {
+    this.#counts.others += 1;
+    const { platform, warn, rescan } = this.#options;
+    if (old !== undefined && !rescan) {
+      const stat = old.page.statAt(old.row, this.#old);
+      if (stat.kind === kind && sameInode(table, row, stat)) {
+        at.build.add(old);
+        return;
+      }
+    }
+    const name = Buffer.from(nameView);
+    const path = joinPath(at.path, name);
+    const base = this.draft(at, at.directory.handle, name, name, path, table, row, kind);
+    try {
+      if (kind === EntryKind.symlink)
+        at.build.add({ ...base, target: platform.readLink(at.directory.handle, name) });
+      else if (kind === EntryKind.characterDevice || kind === EntryKind.blockDevice) {
+        at.build.add({ ...base, major: table.deviceMajor(row), minor: table.deviceMinor(row) });
+      } else at.build.add(base);
+    } catch (error) {
+      this.#counts.others -= 1;
+      warn(path, describeSystemError(error));
+    }
+  }
+
+  /** An entry without what only its kind has; `handle` and `handleName` name the object for its attributes. */
+  draft(
+    at: Folder,
+    handle: Handle | undefined,
+    handleName: Uint8Array,
+    name: Buffer,
+    path: Buffer,
+    table: StatTable,
+    row: number,
+    kind: EntryKind,
+  ): EntryDraft {
+    const { platform, warn } = this.#options;
+    let list: readonly Xattr[] = [];
+    try {
+      list = platform.xattrs(handle ?? at.directory.handle, handle === undefined ? name : handleName);
+    } catch (error) {
+      warn(path, `extended attributes cannot be read: ${describeSystemError(error)}`);
+    }
+    const device = this.#devices.of(table.device(row));
+    return draftOf(
+      platform,
+      table,
+      row,
+      name,
+      kind,
+      device,
+      this.#xattrs(list, () => path),
+    );
+  }
+
+  #xattrs(list: readonly Xattr[], path: () => Buffer): XattrsOf<ChunkRef> {
+    if (list.length === 0) return { form: "none" };
+    try {
+      const encoded = encodeXattrs(list);
+      if (encoded.length <= limits.inlineXattrBytesMax) return { form: "inline", list };
+      return { form: "record", id: this.#options.emitXattrs(encoded), plainLength: encoded.length };
+    } catch (error) {
+      this.#options.warn(path(), `extended attributes left out: ${describeSystemError(error)}`);
+      return { form: "none" };
+    }
+  }
+}
+
+/** Attributes that came in a message are plain Uint8Arrays. */
+function owned(xattr: Xattr): Xattr {
+  return { name: Buffer.from(xattr.name), value: Buffer.from(xattr.value) };
+}

@@ -1,0 +1,84 @@
+// What a walk is told, what it counts, and where it is.
+
+import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
+import type { ChunkRef } from "../../vault/tree/entry.ts";
+import type { Platform } from "../platform/port.ts";
+import type { Backlog, DirectoryBuild, PreviousDirectory } from "./directoryBuild.ts";
+import type { FileRead, FileToRead } from "./fileIntake.ts";
+import type { Filter, FolderFilter } from "./filter.ts";
+import type { OpenDirectory } from "./openDirectory.ts";
+import type { PreviousTree } from "./previousTree.ts";
+import type { TopNode } from "./topPaths.ts";
+
+/** Takes in the files that must be read. */
+export interface Intake {
+  /** True while a file can be taken without waiting. */
+  readonly hasRoom: boolean;
+  room(): Promise<void>;
+  /** Takes a file; `done` is called once, with its content by ids. */
+  take(file: FileToRead, done: (read: FileRead) => void): void;
+  /** Called now and then while the walk goes on. */
+  age(): void;
+  /** Starts everything that was taken. */
+  flush(): void;
+}
+
+export type WalkOptions = {
+  readonly platform: Platform;
+  readonly intake: Intake;
+  readonly emitDirectory: EmitPage;
+  /** Stores an xattrs record and returns its id. */
+  readonly emitXattrs: (plaintext: Buffer) => Buffer;
+  readonly splitTable: Uint32Array;
+  readonly filter: Filter;
+  /** The tree to compare with, and when the run that made it began (ms); undefined reads everything. */
+  readonly previous:
+    | {
+        readonly tree: PreviousTree;
+        readonly root: ChunkRef & { readonly id: Buffer };
+        readonly timeMs: number;
+      }
+    | undefined;
+  /** Bundles (ids as latin1) whose files move to new bundles although they did not change. */
+  readonly move: ReadonlySet<string>;
+  /** Reads every file, whatever its times say. */
+  readonly rescan: boolean;
+  readonly oneFileSystem: boolean;
+  readonly excludeCaches: boolean;
+  readonly warn: (path: Uint8Array, what: string) => void;
+  /** Resolves when the buffers behind the walk have room; rejects when the run failed. */
+  readonly breathe: () => Promise<void>;
+  readonly hasRoom: () => boolean;
+  /** Never resolves; rejects when the run failed. */
+  readonly failed: Promise<never>;
+  readonly backlog: Backlog;
+};
+
+/** What was seen; grows during the walk. */
+export type WalkCounts = {
+  files: number;
+  dirs: number;
+  others: number;
+  bytes: number;
+  filesRead: number;
+  bytesRead: number;
+};
+
+/** The folder that is being walked. */
+export type Folder = {
+  readonly directory: OpenDirectory;
+  readonly path: Buffer;
+  readonly build: DirectoryBuild;
+  readonly previous: PreviousDirectory | undefined;
+  /** Undefined on the way to what was named. */
+  readonly filter: FolderFilter | undefined;
+  readonly top: TopNode | undefined;
+  readonly mount: number;
+  readonly depth: number;
+};
+
+const separator = Buffer.from("/");
+
+export function joinPath(path: Buffer, name: Uint8Array): Buffer {
+  return Buffer.concat([path, separator, name]);
+}
