@@ -1,6 +1,8 @@
 // Directory entries for tests: arbitrary legal ones, plain ones in large numbers, and a store of pages.
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { isHoldfastError } from "../../vault/errors.ts";
+import { DirectoryWriter, type WrittenDirectory } from "../../vault/tree/directoryWriter.ts";
 import {
   type ChunkRef,
   type EntryDraft,
@@ -9,7 +11,7 @@ import {
   type Timestamp,
 } from "../../vault/tree/entry.ts";
 import { LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
-import { seededBytes, seededId } from "./seeded.ts";
+import { seededBytes, seededId, seededTable } from "./seeded.ts";
 
 /** Pages by id, as a vault would keep them. */
 export class PageStore {
@@ -43,6 +45,29 @@ export class PageStore {
   *drafts(id: Uint8Array): Generator<EntryDraft> {
     for (const leaf of this.leaves(id)) for (let i = 0; i < leaf.rowCount; i++) yield leaf.draft(i);
   }
+}
+
+/** The split table of writeDirectory. */
+export const splitTable = seededTable("directory split");
+
+/** Writes a directory, into a store of its own unless one is given. */
+export function writeDirectory(
+  entries: Iterable<EntryDraft>,
+  store = new PageStore(),
+): WrittenDirectory & { readonly store: PageStore } {
+  const writer = new DirectoryWriter(splitTable, store.emit);
+  for (const entry of entries) writer.add(entry);
+  return { ...writer.finish(), store };
+}
+
+/** The code of the HoldfastError that the action throws, undefined when it does not throw. */
+export function codeOf(action: () => unknown): string | undefined {
+  try {
+    action();
+  } catch (error) {
+    return isHoldfastError(error) ? error.code : `not a HoldfastError: ${error}`;
+  }
+  return undefined;
 }
 
 /** A plain file in a bundle; `version` changes its content. */

@@ -1,11 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isHoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import type { ExtentDraft } from "../../vault/tree/entry.ts";
 import { type ExtentPage, parseExtentPage } from "../../vault/tree/extentPage.ts";
 import { ExtentsWriter, type WrittenExtents } from "../../vault/tree/extentsWriter.ts";
-import { PageStore } from "./drafts.ts";
+import { codeOf, PageStore } from "./drafts.ts";
 import { seededId } from "./seeded.ts";
 
 type Named = { length: number; hole: true } | { length: number; hole: false; id: Buffer; offset: number };
@@ -188,15 +187,6 @@ describe("what is refused", () => {
   const written = writer.finish();
   const { plaintext, refs } = store.bytes(written.form === "pages" ? written.id : Buffer.alloc(0));
 
-  function code(action: () => unknown): string | undefined {
-    try {
-      action();
-    } catch (error) {
-      return isHoldfastError(error) ? error.code : `not a HoldfastError: ${error}`;
-    }
-    return undefined;
-  }
-
   /** The page with one u32 changed. */
   function patched(at: number, value: number): Buffer {
     const bytes = Buffer.from(plaintext);
@@ -221,16 +211,16 @@ describe("what is refused", () => {
     ["half a page", plaintext.subarray(0, 100)],
     ["nothing", Buffer.alloc(0)],
   ])("%s in a page", (_what, bytes) => {
-    expect(code(() => parseExtentPage(bytes, refs))).toMatch(/^(corrupt|truncated)$/);
+    expect(codeOf(() => parseExtentPage(bytes, refs))).toMatch(/^(corrupt|truncated)$/);
   });
 
   test("a page that is not what names it", () => {
-    expect(code(() => parseExtentPage(plaintext, refs, { length: written.length }))).toBeUndefined();
-    expect(code(() => parseExtentPage(plaintext, refs, { length: written.length + 1 }))).toBe("corrupt");
-    expect(code(() => parseExtentPage(plaintext, refs, { length: written.length, level: 1 }))).toBe(
+    expect(codeOf(() => parseExtentPage(plaintext, refs, { length: written.length }))).toBeUndefined();
+    expect(codeOf(() => parseExtentPage(plaintext, refs, { length: written.length + 1 }))).toBe("corrupt");
+    expect(codeOf(() => parseExtentPage(plaintext, refs, { length: written.length, level: 1 }))).toBe(
       "corrupt",
     );
-    expect(code(() => parseExtentPage(plaintext, refs.subarray(1)))).toBe("corrupt");
+    expect(codeOf(() => parseExtentPage(plaintext, refs.subarray(1)))).toBe("corrupt");
   });
 
   test.each<[string, ExtentDraft, string]>([
@@ -242,7 +232,7 @@ describe("what is refused", () => {
   ])("%s by the writer", (_what, extent, expected) => {
     const fresh = new ExtentsWriter(new PageStore().emit);
     fresh.add(chunk(1));
-    expect(code(() => fresh.add(extent))).toBe(expected);
+    expect(codeOf(() => fresh.add(extent))).toBe(expected);
   });
 
   test("fuzz: a damaged page gives HoldfastErrors only", () => {
@@ -253,7 +243,7 @@ describe("what is refused", () => {
         );
         for (const [at, value] of flips) if (bytes.length > 0) bytes[at % bytes.length] = value;
         let page: ExtentPage | undefined;
-        expect(code(() => (page = parseExtentPage(bytes, refs))) ?? "corrupt").toMatch(
+        expect(codeOf(() => (page = parseExtentPage(bytes, refs))) ?? "corrupt").toMatch(
           /^(corrupt|truncated)$/,
         );
         for (let i = 0; i < (page?.rowCount ?? 0); i++) page!.extent(i);

@@ -1,23 +1,14 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isHoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { PackKind, RecordType } from "../../vault/magic.ts";
 import { encodeFooter, openTrailer, parseFooter } from "../../vault/pack/footer.ts";
 import { encodeFrame, parseFrame } from "../../vault/pack/frame.ts";
 import { encodePackHeader, parsePackHeader } from "../../vault/pack/packHeader.ts";
 import { encodeTrailer, parseTrailer, type TrailerRow } from "../../vault/pack/trailer.ts";
+import { codeOf } from "./drafts.ts";
 import { seededId } from "./seeded.ts";
-
-function code(action: () => unknown): string | undefined {
-  try {
-    action();
-  } catch (error) {
-    return isHoldfastError(error) ? error.code : `not a HoldfastError: ${error}`;
-  }
-  return undefined;
-}
 
 const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes));
 const kind = fc.constantFrom(PackKind.data, PackKind.metadata);
@@ -77,7 +68,7 @@ describe("pack header", () => {
         expect(bytes.length).toBe(32);
         expect(parsePackHeader(bytes)).toEqual({ kind: packKind, nonce });
         const broken = damaged(bytes, harm);
-        if (!broken.equals(bytes)) expect(code(() => parsePackHeader(broken))).toMatch(refusal);
+        if (!broken.equals(bytes)) expect(codeOf(() => parsePackHeader(broken))).toMatch(refusal);
       }),
     );
   });
@@ -150,14 +141,14 @@ describe("trailer and footer", () => {
         const bytes = encodeFooter({ kind: 1, nonce: Buffer.alloc(16), trailerOffset, trailer });
         const packBytes = trailerOffset + trailer.length + 72;
         const broken = damaged(trailer, harm);
-        expect(code(() => parseTrailer(broken)) ?? "corrupt").toMatch(refusal);
+        expect(codeOf(() => parseTrailer(broken)) ?? "corrupt").toMatch(refusal);
         if (!broken.equals(trailer)) {
-          expect(code(() => openTrailer(parseFooter(bytes, packBytes), broken))).toBe("corrupt");
+          expect(codeOf(() => openTrailer(parseFooter(bytes, packBytes), broken))).toBe("corrupt");
         }
         const brokenFooter = damaged(bytes, harm);
         if (!brokenFooter.equals(bytes))
-          expect(code(() => parseFooter(brokenFooter, packBytes))).toMatch(refusal);
-        expect(code(() => parseFooter(bytes, packBytes + 1))).toBe("corrupt");
+          expect(codeOf(() => parseFooter(brokenFooter, packBytes))).toMatch(refusal);
+        expect(codeOf(() => parseFooter(bytes, packBytes + 1))).toBe("corrupt");
       }),
       { numRuns: 300 },
     );
@@ -167,9 +158,9 @@ describe("trailer and footer", () => {
     const trailer = Buffer.alloc(16);
     trailer.write("HFt1", "latin1");
     trailer.writeUInt32LE(65_536, 4);
-    expect(code(() => parseTrailer(trailer))).toBe("truncated");
+    expect(codeOf(() => parseTrailer(trailer))).toBe("truncated");
     trailer.writeUInt32LE(0xffff_ffff, 4);
-    expect(code(() => parseTrailer(trailer))).toBe("corrupt");
+    expect(codeOf(() => parseTrailer(trailer))).toBe("corrupt");
   });
 
   const row: TrailerRow = {
@@ -189,13 +180,13 @@ describe("trailer and footer", () => {
     ["a record of 91 bytes", [{ ...row, length: 91 }], "corrupt"],
     ["too many records", Array.from({ length: 65_537 }, () => row), "limit-exceeded"],
   ])("%s is refused", (_what, list, expected) => {
-    expect(code(() => encodeTrailer(list))).toBe(expected);
+    expect(codeOf(() => encodeTrailer(list))).toBe(expected);
   });
 
   test("a trailer that names bytes of its own is refused", () => {
     const trailer = encodeTrailer([row]);
     const bytes = encodeFooter({ kind: 1, nonce: Buffer.alloc(16), trailerOffset: 195, trailer });
     const footer = parseFooter(bytes, 195 + trailer.length + 72);
-    expect(code(() => openTrailer(footer, trailer))).toBe("corrupt");
+    expect(codeOf(() => openTrailer(footer, trailer))).toBe("corrupt");
   });
 });
