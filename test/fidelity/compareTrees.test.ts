@@ -132,7 +132,7 @@ describe("planted differences", () => {
   });
 
   test("sockets are exempt, exactly those", () => {
-    const socket = "require('net').createServer().listen('socket', () => process.exit(0))";
+    const socket = "require('node:net').createServer().listen('socket', () => process.exit(0))";
     execFileSync(process.execPath, ["-e", socket], { cwd: right });
     sh("touch -r ../left .");
     expect(fs.lstatSync(join(right, "socket")).isSocket()).toBe(true);
