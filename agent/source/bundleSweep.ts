@@ -15,6 +15,8 @@ const MiB = 1024 * 1024;
 /** Bytes of live content that one run moves at most. */
 const moveBytesMax = 256 * MiB;
 const idsMax = 4096;
+/** Bundles are looked through when this share of the tree was read since the last time. */
+const sweepShare = 0.05;
 
 type Use = { liveBytes: number; readonly plainLength: number };
 
@@ -89,7 +91,25 @@ export function readSweepState(path: string): SweepState {
 
 export const emptySweepState: SweepState = { bytesSinceSweep: 0, move: new Set() };
 
-/** Writes the state for the next run. */
-export function writeSweepState(path: string, bytesSinceSweep: number, move: readonly Buffer[]): void {
+/**
+ * After a run: once a share of the tree was read anew since the last time, finds the bundles that the next run should empty.
+ * `state` is what the run began with; the new state is written to `path`.
+ */
+export async function sweepBundles(run: {
+  readonly path: string;
+  readonly state: SweepState;
+  readonly tree: PreviousTree;
+  readonly root: Buffer;
+  readonly treeBytes: number;
+  readonly bytesRead: number;
+}): Promise<void> {
+  const since = run.state.bytesSinceSweep + run.bytesRead;
+  const due = since > run.treeBytes * sweepShare;
+  if (!due && run.state.move.size === 0 && run.bytesRead === 0) return;
+  const move = due ? await sparseBundles(run.tree, run.root) : [];
+  writeSweepState(run.path, due ? 0 : since, move);
+}
+
+function writeSweepState(path: string, bytesSinceSweep: number, move: readonly Buffer[]): void {
   writeFileSync(path, JSON.stringify({ bytesSinceSweep, move: move.map(toHex) }), { mode: 0o600 });
 }

@@ -1,0 +1,306 @@
+// Everything that lives for one attempt at a backup, wired together: walk, readers, upload, commit.
+//
+// Invariant: the commit comes after the metadata drained, and metadata drains only after the data it names was
+// acknowledged. The first failure of any part rejects `failed`, which every wait of the run races with.
+
+import { randomInt } from "node:crypto";
+import { hostname } from "node:os";
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import { chunkId } from "../../vault/chunkId.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { RecordType, Width } from "../../vault/magic.ts";
+import { pathToText } from "../../vault/pathText.ts";
+import { openRecord, sealRecord } from "../../vault/record.ts";
+import { encodeSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
+import { selectPlatform } from "../platform/select.ts";
+import { emptySweepState, readSweepState, type SweepState, sweepBundles } from "../source/bundleSweep.ts";
+import { Backlog } from "../source/directoryBuild.ts";
+import { FileIntake } from "../source/fileIntake.ts";
+import type { Filter } from "../source/filter.ts";
+import { PageCache } from "../source/pageCache.ts";
+import { PreviousTree } from "../source/previousTree.ts";
+import { topTree } from "../source/topPaths.ts";
+import { Walker } from "../source/walker.ts";
+import { ChunkUpload } from "../upload/chunkUpload.ts";
+import { MetadataUpload } from "../upload/metadataUpload.ts";
+import { RateLimit } from "../upload/rateLimit.ts";
+import { RecordSender } from "../upload/recordSender.ts";
+import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
+import { WorkerPool } from "./workerPool.ts";
+
+const progressMs = 200;
+const compressionLevel = 3;
+/** One in so many chunks that the gateway already has is read back and verified. */
+const readBackOneIn = 32;
+
+/** The item's newest snapshot: what the run compares with. */
+export type PreviousSnapshot = { readonly root: Buffer; readonly body: SnapshotBody; readonly group: number };
+
+/** One attempt; use it once and close it. */
+export class BackupRun {
+  readonly #request: BackupRequest;
+  readonly #context: BackupContext;
+  readonly #previous: PreviousSnapshot | undefined;
+  readonly #startedMs: number;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #pool: WorkerPool;
+  readonly #sender: RecordSender;
+  readonly #chunks: ChunkUpload;
+  readonly #metadata: MetadataUpload;
+  readonly #cache: PageCache;
+  readonly #sweep: SweepState;
+  readonly #walker: Walker;
+  readonly #onAbort: () => void;
+  #warnings = 0;
+
+  constructor(
+    request: BackupRequest,
+    context: BackupContext,
+    filter: Filter,
+    previous: PreviousSnapshot | undefined,
+  ) {
+    this.#request = request;
+    this.#context = context;
+    this.#previous = previous;
+    this.#startedMs = context.nowMs();
+    const { session, keys } = context;
+    const { group } = session;
+    const fail = (error: unknown): void => this.#failed.reject(error);
+    this.#failed.promise.catch(() => undefined); // whoever waits for it sees it
+    this.#onAbort = () =>
+      fail(
+        new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
+          next: "Run it again: it goes on where it stopped.",
+        }),
+      );
+    context.signal.addEventListener("abort", this.#onAbort);
+    const rate =
+      request.limitUploadBytesPerSecond === undefined
+        ? undefined
+        : new RateLimit(request.limitUploadBytesPerSecond, () => performance.now());
+    this.#pool = new WorkerPool(
+      { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
+      fail,
+    );
+    this.#sender = new RecordSender(session, rate);
+    this.#chunks = new ChunkUpload({
+      port: session,
+      pool: this.#pool,
+      sender: this.#sender,
+      sample: () => randomInt(readBackOneIn) === 0,
+      verify: (id, record) => opens({ keys, group, record, expectedId: id, expectedType: RecordType.data }),
+      onError: fail,
+    });
+    this.#metadata = new MetadataUpload(session, this.#chunks, fail, rate);
+    this.#cache = PageCache.open({
+      path: context.cachePath,
+      vaultId: keys.vaultId,
+      group,
+      idKey: keys.idKey(group),
+    });
+    this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
+    this.#walker = this.#makeWalker(filter, previous);
+  }
+
+  async backup(): Promise<BackupOutcome> {
+    const { context, failed } = { context: this.#context, failed: this.#failed.promise };
+    context.signal.throwIfAborted();
+    const timer = setInterval(() => this.#report(), progressMs);
+    try {
+      if (this.#previous !== undefined) await this.#prefetch(this.#previous);
+      const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
+      await Promise.race([this.#metadata.drained(), failed]);
+      await Promise.race([this.#chunks.drained(), failed]);
+      context.signal.throwIfAborted();
+      const outcome = await this.#commit(root.id);
+      await this.#sweepBundles(root.id);
+      this.#cache.finish(true);
+      this.#report();
+      return outcome;
+    } catch (error) {
+      this.#cache.finish(false);
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#context.signal.removeEventListener("abort", this.#onAbort);
+    this.#cache.close();
+    await this.#pool.close();
+    this.#walker.close();
+  }
+
+  async #prefetch(previous: PreviousSnapshot): Promise<void> {
+    if (previous.group !== this.#context.session.group) return;
+    await this.#previousTree(previous).prefetch(previous.root);
+  }
+
+  #previousTree(previous: PreviousSnapshot): PreviousTree {
+    const { session, keys } = this.#context;
+    return new PreviousTree(this.#cache, {
+      fetch: async (ids) => {
+        const records = await session.read(ids);
+        return records.map((record, index) => {
+          if (record === undefined) {
+            throw new HoldfastError(
+              ErrorCode.chunkMissing,
+              "a page of the previous snapshot is not at the gateway",
+            );
+          }
+          const expectedId = ids[index] as Buffer;
+          return openRecord({
+            keys,
+            group: previous.group,
+            record,
+            expectedId,
+            expectedType: RecordType.directory,
+          });
+        });
+      },
+    });
+  }
+
+  #makeWalker(filter: Filter, previous: PreviousSnapshot | undefined): Walker {
+    const { session, keys } = this.#context;
+    const splitTable = keys.splitTable(session.group);
+    const intake = new FileIntake({
+      pool: this.#pool,
+      splitTable,
+      offer: (id, place) => this.#chunks.offer(id, place),
+      onError: (error) => this.#failed.reject(error),
+      emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
+    });
+    // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
+    const usable = previous !== undefined && previous.group === session.group ? previous : undefined;
+    return new Walker({
+      platform: selectPlatform(),
+      intake,
+      splitTable,
+      filter,
+      emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
+      emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
+      previous:
+        usable === undefined
+          ? undefined
+          : {
+              tree: this.#previousTree(usable),
+              root: { id: usable.root, plainLength: 0 },
+              timeMs: Date.parse(usable.body.time),
+            },
+      move: this.#sweep.move,
+      rescan: this.#request.rescan,
+      oneFileSystem: this.#request.oneFileSystem,
+      excludeCaches: this.#request.excludeCaches,
+      warn: (path, what) => {
+        this.#warnings += 1;
+        this.#context.warn(path, what);
+      },
+      breathe: () => Promise.race([this.#metadata.room(), this.#failed.promise]),
+      hasRoom: () => this.#metadata.hasRoom,
+      failed: this.#failed.promise,
+      backlog: new Backlog(),
+    });
+  }
+
+  #emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
+    const { keys, session } = this.#context;
+    const id = chunkId(keys.idKey(session.group), type, refs, plaintext);
+    const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
+      sealRecord({ keys, group: session.group, type, plaintext, refs, id, compressionLevel }),
+    );
+    if (isNew && type === RecordType.directory && this.#cache.get(id) === undefined) {
+      this.#cache.put(id, { plaintext, refs });
+    }
+    return id;
+  }
+
+  async #commit(root: Buffer): Promise<BackupOutcome> {
+    const { session, keys, device, agentVersion } = this.#context;
+    const { counts } = this.#walker;
+    const sequence = session.sequence + 1;
+    const { bytes } = encodeSnapshot({
+      keys,
+      header: {
+        flags: { incomplete: false },
+        group: session.group,
+        deviceId: fromHex(device.id, Width.deviceId),
+        itemId: fromHex(session.itemId, Width.itemId),
+        sequence,
+        previous: session.head === null ? Buffer.alloc(Width.id) : fromHex(session.head, Width.id),
+        root,
+      },
+      body: {
+        time: new Date(this.#startedMs).toISOString(),
+        device: device.name,
+        item: this.#request.item,
+        host: hostname(),
+        paths: this.#request.paths.map(({ path }) => pathToText(path)),
+        files: counts.files,
+        dirs: counts.dirs,
+        others: counts.others,
+        bytes: counts.bytes,
+        warnings: this.#warnings,
+        agent: agentVersion,
+        chunker: this.#request.chunker,
+        features: { read: [] },
+      },
+    });
+    const { snapshot, received } = await session.commit(bytes);
+    return {
+      snapshot,
+      received,
+      root: toHex(root),
+      sequence,
+      counts: { ...counts },
+      warnings: this.#warnings,
+      newChunks: this.#chunks.newChunks + this.#metadata.sentRecords,
+      sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
+      readBackBytes: this.#chunks.readBackBytes,
+      hadPrevious: this.#previous !== undefined,
+    };
+  }
+
+  /** The snapshot is committed; a hint for the next run that cannot be made or written must not fail this one. */
+  async #sweepBundles(root: Buffer): Promise<void> {
+    const { bytes, bytesRead } = this.#walker.counts;
+    const fetch = (): Promise<never> =>
+      Promise.reject(new HoldfastError(ErrorCode.chunkMissing, "a page is not in the local cache"));
+    try {
+      await sweepBundles({
+        path: this.#sweepPath,
+        state: this.#sweep,
+        tree: new PreviousTree(this.#cache, { fetch }),
+        root,
+        treeBytes: bytes,
+        bytesRead: this.#previous === undefined ? 0 : bytesRead,
+      });
+    } catch (error) {
+      this.#context.warn(Buffer.alloc(0), `bundles were not looked through: ${String(error)}`);
+    }
+  }
+
+  get #sweepPath(): string {
+    return `${this.#context.cachePath}.sweep`;
+  }
+
+  #report(): void {
+    this.#context.progress({
+      counts: this.#walker.counts,
+      sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
+      expectedFiles: this.#previous?.body.files ?? 0,
+      expectedBytes: this.#previous?.body.bytes ?? 0,
+    });
+  }
+}
+
+function opens(wanted: Parameters<typeof openRecord>[0]): boolean {
+  try {
+    openRecord(wanted);
+    return true;
+  } catch (error) {
+    if (isHoldfastError(error)) return false;
+    throw error;
+  }
+}
