@@ -7,14 +7,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { compareTrees, rsyncDifferences } from "./compareTrees.ts";
 import { buildNastyTree, type NastyTree } from "./nastyTree.ts";
-import { inside, openFolder } from "./tool.ts";
+import { inside, openFolder, removeTree } from "./tool.ts";
 
 const asRoot = process.getuid?.() === 0;
 const base = fs.mkdtempSync(join(tmpdir(), "fidelity-"));
 const left = join(base, "left");
 const right = join(base, "right");
-// Deep paths are beyond what node's own recursive removal takes.
-afterAll(() => void execFileSync("rm", ["-rf", base]));
+afterAll(() => removeTree(base));
 
 const sh = (script: string, folder = right) => void execFileSync("sh", ["-ec", script], { cwd: folder });
 const found = () => compareTrees(left, right).map(({ path, aspect }) => `${aspect} ${path}`);

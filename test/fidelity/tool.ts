@@ -68,3 +68,9 @@ export function splitPath(path: Uint8Array): Buffer[] {
   }
   return names;
 }
+
+/** Removes a tree, however deep, and also where its folders forbid it to their owner. */
+export function removeTree(root: string): void {
+  if (process.getuid?.() !== 0) run("chmod", ["-R", "u+rwx", root], "/");
+  run("rm", ["-rf", root], "/");
+}
