@@ -150,8 +150,7 @@ try {
     lookupMissesPerSecond: misses.perSecond,
     lookupBatchedPerSecond: batches.perSecond,
     bytesPerChunk: Math.round((file.blocks * 512 * 10) / chunks) / 10,
-    insertCpuSecondsPerMillion:
-      Math.round((insertCpu.user + insertCpu.system) / chunks * 100) / 100,
+    insertCpuSecondsPerMillion: Math.round(((insertCpu.user + insertCpu.system) / chunks) * 100) / 100,
     flushes,
     flushSecondsMean: Math.round((flushSeconds / flushes) * 1000) / 1000,
     stallMsMax: Math.round(stallMs),

@@ -1,0 +1,342 @@
+// The chunk index of one vault: (group, chunk id) -> where the record is. Rows live in packed buckets (buckets.ts)
+// that are found by a keyed hash of the id's first 16 bytes (row.ts says why that is enough).
+// docs/decisions/0003-chunk-index.md has the measurements behind this form.
+//
+// Invariants
+// - At most one row for an id in a group. A live row is never replaced by insertion: the first writer wins.
+// - A row that is flagged `needed` is replaced by the next good copy and keeps its ordinal, because parents name it.
+// - A row whose ordinal is in the dead set answers as absent, and is replaced by a row with a new ordinal.
+// - An ordinal is handed out once. The counter is stored with every change of rows and never goes back.
+// - In LMDB, a row with references is never without the rows it refers to (whoever inserts keeps children first).
+
+import { randomBytes } from "node:crypto";
+import { Bucket, BucketStore, bucketRowsMax, OwnedBucket } from "./buckets.ts";
+import type { IndexEnvironment, RawDatabase } from "./environment.ts";
+import { IdHash } from "./idHash.ts";
+import { PackedRows, packedRowAt, packedRowsMax, SortedRows } from "./packedRows.ts";
+import { encodeRefs, RefTable, refsBytesBound } from "./refTable.ts";
+import {
+  type ChunkRow,
+  chunkIdBytes,
+  packedFlags,
+  packedIdPrefix,
+  packedOrdinal,
+  packId,
+  packRow,
+  rowFlags,
+  rowWords,
+  unpackRow,
+} from "./row.ts";
+
+export type ChunkInsert = {
+  readonly group: number;
+  /** 32 bytes. */
+  readonly id: Uint8Array;
+  readonly row: ChunkRow;
+  /** Ordinals of the records that this one refers to, in their order. */
+  readonly refs?: readonly number[] | undefined;
+};
+
+/** Records that garbage collection has declared dead and not yet swept. */
+export type DeadSet = { has(ordinal: number): boolean };
+
+/** The copy that a change means; the row is left alone when it names another. */
+export type CopyPlace = { readonly pack: number; readonly offset: number };
+
+/** What may change in a row: its place (repack) and its flags (quarantine). */
+export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
+
+/** Position of a scan: stays right while rows are inserted and buckets split. */
+export type ScanCursor = { readonly group: number; readonly hash: number };
+
+export type RowVisitor = (group: number, idPrefix: Uint8Array, row: ChunkRow) => void;
+
+const hashKeyName = Buffer.from("hash-key");
+const countersName = Buffer.from("counters");
+
+export class ChunkIndex {
+  readonly environment: IndexEnvironment;
+  readonly #meta: RawDatabase;
+  readonly #buckets: BucketStore;
+  readonly #refs: RefTable;
+  readonly #hash: IdHash;
+  readonly #bucket = new Bucket();
+  readonly #owned = new OwnedBucket();
+  readonly #idWords = new Uint32Array(4);
+  #dead: DeadSet | undefined;
+  #count = 0;
+  #nextOrdinal = 0;
+
+  constructor(environment: IndexEnvironment) {
+    this.environment = environment;
+    this.#meta = environment.openRaw("index-meta");
+    this.#buckets = new BucketStore(environment);
+    this.#refs = new RefTable(environment);
+    let key = this.#meta.getBinary(hashKeyName);
+    if (key === undefined) {
+      key = randomBytes(8);
+      const fresh = key;
+      environment.write(() => this.#meta.putSync(hashKeyName, fresh));
+    }
+    this.#hash = new IdHash(key);
+    this.#readCounters();
+    environment.onAbort(() => this.#readCounters());
+  }
+
+  /** Number of rows, live or not. */
+  count(): number {
+    return this.#count;
+  }
+
+  /** A fresh ordinal. Stored with the next insertion; one that is lost in a crash before that was never on disk. */
+  nextOrdinal(): number {
+    return this.#nextOrdinal++;
+  }
+
+  /**
+   * Rows in this set answer as absent from now on; undefined ends that. The caller stores the set, flushes the overlay
+   * before it takes effect and again before it ends, and ends it only after `remove` was tried on every dead row:
+   * otherwise a row of the overlay could meet a row that came back to life under another ordinal.
+   */
+  setDead(dead: DeadSet | undefined): void {
+    this.#dead = dead;
+  }
+
+  /** The hash that places the id of a packed row (words at `at`). */
+  hashOfWords(words: Uint32Array, at: number): number {
+    return this.#hash.ofWords(words, at);
+  }
+
+  /** The hash that places an id (first 16 bytes at `at`). */
+  hashOf(ids: Uint8Array, at = 0): number {
+    packId(ids, at, this.#idWords, 0);
+    return this.#hash.ofWords(this.#idWords, 0);
+  }
+
+  /** Sorts rows into the order that `insertSorted` takes. */
+  sort(rows: PackedRows, numbers: Uint32Array): SortedRows {
+    return new SortedRows(rows, numbers, this.#hash);
+  }
+
+  /** The row of an id, or undefined. A row flagged `needed` is returned: the caller answers "no" for it. */
+  lookup(group: number, id: Uint8Array): ChunkRow | undefined {
+    const bucket = this.#bucket;
+    this.#buckets.load(group, this.hashOf(id), bucket);
+    return this.#live(bucket, bucket.find(this.#idWords, 0));
+  }
+
+  /** As `lookup`, for n ids of 32 bytes one after the other; answers in their order. */
+  lookupBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
+    const count = ids.length / chunkIdBytes;
+    if (!Number.isInteger(count) || count > packedRowsMax)
+      throw new Error("lookupBatch: n ids of 32 bytes each");
+    const answers = new Array<ChunkRow | undefined>(count);
+    // In hash order neighbours share buckets and pages; hash and position fit one double.
+    const order = new Float64Array(count);
+    for (let i = 0; i < count; i++) order[i] = this.hashOf(ids, i * chunkIdBytes) * packedRowsMax + i;
+    order.sort();
+    const bucket = this.#bucket;
+    let loaded = false;
+    for (const key of order) {
+      const hash = Math.floor(key / packedRowsMax);
+      const at = key % packedRowsMax;
+      if (!loaded || hash >= bucket.end) this.#buckets.load(group, hash, bucket);
+      loaded = true;
+      packId(ids, at * chunkIdBytes, this.#idWords, 0);
+      answers[at] = this.#live(bucket, bucket.find(this.#idWords, 0));
+    }
+    return answers;
+  }
+
+  /** References of a record, as ordinals in their order; empty where it has none. */
+  refsOf(ordinal: number): number[] {
+    return this.#refs.get(ordinal);
+  }
+
+  /**
+   * Inserts rows in one transaction (or the one that is open); returns how many were new. Existing live rows stay as
+   * they are. For every reference, the caller vouches that its record is in the index or in this batch.
+   */
+  insertBatch(inserts: readonly ChunkInsert[]): number {
+    const rows = new PackedRows(inserts.length);
+    for (const { group, id, row, refs } of inserts) packInsert(rows, group, id, row, refs);
+    const sorted = this.sort(
+      rows,
+      Uint32Array.from({ length: rows.count }, (_, number) => number),
+    );
+    return this.environment.write(() => this.insertSorted(sorted, 0).added);
+  }
+
+  /**
+   * Inserts sorted rows from position `from` on, until `bucketsMax` buckets were touched; returns where it stopped and
+   * how many rows were new. Inside a write transaction only.
+   */
+  insertSorted(sorted: SortedRows, from: number, bucketsMax = Infinity): { position: number; added: number } {
+    this.environment.assertWriting("ChunkIndex.insertSorted");
+    const { words } = sorted.rows;
+    const bucket = this.#owned;
+    let position = from;
+    let added = 0;
+    for (let touched = 0; position < sorted.length && touched < bucketsMax; touched++) {
+      const group = words[sorted.wordAt(position)] as number;
+      this.#buckets.loadOwned(group, sorted.hashAt(position), bucket);
+      let full = false;
+      let changed = false;
+      for (; position < sorted.length; position++) {
+        const at = sorted.wordAt(position);
+        if (words[at] !== group || sorted.hashAt(position) >= bucket.end) break;
+        const existing = bucket.find(words, at + packedRowAt);
+        if (existing < 0 && bucket.count === bucketRowsMax) {
+          full = true;
+          break;
+        }
+        if (existing >= 0 && !this.#replaceable(bucket.words, existing, words, at + packedRowAt)) continue;
+        if (existing < 0) this.#count++;
+        // A dead row's references go with it; a needed row's are written again below, under the same ordinal.
+        else this.#refs.remove(packedOrdinal(bucket.words, existing));
+        const target = existing < 0 ? bucket.rowAt(bucket.count++) : existing;
+        for (let word = 0; word < rowWords; word++) {
+          bucket.words[target + word] = words[at + packedRowAt + word] as number;
+        }
+        const refs = sorted.rows.refsOf(at);
+        if (refs !== undefined) this.#refs.putEncoded(packedOrdinal(words, at + packedRowAt), refs);
+        changed = true;
+        added++;
+      }
+      if (full) this.#buckets.split(bucket, this.#hash);
+      else if (changed) this.#buckets.save(bucket);
+    }
+    this.#writeCounters();
+    return { position, added };
+  }
+
+  /**
+   * Removes an id's row, and its references, if it still names this copy. Returns whether it did. Part of the open
+   * write transaction, or one of its own. The overlay is not consulted: flush it first.
+   */
+  remove(group: number, id: Uint8Array, onlyIf: CopyPlace): boolean {
+    return this.#change(group, id, onlyIf, (bucket, at) => {
+      this.#refs.remove(packedOrdinal(bucket.words, at));
+      bucket.count--;
+      const last = bucket.rowAt(bucket.count);
+      bucket.words.copyWithin(at, last, last + rowWords);
+      this.#count--;
+      this.#writeCounters();
+    });
+  }
+
+  /** Changes an id's row if it still names this copy; otherwise as `remove`. */
+  update(group: number, id: Uint8Array, onlyIf: CopyPlace, change: RowChange): boolean {
+    return this.#change(group, id, onlyIf, (bucket, at) => {
+      packRow({ ...unpackRow(bucket.words, at), ...change }, bucket.words, at);
+    });
+  }
+
+  /**
+   * Visits rows (dead ones too) in index order from `cursor` (undefined: from the start), some `bucketsMax` buckets of
+   * at most 101 rows; returns where to go on, or undefined at the end. The visitor must not touch the index.
+   */
+  scan(cursor: ScanCursor | undefined, bucketsMax: number, visit: RowVisitor): ScanCursor | undefined {
+    const groups = this.#buckets.groups().filter((group) => cursor === undefined || group >= cursor.group);
+    const bucket = new OwnedBucket();
+    let left = bucketsMax;
+    for (const group of groups) {
+      let hash = group === cursor?.group ? cursor.hash : 0;
+      while (hash < 2 ** 32) {
+        if (left-- === 0) return { group, hash };
+        this.#buckets.loadOwned(group, hash, bucket);
+        for (let n = 0; n < bucket.count; n++) {
+          const at = bucket.rowAt(n);
+          visit(group, packedIdPrefix(bucket.own, at), unpackRow(bucket.own, at));
+        }
+        hash = bucket.end;
+      }
+    }
+    return undefined;
+  }
+
+  /** Visits the rows that name a pack, by a scan of the whole index: for repair; a pack's own trailer is faster. */
+  forEachInPack(pack: number, visit: RowVisitor): void {
+    this.scan(undefined, Infinity, (group, idPrefix, row) => {
+      if (row.pack === pack) visit(group, idPrefix, row);
+    });
+  }
+
+  /** Forgets all rows and references, for a rebuild from packs. Ordinals go on where they were. */
+  clear(): void {
+    this.environment.write(() => {
+      this.#buckets.clear();
+      this.#refs.clear();
+      this.#count = 0;
+      this.#writeCounters();
+    });
+  }
+
+  #live(bucket: Bucket, at: number): ChunkRow | undefined {
+    if (at < 0) return undefined;
+    const row = unpackRow(bucket.words, at);
+    return this.#dead?.has(row.ordinal) ? undefined : row;
+  }
+
+  #replaceable(rows: Uint32Array, existing: number, words: Uint32Array, candidate: number): boolean {
+    if (this.#dead?.has(packedOrdinal(rows, existing))) return true;
+    if (!(packedFlags(rows, existing) & rowFlags.needed) || packedFlags(words, candidate) & rowFlags.needed)
+      return false;
+    if (packedOrdinal(rows, existing) !== packedOrdinal(words, candidate)) {
+      throw new Error("chunk index: the copy for a needed row must take over its ordinal");
+    }
+    return true;
+  }
+
+  #change(
+    group: number,
+    id: Uint8Array,
+    onlyIf: CopyPlace,
+    edit: (bucket: Bucket, at: number) => void,
+  ): boolean {
+    return this.environment.write(() => {
+      const bucket = this.#owned;
+      this.#buckets.loadOwned(group, this.hashOf(id), bucket);
+      const at = bucket.find(this.#idWords, 0);
+      if (at < 0) return false;
+      const row = unpackRow(bucket.words, at);
+      if (row.pack !== onlyIf.pack || row.offset !== onlyIf.offset) return false;
+      edit(bucket, at);
+      this.#buckets.save(bucket);
+      return true;
+    });
+  }
+
+  #readCounters(): void {
+    const bytes = this.#meta.getBinary(countersName);
+    this.#count = 0;
+    if (bytes === undefined) return;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#nextOrdinal = Math.max(this.#nextOrdinal, view.getFloat64(0, true));
+    this.#count = view.getFloat64(8, true);
+  }
+
+  #writeCounters(): void {
+    const bytes = Buffer.alloc(16);
+    bytes.writeDoubleLE(this.#nextOrdinal, 0);
+    bytes.writeDoubleLE(this.#count, 8);
+    this.#meta.putSync(countersName, bytes);
+  }
+}
+
+/** Appends one row with its references to packed rows. */
+export function packInsert(
+  rows: PackedRows,
+  group: number,
+  id: Uint8Array,
+  row: ChunkRow,
+  refs: readonly number[] | undefined,
+): void {
+  if (id.length !== chunkIdBytes) throw new Error("chunk index: ids are 32 bytes");
+  const at = rows.append(group);
+  packId(id, 0, rows.words, at + packedRowAt);
+  packRow(row, rows.words, at + packedRowAt);
+  if (refs === undefined || refs.length === 0) return;
+  const start = rows.reserveRefs(refsBytesBound(refs.length));
+  rows.bindRefs(at, encodeRefs(refs, rows.refsArena, start));
+}

@@ -1,0 +1,135 @@
+// The LMDB environment of one vault: chunk index, pack table, refs, leases, snapshots and heads share it,
+// so that one transaction can speak of all of them.
+//
+// Invariants
+// - `write` returns only after the transaction is on disk (LMDB's own fdatasync; overlappingSync is off, because
+//   with it lmdb-js answers at visibility and durability comes later).
+// - A write that throws changes nothing: neither the file nor, through `onAbort`, what is mirrored in memory.
+// - Only one thread writes, and writes do not interleave: `write` is synchronous and nested writes join it.
+// - noMemInit stays off: LMDB would write uninitialised heap into the file, and this process holds keys.
+
+import { mkdirSync, statfsSync } from "node:fs";
+import { type Database, open, type RootDatabase } from "lmdb";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+
+/** Address space reserved for the map, not a limit: lmdb-js grows it. The file stays as small as its content. */
+const mapBytes = 256 * 2 ** 30;
+
+/** A named LMDB database with raw keys and raw values. `lastSize` is set by `getBinaryFast`. */
+export type RawDatabase = Database<Uint8Array, Uint8Array> & { lastSize: number };
+
+export class IndexEnvironment {
+  readonly directory: string;
+  readonly #root: RootDatabase;
+  readonly #abortListeners: (() => void)[] = [];
+  #writing = false;
+  #poisoned = false;
+
+  constructor(directory: string, root: RootDatabase) {
+    this.directory = directory;
+    this.#root = root;
+  }
+
+  /** True inside `write`. */
+  get writing(): boolean {
+    return this.#writing;
+  }
+
+  /** Opens (creates) a named database with raw keys and values. */
+  openRaw(name: string): RawDatabase {
+    return this.#root.openDB<Uint8Array, Uint8Array>(name, {
+      keyEncoding: "binary",
+      encoding: "binary",
+    }) as RawDatabase;
+  }
+
+  /** Registers what to forget when a write fails: called after the rollback, before the error leaves `write`. */
+  onAbort(forget: () => void): void {
+    this.#abortListeners.push(forget);
+  }
+
+  /**
+   * Runs `change` in one transaction and returns its result once that is durable. Inside another `write` it joins
+   * that one; if it throws there, the outer transaction fails too, even where the caller swallows the error.
+   * `change` must be synchronous. Errors: `disk-full` when the disk has no room, `io-error` for LMDB's others.
+   */
+  write<T>(change: () => T): T {
+    if (this.#writing) {
+      try {
+        return change();
+      } catch (error) {
+        this.#poisoned = true;
+        throw error;
+      }
+    }
+    this.#writing = true;
+    this.#poisoned = false;
+    try {
+      return this.#root.transactionSync(() => {
+        const result = change();
+        if (result instanceof Promise)
+          throw new Error("IndexEnvironment.write: the change must be synchronous");
+        if (this.#poisoned) throw new Error("IndexEnvironment.write: a nested write failed");
+        return result;
+      });
+    } catch (error) {
+      for (const forget of this.#abortListeners) forget();
+      throw storageError(error, this.directory);
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /** Throws unless called inside `write`: guards functions that make sense only as part of a transaction. */
+  assertWriting(operation: string): void {
+    if (!this.#writing) throw new Error(`${operation} outside of a write transaction`);
+  }
+
+  /** Closes the environment. The objects opened from it must not be used afterwards. */
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+}
+
+const diskFullPattern = /no space left|MDB_MAP_FULL|disk quota|file too large/i;
+const errnoIo = 5;
+/** Less room than this, together with LMDB's EIO, means that the disk was full: LMDB calls a short write EIO. */
+const fullBelowBytes = 64 * 2 ** 20;
+
+/** lmdb-js throws plain Errors with an errno or MDB code and LMDB's text. */
+function storageError(error: unknown, directory: string): unknown {
+  if (!(error instanceof Error) || error instanceof HoldfastError) return error;
+  const code: unknown = "code" in error ? error.code : undefined;
+  if (diskFullPattern.test(error.message) || (code === errnoIo && freeBytes(directory) < fullBelowBytes)) {
+    return new HoldfastError(ErrorCode.diskFull, "the chunk index cannot be written: no space left", {
+      next: "Make room on the gateway's disk; nothing acknowledged is lost.",
+      detail: { directory },
+      cause: error,
+    });
+  }
+  if (typeof code !== "number" && !error.message.startsWith("MDB_")) return error;
+  return new HoldfastError(ErrorCode.ioError, `the chunk index cannot be written: ${error.message}`, {
+    detail: { directory },
+    cause: error,
+  });
+}
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}
+
+/** Opens (creates) the index environment in `directory`. One process may have it open at a time. */
+export function openIndexEnvironment(directory: string): IndexEnvironment {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const root = open({
+    path: directory,
+    // lmdb-js takes a path with a dot in its last part for a file unless told otherwise.
+    noSubdir: false,
+    mapSize: mapBytes,
+    maxDbs: 32,
+    overlappingSync: false,
+    encoding: "binary",
+  });
+  return new IndexEnvironment(directory, root);
+}
