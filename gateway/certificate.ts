@@ -16,7 +16,11 @@ export type TlsIdentity = {
 const validYears = 30;
 
 /** Makes a key and a self-signed certificate for a gateway of this name. `names`: further host names and addresses. */
-export async function createCertificate(name: string, names: readonly string[], now: Date): Promise<TlsIdentity> {
+export async function createCertificate(
+  name: string,
+  names: readonly string[],
+  now: Date,
+): Promise<TlsIdentity> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const notAfter = new Date(now);

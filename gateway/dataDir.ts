@@ -84,7 +84,8 @@ export async function initDataDir(
         next: "Choose another directory, or use the gateway that is there.",
       });
     }
-    for (const folder of ["tls", "catalog", "gateway", "vaults"]) await mkdir(join(path, folder), { mode: 0o700 });
+    for (const folder of ["tls", "catalog", "gateway", "vaults"])
+      await mkdir(join(path, folder), { mode: 0o700 });
   } catch (error) {
     throw fileError(error, path);
   }
@@ -120,7 +121,11 @@ export function sealedContext(gatewayId: string): string {
 }
 
 /** Writes what the gateway's recovery key alone brings back. @throws HoldfastError disk-full, io-error */
-export async function writeSealedState(path: string, identity: GatewayIdentity, state: SealedState): Promise<void> {
+export async function writeSealedState(
+  path: string,
+  identity: GatewayIdentity,
+  state: SealedState,
+): Promise<void> {
   const box = sealPublicBox(
     Buffer.from(identity.recoveryPublic, "base64"),
     sealedContext(identity.id),
@@ -133,7 +138,10 @@ export async function writeSealedState(path: string, identity: GatewayIdentity, 
     public: identity.recoveryPublic,
     box: box.toString("base64"),
   };
-  await writeFileDurably(join(path, "gateway", "sealed.json"), Buffer.from(`${JSON.stringify(document, null, 1)}\n`));
+  await writeFileDurably(
+    join(path, "gateway", "sealed.json"),
+    Buffer.from(`${JSON.stringify(document, null, 1)}\n`),
+  );
 }
 
 /**

@@ -5,7 +5,7 @@
 // abstract unix socket named after the directory's device and inode serves: it too goes with the process.
 
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, statSync, writeSync, ftruncateSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";

@@ -44,7 +44,12 @@ export class OpenVault {
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: OpenVaultOptions, document: VaultDocument, keys: KeysDocument, store: VaultStore) {
+  private constructor(
+    options: OpenVaultOptions,
+    document: VaultDocument,
+    keys: KeysDocument,
+    store: VaultStore,
+  ) {
     this.id = options.row.id;
     this.document = document;
     this.store = store;
@@ -63,7 +68,10 @@ export class OpenVault {
     requireFeatures(document, "read");
     const keys = await readKeysDocument(options.directory, options.row.keysGeneration);
     if (document.id !== options.row.id || keys.vault !== options.row.id) {
-      throw new HoldfastError(ErrorCode.dataDirInvalid, `${options.directory} holds another vault than its name says`);
+      throw new HoldfastError(
+        ErrorCode.dataDirInvalid,
+        `${options.directory} holds another vault than its name says`,
+      );
     }
     return new OpenVault(options, document, keys, await VaultStore.open(options));
   }
@@ -141,7 +149,8 @@ export class OpenVault {
     return this.#inTurn(async () => {
       const id = toHex(snapshotId(object));
       const state = this.catalog.session(session);
-      if (state === undefined) throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
+      if (state === undefined)
+        throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
       const { item, ended } = state;
       if (ended !== undefined) return this.#repeatedCommit(id, item, ended.snapshot);
       const header = checkCommit(object, {

@@ -103,7 +103,8 @@ export function parseSettings(toml: string): GatewaySettings {
   }
   const settings: Record<string, unknown> = { ...settingsDefault };
   for (const [key, value] of Object.entries(table)) {
-    if (!Object.hasOwn(keys, key)) throw new HoldfastError(ErrorCode.usage, `config.toml: unknown key ${key}`);
+    if (!Object.hasOwn(keys, key))
+      throw new HoldfastError(ErrorCode.usage, `config.toml: unknown key ${key}`);
     const field = keys[key as keyof typeof keys];
     if (typeof value !== typeof settingsDefault[field]) {
       throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`);

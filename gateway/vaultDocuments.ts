@@ -3,8 +3,8 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { limits } from "../vault/limits.ts";
 import { type KeysDocument, parseKeysDocument } from "../vault/keys/keysDocument.ts";
+import { limits } from "../vault/limits.ts";
 import { parseVaultDocument, type VaultDocument } from "../vault/vaultDocument.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
 
@@ -29,7 +29,10 @@ export async function createVaultDirectory(
   }
   await writeKeysDocument(directory, keys);
   // vault.json last: a directory without it is no vault yet.
-  await writeFileDurably(join(directory, "vault.json"), Buffer.from(`${JSON.stringify(document, null, 1)}\n`));
+  await writeFileDurably(
+    join(directory, "vault.json"),
+    Buffer.from(`${JSON.stringify(document, null, 1)}\n`),
+  );
   await syncDirectory(join(directory, ".."));
 }
 

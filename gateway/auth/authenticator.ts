@@ -47,7 +47,10 @@ export class Authenticator {
   kdf(name: string): { suite: 1; iterations: number; salt: string } {
     const known = this.#catalog.accounts.byName(name)?.kdf;
     // Computed in both cases, so that time does not tell.
-    const salt = createHmac("sha256", this.#secret).update("salt\0").update(name.normalize("NFC")).digest("base64");
+    const salt = createHmac("sha256", this.#secret)
+      .update("salt\0")
+      .update(name.normalize("NFC"))
+      .digest("base64");
     return known ?? { suite: 1, iterations: limits.kdfIterationsDefault, salt };
   }
 

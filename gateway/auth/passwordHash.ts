@@ -12,7 +12,9 @@ export type BcryptRequest = { readonly id: number; readonly password: Uint8Array
   | { readonly hash: string }
   | { readonly salt: Uint8Array; readonly cost: number }
 );
-export type BcryptAnswer = { readonly id: number; readonly result: string | boolean } | { readonly id: number; readonly error: string };
+export type BcryptAnswer =
+  | { readonly id: number; readonly result: string | boolean }
+  | { readonly id: number; readonly error: string };
 
 const costDefault = 10;
 const queueMax = 64;
@@ -24,7 +26,10 @@ export class PasswordHasher {
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #nextId = 0;
-  readonly #waiting = new Map<number, { resolve(result: string | boolean): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<
+    number,
+    { resolve(result: string | boolean): void; reject(error: Error): void }
+  >();
 
   constructor(cost = costDefault) {
     this.#cost = cost;
@@ -41,7 +46,9 @@ export class PasswordHasher {
   }
 
   #ask(
-    request: { password: Uint8Array; hash: string } | { password: Uint8Array; salt: Uint8Array; cost: number },
+    request:
+      | { password: Uint8Array; hash: string }
+      | { password: Uint8Array; salt: Uint8Array; cost: number },
   ): Promise<string | boolean> {
     if (this.#waiting.size >= queueMax) {
       return Promise.reject(new HoldfastError(ErrorCode.busy, "too many logins at a time"));

@@ -59,7 +59,8 @@ export class Accounts {
         throw new HoldfastError(ErrorCode.exists, `there is an account ${account.name} already`);
       }
       const id = fromHex(account.id, 16);
-      if (this.#rows.has(id)) throw new HoldfastError(ErrorCode.exists, "there is an account with this id already");
+      if (this.#rows.has(id))
+        throw new HoldfastError(ErrorCode.exists, "there is an account with this id already");
       this.#names.put(name, id);
       this.#rows.put(id, account);
     });

@@ -79,7 +79,8 @@ export class Devices {
           next: "Choose another name with --device, or revoke the old one.",
         });
       }
-      if (this.#rows.has(id)) throw new HoldfastError(ErrorCode.exists, "there is a device with this id already");
+      if (this.#rows.has(id))
+        throw new HoldfastError(ErrorCode.exists, "there is a device with this id already");
       const ordinal = this.#counters.get(counterKey) ?? 0;
       const row = { ...device, ordinal };
       this.#counters.put(counterKey, ordinal + 1);

@@ -41,7 +41,11 @@ export function fileError(error: unknown, path: string): HoldfastError {
 }
 
 /** Writes all buffers at `position`. Throws the system's error; what was written by then is undefined. */
-export async function writeFully(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
+export async function writeFully(
+  fd: number,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
   let at = position;
   for (let start = 0; start < buffers.length; start += vectorMax) {
     let rest: Uint8Array[] = buffers.slice(start, start + vectorMax);
@@ -50,7 +54,8 @@ export async function writeFully(fd: number, buffers: readonly Uint8Array[], pos
       if (bytesWritten === 0) throw Object.assign(new Error("write wrote nothing"), { code: "ENOSPC" });
       at += bytesWritten;
       let whole = 0;
-      while (whole < rest.length && bytesWritten >= rest[whole]!.length) bytesWritten -= rest[whole++]!.length;
+      while (whole < rest.length && bytesWritten >= rest[whole]!.length)
+        bytesWritten -= rest[whole++]!.length;
       rest = rest.slice(whole);
       if (bytesWritten > 0) rest[0] = rest[0]!.subarray(bytesWritten);
     }

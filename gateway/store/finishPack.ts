@@ -79,7 +79,10 @@ async function checkTail(path: string, bytes: number, tail: Buffer): Promise<voi
     const found = Buffer.allocUnsafe(tail.length);
     const read = await readFully(fd, found, bytes - tail.length);
     if (size !== bytes || read !== tail.length || !found.equals(tail)) {
-      throw new HoldfastError(ErrorCode.chunkDamaged, `the end of pack ${path} does not read back as written`);
+      throw new HoldfastError(
+        ErrorCode.chunkDamaged,
+        `the end of pack ${path} does not read back as written`,
+      );
     }
     openTrailer(parseFooter(found, size), found.subarray(0, found.length - Width.footer));
   } finally {

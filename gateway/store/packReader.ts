@@ -171,7 +171,9 @@ function damaged(location: Location): HoldfastError {
 
 function missingOrFailed(error: unknown, pack: number): HoldfastError {
   if (errnoOf(error) === "ENOENT") {
-    return new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${pack} is missing`, { detail: { pack } });
+    return new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${pack} is missing`, {
+      detail: { pack },
+    });
   }
   return fileError(error, `pack ${pack}`);
 }

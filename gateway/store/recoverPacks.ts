@@ -7,7 +7,17 @@
 // - Frames up to a pack's covered mark are in LMDB already and are not admitted again.
 
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, constants, existsSync, fstatSync, ftruncateSync, fsyncSync, openSync, readdirSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+} from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "../../vault/limits.ts";
@@ -44,7 +54,13 @@ export type RecoveryPort = {
 };
 
 type Found = { readonly row: TrailerRow; readonly refs: Buffer; admitted: boolean };
-type Scan = { readonly pack: PackRow; readonly path: string; readonly fd: number; readonly size: number; readonly found: Found[] };
+type Scan = {
+  readonly pack: PackRow;
+  readonly path: string;
+  readonly fd: number;
+  readonly size: number;
+  readonly found: Found[];
+};
 
 /**
  * Scans all open packs, admits what is in them, cuts torn ends and finishes renames.
@@ -132,7 +148,10 @@ function scanPack(pack: PackRow, path: string): Scan {
       return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
     };
     const found: Found[] = [];
-    for (const { frame, recordOffset, header, hash16 } of recoverFrames({ size, read }, { nonce: pack.nonce })) {
+    for (const { frame, recordOffset, header, hash16 } of recoverFrames(
+      { size, read },
+      { nonce: pack.nonce },
+    )) {
       found.push({
         row: {
           id: Buffer.from(header.id),
@@ -199,7 +218,10 @@ function refOrdinals(overlay: IndexOverlay, group: number, refs: Buffer): number
  * Cuts what is behind the last admitted record and opens the pack for writing. `whole`: no damage and no refused
  * record before that, so that the pack can be gone on with. Undefined when the pack held nothing and was removed.
  */
-async function restore(scan: Scan, port: RecoveryPort): Promise<{ pack: OpenPack; whole: boolean } | undefined> {
+async function restore(
+  scan: Scan,
+  port: RecoveryPort,
+): Promise<{ pack: OpenPack; whole: boolean } | undefined> {
   const { pack, path, fd } = scan;
   try {
     const last = scan.found.findLast((found) => found.admitted);
@@ -210,7 +232,10 @@ async function restore(scan: Scan, port: RecoveryPort): Promise<{ pack: OpenPack
       return undefined;
     }
     // Below the covered mark nothing is cut, damaged or not: repair may still want it.
-    const end = Math.max(last === undefined ? 0 : last.row.offset + last.row.length, Math.min(pack.coveredBytes, scan.size));
+    const end = Math.max(
+      last === undefined ? 0 : last.row.offset + last.row.length,
+      Math.min(pack.coveredBytes, scan.size),
+    );
     if (scan.size > end) {
       ftruncateSync(fd, end);
       fsyncSync(fd);

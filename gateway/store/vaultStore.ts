@@ -7,9 +7,9 @@
 //   in the middle of its own work.
 
 import { statfs } from "node:fs/promises";
+import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
-import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { IndexOverlay } from "../index/overlay.ts";
@@ -117,7 +117,8 @@ export class VaultStore implements AdmissionStore {
   /** As `lookup` for ids of 32 bytes one after the other. */
   lookupBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
     const rows = this.overlay.lookupBatch(group, ids);
-    for (let i = 0; i < rows.length; i++) if (rows[i] !== undefined && rows[i]!.flags & rowFlags.needed) rows[i] = undefined;
+    for (let i = 0; i < rows.length; i++)
+      if (rows[i] !== undefined && rows[i]!.flags & rowFlags.needed) rows[i] = undefined;
     return rows;
   }
 
@@ -184,7 +185,9 @@ export class VaultStore implements AdmissionStore {
       runs.push({ start, count });
       start += count;
     }
-    const begin = (run: { start: number; count: number } | undefined): Promise<(ReadOutcome | undefined)[]> => {
+    const begin = (
+      run: { start: number; count: number } | undefined,
+    ): Promise<(ReadOutcome | undefined)[]> => {
       if (run === undefined) return Promise.resolve([]);
       const part = locations.slice(run.start, run.start + run.count).filter((place) => place !== undefined);
       const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part);

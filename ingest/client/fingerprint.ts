@@ -17,7 +17,11 @@ export function fingerprintOf(certificate: Uint8Array | string): string {
  * @throws HoldfastError usage
  */
 export function parseFingerprint(text: string): string {
-  const hex = text.trim().replace(/^sha256:/i, "").replace(/[:\s]/g, "").toLowerCase();
+  const hex = text
+    .trim()
+    .replace(/^sha256:/i, "")
+    .replace(/[:\s]/g, "")
+    .toLowerCase();
   const fingerprint = `SHA256:${hex}`;
   if (!form.test(fingerprint)) {
     throw new HoldfastError(ErrorCode.usage, `not a fingerprint of the form SHA256:<64 hex digits>: ${text}`);

@@ -211,7 +211,10 @@ export function checkRecord(record: Buffer, epochMax: number): RecordHeader {
     throw new HoldfastError(ErrorCode.unsupported, "records of type 5 need the feature partial-1");
   }
   if (header.keyEpoch > epochMax) {
-    throw new HoldfastError(ErrorCode.corrupt, `a record of key epoch ${header.keyEpoch}, the vault is at ${epochMax}`);
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      `a record of key epoch ${header.keyEpoch}, the vault is at ${epochMax}`,
+    );
   }
   return header;
 }

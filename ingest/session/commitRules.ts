@@ -1,8 +1,7 @@
 // What a gateway checks of a snapshot before it commits it. It has no key: the header is clear, the body is not.
 
-import { toHex } from "../../vault/bytes.ts";
+import { isZero, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { isZero } from "../../vault/bytes.ts";
 import { parseSnapshotHeader, type SnapshotHeader } from "../../vault/snapshot.ts";
 
 /** The place that a session's snapshot must name; ids in hex. */
@@ -31,7 +30,10 @@ export function previousOf(header: SnapshotHeader): string | null {
 export function checkCommit(object: Uint8Array, place: CommitPlace): SnapshotHeader {
   const header = parseSnapshotHeader(object);
   const wrong = (what: string): HoldfastError =>
-    new HoldfastError(ErrorCode.protocol, `the snapshot's header names another ${what} than its upload session`);
+    new HoldfastError(
+      ErrorCode.protocol,
+      `the snapshot's header names another ${what} than its upload session`,
+    );
   if (toHex(header.vaultId) !== place.vault) throw wrong("vault");
   if (toHex(header.deviceId) !== place.device) throw wrong("device");
   if (toHex(header.itemId) !== place.item) throw wrong("item");
@@ -41,7 +43,10 @@ export function checkCommit(object: Uint8Array, place: CommitPlace): SnapshotHea
     throw new HoldfastError(
       ErrorCode.sequenceConflict,
       `snapshot ${header.sequence} does not follow the item's newest, ${place.sequence}`,
-      { detail: { sequence: place.sequence }, next: "Run the backup again: it starts from the newest state." },
+      {
+        detail: { sequence: place.sequence },
+        next: "Run the backup again: it starts from the newest state.",
+      },
     );
   }
   return header;

@@ -58,7 +58,10 @@ export class RecordIntake {
     if (this.#failure !== undefined) throw this.#failure;
     this.#bytes += chunk.length;
     if (this.#bytes > wireLimits.recordsBytes) {
-      throw new HoldfastError(ErrorCode.limitExceeded, `a body of more than ${wireLimits.recordsBytes} bytes`);
+      throw new HoldfastError(
+        ErrorCode.limitExceeded,
+        `a body of more than ${wireLimits.recordsBytes} bytes`,
+      );
     }
     const slab = this.#slab;
     if (slab === undefined || slab.length - this.#filled < chunk.length) return this.#pushSlowly(chunk);
@@ -164,7 +167,10 @@ export class RecordIntake {
     for (const id of answers.flatMap((answer) => answer.missing)) {
       if (missing.size < wireLimits.missingPerRecords) missing.set(id.toString("latin1"), id);
     }
-    return { statuses: Buffer.concat(answers.map((answer) => answer.statuses)), missing: [...missing.values()] };
+    return {
+      statuses: Buffer.concat(answers.map((answer) => answer.statuses)),
+      missing: [...missing.values()],
+    };
   }
 
   /** The request failed: what is whole is still stored, memory is given back. Resolves when nothing is in flight. */

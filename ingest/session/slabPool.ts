@@ -66,7 +66,9 @@ export class SlabPool {
 
   /** As `acquire`, or undefined where it would have to wait. */
   tryAcquire(bytes: number): Buffer | undefined {
-    return this.#waiters.length === 0 && this.#bytesOut + bytes <= this.#bytesMax ? this.#give(bytes) : undefined;
+    return this.#waiters.length === 0 && this.#bytesOut + bytes <= this.#bytesMax
+      ? this.#give(bytes)
+      : undefined;
   }
 
   /** Gives a slab back; it must not be used afterwards. */

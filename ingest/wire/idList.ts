@@ -16,7 +16,10 @@ export function encodeIds(ids: readonly Uint8Array[]): Buffer {
  */
 export function idCount(bytes: Uint8Array, countMax: number): number {
   if (bytes.length % Width.id !== 0) {
-    throw new HoldfastError(ErrorCode.corrupt, `a list of ids has ${bytes.length} bytes, not a multiple of 32`);
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      `a list of ids has ${bytes.length} bytes, not a multiple of 32`,
+    );
   }
   const count = bytes.length / Width.id;
   if (count > countMax) {
@@ -42,7 +45,10 @@ export function encodeGroupIds(group: number, ids: readonly Uint8Array[]): Buffe
  * Parses the body of `read` and `exists`; `ids` is a view.
  * @throws HoldfastError truncated, corrupt, limit-exceeded
  */
-export function parseGroupIds(bytes: Buffer, countMax: number): { group: number; ids: Buffer; count: number } {
+export function parseGroupIds(
+  bytes: Buffer,
+  countMax: number,
+): { group: number; ids: Buffer; count: number } {
   if (bytes.length < 4) throw new HoldfastError(ErrorCode.truncated, "a list of ids without its group");
   const ids = bytes.subarray(4);
   return { group: bytes.readUInt32LE(0), ids, count: idCount(ids, countMax) };

@@ -10,12 +10,20 @@ export type ErrorBody = {
   };
 };
 
-export type HelloAnswer = { readonly name: string; readonly version: string; readonly protocols: readonly number[] };
+export type HelloAnswer = {
+  readonly name: string;
+  readonly version: string;
+  readonly protocols: readonly number[];
+};
 
 export type KdfAnswer = { readonly suite: number; readonly iterations: number; readonly salt: string };
 
 export type LoginRequest = { readonly account: string; readonly l: string };
-export type LoginAnswer = { readonly token: string; readonly accountId: string; readonly expiresInSeconds: number };
+export type LoginAnswer = {
+  readonly token: string;
+  readonly accountId: string;
+  readonly expiresInSeconds: number;
+};
 
 export type MeAnswer = {
   readonly accountId: string;
@@ -75,7 +83,11 @@ export type SnapshotRow = {
 
 export type EventsAnswer = { readonly next: number; readonly changed: boolean };
 
-export type SessionRequest = { readonly vault: string; readonly item: string; readonly highestSequence: number };
+export type SessionRequest = {
+  readonly vault: string;
+  readonly item: string;
+  readonly highestSequence: number;
+};
 export type SessionAnswer = {
   readonly session: string;
   readonly resumed: boolean;

@@ -21,7 +21,10 @@ export function declaredLength(bytes: Buffer, at: number, end: number): number |
     );
   }
   if (length < recordBytesMin) {
-    throw new HoldfastError(ErrorCode.corrupt, `a record of ${length} bytes is declared, at least ${recordBytesMin}`);
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      `a record of ${length} bytes is declared, at least ${recordBytesMin}`,
+    );
   }
   return length;
 }

@@ -44,12 +44,18 @@ export function parseRecordsAnswer(bytes: Buffer, count: number): RecordsAnswer 
   const reader = new ByteReader(bytes);
   const answered = reader.u32();
   if (answered !== count) {
-    throw new HoldfastError(ErrorCode.protocol, `the gateway answers ${answered} records, ${count} were sent`);
+    throw new HoldfastError(
+      ErrorCode.protocol,
+      `the gateway answers ${answered} records, ${count} were sent`,
+    );
   }
   const statuses = Buffer.from(reader.bytes(count));
   for (const status of statuses) {
     if (status > RecordStatus.waits) {
-      throw new HoldfastError(ErrorCode.protocol, `the gateway answers a record with the unknown status ${status}`);
+      throw new HoldfastError(
+        ErrorCode.protocol,
+        `the gateway answers a record with the unknown status ${status}`,
+      );
     }
   }
   const missingCount = reader.u32();

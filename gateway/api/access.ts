@@ -1,0 +1,111 @@
+// What a request may touch. Everything is looked up below the principal's account, so what belongs to others does not
+// exist (docs/protocol.md, Conventions).
+
+import type { FastifyRequest } from "fastify";
+import { protocolHeader, protocolVersions } from "../../ingest/wire/protocol.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Principal } from "../auth/authenticator.ts";
+import type { Device } from "../catalog/devices.ts";
+import type { Item, SessionState } from "../catalog/vaultCatalog.ts";
+import type { Gateway } from "../gateway.ts";
+import type { OpenVault } from "../openVault.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set by `authenticate` before any handler below it runs. */
+    principal: Principal | undefined;
+  }
+}
+
+/** Refuses a protocol version that this program does not serve. @throws HoldfastError unsupported */
+export function checkProtocol(request: FastifyRequest): void {
+  const asked = request.headers[protocolHeader];
+  if (asked === undefined || protocolVersions.map(String).includes(String(asked))) return;
+  throw new HoldfastError(
+    ErrorCode.unsupported,
+    `protocol version ${String(asked).slice(0, 20)} is not served here`,
+    {
+      detail: { protocols: protocolVersions.map(String) },
+    },
+  );
+}
+
+/** Finds out who asks. @throws HoldfastError token-invalid, account-disabled */
+export function authenticate(gateway: Gateway, request: FastifyRequest): void {
+  const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
+  if (match?.[1] === undefined) {
+    throw new HoldfastError(ErrorCode.tokenInvalid, "this needs a token", {
+      next: "Log in, or enrol this device.",
+    });
+  }
+  request.principal = gateway.authenticator.authenticate(match[1]);
+}
+
+/** Who asks. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (request.principal === undefined) throw new Error("a handler ran without authentication");
+  return request.principal;
+}
+
+/** The device that asks. @throws HoldfastError forbidden for a person's token */
+export function deviceOf(request: FastifyRequest): Device {
+  const principal = principalOf(request);
+  if (principal.kind === "device") return principal.device;
+  throw new HoldfastError(ErrorCode.forbidden, "this needs the token of a device");
+}
+
+/** @throws HoldfastError forbidden for a device's token */
+export function requireLogin(request: FastifyRequest): void {
+  if (principalOf(request).kind === "login") return;
+  throw new HoldfastError(ErrorCode.forbidden, "this needs a login with the account's password");
+}
+
+/** A vault of the account that asks. @throws HoldfastError not-found */
+export async function vaultOf(gateway: Gateway, request: FastifyRequest, id: string): Promise<OpenVault> {
+  const row = gateway.catalog.vaults.get(id);
+  if (row === undefined || row.account !== principalOf(request).account.id) {
+    throw new HoldfastError(ErrorCode.notFound, "no such vault");
+  }
+  return await gateway.vault(id);
+}
+
+export type RunningSession = {
+  readonly vault: OpenVault;
+  readonly device: Device;
+  readonly item: Item;
+  readonly state: SessionState;
+};
+
+/** A session of the device that asks, running or ended. @throws HoldfastError not-found, forbidden */
+export async function sessionOf(
+  gateway: Gateway,
+  request: FastifyRequest,
+  id: string,
+): Promise<RunningSession> {
+  const device = deviceOf(request);
+  const vault = await gateway.vault(device.vault);
+  const state = vault.catalog.session(id);
+  if (state === undefined || state.item.device !== device.id) {
+    throw new HoldfastError(ErrorCode.notFound, "no such upload session");
+  }
+  return { vault, device, item: state.item, state };
+}
+
+/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended too */
+export async function runningSessionOf(
+  gateway: Gateway,
+  request: FastifyRequest,
+  id: string,
+): Promise<RunningSession> {
+  const session = await sessionOf(gateway, request, id);
+  if (session.state.ended !== undefined) {
+    throw new HoldfastError(
+      ErrorCode.sessionEnded,
+      "the upload session has ended: another run took over, or it was committed",
+      {
+        next: "Run the backup again: what was uploaded counts.",
+      },
+    );
+  }
+  return session;
+}

@@ -1,0 +1,106 @@
+// Routes about the account itself: who am I, its documents, its devices.
+
+import type { FastifyInstance } from "fastify";
+import type { DeviceRow, EnrollRequest, MeAnswer } from "../../ingest/wire/messages.ts";
+import { wireLimits } from "../../ingest/wire/protocol.ts";
+import { enrollDevice } from "../enrollment.ts";
+import type { Gateway } from "../gateway.ts";
+import { principalOf, requireLogin, vaultOf } from "./access.ts";
+import { array, base64, count, document, flag, group, name, object, shortId, time } from "./schemas.ts";
+
+const vaultParams = object({ vault: shortId });
+
+export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
+  app.get(
+    "/v1/me",
+    {
+      schema: {
+        response: {
+          200: object(
+            {
+              accountId: shortId,
+              account: name,
+              device: object({ id: shortId, name, group }),
+              vaults: array(object({ id: shortId, name })),
+            },
+            ["device"],
+          ),
+        },
+      },
+    },
+    async (request): Promise<MeAnswer> => {
+      const principal = principalOf(request);
+      const { account } = principal;
+      const vaults = gateway.catalog.vaults
+        .list(account.id)
+        .map((vault) => ({ id: vault.id, name: vault.name }));
+      const me = { accountId: account.id, account: account.name, vaults };
+      if (principal.kind === "login") return me;
+      const { device } = principal;
+      return { ...me, device: { id: device.id, name: device.name, group: device.group } };
+    },
+  );
+
+  app.get<{ Params: { vault: string } }>(
+    "/v1/vaults/:vault/document",
+    { schema: { params: vaultParams, response: { 200: document } } },
+    async (request) => (await vaultOf(gateway, request, request.params.vault)).document,
+  );
+
+  app.get<{ Params: { vault: string } }>(
+    "/v1/vaults/:vault/keys",
+    { schema: { params: vaultParams, response: { 200: document } } },
+    async (request) => (await vaultOf(gateway, request, request.params.vault)).keys,
+  );
+
+  app.post<{ Body: EnrollRequest }>(
+    "/v1/devices",
+    {
+      bodyLimit: wireLimits.jsonBytes,
+      schema: {
+        body: object({
+          id: shortId,
+          name: { type: "string", minLength: 1, maxLength: 200 },
+          publicKey: base64(32),
+          isolated: flag,
+          wraps: {
+            type: "object",
+            maxProperties: 64,
+            propertyNames: shortId,
+            additionalProperties: object({ generation: count, box: { type: "string", maxLength: 4096 } }),
+          },
+        }),
+        response: { 201: object({ id: shortId, token: { type: "string" }, group, vault: shortId }) },
+      },
+    },
+    async (request, reply) => {
+      requireLogin(request);
+      const answer = await enrollDevice(gateway, principalOf(request).account, request.body);
+      request.log.info({ device: answer.id, name: request.body.name }, "device enrolled");
+      void reply.status(201);
+      return answer;
+    },
+  );
+
+  app.get(
+    "/v1/devices",
+    {
+      schema: {
+        response: {
+          200: array(object({ id: shortId, name, group, isolated: flag, revoked: flag, enrolled: time })),
+        },
+      },
+    },
+    async (request): Promise<DeviceRow[]> =>
+      gateway.catalog.devices
+        .list(principalOf(request).account.id)
+        .map(({ id, name: deviceName, group: deviceGroup, isolated, revoked, enrolled }) => ({
+          id,
+          name: deviceName,
+          group: deviceGroup,
+          isolated,
+          revoked,
+          enrolled,
+        })),
+  );
+}

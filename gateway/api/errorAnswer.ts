@@ -1,0 +1,61 @@
+// Turns whatever a handler threw into the error body of docs/protocol.md, and logs what was not expected.
+
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ErrorBody } from "../../ingest/wire/messages.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { httpStatus } from "./httpStatus.ts";
+
+/** Errors of fastify itself that clients cause. */
+function fromFastify(error: FastifyError): HoldfastError | undefined {
+  if (error.validation !== undefined) return new HoldfastError(ErrorCode.usage, error.message);
+  if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
+    return new HoldfastError(ErrorCode.limitExceeded, "the body of the request is too large");
+  }
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
+    return new HoldfastError(ErrorCode.usage, error.message);
+  }
+  return undefined;
+}
+
+/** Any error as HoldfastError; what was not foreseen becomes `internal` and says nothing about its cause. */
+function asHoldfastError(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const known = error instanceof Error ? fromFastify(error as FastifyError) : undefined;
+  return (
+    known ?? new HoldfastError(ErrorCode.internal, "an unexpected failure; the gateway's log has details")
+  );
+}
+
+/** The error body. */
+export function errorBody(error: HoldfastError): ErrorBody {
+  return {
+    error: {
+      code: error.code,
+      message: error.message,
+      ...(error.next !== undefined && { next: error.next }),
+      ...(Object.keys(error.detail).length > 0 && { detail: error.detail }),
+    },
+  };
+}
+
+/** Answers all failures of an app in the form of docs/protocol.md. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((thrown, request: FastifyRequest, reply: FastifyReply) => {
+    const error = asHoldfastError(thrown);
+    const status = httpStatus(error.code);
+    if (error.code === ErrorCode.internal) request.log.error({ err: thrown }, "request failed");
+    else
+      request.log[status >= 500 ? "warn" : "info"](
+        { code: error.code, why: error.message },
+        "request refused",
+      );
+    const wait = error.detail.retryAfterSeconds;
+    if (typeof wait === "number") void reply.header("retry-after", wait);
+    if (status === 401) void reply.header("www-authenticate", "Bearer");
+    void reply.status(status).type("application/json").send(errorBody(error));
+  });
+  app.setNotFoundHandler((_request, reply) => {
+    const error = new HoldfastError(ErrorCode.notFound, "there is nothing at this address");
+    void reply.status(404).send(errorBody(error));
+  });
+}

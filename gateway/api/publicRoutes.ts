@@ -1,0 +1,79 @@
+// Routes that need no token: is it alive, which protocols, and logging in.
+
+import type { FastifyInstance } from "fastify";
+import type { LoginAnswer, LoginRequest } from "../../ingest/wire/messages.ts";
+import { protocolVersions } from "../../ingest/wire/protocol.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Gateway } from "../gateway.ts";
+import { array, base64, count, object, shortId } from "./schemas.ts";
+
+const anyName = { type: "string", minLength: 1, maxLength: 200 } as const;
+
+export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
+  const { authenticator } = gateway;
+
+  app.get(
+    "/healthz",
+    { schema: { response: { 200: object({ ok: { type: "boolean" } }) } }, logLevel: "warn" },
+    async () => ({ ok: true }),
+  );
+
+  app.get(
+    "/v1/hello",
+    {
+      schema: {
+        response: {
+          200: object({
+            name: { type: "string" },
+            version: { type: "string" },
+            protocols: array({ type: "integer" }),
+          }),
+        },
+      },
+    },
+    async () => ({
+      name: gateway.dataDir.settings.name,
+      version: gateway.version,
+      protocols: protocolVersions,
+    }),
+  );
+
+  app.get<{ Params: { name: string } }>(
+    "/v1/accounts/:name/kdf",
+    {
+      schema: {
+        params: object({ name: anyName }),
+        response: {
+          200: object({
+            suite: { type: "integer" },
+            iterations: { type: "integer" },
+            salt: { type: "string" },
+          }),
+        },
+      },
+    },
+    async (request) => authenticator.kdf(request.params.name),
+  );
+
+  app.post<{ Body: LoginRequest }>(
+    "/v1/login",
+    {
+      schema: {
+        body: object({ account: anyName, l: base64(24) }),
+        response: {
+          200: object({ token: { type: "string" }, accountId: shortId, expiresInSeconds: count }),
+        },
+      },
+    },
+    async (request): Promise<LoginAnswer> => {
+      const l = Buffer.from(request.body.l, "base64");
+      if (l.length !== 24) throw new HoldfastError(ErrorCode.usage, "l is not the base64 of 24 bytes");
+      const { token, account, expiresInSeconds } = await authenticator.login(
+        request.body.account,
+        l,
+        request.ip,
+      );
+      return { token, accountId: account.id, expiresInSeconds };
+    },
+  );
+}

@@ -1,0 +1,103 @@
+// Routes that hand out what is stored: records by id, whole packs, presence, and the report of wrong records.
+
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { FastifyInstance } from "fastify";
+import { parseGroupIds } from "../../ingest/wire/idList.ts";
+import type { SuspectAnswer, SuspectRequest } from "../../ingest/wire/messages.ts";
+import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import { fromHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Gateway } from "../gateway.ts";
+import { closedPackPath } from "../store/packPaths.ts";
+import { deviceOf, vaultOf } from "./access.ts";
+import { closedSignal } from "./closedSignal.ts";
+import { parseRange } from "./range.ts";
+import { ReadSlots, sendRecords } from "./recordStream.ts";
+import { array, binaryAnswer, count, group, longId, object, shortId } from "./schemas.ts";
+
+type VaultParams = { Params: { vault: string } };
+const vaultParams = object({ vault: shortId });
+
+export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
+  const slots = new ReadSlots();
+
+  app.post<VaultParams & { Body: Buffer }>(
+    "/v1/vaults/:vault/read",
+    {
+      bodyLimit: 4 + wireLimits.idsPerRead * 32,
+      schema: { params: vaultParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const vault = await vaultOf(gateway, request, request.params.vault);
+      const asked = parseGroupIds(request.body, wireLimits.idsPerRead);
+      const signal = closedSignal(request);
+      await slots.take(signal);
+      try {
+        reply.hijack();
+        await sendRecords(reply.raw, vault.read(asked.group, asked.ids), request.log, signal);
+      } finally {
+        slots.free();
+      }
+    },
+  );
+
+  app.post<VaultParams & { Body: Buffer }>(
+    "/v1/vaults/:vault/exists",
+    {
+      bodyLimit: 4 + wireLimits.haveBytes,
+      schema: { params: vaultParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const vault = await vaultOf(gateway, request, request.params.vault);
+      const asked = parseGroupIds(request.body, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(vault.present(asked.group, asked.ids));
+    },
+  );
+
+  app.get<{ Params: { vault: string; sha256: string } }>(
+    "/v1/vaults/:vault/packs/:sha256",
+    { schema: { params: object({ vault: shortId, sha256: longId }), response: binaryAnswer } },
+    async (request, reply) => {
+      const vault = await vaultOf(gateway, request, request.params.vault);
+      const packName = fromHex(request.params.sha256, 32);
+      const ordinal = vault.store.packs.ordinalOf(packName);
+      const path = closedPackPath(gateway.vaultDirectory(vault.id), packName);
+      const size = ordinal === undefined ? undefined : (await stat(path).catch(() => undefined))?.size;
+      if (size === undefined) throw new HoldfastError(ErrorCode.notFound, "no such pack");
+      const range = parseRange(request.headers.range, size);
+      void reply.header("accept-ranges", "bytes").type(octetStream);
+      if (range === "unsatisfiable") {
+        return reply.status(416).header("content-range", `bytes */${size}`).send("");
+      }
+      if (range === undefined) return reply.header("content-length", size).send(createReadStream(path));
+      const { first, last } = range;
+      void reply.status(206).header("content-range", `bytes ${first}-${last}/${size}`);
+      return reply
+        .header("content-length", last - first + 1)
+        .send(createReadStream(path, { start: first, end: last }));
+    },
+  );
+
+  app.post<VaultParams & { Body: SuspectRequest }>(
+    "/v1/vaults/:vault/suspect",
+    {
+      schema: {
+        params: vaultParams,
+        body: object({ group, ids: { ...array(longId), maxItems: wireLimits.idsPerSuspect } }),
+        response: { 200: object({ quarantined: count }) },
+      },
+    },
+    async (request): Promise<SuspectAnswer> => {
+      const device = deviceOf(request);
+      const vault = await vaultOf(gateway, request, request.params.vault);
+      // A device speaks for its own group only: it must not make another group's records disappear.
+      if (request.body.group !== device.group)
+        throw new HoldfastError(ErrorCode.forbidden, "not this device's group");
+      const ids = request.body.ids.map((id) => fromHex(id, 32));
+      return { quarantined: await vault.quarantine(device.group, ids, device.id) };
+    },
+  );
+}

@@ -1,0 +1,110 @@
+// The body of a `read` answer: records as they come from disk, held back by the client's own speed.
+
+import type { ServerResponse } from "node:http";
+import type { FastifyBaseLogger } from "fastify";
+import { octetStream } from "../../ingest/wire/protocol.ts";
+import { encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { ReadOutcome } from "../store/packReader.ts";
+
+/** Answers that are being read from disk at a time; each holds some MiB. */
+const slotsMax = 8;
+/** Small records are gathered to pieces of this size before they are written. */
+const gatherBytes = 64 * 1024;
+
+/** Bounds the memory of all `read` answers together. First come, first served. */
+export class ReadSlots {
+  #free = slotsMax;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @throws HoldfastError cancelled when `signal` fires first */
+  async take(signal: AbortSignal): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const give = (): void => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(give), 1);
+        reject(new HoldfastError(ErrorCode.cancelled, "the client went away"));
+      };
+      this.#waiting.push(give);
+      signal.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  free(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
+/** Writes records in order and ends the response. A failure cuts the connection: the client sees a truncated answer. */
+export async function sendRecords(
+  response: ServerResponse,
+  records: AsyncGenerator<ReadOutcome | undefined>,
+  log: FastifyBaseLogger,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(200, { "content-type": octetStream });
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    const piece = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    pieces = [];
+    bytes = 0;
+    if (!response.write(piece)) await drained(response, signal);
+  };
+  try {
+    for await (const outcome of records) {
+      if (signal.aborted) return;
+      const [length, record] = answerFor(outcome, log);
+      pieces.push(length);
+      bytes += length.length;
+      if (record === undefined) continue;
+      if (record.length >= gatherBytes) {
+        await flush();
+        pieces.push(record);
+        await flush();
+        continue;
+      }
+      pieces.push(record);
+      bytes += record.length;
+      if (bytes >= gatherBytes) await flush();
+    }
+    if (pieces.length > 0) await flush();
+    response.end();
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, "read answer failed");
+    response.destroy();
+  }
+}
+
+function answerFor(outcome: ReadOutcome | undefined, log: FastifyBaseLogger): [Buffer, Buffer | undefined] {
+  if (outcome === undefined) return [encodeReadLength(ReadSign.missing), undefined];
+  if (!(outcome instanceof HoldfastError)) return [encodeReadLength(outcome.length), outcome];
+  log.warn({ code: outcome.code, why: outcome.message, ...outcome.detail }, "record cannot be read");
+  return [encodeReadLength(ReadSign.damaged), undefined];
+}
+
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal.removeEventListener("abort", gone);
+      response.off("drain", done);
+      resolve();
+    };
+    const gone = (): void => {
+      response.off("drain", done);
+      reject(new HoldfastError(ErrorCode.cancelled, "the client went away"));
+    };
+    if (signal.aborted) gone();
+    response.once("drain", done);
+    signal.addEventListener("abort", gone, { once: true });
+  });
+}

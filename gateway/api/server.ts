@@ -1,0 +1,124 @@
+// The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
+
+import type { AddressInfo } from "node:net";
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyInstance } from "fastify";
+import { SlabPool } from "../../ingest/session/slabPool.ts";
+import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import type { Gateway } from "../gateway.ts";
+import { parseListen } from "../settings.ts";
+import { authenticate, checkProtocol } from "./access.ts";
+import { accountRoutes } from "./accountRoutes.ts";
+import { answerErrors } from "./errorAnswer.ts";
+import { publicRoutes } from "./publicRoutes.ts";
+import { readRoutes } from "./readRoutes.ts";
+import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
+import { snapshotRoutes } from "./snapshotRoutes.ts";
+
+const MiB = 2 ** 20;
+
+export const serverLimits = {
+  connections: 1024,
+  headersMs: 15_000,
+  /** A socket on which nothing moves for so long is closed; above the wait of `GET /v1/events`. */
+  idleMs: 60_000,
+  /** A whole request, body included. */
+  requestMs: 20 * 60_000,
+  keepAliveMs: 75_000,
+  slabBytes: 8 * MiB,
+  /** Memory for bodies of all uploads together. */
+  uploadBytes: 96 * MiB,
+} as const;
+
+export type Listening = {
+  readonly app: FastifyInstance;
+  /** https://HOST:PORT */
+  readonly url: string;
+  readonly port: number;
+};
+
+/** Builds the app without listening. */
+export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
+  const { tls } = gateway.dataDir;
+  const app = fastify({
+    https: {
+      cert: tls.certificate,
+      key: tls.key,
+      minVersion: "TLSv1.2",
+      ALPNProtocols: ["http/1.1"],
+      honorCipherOrder: true,
+      // AES-128 first: as good here, and a good part of the gateway's processor time is TLS.
+      ciphers:
+        "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:" +
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384",
+    },
+    loggerInstance: gateway.logger.child(
+      {},
+      {
+        // Only these facts of a request are logged: no headers, no bodies.
+        serializers: {
+          req: (request: { method: string; url: string; ip?: string }) => ({
+            method: request.method,
+            path: request.url.split("?")[0],
+            from: request.ip,
+          }),
+          res: (reply: { statusCode: number }) => ({ status: reply.statusCode }),
+        },
+      },
+    ),
+    bodyLimit: wireLimits.jsonBytes,
+    connectionTimeout: serverLimits.idleMs,
+    requestTimeout: serverLimits.requestMs,
+    keepAliveTimeout: serverLimits.keepAliveMs,
+    maxRequestsPerSocket: 0,
+    forceCloseConnections: true,
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    routerOptions: { maxParamLength: 512 },
+  }) as unknown as FastifyInstance;
+  app.server.maxConnections = serverLimits.connections;
+  app.server.headersTimeout = serverLimits.headersMs;
+  answerErrors(app);
+  app.decorateRequest("principal", undefined);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Holdfast gateway", version: gateway.version },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    },
+  });
+  app.addHook("onRequest", async (request) => checkProtocol(request));
+  await app.register(async (open) => publicRoutes(open, gateway));
+  const slabs = new SlabPool({
+    bytesMax: serverLimits.uploadBytes,
+    usual: serverLimits.slabBytes,
+    idleMax: 4,
+  });
+  await app.register(async (closed) => {
+    closed.addHook("onRequest", async (request) => authenticate(gateway, request));
+    closed.addContentTypeParser(octetStream, { parseAs: "buffer" }, (_request, body, done) =>
+      done(null, body),
+    );
+    accountRoutes(closed, gateway);
+    snapshotRoutes(closed, gateway);
+    sessionRoutes(closed, gateway);
+    readRoutes(closed, gateway);
+    await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
+  });
+  app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+/** Listens on the address of the settings (or `listen`). @throws HoldfastError usage; the system's error */
+export async function listen(
+  gateway: Gateway,
+  address = gateway.dataDir.settings.listen,
+): Promise<Listening> {
+  const { host, port } = parseListen(address);
+  const app = await buildApp(gateway);
+  await app.listen({ host, port });
+  const bound = app.server.address() as AddressInfo;
+  const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;
+  const url = `https://${shown.includes(":") ? `[${shown}]` : shown}:${bound.port}`;
+  return { app, url, port: bound.port };
+}

@@ -1,0 +1,146 @@
+// Routes of upload sessions: start, have, records, commit, end.
+
+import type { FastifyInstance } from "fastify";
+import { type IntakePort, RecordIntake } from "../../ingest/session/recordIntake.ts";
+import type { SlabPool } from "../../ingest/session/slabPool.ts";
+import { idCount } from "../../ingest/wire/idList.ts";
+import type { SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
+import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import { encodeRecordsAnswer } from "../../ingest/wire/recordStatus.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Gateway } from "../gateway.ts";
+import { deviceOf, runningSessionOf, sessionOf } from "./access.ts";
+import { closedSignal } from "./closedSignal.ts";
+import { takeBody } from "./recordsBody.ts";
+import { binaryAnswer, count, flag, group, longId, nullable, object, shortId, time } from "./schemas.ts";
+
+type SessionParams = { Params: { session: string } };
+const sessionParams = object({ session: shortId });
+
+/** `records` bodies of one device at a time; more would only wait for the same disk. */
+const bodiesPerDevice = 8;
+
+export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
+  app.post<{ Body: SessionRequest }>(
+    "/v1/sessions",
+    {
+      schema: {
+        body: object({ vault: shortId, item: shortId, highestSequence: count }),
+        response: {
+          200: object({
+            session: shortId,
+            resumed: flag,
+            group,
+            head: nullable(longId),
+            sequence: count,
+            cacheToken: { type: "string" },
+          }),
+        },
+      },
+    },
+    async (request): Promise<SessionAnswer> => {
+      const device = deviceOf(request);
+      if (request.body.vault !== device.vault) throw new HoldfastError(ErrorCode.notFound, "no such vault");
+      const vault = await gateway.vault(device.vault);
+      const item = vault.catalog.item(request.body.item);
+      if (item === undefined || item.device !== device.id)
+        throw new HoldfastError(ErrorCode.notFound, "no such item");
+      if (item.sequence < request.body.highestSequence) {
+        throw new HoldfastError(
+          ErrorCode.rollbackDetected,
+          `this gateway knows snapshot ${item.sequence} of the item, the agent saw ${request.body.highestSequence}`,
+          {
+            detail: { sequence: item.sequence },
+            next: "Find out whether the gateway was restored from an older copy.",
+          },
+        );
+      }
+      const { session, resumed } = vault.startSession(item);
+      return {
+        session,
+        resumed,
+        group: device.group,
+        head: item.head,
+        sequence: item.sequence,
+        cacheToken: vault.catalog.cacheToken(),
+      };
+    },
+  );
+
+  app.post<SessionParams & { Body: Buffer }>(
+    "/v1/sessions/:session/have",
+    {
+      bodyLimit: wireLimits.haveBytes,
+      schema: { params: sessionParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      idCount(request.body, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(vault.present(device.group, request.body));
+    },
+  );
+
+  app.post<SessionParams & { Body: Buffer }>(
+    "/v1/sessions/:session/commit",
+    {
+      bodyLimit: wireLimits.commitBytes,
+      schema: { params: sessionParams, response: { 201: object({ snapshot: longId, received: time }) } },
+    },
+    async (request, reply) => {
+      const { vault, device } = await sessionOf(gateway, request, request.params.session);
+      const answer = await vault.commit(request.params.session, device, request.body);
+      request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
+      void reply.status(201);
+      return answer;
+    },
+  );
+
+  app.delete<SessionParams>(
+    "/v1/sessions/:session",
+    { schema: { params: sessionParams, response: { 204: { type: "null" } } } },
+    async (request, reply) => {
+      const { vault } = await sessionOf(gateway, request, request.params.session);
+      vault.catalog.endSession(request.params.session);
+      void reply.status(204);
+      return null;
+    },
+  );
+}
+
+/** The one route whose body is not read into memory. */
+export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: SlabPool): void {
+  const bodies = new Map<string, number>();
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(octetStream, (_request, payload, done) => done(null, payload));
+  app.post<SessionParams>(
+    "/v1/sessions/:session/records",
+    {
+      bodyLimit: wireLimits.recordsBytes,
+      schema: { params: sessionParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      const running = bodies.get(device.id) ?? 0;
+      if (running >= bodiesPerDevice)
+        throw new HoldfastError(ErrorCode.busy, "this device uploads enough at a time");
+      bodies.set(device.id, running + 1);
+      const port: IntakePort = { slabs, admit: (records) => vault.admit(device, records) };
+      const declared = request.headers["content-length"];
+      const length = declared === undefined ? undefined : Number(declared);
+      const intake = new RecordIntake(port, length, closedSignal(request));
+      try {
+        await takeBody(request.raw, intake);
+        return await reply.type(octetStream).send(encodeRecordsAnswer(await intake.finish()));
+      } catch (error) {
+        await intake.abandon();
+        throw error;
+      } finally {
+        const left = bodies.get(device.id)! - 1;
+        if (left === 0) bodies.delete(device.id);
+        else bodies.set(device.id, left);
+      }
+    },
+  );
+}

@@ -1,0 +1,123 @@
+// Routes about items and snapshots: which there are, their objects, and waiting for new ones.
+
+import type { FastifyInstance } from "fastify";
+import type { EventsAnswer, ItemAnswer, ItemRow, SnapshotRow } from "../../ingest/wire/messages.ts";
+import { checkName } from "../../ingest/wire/names.ts";
+import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Gateway } from "../gateway.ts";
+import { listItems, listSnapshots } from "../snapshotLists.ts";
+import { deviceOf, principalOf } from "./access.ts";
+import { closedSignal } from "./closedSignal.ts";
+import {
+  array,
+  binaryAnswer,
+  count,
+  flag,
+  group,
+  longId,
+  name,
+  nullable,
+  object,
+  shortId,
+  time,
+} from "./schemas.ts";
+
+const item = { id: shortId, name, sequence: count, head: nullable(longId) };
+const filterName = { type: "string", maxLength: 200 } as const;
+
+export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
+  app.put<{ Params: { name: string } }>(
+    "/v1/items/:name",
+    {
+      schema: {
+        params: object({ name: filterName }),
+        body: object({}),
+        response: { 200: object(item) },
+      },
+    },
+    async (request): Promise<ItemAnswer> => {
+      const device = deviceOf(request);
+      const vault = await gateway.vault(device.vault);
+      const row = vault.catalog.ensureItem(device.id, checkName(request.params.name, "item"));
+      return { id: row.id, name: row.name, sequence: row.sequence, head: row.head };
+    },
+  );
+
+  app.get<{ Querystring: { device?: string } }>(
+    "/v1/items",
+    {
+      schema: {
+        querystring: object({ device: filterName }, ["device"]),
+        response: { 200: array(object({ ...item, device: name })) },
+      },
+    },
+    async (request): Promise<ItemRow[]> =>
+      await listItems(gateway, principalOf(request).account.id, { device: request.query.device }),
+  );
+
+  app.get<{ Querystring: { device?: string; item?: string } }>(
+    "/v1/snapshots",
+    {
+      schema: {
+        querystring: object({ device: filterName, item: filterName }, ["device", "item"]),
+        response: {
+          200: array(
+            object({
+              id: longId,
+              vault: shortId,
+              deviceId: shortId,
+              device: name,
+              itemId: shortId,
+              item: name,
+              group,
+              sequence: count,
+              received: time,
+              incomplete: flag,
+            }),
+          ),
+        },
+      },
+    },
+    async (request): Promise<SnapshotRow[]> =>
+      await listSnapshots(gateway, principalOf(request).account.id, {
+        device: request.query.device,
+        item: request.query.item,
+      }),
+  );
+
+  app.get<{ Params: { id: string } }>(
+    "/v1/snapshots/:id/object",
+    { schema: { params: object({ id: longId }), response: binaryAnswer } },
+    async (request, reply) => {
+      for (const vault of await gateway.vaultsOf(principalOf(request).account.id)) {
+        const snapshot = vault.catalog.snapshot(request.params.id);
+        if (snapshot === undefined) continue;
+        return reply.type(octetStream).send(await vault.snapshotObject(snapshot));
+      }
+      throw new HoldfastError(ErrorCode.notFound, "no such snapshot");
+    },
+  );
+
+  app.get<{ Querystring: { since: number } }>(
+    "/v1/events",
+    {
+      schema: {
+        querystring: object({ since: count }),
+        response: { 200: object({ next: count, changed: flag }) },
+      },
+      logLevel: "warn",
+    },
+    async (request): Promise<EventsAnswer> => {
+      const account = principalOf(request).account.id;
+      const { since } = request.query;
+      const waiting = gateway.changes.wait(account, wireLimits.eventsWaitMs, closedSignal(request));
+      let next = await gateway.changeNumber(account);
+      if (next === since) {
+        await waiting;
+        next = await gateway.changeNumber(account);
+      }
+      return { next, changed: next !== since };
+    },
+  );
+}

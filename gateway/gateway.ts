@@ -1,0 +1,154 @@
+// A running gateway: its data directory, catalog, open vaults, logins and unlocked keys. Listeners (api/server.ts) and
+// administration (administration.ts) work on this object.
+//
+// Invariants
+// - One process per data directory (dataLock.ts).
+// - A vault is opened when it is first needed, once, and stays open until the gateway closes.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { toHex } from "../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { Authenticator } from "./auth/authenticator.ts";
+import { Catalog } from "./catalog/catalog.ts";
+import { unknownWriter } from "./catalog/devices.ts";
+import { ChangeFeed } from "./changeFeed.ts";
+import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
+import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { OpenVault } from "./openVault.ts";
+import { UnlockedVaults } from "./unlockedVaults.ts";
+
+export type GatewayOptions = {
+  readonly logger: Logger;
+  readonly now: () => Date;
+  /** Milliseconds of a clock that does not jump; performance.now by default. */
+  readonly monotonicMs?: () => number;
+  /** Version of the program, for `GET /v1/hello`. */
+  readonly version: string;
+  /** For tests: bytes at which packs are closed. */
+  readonly packBytesTarget?: number;
+};
+
+export class Gateway {
+  readonly dataDir: DataDir;
+  readonly catalog: Catalog;
+  readonly authenticator: Authenticator;
+  readonly unlocked: UnlockedVaults;
+  readonly changes = new ChangeFeed();
+  readonly logger: Logger;
+  readonly version: string;
+  readonly now: () => Date;
+  readonly #lock: DataLock;
+  readonly #options: GatewayOptions;
+  readonly #vaults = new Map<string, Promise<OpenVault>>();
+  readonly #writers = new Map<string, number>();
+  #closed = false;
+
+  private constructor(dataDir: DataDir, lock: DataLock, catalog: Catalog, options: GatewayOptions) {
+    this.dataDir = dataDir;
+    this.catalog = catalog;
+    this.logger = options.logger;
+    this.version = options.version;
+    this.now = options.now;
+    this.#lock = lock;
+    this.#options = options;
+    this.unlocked = new UnlockedVaults(options.monotonicMs);
+    this.authenticator = new Authenticator({
+      catalog,
+      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      ...(options.monotonicMs !== undefined && { monotonicMs: options.monotonicMs }),
+    });
+  }
+
+  /**
+   * Opens a data directory for this process.
+   * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full
+   */
+  static async open(path: string, options: GatewayOptions): Promise<Gateway> {
+    const dataDir = await readDataDir(path);
+    const lock = await lockDirectory(path);
+    try {
+      return new Gateway(dataDir, lock, new Catalog(join(path, "catalog")), options);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** The directory of a vault. */
+  vaultDirectory(id: string): string {
+    return join(this.dataDir.path, "vaults", id);
+  }
+
+  /**
+   * An open vault of this gateway.
+   * @throws HoldfastError not-found, and whatever opening it says
+   */
+  vault(id: string): Promise<OpenVault> {
+    if (this.#closed)
+      return Promise.reject(new HoldfastError(ErrorCode.cancelled, "the gateway is stopping"));
+    const open = this.#vaults.get(id);
+    if (open !== undefined) return open;
+    const row = this.catalog.vaults.get(id);
+    if (row === undefined) return Promise.reject(new HoldfastError(ErrorCode.notFound, "no such vault"));
+    const opening = OpenVault.open({
+      row,
+      directory: this.vaultDirectory(id),
+      writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
+      reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
+      now: this.now,
+      changed: () => this.changes.tell(row.account),
+      report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
+      ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
+    });
+    this.#vaults.set(id, opening);
+    // A vault that could not be opened (its disk is full, say) is tried again by who asks next.
+    opening.catch(() => this.#vaults.delete(id));
+    return opening;
+  }
+
+  /** The account's vaults, open. */
+  vaultsOf(account: string): Promise<OpenVault[]> {
+    return Promise.all(this.catalog.vaults.list(account).map((row) => this.vault(row.id)));
+  }
+
+  /** Number that grows with every snapshot of an account that appears or goes. */
+  async changeNumber(account: string): Promise<number> {
+    const vaults = await this.vaultsOf(account);
+    return vaults.reduce((sum, vault) => sum + vault.catalog.changes(), 0);
+  }
+
+  #writerOrdinal(device: string): number {
+    const known = this.#writers.get(device);
+    if (known !== undefined) return known;
+    const ordinal = this.catalog.devices.get(device)?.ordinal;
+    if (ordinal === undefined) return unknownWriter;
+    this.#writers.set(device, ordinal);
+    return ordinal;
+  }
+
+  /** Brings gateway/sealed.json up to date: after settings or vaults changed. */
+  async writeSealed(): Promise<void> {
+    const { path, identity, settings, tls } = this.dataDir;
+    mkdirSync(join(path, "gateway"), { recursive: true, mode: 0o700 });
+    const metadataKeys = Object.fromEntries(
+      this.catalog.vaults.list().map((vault) => [vault.id, vault.metadataKey]),
+    );
+    await writeSealedState(path, identity, { settings, tls, secret: identity.secret, metadataKeys });
+  }
+
+  /** Finishes what is running, closes all vaults and gives the directory free. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.unlocked.lockAll();
+    for (const opening of this.#vaults.values()) {
+      const vault = await opening.catch(() => undefined);
+      await vault?.close();
+    }
+    await this.authenticator.close();
+    await this.catalog.close();
+    this.#lock.release();
+  }
+}

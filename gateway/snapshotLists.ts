@@ -1,0 +1,61 @@
+// Items and snapshots of an account over all its vaults, with names instead of ids.
+
+import type { ItemRow, SnapshotRow } from "../ingest/wire/messages.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** Only these devices and items, by name; undefined: all. */
+export type ListFilter = { readonly device?: string | undefined; readonly item?: string | undefined };
+
+function deviceNames(gateway: Gateway, account: string): Map<string, string> {
+  return new Map(gateway.catalog.devices.list(account).map((device) => [device.id, device.name]));
+}
+
+/** The items of an account. */
+export async function listItems(gateway: Gateway, account: string, filter: ListFilter): Promise<ItemRow[]> {
+  const names = deviceNames(gateway, account);
+  const rows: ItemRow[] = [];
+  for (const vault of await gateway.vaultsOf(account)) {
+    for (const { id, name, sequence, head, device } of vault.catalog.items()) {
+      const row = { id, name, sequence, head, device: names.get(device) ?? device };
+      if (filter.device !== undefined && row.device !== filter.device) continue;
+      if (filter.item !== undefined && row.name !== filter.item) continue;
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+/** The snapshots of an account, newest first. */
+export async function listSnapshots(
+  gateway: Gateway,
+  account: string,
+  filter: ListFilter,
+): Promise<SnapshotRow[]> {
+  const names = deviceNames(gateway, account);
+  const lists: SnapshotRow[][] = [];
+  for (const vault of await gateway.vaultsOf(account)) {
+    const items = new Map(vault.catalog.items().map((item) => [item.id, item.name]));
+    const rows: SnapshotRow[] = [];
+    for (const snapshot of vault.catalog.snapshots()) {
+      const row: SnapshotRow = {
+        id: snapshot.id,
+        vault: vault.id,
+        deviceId: snapshot.device,
+        device: names.get(snapshot.device) ?? snapshot.device,
+        itemId: snapshot.item,
+        item: items.get(snapshot.item) ?? snapshot.item,
+        group: snapshot.group,
+        sequence: snapshot.sequence,
+        received: snapshot.received,
+        incomplete: snapshot.incomplete,
+      };
+      if (filter.device !== undefined && row.device !== filter.device) continue;
+      if (filter.item !== undefined && row.item !== filter.item) continue;
+      rows.push(row);
+    }
+    lists.push(rows);
+  }
+  // Each list is in the order of commits, which a clock that was set back must not disturb; only between vaults does time decide.
+  if (lists.length === 1) return lists[0]!;
+  return lists.flat().sort((a, b) => (a.received > b.received ? -1 : a.received < b.received ? 1 : 0));
+}

@@ -1,0 +1,205 @@
+// One HTTP request and its answer: bodies as lists of buffers, bounded answers, errors as HoldfastError.
+
+import type { IncomingMessage } from "node:http";
+import { type Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { octetStream, protocolHeader, protocolVersion, wireLimits } from "../wire/protocol.ts";
+
+export type Exchange = {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Path and query. */
+  readonly path: string;
+  /** A JSON value, or a binary body in pieces, which are not copied. */
+  readonly json?: unknown;
+  readonly binary?: readonly Uint8Array[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  /** No byte either way for so long ends it. */
+  readonly idleMs?: number;
+};
+
+export type Connection = { readonly agent: Agent; readonly url: URL; readonly token: string | undefined };
+
+/** A connection broke or never came about: worth another try where the request allows it. */
+export class ConnectionLost extends Error {
+  /** The connection was an old one that the gateway had closed meanwhile; the gateway saw nothing of the request. */
+  readonly stale: boolean;
+
+  constructor(cause: Error, stale: boolean) {
+    super(cause.message, { cause });
+    this.stale = stale;
+  }
+}
+
+const idleMsDefault = 120_000;
+/** Small pieces are written together up to this size: each write is a TLS record. */
+const gatherBytes = 64 * 1024;
+
+/**
+ * Sends a request and resolves with the answer's head; its body is still to be read.
+ * @throws ConnectionLost; HoldfastError fingerprint-mismatch, cancelled
+ */
+export function send(connection: Connection, exchange: Exchange): Promise<IncomingMessage> {
+  const { url, token } = connection;
+  const json = exchange.json === undefined ? undefined : Buffer.from(JSON.stringify(exchange.json));
+  const body = exchange.binary ?? (json === undefined ? [] : [json]);
+  const length = body.reduce((sum, piece) => sum + piece.length, 0);
+  const options: RequestOptions = {
+    agent: connection.agent,
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port || 443),
+    method: exchange.method,
+    path: exchange.path,
+    headers: {
+      [protocolHeader]: String(protocolVersion),
+      accept: "*/*",
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body.length > 0 && { "content-type": json === undefined ? octetStream : "application/json" }),
+      ...((body.length > 0 || exchange.method === "POST") && { "content-length": String(length) }),
+      ...exchange.headers,
+    },
+    timeout: exchange.idleMs ?? idleMsDefault,
+    ...(exchange.signal !== undefined && { signal: exchange.signal }),
+  };
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(options);
+    let answered = false;
+    request.once("response", (response) => {
+      answered = true;
+      // Whatever happens to the connection from here on is an error of the answer's body.
+      request.on("error", () => {});
+      resolve(response);
+    });
+    request.once("timeout", () => request.destroy(new Error("the gateway did not answer in time")));
+    request.once("error", (error) => {
+      if (answered) return;
+      if (exchange.signal?.aborted) reject(cancelled());
+      else if (isHoldfastError(error)) reject(error);
+      else reject(new ConnectionLost(error, request.reusedSocket === true && isReset(error)));
+    });
+    void writeBody(request, gathered(body), () => answered);
+  });
+}
+
+function isReset(error: Error): boolean {
+  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+export function cancelled(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "the request was stopped");
+}
+
+/** Pieces of a body with small neighbours put together; large ones are not copied. */
+function gathered(body: readonly Uint8Array[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let small: Uint8Array[] = [];
+  let bytes = 0;
+  const flush = (): void => {
+    if (small.length > 0) pieces.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    small = [];
+    bytes = 0;
+  };
+  for (const piece of body) {
+    if (piece.length >= gatherBytes || bytes + piece.length > gatherBytes) flush();
+    if (piece.length >= gatherBytes) pieces.push(piece);
+    else {
+      small.push(piece);
+      bytes += piece.length;
+    }
+  }
+  flush();
+  return pieces;
+}
+
+async function writeBody(
+  request: ReturnType<typeof httpsRequest>,
+  pieces: readonly Uint8Array[],
+  answered: () => boolean,
+): Promise<void> {
+  for (const piece of pieces) {
+    // An answer before the end of the body is a refusal: the rest need not be sent.
+    if (request.destroyed || answered()) return;
+    if (!request.write(piece)) {
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          request.off("drain", go);
+          request.off("close", go);
+          request.off("response", go);
+          resolve();
+        };
+        request.once("drain", go);
+        request.once("close", go);
+        request.once("response", go);
+      });
+    }
+  }
+  if (!request.destroyed) request.end();
+}
+
+/**
+ * Reads an answer's body of at most `bytesMax` bytes.
+ * @throws ConnectionLost; HoldfastError protocol when it is longer, cancelled
+ */
+export async function readBody(
+  response: IncomingMessage,
+  signal: AbortSignal | undefined,
+  bytesMax: number = wireLimits.answerBytes,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of response as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > bytesMax) {
+        throw new HoldfastError(ErrorCode.protocol, `the gateway's answer is longer than ${bytesMax} bytes`);
+      }
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw bodyFailure(error, signal);
+  }
+  if (!response.complete) throw new ConnectionLost(new Error("the answer was cut short"), false);
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** What a failure while reading a body means. */
+export function bodyFailure(error: unknown, signal: AbortSignal | undefined): Error {
+  if (signal?.aborted) return cancelled();
+  if (isHoldfastError(error) || error instanceof ConnectionLost) return error;
+  return new ConnectionLost(error as Error, false);
+}
+
+const knownCodes: readonly string[] = Object.values(ErrorCode);
+
+/** The error that an answer of status 400 or more carries. */
+export function errorOf(status: number, body: Buffer): HoldfastError {
+  let error: { code?: unknown; message?: unknown; next?: unknown; detail?: unknown } | undefined;
+  try {
+    error = (JSON.parse(body.toString("utf8")) as { error?: typeof error }).error;
+  } catch {
+    // Not our JSON: something between answers for the gateway.
+  }
+  if (error === undefined || typeof error.code !== "string" || !knownCodes.includes(error.code)) {
+    return new HoldfastError(
+      ErrorCode.protocol,
+      `the gateway answered HTTP ${status} without one of its error codes`,
+    );
+  }
+  return new HoldfastError(
+    error.code as ErrorCode,
+    typeof error.message === "string" ? error.message : error.code,
+    {
+      ...(typeof error.next === "string" && { next: error.next }),
+      ...(isDetail(error.detail) && { detail: error.detail }),
+    },
+  );
+}
+
+function isDetail(value: unknown): value is Record<string, string | number | boolean | readonly string[]> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every(
+    (each) =>
+      ["string", "number", "boolean"].includes(typeof each) ||
+      (Array.isArray(each) && each.every((one) => typeof one === "string")),
+  );
+}

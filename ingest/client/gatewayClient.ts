@@ -1,0 +1,324 @@
+// A typed client of a gateway, one method per route of docs/protocol.md.
+//
+// Requests that may be repeated are repeated when the connection is lost or the gateway is busy, with growing pauses. `records`
+// is not (a broken connection acknowledges nothing: ask `have` again), except when a kept-alive connection turned out
+// to be closed before the gateway saw anything.
+
+import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { limits } from "../../vault/limits.ts";
+import { parseBitmap } from "../wire/bitmap.ts";
+import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
+import type * as messages from "../wire/messages.ts";
+import { wireLimits } from "../wire/protocol.ts";
+import { type ReadResult, ReadStreamParser } from "../wire/readStream.ts";
+import { encodeRecordBody } from "../wire/recordBody.ts";
+import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
+import {
+  bodyFailure,
+  type Connection,
+  ConnectionLost,
+  cancelled,
+  type Exchange,
+  errorOf,
+  readBody,
+  send,
+} from "./exchange.ts";
+import { PinnedAgent } from "./pinnedAgent.ts";
+
+export type GatewayClientOptions = {
+  /** https://HOST:PORT */
+  readonly url: string;
+  /** Pinned public key, `SHA256:<64 hex>`; without it a known authority must vouch for the certificate. */
+  readonly fingerprint?: string | undefined;
+  readonly token?: string | undefined;
+  /** Connections at a time, 8 by default. */
+  readonly socketsMax?: number;
+  /** Tries of a request that may be repeated, 5 by default. */
+  readonly triesMax?: number;
+};
+
+type Request = Exchange & { readonly once?: boolean; readonly answerBytesMax?: number };
+
+const firstPauseMs = 250;
+const pauseMaxMs = 8000;
+
+export class GatewayClient {
+  readonly #connection: Connection;
+  readonly #triesMax: number;
+
+  constructor(
+    options: GatewayClientOptions | { readonly connection: Connection; readonly triesMax: number },
+  ) {
+    if ("connection" in options) {
+      this.#connection = options.connection;
+      this.#triesMax = options.triesMax;
+      return;
+    }
+    let url: URL;
+    try {
+      url = new URL(options.url);
+    } catch (cause) {
+      throw new HoldfastError(ErrorCode.usage, `not an address of a gateway: ${options.url}`, { cause });
+    }
+    if (url.protocol !== "https:")
+      throw new HoldfastError(ErrorCode.usage, `a gateway's address starts with https://`);
+    const agent = new PinnedAgent({
+      fingerprint: options.fingerprint,
+      socketsMax: options.socketsMax ?? 8,
+      connectTimeoutMs: 15_000,
+    });
+    this.#connection = { agent, url, token: options.token };
+    this.#triesMax = options.triesMax ?? 5;
+  }
+
+  /** The same gateway and connections with another token. */
+  withToken(token: string): GatewayClient {
+    return new GatewayClient({ connection: { ...this.#connection, token }, triesMax: this.#triesMax });
+  }
+
+  /** Closes idle and busy connections; also those of clients made by `withToken`. */
+  close(): void {
+    this.#connection.agent.destroy();
+  }
+
+  /** Sends, repeats where that is allowed, and returns an answer of status below 400 whose body is still to be read. */
+  async #send(request: Request): Promise<IncomingMessage> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const response = await send(this.#connection, request);
+        if ((response.statusCode ?? 0) < 400) return response;
+        throw errorOf(response.statusCode ?? 0, await readBody(response, request.signal));
+      } catch (error) {
+        await this.#pauseBeforeRetry(error, request, tries);
+      }
+    }
+  }
+
+  /** Waits before another try, or throws what the caller is to see. */
+  async #pauseBeforeRetry(error: unknown, request: Request, tries: number): Promise<void> {
+    const lost = error instanceof ConnectionLost;
+    if (!lost && !isHoldfastError(error, ErrorCode.busy)) throw error;
+    const stale = lost && error.stale;
+    if (tries >= this.#triesMax || (request.once === true && lost && !stale)) {
+      if (!lost) throw error;
+      throw new HoldfastError(
+        ErrorCode.gatewayUnreachable,
+        `no answer from the gateway at ${this.#connection.url.origin}: ${error.message}`,
+        { next: "Check address, network and `holdfast gateway status`; then run again.", cause: error },
+      );
+    }
+    if (stale) return;
+    const milliseconds = Math.min(pauseMaxMs, firstPauseMs * 2 ** (tries - 1)) * (0.75 + Math.random() / 2);
+    try {
+      await pause(milliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal });
+    } catch {
+      throw cancelled();
+    }
+  }
+
+  /** Sends and reads the whole answer. A body that is cut short counts as a lost connection. */
+  async #bytes(request: Request): Promise<Buffer> {
+    for (let tries = 1; ; tries++) {
+      const response = await this.#send(request);
+      try {
+        return await readBody(response, request.signal, request.answerBytesMax);
+      } catch (error) {
+        await this.#pauseBeforeRetry(error, request, tries);
+      }
+    }
+  }
+
+  async #json<T>(request: Request): Promise<T> {
+    const body = await this.#bytes(request);
+    try {
+      return JSON.parse(body.toString("utf8")) as T;
+    } catch (cause) {
+      throw new HoldfastError(ErrorCode.protocol, "the gateway's answer is not JSON", { cause });
+    }
+  }
+
+  hello(): Promise<messages.HelloAnswer> {
+    return this.#json({ method: "GET", path: "/v1/hello" });
+  }
+
+  kdf(account: string): Promise<messages.KdfAnswer> {
+    return this.#json({ method: "GET", path: `/v1/accounts/${encodeURIComponent(account)}/kdf` });
+  }
+
+  /** `l`: 24 bytes. Use the token with `withToken`. */
+  login(account: string, l: Uint8Array): Promise<messages.LoginAnswer> {
+    const json: messages.LoginRequest = { account, l: Buffer.from(l).toString("base64") };
+    return this.#json({ method: "POST", path: "/v1/login", json, once: true });
+  }
+
+  me(): Promise<messages.MeAnswer> {
+    return this.#json({ method: "GET", path: "/v1/me" });
+  }
+
+  /** vault.json, parsed JSON: check it with parseVaultDocument. */
+  vaultDocument(vault: string): Promise<unknown> {
+    return this.#json({ method: "GET", path: `/v1/vaults/${vault}/document` });
+  }
+
+  /** The newest keys document, parsed JSON: check it with parseKeysDocument. */
+  keysDocument(vault: string): Promise<unknown> {
+    return this.#json({ method: "GET", path: `/v1/vaults/${vault}/keys` });
+  }
+
+  enroll(json: messages.EnrollRequest): Promise<messages.EnrollAnswer> {
+    return this.#json({ method: "POST", path: "/v1/devices", json, once: true });
+  }
+
+  devices(): Promise<messages.DeviceRow[]> {
+    return this.#json({ method: "GET", path: "/v1/devices" });
+  }
+
+  /** Finds or creates an item of this device. */
+  putItem(name: string): Promise<messages.ItemAnswer> {
+    return this.#json({ method: "PUT", path: `/v1/items/${encodeURIComponent(name)}`, json: {} });
+  }
+
+  items(filter: { readonly device?: string | undefined } = {}): Promise<messages.ItemRow[]> {
+    return this.#json({ method: "GET", path: `/v1/items${query(filter)}` });
+  }
+
+  snapshots(
+    filter: { readonly device?: string | undefined; readonly item?: string | undefined } = {},
+  ): Promise<messages.SnapshotRow[]> {
+    return this.#json({ method: "GET", path: `/v1/snapshots${query(filter)}` });
+  }
+
+  snapshotObject(id: string, signal?: AbortSignal): Promise<Buffer> {
+    const answerBytesMax = limits.snapshotBytesMax;
+    return this.#bytes({ method: "GET", path: `/v1/snapshots/${id}/object`, signal, answerBytesMax });
+  }
+
+  /** Waits up to 30 s for a change since `since`. */
+  events(since: number, signal?: AbortSignal): Promise<messages.EventsAnswer> {
+    return this.#json({
+      method: "GET",
+      path: `/v1/events?since=${since}`,
+      signal,
+      idleMs: wireLimits.eventsWaitMs * 2,
+    });
+  }
+
+  startSession(json: messages.SessionRequest): Promise<messages.SessionAnswer> {
+    return this.#json({ method: "POST", path: "/v1/sessions", json });
+  }
+
+  /** Bitmap of the ids (at most 16,384) that are here; read it with bitAt. */
+  async have(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    const binary = [encodeIds(ids)];
+    return parseBitmap(
+      await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/have`, binary, signal }),
+      ids.length,
+    );
+  }
+
+  /**
+   * Sends sealed records (64 MiB a call at most), children before parents; the records are not copied. Resolves when they are durable.
+   * Not repeated when the connection is lost: ask `have` and send what is missing.
+   */
+  async records(
+    session: string,
+    records: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<RecordsAnswer> {
+    const answer = await this.#bytes({
+      method: "POST",
+      path: `/v1/sessions/${session}/records`,
+      binary: encodeRecordBody(records),
+      signal,
+      once: true,
+    });
+    return parseRecordsAnswer(answer, records.length);
+  }
+
+  /** May be repeated: a commit that went through answers the same again. */
+  commit(session: string, object: Uint8Array, signal?: AbortSignal): Promise<messages.CommitAnswer> {
+    return this.#json({ method: "POST", path: `/v1/sessions/${session}/commit`, binary: [object], signal });
+  }
+
+  async endSession(session: string): Promise<void> {
+    await this.#bytes({ method: "DELETE", path: `/v1/sessions/${session}` });
+  }
+
+  /**
+   * Reads sealed records (at most 4,096 ids a call), one result per id in the order asked. The gateway is held back while the
+   * caller is busy. Each record is memory of its own. Not repeated once the first result is out.
+   */
+  async *read(
+    vault: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): AsyncGenerator<ReadResult, void, undefined> {
+    const response = await this.#send({
+      method: "POST",
+      path: `/v1/vaults/${vault}/read`,
+      binary: [encodeGroupIds(group, ids)],
+      signal,
+    });
+    const parser = new ReadStreamParser(ids.length);
+    try {
+      for await (const piece of response as AsyncIterable<Buffer>) yield* parser.push(piece);
+      parser.finish();
+    } catch (thrown) {
+      const error = bodyFailure(thrown, signal);
+      if (!(error instanceof ConnectionLost)) throw error;
+      throw new HoldfastError(
+        ErrorCode.gatewayUnreachable,
+        `the connection broke while reading: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** As `have` in a vault and group, without a session. */
+  async exists(
+    vault: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<Buffer> {
+    const binary = [encodeGroupIds(group, ids)];
+    return parseBitmap(
+      await this.#bytes({ method: "POST", path: `/v1/vaults/${vault}/exists`, binary, signal }),
+      ids.length,
+    );
+  }
+
+  /** A closed pack, or the bytes first..last of it. */
+  pack(
+    vault: string,
+    sha256: string,
+    range?: { readonly first: number; readonly last: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer> {
+    return this.#bytes({
+      method: "GET",
+      path: `/v1/vaults/${vault}/packs/${sha256}`,
+      ...(range !== undefined && { headers: { range: `bytes=${range.first}-${range.last}` } }),
+      signal,
+      answerBytesMax: limits.packBytesMax,
+    });
+  }
+
+  suspect(vault: string, json: messages.SuspectRequest): Promise<messages.SuspectAnswer> {
+    return this.#json({ method: "POST", path: `/v1/vaults/${vault}/suspect`, json });
+  }
+}
+
+function query(values: Readonly<Record<string, string | undefined>>): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, value);
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
