@@ -96,7 +96,9 @@ class Scan {
       this.#vainBytes -= frame.recordLength;
       return undefined;
     }
-    return { frame, recordOffset, header, hash16: frame.recordHash };
+    // a copy of its own: results may be kept, and shall not keep the piece that was read
+    const kept = parseRecordHeader(Buffer.from(clear.subarray(0, header.headerLength)));
+    return { frame, recordOffset, header: kept, hash16: frame.recordHash };
   }
 
   /** The first place from `from` on where a frame may begin. */

@@ -28,15 +28,21 @@ function corrupt(message: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, message);
 }
 
-/** Order of the bytes from..to of `a` and of `b`: negative, 0 or positive. A loop, since names are short. */
-function compareName(a: Uint8Array, from: number, to: number, b: Uint8Array): number {
-  const length = to - from;
-  const shared = Math.min(length, b.length);
+/** Order of the bytes from..to of `a` and of otherFrom..otherTo of `b`. A loop, since names are short. */
+function compareNames(
+  a: Uint8Array,
+  from: number,
+  to: number,
+  b: Uint8Array,
+  otherFrom: number,
+  otherTo: number,
+): number {
+  const shared = Math.min(to - from, otherTo - otherFrom);
   for (let i = 0; i < shared; i++) {
-    const difference = a[from + i]! - b[i]!;
+    const difference = a[from + i]! - b[otherFrom + i]!;
     if (difference !== 0) return difference;
   }
-  return length - b.length;
+  return to - from - (otherTo - otherFrom);
 }
 
 /** What leaf and branch pages share: references, and rows that begin with a name. */
@@ -88,7 +94,7 @@ class NamedRows {
       const to = from + nameLength;
       if (to > rowEnd || rowEnd > bytes.length) throw corrupt(`row ${i} reaches behind its end`);
       if (!isLegalName(bytes, from, to)) throw corrupt(`row ${i} has no legal name`);
-      if (i > 0 && compareName(bytes, from, to, bytes.subarray(previousFrom, previousTo)) <= 0) {
+      if (i > 0 && compareNames(bytes, from, to, bytes, previousFrom, previousTo) <= 0) {
         throw corrupt(`row ${i} has a name twice or out of order`);
       }
       bounds[i * 3] = from;
@@ -121,7 +127,7 @@ class NamedRows {
 
   /** Negative when the name of row i sorts before `name`, 0 when it is the same, else positive. */
   compareNameAt(i: number, name: Uint8Array): number {
-    return compareName(this.bytes, this.#bound(i, 0), this.#bound(i, 1), name);
+    return compareNames(this.bytes, this.#bound(i, 0), this.#bound(i, 1), name, 0, name.length);
   }
 
   /** The first row whose name is not before `name`; rowCount when there is none. */
