@@ -1,0 +1,97 @@
+// A gateway in memory that keeps the rules of the real one: references must be there, heads move by one, only what it said
+// is stored counts. It can be told to misbehave in the ways a test needs.
+
+import { toHex } from "../../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
+import { parseRecordHeader } from "../../../vault/record.ts";
+import { parseSnapshotHeader, snapshotId } from "../../../vault/snapshot.ts";
+import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
+import { RecordStatus, type RecordsAnswer } from "../../../ingest/wire/recordStatus.ts";
+import type { BackupSession } from "../../../agent/backup/request.ts";
+
+export const testKeys = new VaultKeys({
+  vaultId: Buffer.alloc(16, 1),
+  s: Buffer.alloc(32, 2),
+  epochs: new Map([[1, Buffer.alloc(32, 3)]]),
+  currentEpoch: 1,
+});
+
+export const testDevice = { id: "dd".repeat(16), name: "tester" };
+
+export class MemoryGateway {
+  readonly records = new Map<string, Buffer>();
+  readonly snapshots = new Map<string, Buffer>();
+  readonly suspects: string[] = [];
+  head: string | null = null;
+  sequence = 0;
+  receivedRecords = 0;
+  receivedBytes = 0;
+  /** Ids sent although they were already stored. */
+  sentTwice = 0;
+  /** Called before a records request is taken in; may throw, as a broken connection would. */
+  beforeRecords: (count: number) => void | Promise<void> = () => undefined;
+
+  /** A session as an agent sees it. */
+  session(group = 0): BackupSession {
+    return {
+      group,
+      itemId: "ee".repeat(16),
+      head: this.head,
+      sequence: this.sequence,
+      have: async (ids) => {
+        const bitmap = createBitmap(ids.length);
+        for (const [index, id] of ids.entries()) if (this.records.has(toHex(id))) setBit(bitmap, index);
+        return bitmap;
+      },
+      records: (records) => this.#store(records),
+      read: async (ids) => ids.map((id) => this.records.get(toHex(id))),
+      suspect: async (ids) => {
+        for (const id of ids) {
+          this.suspects.push(toHex(id));
+          this.records.delete(toHex(id));
+        }
+      },
+      snapshotObject: async (id) => {
+        const object = this.snapshots.get(id);
+        if (object === undefined) throw new HoldfastError(ErrorCode.notFound, "no such snapshot");
+        return object;
+      },
+      commit: async (object) => {
+        const header = parseSnapshotHeader(object);
+        if (header.sequence !== this.sequence + 1) throw new HoldfastError(ErrorCode.sequenceConflict, "sequence");
+        if (!this.records.has(toHex(header.root))) throw new HoldfastError(ErrorCode.missingChunks, "no root");
+        const id = toHex(snapshotId(object));
+        this.snapshots.set(id, object);
+        this.head = id;
+        this.sequence += 1;
+        return { snapshot: id, received: "2026-01-01T00:00:00Z" };
+      },
+    };
+  }
+
+  async #store(records: readonly Uint8Array[]): Promise<RecordsAnswer> {
+    await this.beforeRecords(records.length);
+    const statuses = new Uint8Array(records.length);
+    const missing: Buffer[] = [];
+    for (const [index, record] of records.entries()) {
+      const header = parseRecordHeader(record);
+      const absent = refsOf(header.refs).filter((ref) => !this.records.has(toHex(ref)));
+      if (absent.length > 0) {
+        statuses[index] = RecordStatus.waits;
+        missing.push(...absent);
+        continue;
+      }
+      if (this.records.has(toHex(header.id))) this.sentTwice += 1;
+      this.records.set(toHex(header.id), Buffer.from(record));
+      this.receivedRecords += 1;
+      this.receivedBytes += record.length;
+      statuses[index] = RecordStatus.stored;
+    }
+    return { statuses, missing };
+  }
+}
+
+function refsOf(refs: Buffer): Buffer[] {
+  return Array.from({ length: refs.length / 32 }, (_, index) => refs.subarray(index * 32, index * 32 + 32));
+}
