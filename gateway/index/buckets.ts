@@ -17,6 +17,9 @@ export const bucketRowsMax = 101;
 export const bucketWords = headerWords + bucketRowsMax * rowWords;
 const keyBytes = 8;
 
+/** Position of a scan: stays right while rows are inserted and buckets split. */
+export type ScanCursor = { readonly group: number; readonly hash: number };
+
 /** One bucket's rows in memory. The words belong to the reader and hold until its next `load`. */
 export class Bucket {
   words: Uint32Array = new Uint32Array(0);
@@ -151,6 +154,27 @@ export class BucketStore {
     }
     this.save(bucket);
     this.save(right);
+  }
+
+  /** Visits buckets in key order from `cursor`, `bucketsMax` at most; returns where to go on, undefined at the end. */
+  scan(
+    cursor: ScanCursor | undefined,
+    bucketsMax: number,
+    visit: (bucket: OwnedBucket) => void,
+  ): ScanCursor | undefined {
+    const bucket = new OwnedBucket();
+    let left = bucketsMax;
+    for (const group of this.groups()) {
+      if (cursor !== undefined && group < cursor.group) continue;
+      let hash = group === cursor?.group ? cursor.hash : 0;
+      while (hash < 2 ** 32) {
+        if (left-- === 0) return { group, hash };
+        this.loadOwned(group, hash, bucket);
+        visit(bucket);
+        hash = bucket.end;
+      }
+    }
+    return undefined;
   }
 
   /** Forgets all buckets. Inside a write transaction only. */

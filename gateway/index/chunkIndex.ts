@@ -6,15 +6,15 @@
 // - At most one row for an id in a group. A live row is never replaced by insertion: the first writer wins.
 // - A row that is flagged `needed` is replaced by the next good copy and keeps its ordinal, because parents name it.
 // - A row whose ordinal is in the dead set answers as absent, and is replaced by a row with a new ordinal.
-// - An ordinal is handed out once. The counter is stored with every change of rows and never goes back.
 // - In LMDB, a row with references is never without the rows it refers to (whoever inserts keeps children first).
 
 import { randomBytes } from "node:crypto";
-import { Bucket, BucketStore, bucketRowsMax, OwnedBucket } from "./buckets.ts";
+import { Bucket, BucketStore, bucketRowsMax, OwnedBucket, type ScanCursor } from "./buckets.ts";
 import type { IndexEnvironment, RawDatabase } from "./environment.ts";
 import { IdHash } from "./idHash.ts";
+import { IndexCounters } from "./indexCounters.ts";
 import { PackedRows, packedRowAt, packedRowsMax, SortedRows } from "./packedRows.ts";
-import { encodeRefs, RefTable, refsBytesBound } from "./refTable.ts";
+import { RefTable } from "./refTable.ts";
 import {
   type ChunkRow,
   chunkIdBytes,
@@ -46,13 +46,9 @@ export type CopyPlace = { readonly pack: number; readonly offset: number };
 /** What may change in a row: its place (repack) and its flags (quarantine). */
 export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
 
-/** Position of a scan: stays right while rows are inserted and buckets split. */
-export type ScanCursor = { readonly group: number; readonly hash: number };
-
 export type RowVisitor = (group: number, idPrefix: Uint8Array, row: ChunkRow) => void;
 
 const hashKeyName = Buffer.from("hash-key");
-const countersName = Buffer.from("counters");
 
 export class ChunkIndex {
   readonly environment: IndexEnvironment;
@@ -63,9 +59,8 @@ export class ChunkIndex {
   readonly #bucket = new Bucket();
   readonly #owned = new OwnedBucket();
   readonly #idWords = new Uint32Array(4);
+  readonly #counters: IndexCounters;
   #dead: DeadSet | undefined;
-  #count = 0;
-  #nextOrdinal = 0;
 
   constructor(environment: IndexEnvironment) {
     this.environment = environment;
@@ -79,18 +74,17 @@ export class ChunkIndex {
       environment.write(() => this.#meta.putSync(hashKeyName, fresh));
     }
     this.#hash = new IdHash(key);
-    this.#readCounters();
-    environment.onAbort(() => this.#readCounters());
+    this.#counters = new IndexCounters(environment, this.#meta);
   }
 
   /** Number of rows, live or not. */
   count(): number {
-    return this.#count;
+    return this.#counters.rows;
   }
 
   /** A fresh ordinal. Stored with the next insertion; one that is lost in a crash before that was never on disk. */
   nextOrdinal(): number {
-    return this.#nextOrdinal++;
+    return this.#counters.nextOrdinal();
   }
 
   /**
@@ -159,7 +153,7 @@ export class ChunkIndex {
    */
   insertBatch(inserts: readonly ChunkInsert[]): number {
     const rows = new PackedRows(inserts.length);
-    for (const { group, id, row, refs } of inserts) packInsert(rows, group, id, row, refs);
+    for (const { group, id, row, refs } of inserts) rows.add(group, id, row, refs);
     const sorted = this.sort(
       rows,
       Uint32Array.from({ length: rows.count }, (_, number) => number),
@@ -191,7 +185,7 @@ export class ChunkIndex {
           break;
         }
         if (existing >= 0 && !this.#replaceable(bucket.words, existing, words, at + packedRowAt)) continue;
-        if (existing < 0) this.#count++;
+        if (existing < 0) this.#counters.rows++;
         // A dead row's references go with it; a needed row's are written again below, under the same ordinal.
         else this.#refs.remove(packedOrdinal(bucket.words, existing));
         const target = existing < 0 ? bucket.rowAt(bucket.count++) : existing;
@@ -206,7 +200,7 @@ export class ChunkIndex {
       if (full) this.#buckets.split(bucket, this.#hash);
       else if (changed) this.#buckets.save(bucket);
     }
-    this.#writeCounters();
+    this.#counters.save();
     return { position, added };
   }
 
@@ -220,8 +214,8 @@ export class ChunkIndex {
       bucket.count--;
       const last = bucket.rowAt(bucket.count);
       bucket.words.copyWithin(at, last, last + rowWords);
-      this.#count--;
-      this.#writeCounters();
+      this.#counters.rows--;
+      this.#counters.save();
     });
   }
 
@@ -237,22 +231,12 @@ export class ChunkIndex {
    * at most 101 rows; returns where to go on, or undefined at the end. The visitor must not touch the index.
    */
   scan(cursor: ScanCursor | undefined, bucketsMax: number, visit: RowVisitor): ScanCursor | undefined {
-    const groups = this.#buckets.groups().filter((group) => cursor === undefined || group >= cursor.group);
-    const bucket = new OwnedBucket();
-    let left = bucketsMax;
-    for (const group of groups) {
-      let hash = group === cursor?.group ? cursor.hash : 0;
-      while (hash < 2 ** 32) {
-        if (left-- === 0) return { group, hash };
-        this.#buckets.loadOwned(group, hash, bucket);
-        for (let n = 0; n < bucket.count; n++) {
-          const at = bucket.rowAt(n);
-          visit(group, packedIdPrefix(bucket.own, at), unpackRow(bucket.own, at));
-        }
-        hash = bucket.end;
+    return this.#buckets.scan(cursor, bucketsMax, (bucket) => {
+      for (let n = 0; n < bucket.count; n++) {
+        const at = bucket.rowAt(n);
+        visit(bucket.group, packedIdPrefix(bucket.words, at), unpackRow(bucket.words, at));
       }
-    }
-    return undefined;
+    });
   }
 
   /** Visits the rows that name a pack, by a scan of the whole index: for repair; a pack's own trailer is faster. */
@@ -267,8 +251,8 @@ export class ChunkIndex {
     this.environment.write(() => {
       this.#buckets.clear();
       this.#refs.clear();
-      this.#count = 0;
-      this.#writeCounters();
+      this.#counters.rows = 0;
+      this.#counters.save();
     });
   }
 
@@ -306,37 +290,4 @@ export class ChunkIndex {
       return true;
     });
   }
-
-  #readCounters(): void {
-    const bytes = this.#meta.getBinary(countersName);
-    this.#count = 0;
-    if (bytes === undefined) return;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#nextOrdinal = Math.max(this.#nextOrdinal, view.getFloat64(0, true));
-    this.#count = view.getFloat64(8, true);
-  }
-
-  #writeCounters(): void {
-    const bytes = Buffer.alloc(16);
-    bytes.writeDoubleLE(this.#nextOrdinal, 0);
-    bytes.writeDoubleLE(this.#count, 8);
-    this.#meta.putSync(countersName, bytes);
-  }
-}
-
-/** Appends one row with its references to packed rows. */
-export function packInsert(
-  rows: PackedRows,
-  group: number,
-  id: Uint8Array,
-  row: ChunkRow,
-  refs: readonly number[] | undefined,
-): void {
-  if (id.length !== chunkIdBytes) throw new Error("chunk index: ids are 32 bytes");
-  const at = rows.append(group);
-  packId(id, 0, rows.words, at + packedRowAt);
-  packRow(row, rows.words, at + packedRowAt);
-  if (refs === undefined || refs.length === 0) return;
-  const start = rows.reserveRefs(refsBytesBound(refs.length));
-  rows.bindRefs(at, encodeRefs(refs, rows.refsArena, start));
 }

@@ -11,7 +11,6 @@
 // - Rows leave the overlay only after that last transaction is durable. A failed flush leaves all of them here.
 
 import type { ChunkIndex } from "./chunkIndex.ts";
-import { packInsert } from "./chunkIndex.ts";
 import { PackedRows, packedRowAt, packedRowsMax, packedRowWords } from "./packedRows.ts";
 import type { PackTable } from "./packTable.ts";
 import { type ChunkRow, chunkIdBytes, packId, rowFlags, unpackRow } from "./row.ts";
@@ -120,7 +119,7 @@ export class IndexOverlay {
       return { ordinal: existing.ordinal, added: false };
     if (this.full) throw new Error("overlay: full; flush before admitting more");
     const ordinal = existing?.ordinal ?? this.#index.nextOrdinal();
-    packInsert(this.#rows, group, id, { ...place, ordinal, flags: 0 }, refs);
+    this.#rows.add(group, id, { ...place, ordinal, flags: 0 }, refs);
     if (this.#rows.count * 2 > this.#slots.length) this.#rebuildSlots();
     else this.#link(this.#rows.count - 1);
     return { ordinal, added: true };

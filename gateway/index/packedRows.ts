@@ -3,6 +3,8 @@
 // encoded references in the arena plus one, or 0 for none.
 
 import type { IdHash } from "./idHash.ts";
+import { encodeRefs, refsBytesBound } from "./refTable.ts";
+import { type ChunkRow, chunkIdBytes, packId, packRow } from "./row.ts";
 
 export const packedRowWords = 12;
 export const packedRowAt = 1;
@@ -39,8 +41,19 @@ export class PackedRows {
     return numbers.subarray(0, filled);
   }
 
+  /** Appends a row. `refs` are the ordinals of the records that it refers to, in their order. */
+  add(group: number, id: Uint8Array, row: ChunkRow, refs: readonly number[] | undefined): void {
+    if (id.length !== chunkIdBytes) throw new Error("chunk index: ids are 32 bytes");
+    const at = this.#append(group);
+    packId(id, 0, this.words, at + packedRowAt);
+    packRow(row, this.words, at + packedRowAt);
+    if (refs === undefined || refs.length === 0) return;
+    const start = this.#reserveRefs(refsBytesBound(refs.length));
+    this.#bindRefs(at, encodeRefs(refs, this.refsArena, start));
+  }
+
   /** Reserves the next row and returns its first word. */
-  append(group: number): number {
+  #append(group: number): number {
     if (this.count === packedRowsMax) throw new Error("PackedRows: too many rows for one batch");
     const at = this.count++ * packedRowWords;
     if (at + packedRowWords > this.words.length) {
@@ -54,7 +67,7 @@ export class PackedRows {
   }
 
   /** Room for `bytes` more at the end of the references; returns where to write. */
-  reserveRefs(bytes: number): number {
+  #reserveRefs(bytes: number): number {
     const needed = this.refsBytes + bytes + 4;
     if (needed > this.refsArena.length) {
       const wide = new Uint8Array(Math.max(needed, this.refsArena.length * 2, 4096));
@@ -64,8 +77,8 @@ export class PackedRows {
     return this.refsBytes + 4;
   }
 
-  /** Binds the references written from `reserveRefs`'s position up to `end` to the row at word `at`. */
-  bindRefs(at: number, end: number): void {
+  /** Binds the references written from `#reserveRefs`'s position up to `end` to the row at word `at`. */
+  #bindRefs(at: number, end: number): void {
     new DataView(this.refsArena.buffer).setUint32(this.refsBytes, end - this.refsBytes - 4, true);
     this.words[at + refsAt] = this.refsBytes + 1;
     this.refsBytes = end;

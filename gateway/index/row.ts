@@ -40,7 +40,6 @@ export const rowFlags = {
 } as const;
 
 export const rowWords = 10;
-export const idPrefixBytes = 16;
 export const chunkIdBytes = 32;
 export const ordinalMax = 2 ** 40 - 1;
 
