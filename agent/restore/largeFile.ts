@@ -1,0 +1,217 @@
+// A worker's work on one file of several chunks or with holes, range by range, front to back.
+//
+// Invariants:
+//  - Ranges come in file order and without gaps, so that the hash of the whole file is known at the end.
+//  - Unless in place, the file is written under a name beside the final one and renamed when its hash was right. What a
+//    stopped run left there is taken up: its ranges are compared like those of an old version.
+//  - In place (large files that are there already) only ranges that differ are written; a run that stops leaves a mixture, which
+//    the next run completes. That is the price of not needing room for a second copy.
+
+import { asBuffer, isZero } from "../../vault/bytes.ts";
+import { chunkId } from "../../vault/chunkId.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { FileHasher } from "../../vault/fileHash.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { limits } from "../../vault/limits.ts";
+import { RecordType } from "../../vault/magic.ts";
+import { openRecord } from "../../vault/record.ts";
+import type { Handle } from "../platform/port.ts";
+import { SELF } from "../platform/port.ts";
+import { Errno, SystemError } from "../platform/systemError.ts";
+import { applyMetadata } from "./applyMetadata.ts";
+import { besideName } from "./besideName.ts";
+import type { FileJob } from "./jobs.ts";
+import type { LargeMode, PartExtent, SentRecord } from "./messages.ts";
+import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writeSmall.ts";
+
+export type LargeContext = WriteContext & { readonly keys: VaultKeys; readonly group: number };
+
+const local = Buffer.allocUnsafeSlow(limits.plainBytesMax);
+const zeros = Buffer.alloc(1024 * 1024);
+const noRefs = Buffer.alloc(0);
+const newFileMode = 0o600;
+const segmentsAtOnce = 256;
+
+export class LargeFile {
+  readonly #context: LargeContext;
+  readonly #job: FileJob;
+  /** The name beside the final one; undefined in place. */
+  readonly #beside: Buffer | undefined;
+  readonly #file: Handle;
+  /** What equal ranges are taken from; the file itself when it is written in place. */
+  readonly #base: Handle | undefined;
+  readonly #hasher: FileHasher;
+
+  /** Opens or makes the file. @throws SystemError */
+  constructor(context: LargeContext, job: FileJob, mode: LargeMode) {
+    const { platform } = context;
+    const directory = context.directories.at(job.directory);
+    this.#context = context;
+    this.#job = job;
+    this.#hasher = new FileHasher(context.fileHashKey);
+    if (mode.inPlace) {
+      this.#file = platform.openFileForUpdate(directory, job.name);
+      this.#base = this.#file;
+    } else {
+      this.#beside = besideName(job.name, job.hash ?? noRefs);
+      const { file, resumed } = openBeside(context, directory, this.#beside);
+      this.#file = file;
+      this.#base = resumed ? file : mode.base ? openBase(context, directory, job.name) : undefined;
+    }
+    try {
+      platform.setSize(this.#file, job.size);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+  }
+
+  /** Whether `compare` has something to compare with. */
+  get hasBase(): boolean {
+    return this.#base !== undefined;
+  }
+
+  /** 1 for every range that the base has right: whole chunks, by their id. */
+  compare(extents: readonly PartExtent[]): Uint8Array {
+    const { keys, group } = this.#context;
+    return Uint8Array.from(extents, (extent) => {
+      if (extent.id === undefined || extent.offset !== 0 || this.#base === undefined) return 0;
+      const bytes = this.#readBase(extent);
+      if (bytes === undefined) return 0;
+      return chunkId(keys.idKey(group), RecordType.data, noRefs, bytes).equals(extent.id) ? 1 : 0;
+    });
+  }
+
+  /** Writes ranges out of sealed records, holes and the base. @throws SystemError, HoldfastError */
+  write(extents: readonly PartExtent[], records: readonly SentRecord[]): void {
+    const { platform } = this.#context;
+    const chunks = new Map<string, Buffer>();
+    for (const sent of records) chunks.set(asBuffer(sent.id).toString("latin1"), this.#open(sent));
+    for (const extent of extents) {
+      if (extent.id === undefined) {
+        this.#hasher.skipZeros(extent.length);
+        if (this.#base === this.#file) this.#clear(extent.start, extent.start + extent.length);
+        continue;
+      }
+      const bytes = extent.local ? this.#readBase(extent) : rangeOf(chunks, extent);
+      if (bytes === undefined) throw wrongHash();
+      this.#hasher.update(bytes);
+      if (!extent.local || this.#base !== this.#file) platform.write(this.#file, bytes, extent.start);
+    }
+  }
+
+  /** Compares the hash, sets the metadata, gives the file its name; returns what could not be set. */
+  finish(): string[] {
+    const { platform, rights, directories } = this.#context;
+    const { job } = { job: this.#job };
+    try {
+      if (job.hash === undefined || this.#hasher.digest()?.equals(job.hash) !== true) throw wrongHash();
+      const problems = applyMetadata(
+        { platform, rights, handle: this.#file, name: SELF, symlink: false },
+        job.metadata,
+      );
+      this.#close();
+      if (this.#beside !== undefined) {
+        moveInPlace(platform, directories.at(job.directory), this.#beside, job.name);
+      }
+      return problems;
+    } catch (error) {
+      if (error instanceof HoldfastError) this.abandon(false);
+      throw error;
+    }
+  }
+
+  /** Closes; what was written beside is kept for the next run, or removed. */
+  abandon(keep: boolean): void {
+    this.#close();
+    if (keep || this.#beside === undefined) return;
+    removeQuietly(this.#context.platform, this.#context.directories.at(this.#job.directory), this.#beside);
+  }
+
+  #closed = false;
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { platform } = this.#context;
+    if (this.#base !== undefined && this.#base !== this.#file) platform.close(this.#base);
+    platform.close(this.#file);
+  }
+
+  #open({ id, record }: SentRecord): Buffer {
+    const { keys, group } = this.#context;
+    return openRecord({ keys, group, record, expectedId: id, expectedType: RecordType.data }).plaintext;
+  }
+
+  /** The base's bytes of a range, good until the next call; undefined where it is shorter. */
+  #readBase({ start, length }: PartExtent): Buffer | undefined {
+    if (this.#base === undefined || length > local.length) return undefined;
+    const bytes = local.subarray(0, length);
+    for (let filled = 0; filled < length; ) {
+      const got = this.#context.platform.read(this.#base, bytes.subarray(filled), start + filled);
+      if (got === 0) return undefined;
+      filled += got;
+    }
+    return bytes;
+  }
+
+  /** Makes a range read as zeros; what is a hole stays one. */
+  #clear(start: number, end: number): void {
+    const { platform } = this.#context;
+    for (let from = start; from < end; ) {
+      const segments = platform.dataSegments(this.#file, from, end, segmentsAtOnce);
+      for (const segment of segments) this.#clearData(segment.start, segment.end);
+      if (segments.length < segmentsAtOnce) return;
+      from = segments.at(-1)?.end ?? end;
+    }
+  }
+
+  #clearData(start: number, end: number): void {
+    const { platform } = this.#context;
+    for (let at = start; at < end; ) {
+      const length = Math.min(zeros.length, end - at);
+      const got = platform.read(this.#file, local.subarray(0, length), at);
+      if (got === 0) return;
+      if (!isZero(local.subarray(0, got))) platform.write(this.#file, zeros.subarray(0, got), at);
+      at += got;
+    }
+  }
+}
+
+function rangeOf(chunks: ReadonlyMap<string, Buffer>, { id, offset, length }: PartExtent): Buffer {
+  const chunk = chunks.get(asBuffer(id as Uint8Array).toString("latin1"));
+  if (chunk === undefined) throw new Error("a range came without its record");
+  if (offset + length > chunk.length) {
+    throw new HoldfastError(ErrorCode.corrupt, "an extent reaches out of its chunk");
+  }
+  return chunk.subarray(offset, offset + length);
+}
+
+function openBeside(
+  { platform }: LargeContext,
+  directory: Handle,
+  name: Buffer,
+): { readonly file: Handle; readonly resumed: boolean } {
+  try {
+    return { file: platform.createFile(directory, name, newFileMode), resumed: false };
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.errno !== Errno.EEXIST) throw error;
+  }
+  try {
+    return { file: platform.openFileForUpdate(directory, name), resumed: true };
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    platform.removeFile(directory, name);
+    return { file: platform.createFile(directory, name, newFileMode), resumed: false };
+  }
+}
+
+/** The old version under the final name, if it can be read. */
+function openBase({ platform }: LargeContext, directory: Handle, name: Buffer): Handle | undefined {
+  try {
+    return platform.openFile(directory, name);
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+// Removes what is at the target and not in the snapshot. Works by handles, so that a link is removed and never followed.
+
+import { nameAt } from "../platform/listing.ts";
+import type { Handle, Platform } from "../platform/port.ts";
+import { EntryKind, StatTable } from "../platform/statTable.ts";
+import { Errno, SystemError } from "../platform/systemError.ts";
+
+const table = new StatTable(1);
+
+/** Removes a name with everything below it; returns how many things went. @throws SystemError at the first that does not go */
+export function removeTree(platform: Platform, directory: Handle, name: Uint8Array): number {
+  platform.stat(directory, name, table, 0);
+  if (table.kind(0) !== EntryKind.directory) {
+    platform.removeFile(directory, name);
+    return 1;
+  }
+  let removed = 0;
+  const handle = platform.openDirectoryAt(directory, name);
+  try {
+    const listing = platform.list(handle);
+    for (let index = 0; index < listing.count; index++) {
+      removed += removeTree(platform, handle, Buffer.from(nameAt(listing, index)));
+    }
+  } finally {
+    platform.close(handle);
+  }
+  platform.removeDirectory(directory, name);
+  return removed + 1;
+}
+
+/** Removes a directory if it is empty; false where it is not. */
+export function removeEmptyDirectory(platform: Platform, directory: Handle, name: Uint8Array): boolean {
+  try {
+    platform.removeDirectory(directory, name);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError && (error.code === "ENOTEMPTY" || error.errno === Errno.EEXIST))
+      return false;
+    throw error;
+  }
+}

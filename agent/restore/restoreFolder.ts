@@ -1,0 +1,61 @@
+// A directory that is being restored: what was in it before, and how much of it is still to come.
+
+import { indexOfName, type Listing, nameAt } from "../platform/listing.ts";
+import { isBesideName } from "./besideName.ts";
+import type { Metadata } from "./jobs.ts";
+
+export class RestoreFolder {
+  /** Below the target; empty for the target itself. */
+  readonly path: Buffer;
+  readonly name: Buffer;
+  readonly parent: RestoreFolder | undefined;
+  /** Set at the end; undefined where the directory stays as it is. */
+  readonly metadata: Metadata | undefined;
+  /** At or below a path that was backed up: the snapshot knows everything that was here. */
+  readonly covered: boolean;
+  /** New files and directories here get attributes (a default ACL) by themselves. */
+  readonly inherits: boolean;
+  /** What was here before; undefined for a new directory. */
+  readonly listing: Listing | undefined;
+  readonly depth: number;
+  /** Things below that are not finished; the walk itself is one. */
+  open = 1;
+  #passed = 0;
+
+  constructor(fields: {
+    path: Buffer;
+    name: Buffer;
+    parent: RestoreFolder | undefined;
+    metadata: Metadata | undefined;
+    covered: boolean;
+    inherits: boolean;
+    listing: Listing | undefined;
+  }) {
+    this.path = fields.path;
+    this.name = fields.name;
+    this.parent = fields.parent;
+    this.metadata = fields.metadata;
+    this.covered = fields.covered;
+    this.inherits = fields.inherits;
+    this.listing = fields.listing;
+    this.depth = fields.parent === undefined ? 0 : fields.parent.depth + 1;
+  }
+
+  /** Whether something had this name before. */
+  had(name: Uint8Array): boolean {
+    return this.listing !== undefined && indexOfName(this.listing, name) >= 0;
+  }
+
+  /** Names that were here, sort before `name` and were not passed: the snapshot has none of them. All that are left, without one. */
+  *strangersBefore(name: Buffer | undefined): Generator<Buffer, void, void> {
+    const { listing } = this;
+    if (listing === undefined) return;
+    for (; this.#passed < listing.count; this.#passed++) {
+      const present = nameAt(listing, this.#passed);
+      const order = name === undefined ? -1 : Buffer.compare(present, name);
+      if (order > 0) return;
+      // What a stopped run left is taken up, not thrown away.
+      if (order < 0 && !isBesideName(present)) yield Buffer.from(present);
+    }
+  }
+}

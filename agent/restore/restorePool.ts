@@ -1,0 +1,137 @@
+// The main thread's side of the restore workers: a message out, an answer back.
+// Invariants: every request is answered once, or all are rejected when a worker dies; a large file stays with one worker.
+
+import { availableParallelism } from "node:os";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import type { Handle } from "../platform/port.ts";
+import type { FromWorker, SentRecord, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+
+const threadsMax = 4;
+
+export type Answer = { readonly notes: readonly WorkerNote[]; readonly right: Uint8Array | undefined };
+
+type WithoutTicket<Message> = Message extends unknown ? Omit<Message, "ticket"> : never;
+export type Request = WithoutTicket<ToWorker>;
+
+type Thread = {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly signal: Int32Array;
+  load: number;
+};
+type Open = {
+  readonly thread: Thread;
+  readonly load: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** A worker that a large file stays with. */
+export type Place = Thread;
+
+export class RestorePool {
+  readonly #threads: Thread[] = [];
+  readonly #open = new Map<number, Open>();
+  #next = 1;
+  #failure: unknown;
+  #closed = false;
+
+  constructor(options: {
+    readonly secrets: VaultSecrets;
+    readonly group: number;
+    readonly target: Handle;
+    readonly threads?: number;
+  }) {
+    const count = options.threads ?? Math.max(1, Math.min(threadsMax, availableParallelism()));
+    for (let index = 0; index < count; index++) this.#threads.push(this.#start(options));
+  }
+
+  #start(options: { secrets: VaultSecrets; group: number; target: Handle }): Thread {
+    const signal = new SharedArrayBuffer(4);
+    const setup: WorkerSetup = {
+      secrets: options.secrets,
+      group: options.group,
+      targetFd: options.target.fd,
+      targetPath: Uint8Array.from(options.target.path),
+      signal,
+    };
+    const channel = new MessageChannel();
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: { setup, port: channel.port2 },
+      transferList: [channel.port2],
+      resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
+    });
+    channel.port1.on("message", (message: FromWorker) => this.#receive(message));
+    worker.on("error", (error) => this.#fail(error));
+    worker.on("exit", (code) => this.#fail(new Error(`a restore worker ended with ${code}`)));
+    return { worker, port: channel.port1, signal: new Int32Array(signal), load: 0 };
+  }
+
+  /** The worker with the least to do. */
+  place(): Place {
+    let least = this.#threads[0] as Thread;
+    for (const thread of this.#threads) if (thread.load < least.load) least = thread;
+    return least;
+  }
+
+  /** Sends a request; `load` is about how many bytes it makes the worker handle. */
+  ask(thread: Place, request: Request, load: number): Promise<Answer> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const ticket = this.#next++;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#open.set(ticket, { thread, load, resolve, reject });
+    thread.load += load;
+    thread.port.postMessage({ ...request, ticket }, transferable(request));
+    Atomics.add(thread.signal, 0, 1);
+    Atomics.notify(thread.signal, 0);
+    return promise;
+  }
+
+  /** Ends the workers at once, whatever they do. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(
+      this.#threads.map(async (thread) => {
+        thread.port.close();
+        await thread.worker.terminate();
+      }),
+    );
+    this.#reject(new HoldfastError(ErrorCode.cancelled, "the restore was stopped"));
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.kind === "crashed") {
+      this.#fail(new Error(`a restore worker crashed: ${message.message}`));
+      return;
+    }
+    const open = this.#open.get(message.ticket);
+    if (open === undefined) return;
+    this.#open.delete(message.ticket);
+    open.thread.load -= open.load;
+    open.resolve(message);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed || this.#failure !== undefined) return;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#failure = new HoldfastError(ErrorCode.internal, message, { cause: error });
+    this.#reject(this.#failure);
+  }
+
+  #reject(error: unknown): void {
+    for (const open of this.#open.values()) open.reject(error);
+    this.#open.clear();
+  }
+}
+
+function transferable(request: Request): ArrayBuffer[] {
+  const records: readonly SentRecord[] =
+    request.kind === "part"
+      ? request.records
+      : request.kind === "write" && request.record !== undefined
+        ? [request.record]
+        : [];
+  return records.map(({ record }) => record.buffer as ArrayBuffer);
+}

@@ -1,0 +1,308 @@
+// One restore: walks the tree of the snapshot and puts everything at its place below the target.
+//
+// Invariants: a directory gets its metadata when everything in it is finished, children before parents; a name is counted done once;
+// after a failure that ends the run nothing new is started, and what is under way is waited for.
+
+import { ContentReader } from "../../fs/view/contentReader.ts";
+import { createCaches, RecordOpener } from "../../fs/view/recordOpener.ts";
+import { type TreeEntry, TreeReader } from "../../fs/view/treeReader.ts";
+import { equalBytes, toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { limits } from "../../vault/limits.ts";
+import { pathToText, textToPath } from "../../vault/pathText.ts";
+import { EntryKind } from "../../vault/tree/entry.ts";
+import type { Handle, Platform } from "../platform/port.ts";
+import { SELF } from "../platform/port.ts";
+import { describeSystemError, SystemError } from "../platform/systemError.ts";
+import { applyMetadata, isDiskFull, processRights } from "./applyMetadata.ts";
+import { FileWork } from "./fileWork.ts";
+import { MetadataMaker } from "./metadataMaker.ts";
+import { PlaceEntry } from "./placeEntry.ts";
+import { RecordFetcher } from "./recordFetcher.ts";
+import { removeTree } from "./removeTree.ts";
+import { RestoreFolder } from "./restoreFolder.ts";
+import { RestorePool } from "./restorePool.ts";
+import type { RestoreOptions, RestoreResult } from "./restoreTypes.ts";
+import { RunCounts } from "./runCounts.ts";
+import { childPath, TargetDirectories } from "./targetDirectories.ts";
+
+const KiB = 1024;
+const pageCacheBytes = 16 * KiB * KiB;
+const empty = Buffer.alloc(0);
+
+type Level = { readonly folder: RestoreFolder; readonly rows: AsyncGenerator<TreeEntry, void, void> };
+
+export class RestoreRun {
+  readonly #options: RestoreOptions;
+  readonly #platform: Platform;
+  readonly #tree: TreeReader;
+  readonly #directories: TargetDirectories;
+  readonly #target: Handle;
+  readonly #made: boolean;
+  readonly #counts: RunCounts;
+  readonly #pool: RestorePool;
+  readonly #fetcher: RecordFetcher;
+  readonly #work: FileWork;
+  readonly #place: PlaceEntry;
+  readonly #metadata: MetadataMaker;
+  readonly #stop = new AbortController();
+  readonly #rights = processRights();
+  /** Paths that were backed up, as the names from the root. */
+  readonly #topPaths: readonly Buffer[];
+  readonly #snapshotPath: Buffer;
+
+  constructor(options: RestoreOptions, platform: Platform, target: { handle: Handle; made: boolean }) {
+    const { keys, source, snapshot } = options;
+    const { group } = snapshot.header;
+    const opener = new RecordOpener({ source, keys, group, caches: createCaches(0, pageCacheBytes) });
+    this.#options = options;
+    this.#platform = platform;
+    this.#target = target.handle;
+    this.#made = target.made;
+    this.#tree = new TreeReader(opener);
+    this.#directories = new TargetDirectories(platform, target.handle);
+    this.#topPaths = snapshot.body.paths.map((path) => withoutSlashes(textToPath(path)));
+    this.#snapshotPath = options.path.reduce<Buffer>((path, name) => childPath(path, name), empty);
+    this.#counts = new RunCounts(options, this.#snapshotPath);
+    this.#metadata = new MetadataMaker(platform, this.#tree, options.ownerByName);
+    const secrets = keys.export();
+    this.#pool = new RestorePool({
+      secrets,
+      group,
+      target: target.handle,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+    });
+    secrets.s.fill(0);
+    for (const key of secrets.epochs.values()) key.fill(0);
+    this.#fetcher = new RecordFetcher(source, toHex(keys.vaultId), group, this.#stop.signal);
+    this.#work = new FileWork({
+      pool: this.#pool,
+      fetcher: this.#fetcher,
+      content: new ContentReader(opener),
+      keys,
+      group,
+      signal: this.#stop.signal,
+      onBytes: (bytes) => this.#counts.addBytes(bytes),
+      onFailure: (error) => this.#stop.abort(error),
+      onNote: (job, note) => {
+        const path = childPath(job.directory, job.name);
+        this.#counts.note(note.failed ? "error" : "warning", path, note.code, note.message);
+        if (note.fatal) this.#stop.abort(this.#diskFull(path));
+      },
+    });
+    this.#place = new PlaceEntry({
+      platform,
+      directories: this.#directories,
+      work: this.#work,
+      counts: this.#counts,
+      metadata: this.#metadata,
+      rights: this.#rights,
+      overwrite: options.overwrite,
+      dryRun: options.dryRun,
+      delete: options.delete,
+      release: (folder) => this.#release(folder),
+      fail: (error) => this.#stop.abort(error),
+    });
+  }
+
+  /** @throws HoldfastError disk-full, cancelled, not-found, gateway-unreachable, ... */
+  async run(): Promise<RestoreResult> {
+    const cancel = () => this.#stop.abort(new HoldfastError(ErrorCode.cancelled, "the restore was stopped"));
+    const { signal } = this.#options;
+    signal?.addEventListener("abort", cancel, { once: true });
+    if (signal?.aborted === true) cancel();
+    try {
+      await this.#restore();
+      this.#stop.signal.throwIfAborted();
+      return this.#counts.result(this.#fetcher);
+    } catch (error) {
+      this.#stop.abort(error);
+      throw this.#stop.signal.reason;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      await this.#work.end();
+      await this.#pool.close();
+      this.#directories.close();
+    }
+  }
+
+  async #restore(): Promise<void> {
+    const { path, snapshot } = this.#options;
+    const { header, body } = snapshot;
+    if (path.length === 0) {
+      this.#counts.setTotals(body.files + body.others, body.bytes);
+      await this.#walk(Buffer.from(header.root), this.#rootFolder(undefined));
+    } else {
+      const entry = await this.#tree.walk(header.root, path, this.#stop.signal);
+      this.#counts.setTotals(entry.child?.files ?? 1, entry.child?.bytes ?? entry.size ?? 0);
+      if (entry.child !== undefined) {
+        const metadata = this.#made ? await this.#metadata.of(entry, true) : undefined;
+        await this.#walk(Buffer.from(entry.child.id), this.#rootFolder(metadata));
+      } else {
+        // One file: its folder is the target, which is not touched beyond it.
+        const folder = this.#rootFolder(undefined, true);
+        this.#counts.setSingle();
+        await this.#place.entry(folder, entry, this.#stop.signal);
+        this.#release(folder);
+      }
+    }
+    do await this.#work.drained();
+    while (await this.#place.caughtUp());
+  }
+
+  #rootFolder(metadata: RestoreFolder["metadata"], single = false): RestoreFolder {
+    const listing = this.#made ? undefined : this.#platform.list(this.#target);
+    return new RestoreFolder({
+      path: empty,
+      name: empty,
+      parent: undefined,
+      metadata,
+      covered: !single && this.#isCovered(empty),
+      inherits: this.#place.hasDefaultAcl(this.#target),
+      listing,
+    });
+  }
+
+  /** Walks depth first in the order of names, which is the order in which small files share chunks. */
+  async #walk(page: Buffer, root: RestoreFolder): Promise<void> {
+    const { signal } = this.#stop;
+    const levels: Level[] = [{ folder: root, rows: this.#tree.entries(page, signal) }];
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      signal.throwIfAborted();
+      const { folder } = level;
+      let entry: TreeEntry | undefined;
+      try {
+        const row = await level.rows.next();
+        entry = row.done === true ? undefined : row.value;
+        if (entry === undefined) this.#removeStrangers(folder, undefined);
+      } catch (error) {
+        // A damaged page costs the rest of its directory and no more; nothing is deleted for it.
+        this.#unreadable(folder, error);
+      }
+      if (entry === undefined) {
+        levels.pop();
+        this.#release(folder);
+        continue;
+      }
+      this.#removeStrangers(folder, entry.name);
+      await this.#work.room();
+      if (entry.kind !== EntryKind.directory) await this.#place.entry(folder, entry, signal);
+      else {
+        const below = await this.#enter(folder, entry);
+        if (below !== undefined) levels.push(below);
+      }
+    }
+  }
+
+  async #enter(folder: RestoreFolder, entry: TreeEntry): Promise<Level | undefined> {
+    const path = childPath(folder.path, entry.name);
+    const child = entry.child;
+    if (child === undefined) throw new HoldfastError(ErrorCode.corrupt, "a directory without a page");
+    if (folder.depth >= limits.directoryDepthMax) {
+      this.#counts.note("error", path, ErrorCode.limitExceeded, "directories nested too deeply");
+      return undefined;
+    }
+    const covered = folder.covered || this.#isCovered(path);
+    const made = await this.#place.directory(folder, entry, path, covered);
+    if (made === undefined) {
+      this.#counts.addFiles(child.files, child.bytes);
+      return undefined;
+    }
+    folder.open += 1;
+    return { folder: made, rows: this.#tree.entries(Buffer.from(child.id), this.#stop.signal) };
+  }
+
+  /** Whether a directory below the target is at or below a path that was backed up. */
+  #isCovered(path: Buffer): boolean {
+    const whole = this.#snapshotPath.length === 0 ? path : childPath(this.#snapshotPath, path);
+    const full = withoutSlashes(whole);
+    return this.#topPaths.some(
+      (top) =>
+        top.length === 0 ||
+        equalBytes(top, full) ||
+        (full.length > top.length &&
+          full[top.length] === 0x2f &&
+          equalBytes(full.subarray(0, top.length), top)),
+    );
+  }
+
+  #removeStrangers(folder: RestoreFolder, before: Buffer | undefined): void {
+    if (!this.#options.delete || !folder.covered) return;
+    for (const name of folder.strangersBefore(before)) {
+      const path = childPath(folder.path, name);
+      try {
+        this.#counts.action("delete", path);
+        const removed = this.#options.dryRun
+          ? 1
+          : removeTree(this.#platform, this.#directories.at(folder.path), name);
+        this.#counts.deleted += removed;
+      } catch (error) {
+        this.#problem("error", path, error);
+      }
+    }
+  }
+
+  #unreadable(folder: RestoreFolder, error: unknown): void {
+    if (!isHoldfastError(error) || !isDamage(error)) throw error;
+    this.#counts.note("error", folder.path, error.code, `not all of this directory: ${error.message}`);
+  }
+
+  /** One thing in a folder is finished; the last one finishes the folder. */
+  #release(folder: RestoreFolder): void {
+    for (let at: RestoreFolder | undefined = folder; at !== undefined; at = at.parent) {
+      at.open -= 1;
+      if (at.open > 0) return;
+      this.#finish(at);
+    }
+  }
+
+  #finish(folder: RestoreFolder): void {
+    if (folder.metadata === undefined || this.#options.dryRun || this.#stop.signal.aborted) return;
+    const { parent } = folder;
+    try {
+      const handle = parent === undefined ? this.#target : this.#directories.at(parent.path);
+      const name = parent === undefined ? SELF : folder.name;
+      const target = { platform: this.#platform, rights: this.#rights, handle, name, symlink: false };
+      for (const problem of applyMetadata(target, folder.metadata)) {
+        this.#counts.note("warning", folder.path, ErrorCode.ioError, problem);
+      }
+    } catch (error) {
+      this.#problem("error", folder.path, error);
+    }
+  }
+
+  #problem(level: "error" | "warning", path: Buffer, error: unknown): void {
+    if (!(error instanceof SystemError)) throw error;
+    if (isDiskFull(error)) throw this.#diskFull(path);
+    this.#counts.note(level, path, ErrorCode.ioError, describeSystemError(error));
+  }
+
+  #diskFull(path: Buffer): HoldfastError {
+    const shown = pathToText(childPath(this.#target.path, path));
+    return new HoldfastError(ErrorCode.diskFull, `no room left at the target, at ${shown}`, {
+      next: "Make room and run the same command again: it goes on where this one stopped.",
+      detail: { path: shown },
+    });
+  }
+}
+
+const damageCodes: readonly ErrorCode[] = [
+  ErrorCode.chunkMissing,
+  ErrorCode.chunkDamaged,
+  ErrorCode.corrupt,
+  ErrorCode.truncated,
+  ErrorCode.limitExceeded,
+];
+
+/** Whether an error speaks of one piece of the snapshot and not of the connection or the keys. */
+export function isDamage(error: HoldfastError): boolean {
+  return damageCodes.includes(error.code);
+}
+
+function withoutSlashes(path: Buffer): Buffer {
+  let start = 0;
+  let end = path.length;
+  while (start < end && path[start] === 0x2f) start++;
+  while (end > start && path[end - 1] === 0x2f) end--;
+  return path.subarray(start, end);
+}
