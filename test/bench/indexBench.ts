@@ -2,7 +2,7 @@
 //
 // Every chunk goes the way it goes in the gateway: a look-up and an admission into the overlay, a durable flush each
 // time that the overlay is full; every 40th record has 40 references. Then single look-ups (random hits, then misses),
-// batched ones, and bytes on disk. `--rows-max`: rows of the overlay; `--slice-buckets`: see overlay.ts;
+// batched ones, and bytes on disk. `--rows-max`: rows of the overlay (the gateway has 500,000 by default); `--slice-buckets`: see overlay.ts;
 // `--directory`: where the index goes (a fresh folder in /var/tmp by default).
 
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -17,7 +17,7 @@ import { PackTable } from "../../gateway/index/packTable.ts";
 const { values } = parseArgs({
   options: {
     chunks: { type: "string", default: "10000000" },
-    "rows-max": { type: "string", default: "500000" },
+    "rows-max": { type: "string", default: "1000000" },
     "slice-buckets": { type: "string", default: "2048" },
     lookups: { type: "string", default: "1000000" },
     directory: { type: "string", default: "/var/tmp" },
