@@ -1,6 +1,7 @@
 // What an administrator does to a gateway, in its own process: the admin socket and commands without a running gateway
 // both end here. Passwords never come here: the client derives L and R and makes the keys documents.
 
+import { statfs } from "node:fs/promises";
 import { checkName } from "../ingest/wire/names.ts";
 import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -8,82 +9,78 @@ import { type KeysDocument, parseKeysDocument, withoutDevice } from "../vault/ke
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { limits } from "../vault/limits.ts";
 import { parseVaultDocument } from "../vault/vaultDocument.ts";
+import type {
+  AccountRow,
+  AdminDeviceRow,
+  AdminOperations,
+  GatewayStatus,
+  NewAccount,
+  NewPassword,
+  NewVault,
+  UnlockRequest,
+  VaultRow,
+} from "./admin/operations.ts";
 import { type Account, type StoredKdf, sharedGroup } from "./catalog/accounts.ts";
-import type { Device } from "./catalog/devices.ts";
 import type { Gateway } from "./gateway.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
-/** A new vault as its owner's client made it. */
-export type NewVault = {
-  /** vault.json. */
-  readonly vaultDocument: unknown;
-  /** keys/00000001.json. */
-  readonly keysDocument: unknown;
-  /** 32 bytes, base64. */
-  readonly metadataKey: string;
-};
-
-export type NewAccount = NewVault & {
-  readonly name: string;
-  readonly kdf: StoredKdf;
-  /** 24 bytes, base64. */
-  readonly l: string;
-  /** X25519, base64. */
-  readonly recoveryPublic: string;
-};
-
-/** A changed password: the new L, and every vault's keys document in its next generation. */
-export type NewPassword = {
-  readonly kdf: StoredKdf;
-  readonly l: string;
-  readonly keysDocuments: readonly unknown[];
-};
-
-/** A vault's secrets as JSON, for unlocking over the admin socket. */
-export type UnlockRequest = {
-  readonly s: string;
-  readonly epochs: Readonly<Record<string, string>>;
-  readonly currentEpoch: number;
-  readonly forSeconds?: number;
-};
-
-export type AccountRow = {
-  readonly id: string;
-  readonly name: string;
-  readonly kdf: StoredKdf;
-  readonly disabled: boolean;
-  readonly created: string;
-  readonly vaults: readonly { readonly id: string; readonly name: string }[];
-  readonly devices: number;
-};
-
-export type VaultRow = {
-  readonly id: string;
-  readonly account: string;
-  readonly name: string;
-  readonly created: string;
-  readonly unlocked: boolean;
-  /** Seconds until it locks itself. */
-  readonly unlockedForSeconds: number | null;
-};
-
-export type AdminDeviceRow = Omit<Device, "tokenHash" | "publicKey" | "account"> & {
-  readonly account: string;
-};
-
-export class Administration {
+export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
+  readonly #url: () => string | null;
 
-  constructor(gateway: Gateway) {
+  /** `url`: where the gateway listens, or null. */
+  constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
+    this.#url = url;
   }
 
-  accounts(): AccountRow[] {
+  async status(): Promise<GatewayStatus> {
+    const { dataDir, version, catalog, unlocked } = this.#gateway;
+    const { bavail, bsize } = await statfs(dataDir.path);
+    const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
+    const open = new Set(unlocked.list().map(({ vault }) => vault));
+    const vaults: GatewayStatus["vaults"][number][] = [];
+    for (const row of catalog.vaults.list()) {
+      const vault = await this.#gateway.vault(row.id);
+      let packs = 0;
+      let packBytes = 0;
+      for (const pack of vault.store.packs.all()) {
+        packs++;
+        packBytes += pack.state === "open" ? pack.coveredBytes : pack.bytes;
+      }
+      vaults.push({
+        id: row.id,
+        account: names.get(row.account) ?? row.account,
+        name: row.name,
+        unlocked: open.has(row.id),
+        chunks: vault.store.index.count() + vault.store.overlay.size,
+        snapshots: vault.catalog.snapshots().length,
+        packs,
+        packBytes,
+      });
+    }
+    const url = this.#url();
+    return {
+      id: dataDir.identity.id,
+      name: dataDir.settings.name,
+      version,
+      fingerprint: dataDir.fingerprint,
+      url,
+      pid: url === null ? null : process.pid,
+      accounts: names.size,
+      devices: catalog.devices.list().filter((device) => !device.revoked).length,
+      freeBytes: bavail * bsize,
+      vaults,
+    };
+  }
+
+  async accounts(): Promise<AccountRow[]> {
     const { accounts, vaults, devices } = this.#gateway.catalog;
     return accounts.list().map((account) => ({
       id: account.id,
       name: account.name,
       kdf: account.kdf,
+      recoveryPublic: account.recoveryPublic,
       disabled: account.disabled,
       created: account.created,
       vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
@@ -102,7 +99,6 @@ export class Administration {
     return account;
   }
 
-  /** Creates an account with its first vault. @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */
   async addAccount(request: NewAccount): Promise<{ id: string; vault: string }> {
     const { catalog, authenticator, now } = this.#gateway;
     const name = checkName(request.name, "account");
@@ -139,24 +135,18 @@ export class Administration {
     return { id: document.account, vault: document.id };
   }
 
-  /** @throws HoldfastError not-found */
-  setDisabled(name: string, disabled: boolean): void {
+  async setDisabled(name: string, disabled: boolean): Promise<void> {
     const { catalog, authenticator } = this.#gateway;
     const { id } = this.#account(name);
     catalog.accounts.update(id, (account) => ({ ...account, disabled }));
     if (disabled) authenticator.endLogins(id);
   }
 
-  /** The keys documents of an account's vaults, newest generation. */
   async keysDocuments(name: string): Promise<KeysDocument[]> {
     const vaults = await this.#gateway.vaultsOf(this.#account(name).id);
     return vaults.map((vault) => vault.keys);
   }
 
-  /**
-   * Sets a new password: after a change by its owner, or with the recovery key. Every vault's document must come along.
-   * @throws HoldfastError not-found, usage, kdf-weak, sequence-conflict
-   */
   async changePassword(name: string, request: NewPassword): Promise<void> {
     const { catalog, authenticator } = this.#gateway;
     const account = this.#account(name);
@@ -183,18 +173,16 @@ export class Administration {
     authenticator.endLogins(account.id);
   }
 
-  /** Devices of one account, or of all. @throws HoldfastError not-found */
-  devices(account?: string): AdminDeviceRow[] {
+  async devices(account?: string): Promise<AdminDeviceRow[]> {
     const { catalog } = this.#gateway;
     const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
     const devices = catalog.devices.list(account === undefined ? undefined : this.#account(account).id);
-    return devices.map(({ tokenHash: _hash, publicKey: _key, ...device }) => ({
+    return devices.map(({ tokenHash: _hash, publicKey: _key, ordinal: _ordinal, ...device }) => ({
       ...device,
       account: names.get(device.account) ?? device.account,
     }));
   }
 
-  /** Ends a device's token and takes its wraps out of the keys documents. `device`: its name or id. @throws HoldfastError not-found */
   async revokeDevice(accountName: string, device: string): Promise<void> {
     const { catalog } = this.#gateway;
     const account = this.#account(accountName);
@@ -211,8 +199,7 @@ export class Administration {
     }
   }
 
-  /** All vaults, or an account's. @throws HoldfastError not-found */
-  vaults(account?: string): VaultRow[] {
+  async vaults(account?: string): Promise<VaultRow[]> {
     const { catalog, unlocked } = this.#gateway;
     const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
     const open = new Map(unlocked.list().map(({ vault, leftMs }) => [vault, leftMs]));
@@ -229,7 +216,6 @@ export class Administration {
     });
   }
 
-  /** Adds a vault to an account. @throws HoldfastError not-found, exists, corrupt, disk-full */
   async createVault(accountName: string, request: NewVault): Promise<{ vault: string }> {
     const { catalog, now } = this.#gateway;
     const account = this.#account(accountName);
@@ -256,8 +242,7 @@ export class Administration {
     return { vault: document.id };
   }
 
-  /** Takes a vault's secrets into memory. @throws HoldfastError not-found, corrupt */
-  unlock(vault: string, request: UnlockRequest): void {
+  async unlock(vault: string, request: UnlockRequest): Promise<void> {
     const row = this.#gateway.catalog.vaults.get(vault);
     if (row === undefined) throw new HoldfastError(ErrorCode.notFound, "no such vault");
     const keys = new VaultKeys({
@@ -278,8 +263,7 @@ export class Administration {
     );
   }
 
-  /** Forgets a vault's keys. Returns whether it was unlocked. @throws HoldfastError not-found */
-  lock(vault: string): boolean {
+  async lock(vault: string): Promise<boolean> {
     if (this.#gateway.catalog.vaults.get(vault) === undefined) {
       throw new HoldfastError(ErrorCode.notFound, "no such vault");
     }

@@ -32,7 +32,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
       const asked = parseGroupIds(request.body, wireLimits.idsPerRead);
-      const signal = closedSignal(request);
+      const signal = closedSignal(request, reply);
       await slots.take(signal);
       try {
         reply.hijack();

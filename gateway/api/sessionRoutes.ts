@@ -129,7 +129,7 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
       const port: IntakePort = { slabs, admit: (records) => vault.admit(device, records) };
       const declared = request.headers["content-length"];
       const length = declared === undefined ? undefined : Number(declared);
-      const intake = new RecordIntake(port, length, closedSignal(request));
+      const intake = new RecordIntake(port, length, closedSignal(request, reply));
       try {
         await takeBody(request.raw, intake);
         return await reply.type(octetStream).send(encodeRecordsAnswer(await intake.finish()));

@@ -108,10 +108,10 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       },
       logLevel: "warn",
     },
-    async (request): Promise<EventsAnswer> => {
+    async (request, reply): Promise<EventsAnswer> => {
       const account = principalOf(request).account.id;
       const { since } = request.query;
-      const waiting = gateway.changes.wait(account, wireLimits.eventsWaitMs, closedSignal(request));
+      const waiting = gateway.changes.wait(account, wireLimits.eventsWaitMs, closedSignal(request, reply));
       let next = await gateway.changeNumber(account);
       if (next === since) {
         await waiting;

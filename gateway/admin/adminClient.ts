@@ -1,0 +1,138 @@
+// Speaks to a running gateway over the admin socket in its data directory.
+
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { errorOf } from "../../ingest/client/exchange.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { KeysDocument } from "../../vault/keys/keysDocument.ts";
+import type {
+  AccountRow,
+  AdminDeviceRow,
+  AdminOperations,
+  GatewayStatus,
+  NewAccount,
+  NewPassword,
+  NewVault,
+  UnlockRequest,
+  VaultRow,
+} from "./operations.ts";
+
+/** The admin socket of a data directory. */
+export function adminSocketPath(dataDir: string): string {
+  return join(dataDir, "admin.sock");
+}
+
+const answerBytesMax = 64 * 2 ** 20;
+
+export class AdminClient implements AdminOperations {
+  readonly #socketPath: string;
+
+  constructor(dataDir: string) {
+    this.#socketPath = adminSocketPath(dataDir);
+  }
+
+  /** Whether a gateway answers at the socket. */
+  async isRunning(): Promise<boolean> {
+    try {
+      await this.#ask("GET", "/alive");
+      return true;
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === ErrorCode.gatewayUnreachable) return false;
+      throw error;
+    }
+  }
+
+  async #ask<T>(method: string, path: string, json?: unknown): Promise<T> {
+    const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
+    const { status, bytes } = await new Promise<{ status: number; bytes: Buffer }>((resolve, reject) => {
+      const request = httpRequest({
+        socketPath: this.#socketPath,
+        method,
+        path,
+        headers:
+          body === undefined ? {} : { "content-type": "application/json", "content-length": body.length },
+      });
+      request.once("error", reject);
+      request.once("response", (response) => {
+        readAnswer(response).then((bytes) => resolve({ status: response.statusCode ?? 0, bytes }), reject);
+      });
+      request.end(body);
+    }).catch((error: unknown) => {
+      if (error instanceof HoldfastError) throw error;
+      throw new HoldfastError(ErrorCode.gatewayUnreachable, `no gateway answers at ${this.#socketPath}`, {
+        next: "Start it with `holdfast gateway run --data DIR`.",
+        cause: error,
+      });
+    });
+    if (status >= 400) throw errorOf(status, bytes);
+    return (bytes.length === 0 ? undefined : JSON.parse(bytes.toString("utf8"))) as T;
+  }
+
+  status(): Promise<GatewayStatus> {
+    return this.#ask("GET", "/status");
+  }
+
+  accounts(): Promise<AccountRow[]> {
+    return this.#ask("GET", "/accounts");
+  }
+
+  addAccount(request: NewAccount): Promise<{ id: string; vault: string }> {
+    return this.#ask("POST", "/accounts", request);
+  }
+
+  async setDisabled(account: string, disabled: boolean): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/disabled`, { disabled });
+  }
+
+  keysDocuments(account: string): Promise<KeysDocument[]> {
+    return this.#ask("GET", `/accounts/${encodeURIComponent(account)}/keys`);
+  }
+
+  async changePassword(account: string, request: NewPassword): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/password`, request);
+  }
+
+  devices(account?: string): Promise<AdminDeviceRow[]> {
+    return this.#ask("GET", `/devices${query(account)}`);
+  }
+
+  async revokeDevice(account: string, device: string): Promise<void> {
+    await this.#ask(
+      "DELETE",
+      `/accounts/${encodeURIComponent(account)}/devices/${encodeURIComponent(device)}`,
+    );
+  }
+
+  vaults(account?: string): Promise<VaultRow[]> {
+    return this.#ask("GET", `/vaults${query(account)}`);
+  }
+
+  createVault(account: string, request: NewVault): Promise<{ vault: string }> {
+    return this.#ask("POST", `/accounts/${encodeURIComponent(account)}/vaults`, request);
+  }
+
+  async unlock(vault: string, request: UnlockRequest): Promise<void> {
+    await this.#ask("PUT", `/vaults/${vault}/unlocked`, request);
+  }
+
+  async lock(vault: string): Promise<boolean> {
+    const answer = await this.#ask<{ wasUnlocked: boolean }>("DELETE", `/vaults/${vault}/unlocked`);
+    return answer.wasUnlocked;
+  }
+}
+
+function query(account: string | undefined): string {
+  return account === undefined ? "" : `?account=${encodeURIComponent(account)}`;
+}
+
+async function readAnswer(response: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > answerBytesMax)
+      throw new HoldfastError(ErrorCode.protocol, "the answer on the admin socket is too long");
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,33 @@
+// Administration of a data directory, whether or not its gateway runs.
+
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import { Administration } from "../administration.ts";
+import { Gateway, type GatewayOptions } from "../gateway.ts";
+import { AdminClient } from "./adminClient.ts";
+import type { AdminOperations } from "./operations.ts";
+
+export type OpenedAdmin = {
+  readonly operations: AdminOperations;
+  /** True when a running gateway answers; keys that are unlocked then outlive this command. */
+  readonly running: boolean;
+  close(): Promise<void>;
+};
+
+/**
+ * Speaks to the running gateway of a data directory, or opens the directory in this process.
+ * @throws HoldfastError as Gateway.open
+ */
+export async function openAdmin(dataDir: string, options: GatewayOptions): Promise<OpenedAdmin> {
+  const client = new AdminClient(dataDir);
+  const running = (): OpenedAdmin => ({ operations: client, running: true, close: async () => {} });
+  if (await client.isRunning()) return running();
+  let gateway: Gateway;
+  try {
+    gateway = await Gateway.open(dataDir, options);
+  } catch (error) {
+    // A gateway that is just starting has the lock before it has the socket.
+    if (isHoldfastError(error, ErrorCode.dataDirLocked) && (await client.isRunning())) return running();
+    throw error;
+  }
+  return { operations: new Administration(gateway), running: false, close: () => gateway.close() };
+}

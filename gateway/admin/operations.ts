@@ -1,0 +1,125 @@
+// What can be done to a gateway on its own machine: by the object in this process (administration.ts) or by one that
+// runs, over its admin socket (adminClient.ts). The command line does not care which.
+
+import type { KeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { StoredKdf } from "../catalog/accounts.ts";
+
+/** A new vault as its owner's client made it. */
+export type NewVault = {
+  /** vault.json. */
+  readonly vaultDocument: unknown;
+  /** keys/00000001.json. */
+  readonly keysDocument: unknown;
+  /** 32 bytes, base64. */
+  readonly metadataKey: string;
+};
+
+export type NewAccount = NewVault & {
+  readonly name: string;
+  readonly kdf: StoredKdf;
+  /** 24 bytes, base64. */
+  readonly l: string;
+  /** X25519, base64. */
+  readonly recoveryPublic: string;
+};
+
+/** A changed password: the new L, and every vault's keys document in its next generation. */
+export type NewPassword = {
+  readonly kdf: StoredKdf;
+  readonly l: string;
+  readonly keysDocuments: readonly unknown[];
+};
+
+/** A vault's secrets as JSON (hex), for unlocking. */
+export type UnlockRequest = {
+  readonly s: string;
+  /** By epoch in decimal. */
+  readonly epochs: Readonly<Record<string, string>>;
+  readonly currentEpoch: number;
+  /** Until it is locked when not given. */
+  readonly forSeconds?: number;
+};
+
+export type AccountRow = {
+  readonly id: string;
+  readonly name: string;
+  readonly kdf: StoredKdf;
+  readonly recoveryPublic: string;
+  readonly disabled: boolean;
+  readonly created: string;
+  readonly vaults: readonly { readonly id: string; readonly name: string }[];
+  /** Devices that are not revoked. */
+  readonly devices: number;
+};
+
+export type VaultRow = {
+  readonly id: string;
+  readonly account: string;
+  readonly name: string;
+  readonly created: string;
+  readonly unlocked: boolean;
+  /** Seconds until it locks itself. */
+  readonly unlockedForSeconds: number | null;
+};
+
+export type AdminDeviceRow = {
+  readonly id: string;
+  readonly account: string;
+  readonly name: string;
+  readonly group: number;
+  readonly vault: string;
+  readonly isolated: boolean;
+  readonly revoked: boolean;
+  readonly enrolled: string;
+};
+
+export type GatewayStatus = {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly fingerprint: string;
+  /** Address of the HTTPS listener; null when no gateway runs. */
+  readonly url: string | null;
+  readonly pid: number | null;
+  readonly accounts: number;
+  readonly devices: number;
+  readonly freeBytes: number;
+  readonly vaults: readonly {
+    readonly id: string;
+    readonly account: string;
+    readonly name: string;
+    readonly unlocked: boolean;
+    readonly chunks: number;
+    readonly snapshots: number;
+    readonly packs: number;
+    readonly packBytes: number;
+  }[];
+};
+
+export interface AdminOperations {
+  status(): Promise<GatewayStatus>;
+  accounts(): Promise<AccountRow[]>;
+  /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */
+  addAccount(request: NewAccount): Promise<{ id: string; vault: string }>;
+  /** @throws HoldfastError not-found */
+  setDisabled(account: string, disabled: boolean): Promise<void>;
+  /** Newest keys document of each vault of an account. @throws HoldfastError not-found */
+  keysDocuments(account: string): Promise<KeysDocument[]>;
+  /**
+   * Sets a new password: after a change by its owner, or with the recovery key. Every vault's document must come along.
+   * @throws HoldfastError not-found, usage, kdf-weak, sequence-conflict
+   */
+  changePassword(account: string, request: NewPassword): Promise<void>;
+  /** Devices of one account, or of all. @throws HoldfastError not-found */
+  devices(account?: string): Promise<AdminDeviceRow[]>;
+  /** Ends a device's token and takes its wraps out of the keys documents. `device`: name or id. @throws HoldfastError not-found */
+  revokeDevice(account: string, device: string): Promise<void>;
+  /** Vaults of one account, or of all. @throws HoldfastError not-found */
+  vaults(account?: string): Promise<VaultRow[]>;
+  /** @throws HoldfastError not-found, exists, corrupt, disk-full */
+  createVault(account: string, request: NewVault): Promise<{ vault: string }>;
+  /** Takes a vault's secrets into memory. @throws HoldfastError not-found, corrupt, key-wrong */
+  unlock(vault: string, request: UnlockRequest): Promise<void>;
+  /** Forgets a vault's keys. Answers whether it was unlocked. @throws HoldfastError not-found */
+  lock(vault: string): Promise<boolean>;
+}

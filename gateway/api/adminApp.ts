@@ -1,0 +1,159 @@
+// The admin socket: AdminOperations as HTTP over a unix socket that only the gateway's own user can open.
+
+import { chmod, rm } from "node:fs/promises";
+import fastify, { type FastifyInstance } from "fastify";
+import { adminSocketPath } from "../admin/adminClient.ts";
+import type {
+  AdminOperations,
+  NewAccount,
+  NewPassword,
+  NewVault,
+  UnlockRequest,
+} from "../admin/operations.ts";
+import type { Gateway } from "../gateway.ts";
+import { answerErrors } from "./errorAnswer.ts";
+import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+
+const text = { type: "string", minLength: 1, maxLength: 200 } as const;
+const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
+const newVault = { vaultDocument: document, keysDocument: document, metadataKey: base64(32) };
+const hexKey = { type: "string", pattern: "^[0-9a-f]{64}$" } as const;
+const accountParams = object({ account: text });
+const vaultParams = object({ vault: shortId });
+const accountQuery = object({ account: text }, ["account"]);
+
+type ByAccount = { Params: { account: string } };
+type ByVault = { Params: { vault: string } };
+
+/** Documents with wraps for thousands of devices are a few MiB. */
+const bodyLimit = 16 * 2 ** 20;
+
+/** Builds the app without listening. */
+export function buildAdminApp(gateway: Gateway, operations: AdminOperations): FastifyInstance {
+  const app = fastify({
+    // Bodies hold L and, for unlock, secrets: nothing of a request is logged.
+    logger: false,
+    bodyLimit,
+    forceCloseConnections: true,
+    ajv: { customOptions: { removeAdditional: false } },
+  });
+  answerErrors(app);
+
+  app.get("/alive", async () => ({ ok: true }));
+  app.get("/status", async () => await operations.status());
+  app.get("/accounts", async () => await operations.accounts());
+  app.post<{ Body: NewAccount }>(
+    "/accounts",
+    { schema: { body: object({ name: text, kdf, l: base64(24), recoveryPublic: base64(32), ...newVault }) } },
+    async (request, reply) => {
+      const answer = await operations.addAccount(request.body);
+      gateway.logger.info({ account: request.body.name }, "account added");
+      void reply.status(201);
+      return answer;
+    },
+  );
+  app.put<ByAccount & { Body: { disabled: boolean } }>(
+    "/accounts/:account/disabled",
+    { schema: { params: accountParams, body: object({ disabled: flag }) } },
+    async (request) => {
+      await operations.setDisabled(request.params.account, request.body.disabled);
+      gateway.logger.info(
+        { account: request.params.account, disabled: request.body.disabled },
+        "account changed",
+      );
+      return {};
+    },
+  );
+  app.get<ByAccount>(
+    "/accounts/:account/keys",
+    { schema: { params: accountParams } },
+    async (request) => await operations.keysDocuments(request.params.account),
+  );
+  app.put<ByAccount & { Body: NewPassword }>(
+    "/accounts/:account/password",
+    {
+      schema: { params: accountParams, body: object({ kdf, l: base64(24), keysDocuments: array(document) }) },
+    },
+    async (request) => {
+      await operations.changePassword(request.params.account, request.body);
+      gateway.logger.info({ account: request.params.account }, "password changed");
+      return {};
+    },
+  );
+  app.get<{ Querystring: { account?: string } }>(
+    "/devices",
+    { schema: { querystring: accountQuery } },
+    async (request) => await operations.devices(request.query.account),
+  );
+  app.delete<{ Params: { account: string; device: string } }>(
+    "/accounts/:account/devices/:device",
+    { schema: { params: object({ account: text, device: text }) } },
+    async (request) => {
+      await operations.revokeDevice(request.params.account, request.params.device);
+      gateway.logger.info(request.params, "device revoked");
+      return {};
+    },
+  );
+  app.get<{ Querystring: { account?: string } }>(
+    "/vaults",
+    { schema: { querystring: accountQuery } },
+    async (request) => await operations.vaults(request.query.account),
+  );
+  app.post<ByAccount & { Body: NewVault }>(
+    "/accounts/:account/vaults",
+    { schema: { params: accountParams, body: object(newVault) } },
+    async (request, reply) => {
+      const answer = await operations.createVault(request.params.account, request.body);
+      gateway.logger.info({ account: request.params.account, ...answer }, "vault created");
+      void reply.status(201);
+      return answer;
+    },
+  );
+  app.put<ByVault & { Body: UnlockRequest }>(
+    "/vaults/:vault/unlocked",
+    {
+      schema: {
+        params: vaultParams,
+        body: object(
+          {
+            s: hexKey,
+            epochs: {
+              type: "object",
+              maxProperties: 4096,
+              propertyNames: { pattern: "^[1-9][0-9]{0,9}$" },
+              additionalProperties: hexKey,
+            },
+            currentEpoch: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
+            forSeconds: { type: "integer", minimum: 1, maximum: 10 * 366 * 86_400 },
+          },
+          ["forSeconds"],
+        ),
+      },
+    },
+    async (request) => {
+      await operations.unlock(request.params.vault, request.body);
+      gateway.logger.info(
+        { vault: request.params.vault, forSeconds: request.body.forSeconds },
+        "vault unlocked",
+      );
+      return {};
+    },
+  );
+  app.delete<ByVault>("/vaults/:vault/unlocked", { schema: { params: vaultParams } }, async (request) => {
+    const wasUnlocked = await operations.lock(request.params.vault);
+    gateway.logger.info({ vault: request.params.vault }, "vault locked");
+    return { wasUnlocked };
+  });
+  return app;
+}
+
+/** Listens on the admin socket. The caller holds the data directory's lock, so a socket that is there is a dead one. */
+export async function listenAdmin(gateway: Gateway, operations: AdminOperations): Promise<FastifyInstance> {
+  const path = adminSocketPath(gateway.dataDir.path);
+  await rm(path, { force: true });
+  const app = buildAdminApp(gateway, operations);
+  // The data directory is closed to others already (mode 0700); the socket's own mode is the second lock.
+  await app.listen({ path });
+  await chmod(path, 0o600);
+  return app;
+}

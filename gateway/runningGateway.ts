@@ -1,0 +1,69 @@
+// A gateway with its listeners: what `gateway run` starts and stops.
+
+import { rm } from "node:fs/promises";
+import type { FastifyInstance } from "fastify";
+import { adminSocketPath } from "./admin/adminClient.ts";
+import { Administration } from "./administration.ts";
+import { listenAdmin } from "./api/adminApp.ts";
+import { type Listening, listen } from "./api/server.ts";
+import { Gateway, type GatewayOptions } from "./gateway.ts";
+
+export class RunningGateway {
+  readonly gateway: Gateway;
+  readonly administration: Administration;
+  readonly #api: Listening;
+  readonly #admin: FastifyInstance;
+
+  private constructor(
+    gateway: Gateway,
+    administration: Administration,
+    api: Listening,
+    admin: FastifyInstance,
+  ) {
+    this.gateway = gateway;
+    this.administration = administration;
+    this.#api = api;
+    this.#admin = admin;
+  }
+
+  /**
+   * Opens a data directory and listens. `address`: HOST:PORT instead of that of the settings.
+   * @throws HoldfastError as Gateway.open; the system's error when the address is taken
+   */
+  static async start(path: string, options: GatewayOptions, address?: string): Promise<RunningGateway> {
+    const gateway = await Gateway.open(path, options);
+    let api: Listening | undefined;
+    try {
+      api = await listen(gateway, address);
+      const { url } = api;
+      const administration = new Administration(gateway, () => url);
+      return new RunningGateway(gateway, administration, api, await listenAdmin(gateway, administration));
+    } catch (error) {
+      await api?.app.close();
+      await gateway.close();
+      throw error;
+    }
+  }
+
+  /** https://HOST:PORT */
+  get url(): string {
+    return this.#api.url;
+  }
+
+  get port(): number {
+    return this.#api.port;
+  }
+
+  /** SHA256:HEX of the TLS public key. */
+  get fingerprint(): string {
+    return this.gateway.dataDir.fingerprint;
+  }
+
+  /** Ends connections, finishes what is being stored, and gives the directory free. */
+  async stop(): Promise<void> {
+    await this.#admin.close();
+    await this.#api.app.close();
+    await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
+    await this.gateway.close();
+  }
+}
