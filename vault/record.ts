@@ -9,7 +9,7 @@ import { ErrorCode, HoldfastError } from "./errors.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
 import { limits } from "./limits.ts";
 import { Compression, formatVersion, Magic, RecordFlag, RecordType, Width } from "./magic.ts";
-import { compressionLevelDefault, compressPayload, decompressPayload } from "./seal/compress.ts";
+import { compressionLevelDefault, compressPayload, decompressPayload, freeNow } from "./seal/compress.ts";
 import { openBody, sealedLengthOf, sealInto } from "./seal/seal.ts";
 
 /** The clear part of a record. Buffers are views of the parsed bytes. */
@@ -178,6 +178,7 @@ export function sealRecord(chunk: RecordToSeal): Buffer {
   else iv.set(chunk.iv);
   record.set(refs, At.afterFixed);
   sealInto(keys.sealKeys(keys.currentEpoch), iv, record, headerLength, plaintext.length, payload);
+  if (payload !== plaintext) freeNow(payload);
   return record;
 }
 

@@ -25,6 +25,7 @@ import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
 import { RecordSender } from "../upload/recordSender.ts";
+import { resending } from "../upload/resend.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { WorkerPool } from "./workerPool.ts";
 
@@ -82,16 +83,17 @@ export class BackupRun {
       { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
       fail,
     );
-    this.#sender = new RecordSender(session, rate);
+    const port = resending(session, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    this.#sender = new RecordSender(port, rate);
     this.#chunks = new ChunkUpload({
-      port: session,
+      port,
       pool: this.#pool,
       sender: this.#sender,
       sample: () => randomInt(readBackOneIn) === 0,
       verify: (id, record) => opens({ keys, group, record, expectedId: id, expectedType: RecordType.data }),
       onError: fail,
     });
-    this.#metadata = new MetadataUpload(session, this.#chunks, fail, rate);
+    this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
     this.#cache = PageCache.open({
       path: context.cachePath,
       vaultId: keys.vaultId,

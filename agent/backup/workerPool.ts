@@ -9,9 +9,9 @@ import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { FileOutcome, FromWorker, Place, SmallFile, ToWorker, WorkerSetup } from "./messages.ts";
 
 const MiB = 1024 * 1024;
-/** Windows per worker and their size: the plaintext memory of a backup is workers x 4 x 8 MiB. */
-const windowsPerWorker = 4;
-const windowBytes = 8 * MiB;
+/** Windows per worker and their size: the plaintext memory of a backup is workers x 3 x 6 MiB. */
+const windowsPerWorker = 3;
+const windowBytes = 6 * MiB;
 /** Reads that wait in a worker beside the one it does: enough that it never idles. */
 const readsQueuedMax = 3;
 

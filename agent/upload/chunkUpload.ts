@@ -17,7 +17,7 @@ import type { UploadPort } from "./port.ts";
 import type { RecordSender } from "./recordSender.ts";
 
 const MiB = 1024 * 1024;
-const sealedBytesMax = 24 * MiB;
+const sealedBytesMax = 16 * MiB;
 const settledIdsMax = 131_072;
 
 export type ChunkUploadOptions = {

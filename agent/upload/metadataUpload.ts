@@ -10,7 +10,7 @@ import type { RateLimit } from "./rateLimit.ts";
 
 const MiB = 1024 * 1024;
 const bodyBytes = 2 * MiB;
-const pendingBytesMax = 24 * MiB;
+const pendingBytesMax = 16 * MiB;
 const settledIdsMax = 131_072;
 
 type Page = {

@@ -3,6 +3,7 @@
 
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { freeNow } from "../../vault/seal/compress.ts";
 import type { UploadPort } from "./port.ts";
 import type { RateLimit } from "./rateLimit.ts";
 
@@ -67,6 +68,7 @@ export class RecordSender {
     try {
       await this.#rate?.take(bytes);
       const answer = await this.#port.records(batch.map((item) => item.record));
+      for (const item of batch) freeNow(item.record);
       this.sentBytes += bytes;
       this.sentRecords += batch.length;
       for (const [index, item] of batch.entries()) {

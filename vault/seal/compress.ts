@@ -45,6 +45,18 @@ function looksCompressible(plaintext: Uint8Array): boolean {
   return zstd(samples, 1).length <= samples.length * probeShareMax;
 }
 
+/**
+ * Gives the memory of a buffer back at once instead of at the next collection, when the buffer is all of that memory. Compressing a
+ * stream of chunks would otherwise pile up some hundred MiB that nobody uses. The buffer is empty afterwards.
+ */
+export function freeNow(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  // Small buffers share a pool with others.
+  if (buffer instanceof ArrayBuffer && bytes.byteOffset === 0 && buffer.byteLength > Buffer.poolSize) {
+    buffer.transfer(0);
+  }
+}
+
 /** The payload of a plaintext: its zstd frame where that is shorter, else the plaintext itself (not copied). */
 export function compressPayload(
   plaintext: Uint8Array,
