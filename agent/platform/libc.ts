@@ -38,7 +38,7 @@ export const lastErrno: () => number = () => koffi.errno();
 
 type Call = (...args: number[]) => number;
 
-/** The calls the Linux platform makes. Every pointer is an address, every 64-bit number must be exact in a double. */
+/** The calls this folder makes. Every pointer is an address, every 64-bit number must be exact in a double. */
 export type Libc = { readonly [Name in keyof typeof signatures]: Call };
 
 // Variadic functions (openat, syscall) are declared with fixed arguments: on x86-64 and arm64 Linux both are
@@ -72,6 +72,8 @@ const signatures = {
   getgrgid_r: ["int", "uint", "uintptr_t", "uintptr_t", "uint64", "uintptr_t"],
   getpwnam_r: ["int", "uintptr_t", "uintptr_t", "uintptr_t", "uint64", "uintptr_t"],
   getgrnam_r: ["int", "uintptr_t", "uintptr_t", "uintptr_t", "uint64", "uintptr_t"],
+  socketpair: ["int", "int", "int", "int", "uintptr_t"],
+  recvmsg: ["int64", "int", "uintptr_t", "int"],
   syscall: ["int64", "int64", "int64", "uintptr_t", "int64", "uintptr_t", "int64"],
 } as const;
 

@@ -17,6 +17,7 @@ export const Errno = {
   EPERM: constants.errno.EPERM,
   ENOENT: constants.errno.ENOENT,
   ENXIO: constants.errno.ENXIO,
+  EAGAIN: constants.errno.EAGAIN,
   E2BIG: constants.errno.E2BIG,
   EACCES: constants.errno.EACCES,
   EEXIST: constants.errno.EEXIST,

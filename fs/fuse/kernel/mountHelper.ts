@@ -107,6 +107,9 @@ function commandFor(root: boolean, path: string, lazy: boolean): [string, string
   return ["fusermount3", ["-u", ...(lazy ? ["-z"] : []), "--", path]];
 }
 
+/** A helper that takes longer than this hangs, say on a server that is away; it is killed. */
+const helperMsMax = 30_000;
+
 /** Runs a helper to its end; `descriptor` becomes its descriptor 3. */
 function run(command: string, args: readonly string[], descriptor?: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -115,6 +118,8 @@ function run(command: string, args: readonly string[], descriptor?: number): Pro
     env: { ...process.env, LC_ALL: "C", _FUSE_COMMFD: "3" },
     // umount(8) must not stand in the drive that it detaches.
     cwd: "/",
+    timeout: helperMsMax,
+    killSignal: "SIGKILL",
   });
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
