@@ -1,12 +1,14 @@
 // Gets sealed data records in large requests, a few at a time, in the order in which they were asked for.
 
 import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 
 const MiB = 1024 * 1024;
 const requestsAtOnce = 3;
 const idsPerRequest = 128;
 /** Plaintext bytes that one request may bring; sealed they are fewer. */
 const bytesPerRequest = 8 * MiB;
+const triesMax = 3;
 
 type Wish = {
   readonly id: Uint8Array;
@@ -51,6 +53,17 @@ export class RecordFetcher {
     });
   }
 
+  /** An answer that breaks off is asked for again; the source itself has tried to connect more than once. */
+  async #read(ids: readonly Uint8Array[]): Promise<readonly RecordResult[]> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#source.read(this.#vaultId, this.#group, ids, this.#signal);
+      } catch (error) {
+        if (!isHoldfastError(error, ErrorCode.gatewayUnreachable) || tries === triesMax) throw error;
+      }
+    }
+  }
+
   async #send(): Promise<void> {
     let bytes = 0;
     let count = 0;
@@ -65,7 +78,7 @@ export class RecordFetcher {
     this.#schedule();
     try {
       const ids = batch.map(({ id }) => id);
-      const results = await this.#source.read(this.#vaultId, this.#group, ids, this.#signal);
+      const results = await this.#read(ids);
       for (const [index, wish] of batch.entries()) {
         const result = results[index] ?? { state: "missing" };
         if (result.state === "record") {

@@ -166,7 +166,7 @@ export class RestoreRun {
   /** Walks depth first in the order of names, which is the order in which small files share chunks. */
   async #walk(page: Buffer, root: RestoreFolder): Promise<void> {
     const { signal } = this.#stop;
-    const levels: Level[] = [{ folder: root, rows: this.#tree.entries(page, signal) }];
+    const levels: Level[] = [{ folder: root, rows: this.#tree.entries(page, signal, true) }];
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       signal.throwIfAborted();
       const { folder } = level;
@@ -209,7 +209,7 @@ export class RestoreRun {
       return undefined;
     }
     folder.open += 1;
-    return { folder: made, rows: this.#tree.entries(Buffer.from(child.id), this.#stop.signal) };
+    return { folder: made, rows: this.#tree.entries(Buffer.from(child.id), this.#stop.signal, true) };
   }
 
   /** Whether a directory below the target is at or below a path that was backed up. */

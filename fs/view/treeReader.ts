@@ -9,6 +9,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { type ChunkRef, type EntryDraft, EntryKind } from "../../vault/tree/entry.ts";
+import { emptyRowStat } from "../../vault/tree/entryReader.ts";
 import { BranchPage, LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
 import { parseXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
@@ -92,9 +93,17 @@ export class TreeReader {
     this.opener.prefetch(ids, RecordType.directory);
   }
 
-  /** All entries of a directory in order of name. */
-  async *entries(directory: Uint8Array, signal?: AbortSignal): AsyncGenerator<TreeEntry, void, void> {
+  /**
+   * All entries of a directory in order of name. With `descending` the caller will go into its subdirectories: their pages are
+   * asked for together.
+   */
+  async *entries(
+    directory: Uint8Array,
+    signal?: AbortSignal,
+    descending = false,
+  ): AsyncGenerator<TreeEntry, void, void> {
     for await (const { page, from } of this.leaves(directory, 0, signal)) {
+      if (descending) this.opener.prefetch(childPages(page), RecordType.directory);
       for (let row = from; row < page.rowCount; row++) yield page.draft(row);
     }
   }
@@ -163,6 +172,17 @@ function rowsBelow(page: Page): number {
   for (let row = 0; row < page.rowCount; row++) rows += page.child(row).rows;
   return rows;
 }
+
+/** Root pages of the subdirectories in a leaf page. */
+function* childPages(page: LeafPage): Generator<Buffer, void, void> {
+  for (let row = 0; row < page.rowCount; row++) {
+    if (page.statAt(row, scratch).kind !== EntryKind.directory) continue;
+    const { child } = page.entry(row);
+    if (child !== undefined) yield page.ref(child.ordinal).id;
+  }
+}
+
+const scratch = emptyRowStat();
 
 /** The page in an opened record; parsed once as long as the cache keeps the record. */
 function parsed(record: OpenedRecord): Page {
