@@ -1,6 +1,6 @@
 // Routes of upload sessions: start, have, records, commit, end.
 
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type IntakePort, RecordIntake } from "../../ingest/session/recordIntake.ts";
 import type { SlabPool } from "../../ingest/session/slabPool.ts";
 import { idCount } from "../../ingest/wire/idList.ts";
@@ -122,13 +122,12 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
     },
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      const length = declaredBody(request, reply);
       const running = bodies.get(device.id) ?? 0;
       if (running >= bodiesPerDevice)
         throw new HoldfastError(ErrorCode.busy, "this device uploads enough at a time");
       bodies.set(device.id, running + 1);
       const port: IntakePort = { slabs, admit: (records) => vault.admit(device, records) };
-      const declared = request.headers["content-length"];
-      const length = declared === undefined ? undefined : Number(declared);
       const intake = new RecordIntake(port, length, closedSignal(request, reply));
       try {
         await takeBody(request.raw, intake);
@@ -142,5 +141,19 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
         else bodies.set(device.id, left);
       }
     },
+  );
+}
+
+/** The Content-Length, if there is one. @throws HoldfastError limit-exceeded; then the connection ends with the answer */
+function declaredBody(request: FastifyRequest, reply: FastifyReply): number | undefined {
+  const declared = request.headers["content-length"];
+  if (declared === undefined) return undefined;
+  const length = Number(declared);
+  if (length <= wireLimits.recordsBytes) return length;
+  // Nobody reads such a body to its end only to throw it away.
+  void reply.header("connection", "close");
+  throw new HoldfastError(
+    ErrorCode.limitExceeded,
+    `a body of ${length} bytes is declared, at most ${wireLimits.recordsBytes}`,
   );
 }

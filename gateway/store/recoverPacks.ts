@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { PackKind, Width } from "../../vault/magic.ts";
 import { parsePackHeader } from "../../vault/pack/packHeader.ts";
@@ -64,12 +65,13 @@ type Scan = {
 
 /**
  * Scans all open packs, admits what is in them, cuts torn ends and finishes renames.
- * @throws HoldfastError io-error, disk-full
+ * @throws HoldfastError io-error, disk-full; data-dir-invalid when the index of a vault with packs is gone
  */
 export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> {
   const { directory, packs } = port;
   await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
-  for (const name of readdirSync(openFolder(directory))) await settleName(name, port);
+  refuseLostIndex(port);
+  await settleNames(port);
   const missing: number[] = [];
   const scans: Scan[] = [];
   for (const pack of packs.openPacks()) {
@@ -98,33 +100,51 @@ export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> 
   return { resumed, full, ...counts, missing };
 }
 
-/** Makes a file in open/ agree with the pack table: finishes a rename, or takes in a pack that the table does not know. */
-async function settleName(name: string, port: RecoveryPort): Promise<void> {
+/** Makes the names in open/ agree with the pack table: finishes renames, takes in packs that the table does not know. */
+async function settleNames(port: RecoveryPort): Promise<void> {
   const { directory, packs } = port;
-  const path = join(openFolder(directory), name);
-  const ordinal = openPackOrdinal(name);
-  if (ordinal === undefined) {
-    port.report("unknown-file", { path });
-    return;
+  const folder = openFolder(directory);
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const ordinal = openPackOrdinal(name);
+    if (ordinal === undefined) {
+      if (!adoptedName.test(name)) port.report("unknown-file", { path });
+      continue;
+    }
+    const row = packs.get(ordinal);
+    if (row?.state === "open") continue;
+    if (row?.name !== undefined) await moveToName(path, row.name, directory);
+    // The index is younger than the pack. Aside first, so that no new number meets an old file's name.
+    else await rename(path, join(folder, `adopt-${ordinal}.pack`));
   }
-  const row = packs.get(ordinal);
-  if (row?.state === "open") return;
-  if (row?.name !== undefined) {
-    await moveToName(path, row.name, directory);
-    return;
+  for (const name of readdirSync(folder).filter((each) => adoptedName.test(each))) {
+    const path = join(folder, name);
+    const header = readPackHeader(path);
+    if (header === undefined) {
+      port.report("unknown-file", { path });
+      continue;
+    }
+    const ordinal = packs.create(header.kind === PackKind.data ? "data" : "meta", header.nonce);
+    await rename(path, openPackPath(directory, ordinal));
+    port.report("pack-adopted", { path, ordinal });
   }
-  // The index is younger than the pack (it was rebuilt or lost): the pack gets a number of this index.
-  const header = readPackHeader(path);
-  if (header === undefined) {
-    await rm(path);
-    return;
-  }
-  let adopted: number;
-  do adopted = packs.create(header.kind === PackKind.data ? "data" : "meta", header.nonce);
-  while (existsSync(openPackPath(directory, adopted)));
-  await rename(path, openPackPath(directory, adopted));
-  await syncDirectory(openFolder(directory));
-  port.report("pack-adopted", { from: ordinal, to: adopted });
+  await syncDirectory(folder);
+}
+
+const adoptedName = /^adopt-[0-9]+\.pack$/;
+
+/**
+ * An empty pack table beside closed packs: the index was lost. Going on would take every reference for missing and cut
+ * what was acknowledged.
+ */
+function refuseLostIndex({ directory, packs }: RecoveryPort): void {
+  const folder = join(directory, "packs");
+  if (!packs.all().next().done || !existsSync(folder)) return;
+  if (!readdirSync(folder).some((ab) => readdirSync(join(folder, ab)).length > 0)) return;
+  throw new HoldfastError(ErrorCode.dataDirInvalid, `${directory} has packs, but its index is empty`, {
+    next: "Rebuild the index from the packs with `holdfast gateway rebuild-index --data DIR`.",
+    detail: { path: directory },
+  });
 }
 
 function readPackHeader(path: string): ReturnType<typeof parsePackHeader> | undefined {
