@@ -1,17 +1,16 @@
 // Everything that lives for one attempt at a backup, wired together: walk, readers, upload, commit.
 //
 // Invariant: the commit comes after the metadata drained, and metadata drains only after the data it names was
-// acknowledged. The first failure of any part rejects `failed`, which every wait of the run races with.
+// acknowledged. The first failure of any part goes to `failure`, which guards every wait and every call of the run: after it
+// nothing is asked, sent or committed.
 
 import { randomInt } from "node:crypto";
-import { hostname } from "node:os";
-import { fromHex, toHex } from "../../vault/bytes.ts";
+import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { RecordType, Width } from "../../vault/magic.ts";
-import { pathToText } from "../../vault/pathText.ts";
+import { RecordType } from "../../vault/magic.ts";
 import { openRecord, sealRecord } from "../../vault/record.ts";
-import { encodeSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
+import type { SnapshotBody } from "../../vault/snapshot.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, readSweepState, type SweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
@@ -25,8 +24,11 @@ import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
 import { RecordSender } from "../upload/recordSender.ts";
-import { resending } from "../upload/resend.ts";
+import { resending, whileRunning } from "../upload/resend.ts";
+import { Failure } from "./failure.ts";
+import { previousPages } from "./previousPages.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
+import { encodeRunSnapshot } from "./runSnapshot.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
@@ -43,7 +45,7 @@ export class BackupRun {
   readonly #context: BackupContext;
   readonly #previous: PreviousSnapshot | undefined;
   readonly #startedMs: number;
-  readonly #failed = Promise.withResolvers<never>();
+  readonly #failure = new Failure();
   readonly #pool: WorkerPool;
   readonly #sender: RecordSender;
   readonly #chunks: ChunkUpload;
@@ -66,24 +68,31 @@ export class BackupRun {
     this.#startedMs = context.nowMs();
     const { session, keys } = context;
     const { group } = session;
-    const fail = (error: unknown): void => this.#failed.reject(error);
-    this.#failed.promise.catch(() => undefined); // whoever waits for it sees it
+    const failure = this.#failure;
+    const fail = (error: unknown): void => failure.fail(error);
     this.#onAbort = () =>
       fail(
         new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
           next: "Run it again: it goes on where it stopped.",
         }),
       );
+    if (context.signal.aborted) this.#onAbort();
     context.signal.addEventListener("abort", this.#onAbort);
-    const rate =
-      request.limitUploadBytesPerSecond === undefined
-        ? undefined
-        : new RateLimit(request.limitUploadBytesPerSecond, () => performance.now());
+    const sleep = (ms: number): Promise<void> => failure.sleep(ms);
+    const limit = request.limitUploadBytesPerSecond;
+    const rate = limit === undefined ? undefined : new RateLimit(limit, () => performance.now(), sleep);
+    // Before the workers start: what fails here leaves nothing running.
+    this.#cache = PageCache.open({
+      path: context.cachePath,
+      vaultId: keys.vaultId,
+      group,
+      idKey: keys.idKey(group),
+    });
     this.#pool = new WorkerPool(
       { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
       fail,
     );
-    const port = resending(session, (ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    const port = resending(whileRunning(session, failure), sleep);
     this.#sender = new RecordSender(port, rate);
     this.#chunks = new ChunkUpload({
       port,
@@ -94,33 +103,26 @@ export class BackupRun {
       onError: fail,
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
-    this.#cache = PageCache.open({
-      path: context.cachePath,
-      vaultId: keys.vaultId,
-      group,
-      idKey: keys.idKey(group),
-    });
     this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
     this.#walker = this.#makeWalker(filter, previous);
   }
 
   async backup(): Promise<BackupOutcome> {
-    const { context, failed } = { context: this.#context, failed: this.#failed.promise };
-    context.signal.throwIfAborted();
+    const failure = this.#failure;
+    failure.check();
     const timer = setInterval(() => this.#report(), progressMs);
     try {
       if (this.#previous !== undefined) await this.#prefetch(this.#previous);
       const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
-      await Promise.race([this.#metadata.drained(), failed]);
-      await Promise.race([this.#chunks.drained(), failed]);
-      context.signal.throwIfAborted();
+      await failure.guard(this.#metadata.drained());
+      await failure.guard(this.#chunks.drained());
+      failure.check();
       const outcome = await this.#commit(root.id);
-      await this.#sweepBundles(root.id);
-      this.#cache.finish(true);
+      await this.#leaveHints(root.id);
       this.#report();
       return outcome;
     } catch (error) {
-      this.#cache.finish(false);
+      this.#keepPages();
       throw error;
     } finally {
       clearInterval(timer);
@@ -129,9 +131,20 @@ export class BackupRun {
 
   async close(): Promise<void> {
     this.#context.signal.removeEventListener("abort", this.#onAbort);
-    this.#cache.close();
+    // Whatever still waits for an answer must not go on.
+    this.#failure.fail(new HoldfastError(ErrorCode.cancelled, "the backup is over"));
     await this.#pool.close();
     this.#walker.close();
+    this.#cache.close();
+  }
+
+  /** Pages that a failed run made are worth having; that they cannot be written is not what it failed with. */
+  #keepPages(): void {
+    try {
+      this.#cache.finish(false);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+    }
   }
 
   async #prefetch(previous: PreviousSnapshot): Promise<void> {
@@ -141,27 +154,8 @@ export class BackupRun {
 
   #previousTree(previous: PreviousSnapshot): PreviousTree {
     const { session, keys } = this.#context;
-    return new PreviousTree(this.#cache, {
-      fetch: async (ids) => {
-        const records = await session.read(ids);
-        return records.map((record, index) => {
-          if (record === undefined) {
-            throw new HoldfastError(
-              ErrorCode.chunkMissing,
-              "a page of the previous snapshot is not at the gateway",
-            );
-          }
-          const expectedId = ids[index] as Buffer;
-          return openRecord({
-            keys,
-            group: previous.group,
-            record,
-            expectedId,
-            expectedType: RecordType.directory,
-          });
-        });
-      },
-    });
+    const { group } = previous;
+    return new PreviousTree(this.#cache, previousPages({ keys, group, read: (ids) => session.read(ids) }));
   }
 
   #makeWalker(filter: Filter, previous: PreviousSnapshot | undefined): Walker {
@@ -171,7 +165,7 @@ export class BackupRun {
       pool: this.#pool,
       splitTable,
       offer: (id, place) => this.#chunks.offer(id, place),
-      onError: (error) => this.#failed.reject(error),
+      onError: (error) => this.#failure.fail(error),
       emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
     });
     // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
@@ -199,9 +193,9 @@ export class BackupRun {
         this.#warnings += 1;
         this.#context.warn(path, what);
       },
-      breathe: () => Promise.race([this.#metadata.room(), this.#failed.promise]),
+      breathe: () => this.#failure.guard(this.#metadata.room()),
       hasRoom: () => this.#metadata.hasRoom,
-      failed: this.#failed.promise,
+      failure: this.#failure,
       backlog: new Backlog(),
     });
   }
@@ -222,34 +216,20 @@ export class BackupRun {
     const { session, keys, device, agentVersion } = this.#context;
     const { counts } = this.#walker;
     const sequence = session.sequence + 1;
-    const { bytes } = encodeSnapshot({
-      keys,
-      header: {
-        flags: { incomplete: false },
-        group: session.group,
-        deviceId: fromHex(device.id, Width.deviceId),
-        itemId: fromHex(session.itemId, Width.itemId),
-        sequence,
-        previous: session.head === null ? Buffer.alloc(Width.id) : fromHex(session.head, Width.id),
-        root,
-      },
-      body: {
-        time: new Date(this.#startedMs).toISOString(),
-        device: device.name,
-        item: this.#request.item,
-        host: hostname(),
-        paths: this.#request.paths.map(({ path }) => pathToText(path)),
-        files: counts.files,
-        dirs: counts.dirs,
-        others: counts.others,
-        bytes: counts.bytes,
+    const { snapshot, received } = await session.commit(
+      encodeRunSnapshot({
+        session,
+        keys,
+        device,
+        agentVersion,
+        request: this.#request,
+        startedMs: this.#startedMs,
         warnings: this.#warnings,
-        agent: agentVersion,
-        chunker: this.#request.chunker,
-        features: { read: [] },
-      },
-    });
-    const { snapshot, received } = await session.commit(bytes);
+        sequence,
+        counts,
+        root,
+      }),
+    );
     return {
       snapshot,
       received,
@@ -264,8 +244,8 @@ export class BackupRun {
     };
   }
 
-  /** The snapshot is committed; a hint for the next run that cannot be made or written must not fail this one. */
-  async #sweepBundles(root: Buffer): Promise<void> {
+  /** The snapshot is committed: a hint for the next run that cannot be made or written must not fail this one. */
+  async #leaveHints(root: Buffer): Promise<void> {
     const { bytes, bytesRead } = this.#walker.counts;
     const fetch = (): Promise<never> =>
       Promise.reject(new HoldfastError(ErrorCode.chunkMissing, "a page is not in the local cache"));
@@ -278,8 +258,13 @@ export class BackupRun {
         treeBytes: bytes,
         bytesRead: this.#previous === undefined ? 0 : bytesRead,
       });
+      this.#cache.finish(true);
     } catch (error) {
-      this.#context.warn(Buffer.alloc(0), `bundles were not looked through: ${String(error)}`);
+      const { message } = error as Error;
+      this.#context.warn(
+        Buffer.alloc(0),
+        `the snapshot is complete, but the next run may be slower: ${message}`,
+      );
     }
   }
 

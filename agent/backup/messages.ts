@@ -25,7 +25,7 @@ export type Place = {
   readonly length: number;
 };
 
-export type SmallFile = {
+export type FileToOpen = {
   /** Descriptor of the open directory; the main thread keeps it open until the task is done. */
   readonly directory: number;
   readonly path: Uint8Array;
@@ -38,11 +38,10 @@ export type SmallFile = {
 };
 
 export type ToWorker =
-  | { readonly kind: "readBundle"; readonly task: number; readonly files: readonly SmallFile[] }
-  | { readonly kind: "readFile"; readonly task: number; readonly file: SmallFile; readonly sparse: boolean }
+  | { readonly kind: "readBundle"; readonly task: number; readonly files: readonly FileToOpen[] }
+  | { readonly kind: "readFile"; readonly task: number; readonly file: FileToOpen }
   | { readonly kind: "seal"; readonly ticket: number; readonly id: Uint8Array; readonly place: Place }
-  | { readonly kind: "release"; readonly window: number }
-  | { readonly kind: "cancel"; readonly task: number };
+  | { readonly kind: "release"; readonly window: number };
 
 /** How one file fared. `row` is its attribute row where that differs from the walk's. */
 export type FileOutcome = {
@@ -51,11 +50,15 @@ export type FileOutcome = {
   readonly changed: string | undefined;
   readonly row: Uint8Array | undefined;
   readonly xattrs: readonly Xattr[];
+  /** Why the extended attributes are left out. */
+  readonly xattrsFailed: string | undefined;
   readonly size: number;
   readonly fileHash: Uint8Array | undefined;
   /** Bundles: offset in the bundle; -1: not in it (empty, failed, or same content as before). */
   readonly offset: number;
   readonly sameContent: boolean;
+  /** Bundles: when it was opened it had become too large for its bundle, so it must be read by itself. */
+  readonly outgrown: boolean;
 };
 
 export type FromWorker =

@@ -11,25 +11,19 @@ import { RecordType } from "../../vault/magic.ts";
 import { type Handle, SELF, type Segment } from "../platform/port.ts";
 import { CHANGE_MARK_WORDS, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
-import type { SmallFile } from "./messages.ts";
-import { failedOutcome, type ReadContext, rowIfChanged } from "./readSmall.ts";
+import type { FileToOpen } from "./messages.ts";
+import { failedOutcome, type ReadContext, rowIfChanged, xattrsOf } from "./readSmall.ts";
 
 const noRefs = new Uint8Array(0);
 const table = new StatTable(2);
 const segmentsAtOnce = 1024;
 
 /** Reads the file, posting holes and chunks in file order and the outcome last. Yields between windows. */
-export function* readLargeFile(
-  context: ReadContext,
-  task: number,
-  file: SmallFile,
-  sparse: boolean,
-  isCancelled: () => boolean,
-): Generator<void> {
+export function* readLargeFile(context: ReadContext, task: number, file: FileToOpen): Generator<void> {
   let handle: Handle | undefined;
   try {
     handle = context.platform.openFile({ fd: file.directory, path: asBuffer(file.path) }, file.name);
-    yield* readOpened(context, task, file, handle, sparse, isCancelled);
+    yield* readOpened(context, task, file, handle);
   } catch (error) {
     context.post({ kind: "file", task, outcome: failedOutcome(describeSystemError(error)) });
   } finally {
@@ -37,22 +31,15 @@ export function* readLargeFile(
   }
 }
 
-function* readOpened(
-  context: ReadContext,
-  task: number,
-  file: SmallFile,
-  handle: Handle,
-  sparse: boolean,
-  isCancelled: () => boolean,
-): Generator<void> {
+function* readOpened(context: ReadContext, task: number, file: FileToOpen, handle: Handle): Generator<void> {
   const { platform, post } = context;
   platform.stat(handle, SELF, table, 0);
   const row = rowIfChanged(table, 0, file.mark);
   const expected = table.size(0);
-  // Other tasks use the table while this one waits for a window, so the mark is its own.
+  const sparse = table.allocatedBytes(0) < expected;
   const mark = new Uint32Array(CHANGE_MARK_WORDS);
   table.copyChangeMark(0, mark, 0);
-  const xattrs = platform.xattrs(handle, SELF);
+  const xattrs = xattrsOf(platform, handle);
   const hasher = new FileHasher(context.fileHashKey);
   const reader = new RunReader(context, task, handle, hasher);
   let position = 0;
@@ -63,17 +50,14 @@ function* readOpened(
   };
   for (const segment of segments(context, handle, expected, sparse)) {
     addHole(segment.start - position);
-    const end = yield* reader.run(segment.start, segment.end, isCancelled);
+    const end = yield* reader.run(segment.start, segment.end);
     position = end;
     if (end < segment.end) break;
   }
   platform.stat(handle, SELF, table, 1);
-  const shrunk = table.size(1) < expected;
-  let size = position;
-  if (position < expected && !shrunk && !reader.ended) {
-    addHole(expected - position);
-    size = expected;
-  }
+  // The hole at the end, as long as it still is.
+  const size = reader.ended ? position : Math.max(position, Math.min(expected, table.size(1)));
+  addHole(size - position);
   const changed = size !== expected || !table.sameChangeMark(1, mark, 0);
   post({
     kind: "file",
@@ -82,11 +66,12 @@ function* readOpened(
       failed: undefined,
       changed: changed ? "changed while it was read; kept as it was read" : undefined,
       row,
-      xattrs,
+      ...xattrs,
       size,
       fileHash: size === 0 ? undefined : hasher.digest(),
       offset: -1,
       sameContent: false,
+      outgrown: false,
     },
   });
 }
@@ -123,11 +108,11 @@ class RunReader {
   }
 
   /** Reads [start, end); returns where it really ended. */
-  *run(start: number, end: number, isCancelled: () => boolean): Generator<void, number> {
+  *run(start: number, end: number): Generator<void, number> {
     const { windows } = this.#context;
     let position = start; // the next chunk begins here
     let carry: Buffer = Buffer.alloc(0); // read but not yet cut
-    while (position < end && !isCancelled()) {
+    while (position < end) {
       const wanted = Math.min(limits.chunkBytesMax, end - position);
       while (!windows.reserve(wanted)) {
         carry = Buffer.from(carry); // the window it lies in may be used again meanwhile

@@ -6,10 +6,10 @@ import { chunkId } from "../../vault/chunkId.ts";
 import { hashSmallFile } from "../../vault/fileHash.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { type Platform, SELF } from "../platform/port.ts";
+import { type Handle, type Platform, SELF } from "../platform/port.ts";
 import { CHANGE_MARK_WORDS, STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
-import type { FileOutcome, FromWorker, SmallFile } from "./messages.ts";
+import type { FileOutcome, FileToOpen, FromWorker } from "./messages.ts";
 import type { Windows } from "./windows.ts";
 
 export type ReadContext = {
@@ -27,17 +27,28 @@ const table = new StatTable(2);
 const mark = new Uint32Array(CHANGE_MARK_WORDS);
 
 /** An outcome without content. */
-export function failedOutcome(reason: string): FileOutcome {
+export function failedOutcome(reason: string | undefined): FileOutcome {
   return {
     failed: reason,
     changed: undefined,
     row: undefined,
     xattrs: [],
+    xattrsFailed: undefined,
     size: 0,
     fileHash: undefined,
     offset: -1,
     sameContent: false,
+    outgrown: false,
   };
+}
+
+/** The extended attributes of an open file, or why there are none: what a file holds is worth more than they are. */
+export function xattrsOf(platform: Platform, handle: Handle): Pick<FileOutcome, "xattrs" | "xattrsFailed"> {
+  try {
+    return { xattrs: platform.xattrs(handle, SELF), xattrsFailed: undefined };
+  } catch (error) {
+    return { xattrs: [], xattrsFailed: describeSystemError(error) };
+  }
 }
 
 /** The attribute row `row` of `table`, copied, unless it agrees with the walk's mark. */
@@ -50,13 +61,17 @@ export function rowIfChanged(rows: StatTable, row: number, walked: Uint32Array):
 export function* readBundle(
   context: ReadContext,
   task: number,
-  files: readonly SmallFile[],
+  files: readonly FileToOpen[],
 ): Generator<void> {
   const { windows } = context;
   // Room for what the walk saw, and for one file that has grown up to the largest that may still be bundled.
-  const room = files.reduce((sum, file) => sum + file.size, limits.bundledFileBytesMax + 1);
-  while (!windows.reserve(Math.min(room, limits.plainBytesMax))) yield;
-  const rest = windows.rest();
+  const room = Math.min(
+    files.reduce((sum, file) => sum + file.size, limits.bundledFileBytesMax + 1),
+    limits.plainBytesMax,
+  );
+  while (!windows.reserve(room)) yield;
+  // Never more: a bundle is one chunk, and files that all have grown would fill the window.
+  const rest = windows.rest().subarray(0, room);
   let used = 0;
   const outcomes: FileOutcome[] = [];
   for (const file of files) {
@@ -72,7 +87,7 @@ export function* readBundle(
   context.post({ kind: "bundle", task, id, place: windows.take(used), outcomes });
 }
 
-function readOne(context: ReadContext, file: SmallFile, room: Buffer, offset: number): FileOutcome {
+function readOne(context: ReadContext, file: FileToOpen, room: Buffer, offset: number): FileOutcome {
   try {
     const first = readAttempt(context, file, room, offset);
     return first.changed === undefined ? first : readAttempt(context, file, room, offset);
@@ -81,12 +96,15 @@ function readOne(context: ReadContext, file: SmallFile, room: Buffer, offset: nu
   }
 }
 
-function readAttempt(context: ReadContext, file: SmallFile, room: Buffer, offset: number): FileOutcome {
+function readAttempt(context: ReadContext, file: FileToOpen, room: Buffer, offset: number): FileOutcome {
   const { platform } = context;
   const handle = platform.openFile({ fd: file.directory, path: asBuffer(file.path) }, file.name);
   try {
     platform.stat(handle, SELF, table, 0);
     const expected = table.size(0);
+    if (expected > Math.min(room.length, limits.bundledFileBytesMax)) {
+      return { ...failedOutcome(undefined), outgrown: true };
+    }
     // One byte more than expected tells a file that grows; it may not take the room of its neighbours.
     const most = Math.min(room.length, Math.max(expected, file.size) + 1, limits.bundledFileBytesMax + 1);
     let size = 0;
@@ -109,11 +127,12 @@ function readAttempt(context: ReadContext, file: SmallFile, room: Buffer, offset
       failed: undefined,
       changed: changed ? "changed while it was read; kept as it was read" : undefined,
       row: rowIfChanged(table, 0, file.mark),
-      xattrs: platform.xattrs(handle, SELF),
+      ...xattrsOf(platform, handle),
       size,
       fileHash,
       offset: size === 0 || sameContent ? -1 : offset,
       sameContent,
+      outgrown: false,
     };
   } finally {
     platform.close(handle);

@@ -34,8 +34,7 @@ const context: ReadContext = {
 
 const seals: Seal[] = [];
 const reads: Read[] = [];
-const cancelled = new Set<number>();
-let active: { readonly task: number; readonly steps: Generator<void> } | undefined;
+let active: Generator<void> | undefined;
 let seen = 0;
 
 /** Takes in every message that is waiting. */
@@ -46,7 +45,6 @@ function drain(): void {
     const message = received.message;
     if (message.kind === "seal") seals.push(message);
     else if (message.kind === "release") windows.release(message.window);
-    else if (message.kind === "cancel") cancelled.add(message.task);
     else reads.push(message);
   }
 }
@@ -69,12 +67,10 @@ function seal(request: Seal): void {
   port.postMessage({ kind: "sealed", ticket: request.ticket, record: own }, [own.buffer as ArrayBuffer]);
 }
 
-function start(read: Read): { task: number; steps: Generator<void> } {
-  const steps =
-    read.kind === "readBundle"
-      ? readBundle(context, read.task, read.files)
-      : readLargeFile(context, read.task, read.file, read.sparse, () => cancelled.has(read.task));
-  return { task: read.task, steps };
+function start(read: Read): Generator<void> {
+  return read.kind === "readBundle"
+    ? readBundle(context, read.task, read.files)
+    : readLargeFile(context, read.task, read.file);
 }
 
 /** One unit of work; false when there is nothing to do, or nothing that can be done before a message comes. */
@@ -89,8 +85,7 @@ function work(): boolean {
     if (read === undefined) return false;
     active = start(read);
   }
-  if (active.steps.next().done === true) {
-    cancelled.delete(active.task);
+  if (active.next().done === true) {
     active = undefined;
     return true;
   }

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
-import type { FileOutcome, FromWorker, Place, SmallFile, ToWorker, WorkerSetup } from "./messages.ts";
+import type { FileOutcome, FileToOpen, FromWorker, Place, ToWorker, WorkerSetup } from "./messages.ts";
 
 const MiB = 1024 * 1024;
 /** Windows per worker and their size: the plaintext memory of a backup is workers x 3 x 6 MiB. */
@@ -114,7 +114,7 @@ export class WorkerPool {
   }
 
   /** Reads the files of one bundle. The place, if any, must be sealed or released. */
-  readBundle(files: readonly SmallFile[]): Promise<BundleResult> {
+  readBundle(files: readonly FileToOpen[]): Promise<BundleResult> {
     return new Promise((resolve) => {
       const thread = this.#leastRead();
       const task = this.#next++;
@@ -125,13 +125,13 @@ export class WorkerPool {
   }
 
   /** Reads one large file; every place handed to `parts.chunk` must be sealed or released. */
-  readFile(file: SmallFile, sparse: boolean, parts: FileParts): Promise<FileOutcome> {
+  readFile(file: FileToOpen, parts: FileParts): Promise<FileOutcome> {
     return new Promise((resolve) => {
       const thread = this.#leastRead();
       const task = this.#next++;
       thread.reads += 1;
       this.#pending.set(task, { kind: "file", thread, parts, resolve });
-      this.#send(thread, { kind: "readFile", task, file, sparse });
+      this.#send(thread, { kind: "readFile", task, file });
     });
   }
 
@@ -147,7 +147,7 @@ export class WorkerPool {
     });
   }
 
-  /** The plaintext at a place that was not yet released. */
+  /** Gives back a place whose chunk is not needed. */
   release(place: Place): void {
     const thread = this.#threads[place.worker] as Thread;
     this.#send(thread, { kind: "release", window: place.window });

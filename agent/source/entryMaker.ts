@@ -107,6 +107,7 @@ export class EntryMaker {
       return;
     }
     if (outcome.changed !== undefined && first) this.#options.warn(path(), outcome.changed);
+    if (outcome.xattrsFailed !== undefined && first) this.#warnOfXattrs(path(), outcome.xattrsFailed);
     if (first) {
       this.#counts.filesRead += 1;
       this.#counts.bytesRead += outcome.size;
@@ -128,10 +129,13 @@ export class EntryMaker {
   #redraft(base: EntryDraft, bytes: Uint8Array): EntryDraft {
     const table = this.#scratch;
     table.rows.set(bytes.subarray(0, STAT_ROW_BYTES), 0);
-    const draft = draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, {
+    return draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, {
       form: "none",
     });
-    return draft;
+  }
+
+  #warnOfXattrs(path: Buffer, reason: string): void {
+    this.#options.warn(path, `extended attributes cannot be read: ${reason}`);
   }
 
   /** Adds a link, FIFO, socket or device. */
@@ -143,28 +147,32 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     kind: EntryKind,
   ): void {
-    this.#counts.others += 1;
     const { platform, warn, rescan } = this.#options;
     if (old !== undefined && !rescan) {
       const stat = old.page.statAt(old.row, this.#old);
       if (stat.kind === kind && sameInode(table, row, stat)) {
+        this.#counts.others += 1;
         at.build.add(old);
         return;
       }
     }
     const name = Buffer.from(nameView);
     const path = joinPath(at.path, name);
-    const base = this.draft(at, at.directory.handle, name, name, path, table, row, kind);
+    let target: Buffer | undefined;
     try {
-      if (kind === EntryKind.symlink)
-        at.build.add({ ...base, target: platform.readLink(at.directory.handle, name) });
-      else if (kind === EntryKind.characterDevice || kind === EntryKind.blockDevice) {
-        at.build.add({ ...base, major: table.deviceMajor(row), minor: table.deviceMinor(row) });
-      } else at.build.add(base);
+      if (kind === EntryKind.symlink) target = platform.readLink(at.directory.handle, name);
     } catch (error) {
-      this.#counts.others -= 1;
       warn(path, describeSystemError(error));
+      return;
     }
+    this.#counts.others += 1;
+    const base = this.draft(at, at.directory.handle, name, name, path, table, row, kind);
+    const isDevice = kind === EntryKind.characterDevice || kind === EntryKind.blockDevice;
+    at.build.add({
+      ...base,
+      ...(target === undefined ? {} : { target }),
+      ...(isDevice ? { major: table.deviceMajor(row), minor: table.deviceMinor(row) } : {}),
+    });
   }
 
   /** An entry without what only its kind has; `handle` and `handleName` name the object for its attributes. */
@@ -178,12 +186,12 @@ export class EntryMaker {
     row: number,
     kind: EntryKind,
   ): EntryDraft {
-    const { platform, warn } = this.#options;
+    const { platform } = this.#options;
     let list: readonly Xattr[] = [];
     try {
       list = platform.xattrs(handle ?? at.directory.handle, handle === undefined ? name : handleName);
     } catch (error) {
-      warn(path, `extended attributes cannot be read: ${describeSystemError(error)}`);
+      this.#warnOfXattrs(path, describeSystemError(error));
     }
     const device = this.#devices.of(table.device(row));
     return draftOf(

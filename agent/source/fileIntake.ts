@@ -8,7 +8,7 @@ import { BundlePlanner, isBundled } from "../../vault/chunk/bundle.ts";
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
-import type { FileOutcome, Place, SmallFile } from "../backup/messages.ts";
+import type { FileOutcome, FileToOpen, Place } from "../backup/messages.ts";
 import type { BundleResult, WorkerPool } from "../backup/workerPool.ts";
 import { CHANGE_MARK_WORDS, type StatTable } from "../platform/statTable.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
@@ -78,7 +78,7 @@ export class FileIntake {
     file.directory.share();
     const sparse = file.allocatedBytes < file.size;
     if (!isBundled(file.size) || sparse) {
-      this.#readLarge(file, sparse, done);
+      this.#readAlone(file, done);
       return;
     }
     if (this.#planner.add(file) === "startNew" || this.#tooManyDirectories(file)) this.flush();
@@ -101,7 +101,7 @@ export class FileIntake {
     this.#bundle = [];
     this.#bundleDirectories.clear();
     this.#options.pool
-      .readBundle(bundle.map(({ file }) => smallFile(file)))
+      .readBundle(bundle.map(({ file }) => fileToOpen(file)))
       .then((result) => this.#finishBundle(bundle, result))
       .catch(this.#options.onError);
   }
@@ -117,12 +117,16 @@ export class FileIntake {
     if (id !== undefined && place !== undefined) this.#options.offer(id, place);
     for (const [index, { file, resolve }] of bundle.entries()) {
       const outcome = result.outcomes[index] as FileOutcome;
+      if (outcome.outgrown) {
+        this.#readAlone(file, resolve);
+        continue;
+      }
       resolve({ outcome, content: bundledContent(file, outcome, id, place?.length ?? 0) });
       file.directory.release();
     }
   }
 
-  #readLarge(file: FileToRead, sparse: boolean, done: (read: FileRead) => void): void {
+  #readAlone(file: FileToRead, done: (read: FileRead) => void): void {
     const writer = new ExtentsWriter(this.#options.emitExtents);
     const parts = {
       hole: (length: number) => writer.add({ length, hole: true }),
@@ -133,7 +137,7 @@ export class FileIntake {
       },
     };
     this.#options.pool
-      .readFile(smallFile(file), sparse, parts)
+      .readFile(fileToOpen(file), parts)
       .then((outcome) => {
         const written = outcome.failed === undefined && outcome.size > 0 ? writer.finish() : undefined;
         done({ outcome, content: written });
@@ -143,7 +147,7 @@ export class FileIntake {
   }
 }
 
-function smallFile(file: FileToRead): SmallFile {
+function fileToOpen(file: FileToRead): FileToOpen {
   return {
     directory: file.directory.handle.fd,
     path: file.directory.handle.path,

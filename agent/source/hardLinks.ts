@@ -1,5 +1,7 @@
 // Files with several names are read once per run: the first name that the walk meets reads, the others wait for it.
-// Entries go when the last name was seen, so memory holds only groups that are still incomplete.
+//
+// Entries go when the last name was seen. Groups that have names outside the backup never are complete, so the oldest of
+// those that were read go when there are many: their next name is read again, which costs time and nothing else.
 
 import type { FileRead } from "./fileIntake.ts";
 
@@ -9,17 +11,33 @@ type Group = {
   waiting: ((read: FileRead) => void)[];
 };
 
+const readGroupsMax = 65_536;
+
 export class HardLinks {
   readonly #groups = new Map<string, Group>();
+  /** Keys of the groups whose content is known, oldest first. */
+  readonly #read = new Set<string>();
+  readonly #readMax: number;
+
+  constructor(readMax = readGroupsMax) {
+    this.#readMax = readMax;
+  }
+
+  /** Groups that are kept. */
+  get size(): number {
+    return this.#groups.size;
+  }
 
   /** Joins a group that was started; false when this name is the first. `done` may be called at once. */
   join(key: string, done: (read: FileRead) => void): boolean {
     const group = this.#groups.get(key);
     if (group === undefined) return false;
     group.left -= 1;
-    if (group.read !== undefined) done(group.read);
-    else group.waiting.push(done);
-    this.#forget(key, group);
+    if (group.read === undefined) group.waiting.push(done);
+    else {
+      if (group.left <= 0) this.#forget(key);
+      done(group.read);
+    }
     return true;
   }
 
@@ -28,16 +46,25 @@ export class HardLinks {
     this.#groups.set(key, { left: linkCount - 1, read: undefined, waiting: [] });
   }
 
-  /** The content is known. */
+  /** The outcome is known. Of a failure only those hear that wait already: the next name tries by itself. */
   settle(key: string, read: FileRead): void {
     const group = this.#groups.get(key);
     if (group === undefined) return;
-    group.read = read;
+    if (group.left <= 0 || read.outcome.failed !== undefined) this.#forget(key);
+    else this.#keep(key, group, read);
     for (const done of group.waiting.splice(0)) done(read);
-    this.#forget(key, group);
   }
 
-  #forget(key: string, group: Group): void {
-    if (group.left <= 0 && group.read !== undefined) this.#groups.delete(key);
+  #keep(key: string, group: Group, read: FileRead): void {
+    group.read = read;
+    this.#read.add(key);
+    if (this.#read.size <= this.#readMax) return;
+    const oldest = this.#read.values().next().value;
+    if (oldest !== undefined) this.#forget(oldest);
+  }
+
+  #forget(key: string): void {
+    this.#groups.delete(key);
+    this.#read.delete(key);
   }
 }

@@ -4,7 +4,8 @@
 //  - Nothing in it is believed: every page is checked against its keyed id when it is read, so a stale, truncated,
 //    overwritten or foreign file costs time and never correctness. That is also why it is a plain file and not a
 //    memory-mapped database, which damaged bytes could crash.
-//  - The in-memory index takes 16 bytes a page, whatever the names.
+//  - The in-memory index takes some 30 bytes a page, whatever the names.
+//  - A file that cannot be read is an empty cache; one that cannot be written is an error, before anything is committed.
 // Layout: "HFpc0001" | vault id (16) | u32 group, then entries: u32 length of what follows | id (32) | u32 refs | refs | plaintext.
 
 import {
@@ -18,8 +19,10 @@ import {
   writeSync,
 } from "node:fs";
 import { chunkId } from "../../vault/chunkId.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
+import { OffsetTable } from "./offsetTable.ts";
 
 export type CachedPage = { readonly plaintext: Buffer; readonly refs: Buffer };
 
@@ -35,6 +38,8 @@ const headerBytes = 8 + 16 + 4;
 const entryHeaderBytes = 4 + 32 + 4;
 const entryBytesMax = 32 + 4 + limits.refsPerRecordMax * 32 + limits.pageBytesMax;
 const writeBytes = 1024 * 1024;
+/** What is read at first of an entry; most are shorter. */
+const firstReadBytes = 24 * 1024;
 /** The file is written anew when less than half of it belongs to the newest snapshot and it is worth it. */
 const garbageBytesMin = 1024 * 1024;
 
@@ -43,9 +48,10 @@ export class PageCache {
   #fd: number;
   #index = new OffsetTable(1024);
   #end: number;
-  /** Offsets of the entries that this run read or wrote. */
-  readonly #live = new Map<number, number>();
-  #pending: Buffer[] = [];
+  /** Bytes of the entries that this run read or wrote: those that are marked in the index. */
+  #liveBytes = 0;
+  /** Entries that are not yet in the file, in its order, by the offset that they will have. */
+  readonly #pending = new Map<number, Buffer>();
   #pendingBytes = 0;
   readonly #scratch = Buffer.allocUnsafe(4 + entryBytesMax);
 
@@ -55,25 +61,41 @@ export class PageCache {
     this.#end = headerBytes;
   }
 
-  /** Opens or makes the cache; a file that is not one of this vault and group is started anew. */
+  /**
+   * Opens or makes the cache; a file that is not one of this vault and group is started anew.
+   * @throws HoldfastError disk-full, io-error
+   */
   static open(options: PageCacheOptions): PageCache {
-    const fd = openSync(options.path, "a+", 0o600);
-    closeSync(fd);
-    const cache = new PageCache(options, openSync(options.path, "r+"));
-    cache.#scan();
-    return cache;
+    return writing(options.path, () => {
+      closeSync(openSync(options.path, "a+", 0o600));
+      const fd = openSync(options.path, "r+");
+      try {
+        const cache = new PageCache(options, fd);
+        cache.#scan();
+        return cache;
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
+    });
   }
 
   /** The page, or undefined where the cache has no right copy of it. */
   get(id: Buffer): CachedPage | undefined {
-    for (const offset of this.#index.candidates(id)) {
-      const page = this.#read(offset, id);
-      if (page !== undefined) return page;
+    for (const slot of this.#index.slots(id)) {
+      const entry = this.#entryAt(this.#index.offset(slot));
+      const page = entry === undefined ? undefined : this.#check(entry, id);
+      if (entry === undefined || page === undefined) continue;
+      if (this.#index.mark(slot)) this.#liveBytes += entry.length;
+      return page;
     }
     return undefined;
   }
 
-  /** Adds a page that get did not find. */
+  /**
+   * Adds a page that get did not find.
+   * @throws HoldfastError disk-full, io-error
+   */
   put(id: Buffer, page: CachedPage): void {
     if (page.refs.length > limits.refsPerRecordMax * 32 || page.plaintext.length > limits.pageBytesMax)
       return;
@@ -83,25 +105,27 @@ export class PageCache {
     header.writeUInt32LE(page.refs.length / 32, 36);
     const entry = Buffer.concat([header, page.refs, page.plaintext]);
     const offset = this.#end + this.#pendingBytes;
-    this.#index.add(id, offset);
-    this.#live.set(offset, entry.length);
-    this.#pending.push(entry);
+    this.#index.mark(this.#index.add(id, offset));
+    this.#liveBytes += entry.length;
+    this.#pending.set(offset, entry);
     this.#pendingBytes += entry.length;
     if (this.#pendingBytes >= writeBytes) this.#flush();
   }
 
-  /** Writes what is pending. With `compact`, also drops what this run did not use where that is most of the file. */
+  /**
+   * Writes what is pending. With `compact`, also drops what this run did not use where that is most of the file.
+   * @throws HoldfastError disk-full, io-error
+   */
   finish(compact: boolean): void {
     this.#flush();
-    if (!compact) return;
-    let liveBytes = 0;
-    for (const length of this.#live.values()) liveBytes += length;
-    if (this.#end - liveBytes < Math.max(garbageBytesMin, liveBytes)) return;
-    this.#rewrite();
+    if (!compact || this.#end - this.#liveBytes < Math.max(garbageBytesMin, this.#liveBytes)) return;
+    writing(this.#options.path, () => this.#rewrite());
   }
 
+  /** Nothing is written afterwards. */
   close(): void {
     closeSync(this.#fd);
+    this.#fd = -1; // so that a late write can never reach another file
   }
 
   #scan(): void {
@@ -111,7 +135,7 @@ export class PageCache {
     const expected = this.#header();
     if (got < headerBytes || !header.equals(expected)) {
       ftruncateSync(this.#fd, 0);
-      writeSync(this.#fd, expected, 0, headerBytes, 0);
+      writeAll(this.#fd, expected, 0);
       return;
     }
     const piece = Buffer.allocUnsafe(writeBytes);
@@ -134,48 +158,41 @@ export class PageCache {
     if (at < size) ftruncateSync(this.#fd, at);
   }
 
-  #read(offset: number, id: Buffer): CachedPage | undefined {
-    if (offset >= this.#end) return this.#readPending(offset, id);
+  /** The bytes of the entry at an offset; undefined where there is no whole one. */
+  #entryAt(offset: number): Buffer | undefined {
+    if (offset >= this.#end) return this.#pending.get(offset);
     const scratch = this.#scratch;
-    const got = readSync(this.#fd, scratch, 0, Math.min(scratch.length, 24 * 1024), offset);
-    if (got < entryHeaderBytes) return undefined;
-    const length = scratch.readUInt32LE(0);
-    if (length < 36 || length > entryBytesMax) return undefined;
-    let filled = got;
-    while (filled < 4 + length) {
-      const more = readSync(this.#fd, scratch, filled, 4 + length - filled, offset + filled);
-      if (more === 0) return undefined;
-      filled += more;
+    try {
+      let filled = readSync(this.#fd, scratch, 0, firstReadBytes, offset);
+      if (filled < entryHeaderBytes) return undefined;
+      const length = 4 + scratch.readUInt32LE(0);
+      if (length < entryHeaderBytes || length > scratch.length) return undefined;
+      while (filled < length) {
+        const more = readSync(this.#fd, scratch, filled, length - filled, offset + filled);
+        if (more === 0) return undefined;
+        filled += more;
+      }
+      return Buffer.from(scratch.subarray(0, length));
+    } catch {
+      return undefined; // a disk that cannot read it any more
     }
-    return this.#check(Buffer.from(scratch.subarray(0, 4 + length)), offset, id);
   }
 
-  #readPending(offset: number, id: Buffer): CachedPage | undefined {
-    let at = this.#end;
-    for (const entry of this.#pending) {
-      if (at === offset) return this.#check(entry, offset, id);
-      at += entry.length;
-    }
-    return undefined;
-  }
-
-  #check(entry: Buffer, offset: number, id: Buffer): CachedPage | undefined {
+  #check(entry: Buffer, id: Buffer): CachedPage | undefined {
     const refBytes = entry.readUInt32LE(36) * 32;
     if (!entry.subarray(4, 36).equals(id) || entryHeaderBytes + refBytes > entry.length) return undefined;
     const refs = entry.subarray(entryHeaderBytes, entryHeaderBytes + refBytes);
     const plaintext = entry.subarray(entryHeaderBytes + refBytes);
     if (!chunkId(this.#options.idKey, RecordType.directory, refs, plaintext).equals(id)) return undefined;
-    this.#live.set(offset, entry.length);
     return { plaintext, refs };
   }
 
   #flush(): void {
     if (this.#pendingBytes === 0) return;
-    const bytes = Buffer.concat(this.#pending);
-    for (let at = 0; at < bytes.length; )
-      at += writeSync(this.#fd, bytes, at, bytes.length - at, this.#end + at);
+    const bytes = Buffer.concat([...this.#pending.values()]);
+    writing(this.#options.path, () => writeAll(this.#fd, bytes, this.#end));
     this.#end += bytes.length;
-    this.#pending = [];
+    this.#pending.clear();
     this.#pendingBytes = 0;
   }
 
@@ -183,22 +200,29 @@ export class PageCache {
     const path = `${this.#options.path}.new`;
     rmSync(path, { force: true });
     const fd = openSync(path, "wx+", 0o600);
-    writeSync(fd, this.#header());
-    const index = new OffsetTable(this.#live.size * 2);
+    const offsets = this.#index.marked();
+    const index = new OffsetTable(offsets.length);
     let end = headerBytes;
-    for (const [offset, length] of [...this.#live].sort((a, b) => a[0] - b[0])) {
-      const entry = Buffer.allocUnsafe(length);
-      if (readSync(this.#fd, entry, 0, length, offset) < length) continue;
-      for (let at = 0; at < length; ) at += writeSync(fd, entry, at, length - at, end + at);
-      index.add(entry.subarray(4, 36), end);
-      end += length;
+    try {
+      writeAll(fd, this.#header(), 0);
+      for (const offset of offsets) {
+        const entry = this.#entryAt(offset);
+        if (entry === undefined) continue;
+        writeAll(fd, entry, end);
+        index.mark(index.add(entry.subarray(4, 36), end));
+        end += entry.length;
+      }
+      renameSync(path, this.#options.path);
+    } catch (error) {
+      closeSync(fd);
+      rmSync(path, { force: true });
+      throw error;
     }
-    renameSync(path, this.#options.path);
     closeSync(this.#fd);
     this.#fd = fd;
     this.#index = index;
     this.#end = end;
-    this.#live.clear();
+    this.#liveBytes = end - headerBytes;
   }
 
   #header(): Buffer {
@@ -210,54 +234,24 @@ export class PageCache {
   }
 }
 
-/** Open-addressing table from the first words of an id to file offsets; 16 bytes a slot, at most 3/4 full. */
-class OffsetTable {
-  #tags: Float64Array;
-  #offsets: Float64Array;
-  #count = 0;
-
-  constructor(expected: number) {
-    const slots = 2 ** Math.ceil(Math.log2(Math.max(1024, expected * 2)));
-    this.#tags = new Float64Array(slots);
-    this.#offsets = new Float64Array(slots);
-  }
-
-  add(id: Uint8Array, offset: number): void {
-    if (this.#count * 4 >= this.#tags.length * 3) this.#grow();
-    this.#insert(tagOf(id), offset);
-  }
-
-  *candidates(id: Uint8Array): Generator<number> {
-    const tag = tagOf(id);
-    const mask = this.#tags.length - 1;
-    for (let slot = tag & mask; this.#offsets[slot] !== 0; slot = (slot + 1) & mask) {
-      if (this.#tags[slot] === tag) yield this.#offsets[slot] as number;
-    }
-  }
-
-  #insert(tag: number, offset: number): void {
-    const mask = this.#tags.length - 1;
-    let slot = tag & mask;
-    while (this.#offsets[slot] !== 0) slot = (slot + 1) & mask;
-    this.#tags[slot] = tag;
-    this.#offsets[slot] = offset; // never 0: a header comes first
-    this.#count += 1;
-  }
-
-  #grow(): void {
-    const tags = this.#tags;
-    const offsets = this.#offsets;
-    this.#tags = new Float64Array(tags.length * 2);
-    this.#offsets = new Float64Array(tags.length * 2);
-    this.#count = 0;
-    for (let slot = 0; slot < tags.length; slot++) {
-      if (offsets[slot] !== 0) this.#insert(tags[slot] as number, offsets[slot] as number);
-    }
-  }
+function writeAll(fd: number, bytes: Buffer, position: number): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
 }
 
-/** 48 bits of the id, whose bytes are uniformly random. */
-function tagOf(id: Uint8Array): number {
-  const view = Buffer.from(id.buffer, id.byteOffset, 6);
-  return view.readUIntLE(0, 6);
+/** Runs what changes the file; says in one line what a failure means. */
+function writing<T>(path: string, change: () => T): T {
+  try {
+    return change();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    const full = code === "ENOSPC" || code === "EDQUOT";
+    throw new HoldfastError(
+      full ? ErrorCode.diskFull : ErrorCode.ioError,
+      full
+        ? `no room for the agent's cache ${path}`
+        : `the agent's cache ${path} cannot be written (${code})`,
+      { next: full ? "Make room and run it again." : "Check the folder, or delete the file.", cause },
+    );
+  }
 }

@@ -11,7 +11,8 @@ export type PageFetcher = {
   fetch(ids: readonly Buffer[]): Promise<CachedPage[]>;
 };
 
-const prefetchIdsMax = 512;
+/** Pages of one request: 2 MiB as a rule, 32 at worst. */
+const prefetchIdsMax = 256;
 
 /** The leaf pages of one directory and the rows that they hold together. */
 export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
@@ -62,42 +63,40 @@ export class PreviousTree {
   }
 
   /**
-   * Fills an empty cache level by level in large requests, so that a lost cache costs a few round trips and not one per
-   * directory. Does nothing when the root page is there.
+   * Fetches the pages below `root` that the cache lacks, in large requests, so that a lost cache costs a few round trips and
+   * not one per directory. Does not look below pages that are there.
    */
   async prefetch(root: Buffer): Promise<void> {
-    if (this.#cache.get(root) !== undefined) return;
-    let level: Buffer[] = [root];
-    while (level.length > 0) {
-      const next: Buffer[] = [];
-      for (let at = 0; at < level.length; at += prefetchIdsMax) {
-        const wanted = level.slice(at, at + prefetchIdsMax).filter((id) => this.#cache.get(id) === undefined);
-        if (wanted.length === 0) continue;
-        for (const [index, page] of (await this.#fetcher.fetch(wanted)).entries()) {
-          this.#cache.put(wanted[index] as Buffer, page);
-          next.push(...childPages(parsePage(page.plaintext, page.refs)));
-        }
+    // Newest first, so that few ids wait however wide and deep the tree is.
+    const wanted: Buffer[] = [root];
+    while (wanted.length > 0) {
+      const ids = wanted.splice(-prefetchIdsMax).filter((id) => this.#cache.get(id) === undefined);
+      if (ids.length === 0) continue;
+      for (const [index, page] of (await this.#fetcher.fetch(ids)).entries()) {
+        this.#cache.put(ids[index] as Buffer, page);
+        wanted.push(...childPages(parsePage(page.plaintext, page.refs)));
       }
-      level = next;
     }
   }
 
   async #loadRemote(id: Buffer): Promise<Page> {
-    const [page] = await this.#fetcher.fetch([id]);
+    await this.prefetch(id);
+    const page = this.#cache.get(id);
     if (page === undefined)
       throw new HoldfastError(ErrorCode.chunkMissing, "a page of the previous snapshot is missing");
-    this.#cache.put(id, page);
     return parsePage(page.plaintext, page.refs);
   }
 }
 
+/** Ids of the pages right below; copies, since a view would keep the whole page in memory. */
 function childPages(page: Page): Buffer[] {
   const children: Buffer[] = [];
   for (let row = 0; row < page.rowCount; row++) {
-    if (page instanceof BranchPage) children.push(page.ref(page.child(row).ordinal).id);
+    if (page instanceof BranchPage) children.push(Buffer.from(page.ref(page.child(row).ordinal).id));
     else {
       const { kind, child } = page.entry(row);
-      if (kind === EntryKind.directory && child !== undefined) children.push(page.ref(child.ordinal).id);
+      if (kind === EntryKind.directory && child !== undefined)
+        children.push(Buffer.from(page.ref(child.ordinal).id));
     }
   }
   return children;

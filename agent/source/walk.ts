@@ -2,6 +2,7 @@
 
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import type { ChunkRef } from "../../vault/tree/entry.ts";
+import type { Failure } from "../backup/failure.ts";
 import type { Platform } from "../platform/port.ts";
 import type { Backlog, DirectoryBuild, PreviousDirectory } from "./directoryBuild.ts";
 import type { FileRead, FileToRead } from "./fileIntake.ts";
@@ -49,8 +50,7 @@ export type WalkOptions = {
   /** Resolves when the buffers behind the walk have room; rejects when the run failed. */
   readonly breathe: () => Promise<void>;
   readonly hasRoom: () => boolean;
-  /** Never resolves; rejects when the run failed. */
-  readonly failed: Promise<never>;
+  readonly failure: Failure;
   readonly backlog: Backlog;
 };
 

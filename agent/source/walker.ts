@@ -46,17 +46,30 @@ export class Walker {
     this.#open.closeAll();
   }
 
-  /** Walks the named paths from `/`. Resolves with the root when every file below it has its content named. */
+  /**
+   * Walks the named paths from `/`. Resolves with the root when every file below it has its content named.
+   * @throws SystemError where `/` cannot be opened, and what the run failed with
+   */
   async walk(top: TopNode): Promise<DirectoryResult> {
-    const { platform, previous, intake } = this.#options;
+    const { platform, previous, intake, filter, failure } = this.#options;
     const handle = platform.openDirectory(separator);
     const directory = this.#open.add(handle);
+    const table = new StatTable(1);
+    platform.stat(handle, SELF, table, 0);
+    const inside = top.target ? filter.top(separator) : undefined;
     const done = Promise.withResolvers<DirectoryResult>();
-    await this.#directory(directory, Buffer.alloc(0), previous?.root, undefined, top, 0, 0, (result) =>
-      done.resolve(result),
+    await this.#directory(
+      directory,
+      Buffer.alloc(0),
+      previous?.root,
+      inside,
+      top,
+      mountOf(table, 0),
+      0,
+      (result) => done.resolve(result),
     );
     intake.flush();
-    return Promise.race([done.promise, this.#options.failed]);
+    return failure.guard(done.promise);
   }
 
   /** Walks one directory; `finished` is called when all of it is resolved, maybe long after this returns. */
@@ -133,12 +146,13 @@ export class Walker {
   /** Lets network and workers have their turn. */
   async #turn(): Promise<void> {
     this.#sinceTurn = 0;
-    const { intake, backlog } = this.#options;
+    const { intake, backlog, failure } = this.#options;
     intake.age();
     await new Promise((resolve) => setImmediate(resolve));
+    failure.check();
     if (!backlog.hasRoom) {
       intake.flush();
-      await Promise.race([backlog.room(), this.#options.failed]);
+      await failure.guard(backlog.room());
     }
     if (!this.#options.hasRoom()) await this.#options.breathe();
   }
@@ -162,24 +176,22 @@ export class Walker {
       return undefined;
     }
     const top = at.top?.children.get(name.toString("latin1"));
+    const isDirectory = kind === EntryKind.directory;
     const verdict =
-      at.filter === undefined ? Verdict.keep : at.filter.test(name, kind === EntryKind.directory);
+      at.filter === undefined ? this.#testTop(at, name, isDirectory, top) : at.filter.test(name, isDirectory);
     if (verdict === Verdict.skip) return undefined;
     if (name.length > limits.nameBytesMax) {
       this.#options.warn(joinPath(at.path, name), "name over 1,024 bytes; left out");
       return undefined;
     }
-    if (kind === EntryKind.directory) return this.#subdirectory(at, name, table, row, old, top, verdict);
+    if (isDirectory) return this.#subdirectory(at, name, table, row, old, top, verdict);
     if (kind === EntryKind.file) {
       this.#entries.file(at, name, table, row, old);
-      return this.#options.intake.hasRoom ? undefined : this.#waitForReaders();
+      const { intake, failure } = this.#options;
+      return intake.hasRoom ? undefined : failure.guard(intake.room());
     }
     this.#entries.other(at, name, table, row, old, kind);
     return undefined;
-  }
-
-  async #waitForReaders(): Promise<void> {
-    await Promise.race([this.#options.intake.room(), this.#options.failed]);
   }
 
   async #subdirectory(
@@ -195,7 +207,7 @@ export class Walker {
     const name = Buffer.from(nameView);
     const path = joinPath(at.path, name);
     if (at.depth + 1 >= limits.directoryDepthMax) return warn(path, "deeper than 4,096 folders; left out");
-    const mount = table.mountId(row) || table.device(row);
+    const mount = mountOf(table, row);
     let handle: Handle | undefined;
     let listed = true;
     try {
@@ -233,7 +245,7 @@ export class Walker {
       if (handle !== undefined) platform.close(handle);
       return this.#emptyDirectory(finished);
     }
-    const inside = top === undefined || top.target ? this.#filterInside(at, name, path, top) : undefined;
+    const inside = top === undefined || top.target ? this.#filterInside(at, name, path) : undefined;
     await this.#directory(this.#open.add(handle), path, oldChild, inside, top, mount, at.depth + 1, finished);
   }
 
@@ -247,17 +259,29 @@ export class Walker {
     ).end();
   }
 
+  /** A named folder is tested by excludes only, a named file as an entry of its folder, and what leads to them by nothing. */
+  #testTop(at: Folder, name: Buffer, isDirectory: boolean, top: TopNode | undefined): Verdict {
+    if (top?.target !== true) return Verdict.keep;
+    const { filter } = this.#options;
+    if (!isDirectory) return filter.top(at.path.length === 0 ? separator : at.path).test(name, false);
+    return filter.excludesTop(joinPath(at.path, name)) ? Verdict.skip : Verdict.keep;
+  }
+
   /** The filter below a folder: a named folder starts its own. */
-  #filterInside(at: Folder, name: Buffer, path: Buffer, top: TopNode | undefined): FolderFilter {
-    if (at.filter === undefined || top !== undefined) return this.#options.filter.top(path);
-    return at.filter.folder(name);
+  #filterInside(at: Folder, name: Buffer, path: Buffer): FolderFilter {
+    return at.filter === undefined ? this.#options.filter.top(path) : at.filter.folder(name);
   }
 
   /** Whether the walk goes into a directory that may be the root of another mounted file system. */
   #entersMount(at: Folder, handle: Handle, mount: number, top: TopNode | undefined): boolean {
+    if (top === undefined && mount === at.mount) return true;
     if (top !== undefined && !top.target) return true; // only on the way to what was named
-    if (mount === at.mount && at.depth > 0) return true;
     if (this.#options.platform.fileSystem(handle).pseudo) return false;
     return !this.#options.oneFileSystem || top !== undefined;
   }
+}
+
+/** What tells one mounted file system from another. */
+function mountOf(table: StatTable, row: number): number {
+  return table.mountId(row) || table.device(row);
 }

@@ -12,6 +12,8 @@ const MiB = 1024 * 1024;
 const bodyBytes = 2 * MiB;
 const pendingBytesMax = 16 * MiB;
 const settledIdsMax = 131_072;
+/** Also bounds what a broken request makes us ask for. */
+const recordsPerRequest = 4096;
 
 type Page = {
   readonly key: string;
@@ -33,6 +35,7 @@ export class MetadataUpload {
   readonly #waiting: (() => void)[] = [];
   #pendingBytes = 0;
   #running: Promise<void> | undefined;
+  #failed: { readonly error: unknown } | undefined;
   readonly #onError: (error: unknown) => void;
 
   constructor(port: UploadPort, chunks: ChunkUpload, onError: (error: unknown) => void, rate?: RateLimit) {
@@ -65,7 +68,7 @@ export class MetadataUpload {
     needed.catch(() => undefined); // awaited when its turn comes
     this.#queue.push({ key, bytes, seal, needed, dependencies });
     this.#pendingBytes += bytes;
-    this.#running ??= this.#run();
+    if (this.#failed === undefined) this.#running ??= this.#run();
     return true;
   }
 
@@ -74,15 +77,17 @@ export class MetadataUpload {
     while (!this.hasRoom) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves when every page added so far is durable. */
+  /** Resolves when every page added so far is durable; rejects with what the first that could not be sent failed with. */
   async drained(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+    if (this.#failed !== undefined) throw this.#failed.error;
   }
 
   async #run(): Promise<void> {
     try {
       while (this.#queue.length > 0) await this.#sendSome();
     } catch (error) {
+      this.#failed = { error };
       this.#onError(error);
     } finally {
       this.#running = undefined;
@@ -94,7 +99,7 @@ export class MetadataUpload {
     const records: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
-    while (bytes < bodyBytes) {
+    while (bytes < bodyBytes && records.length < recordsPerRequest) {
       const page = this.#queue[taken];
       if (page === undefined) break;
       if (await page.needed) {

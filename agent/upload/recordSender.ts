@@ -10,6 +10,8 @@ import type { RateLimit } from "./rateLimit.ts";
 const MiB = 1024 * 1024;
 const bodyBytes = 4 * MiB;
 const requestsAtOnce = 3;
+/** Also bounds what a broken request makes us ask for. */
+const recordsPerRequest = 4096;
 
 type Item = {
   readonly record: Buffer;
@@ -55,7 +57,7 @@ export class RecordSender {
   async #flush(): Promise<void> {
     const batch: Item[] = [];
     let bytes = 0;
-    while (bytes < bodyBytes) {
+    while (bytes < bodyBytes && batch.length < recordsPerRequest) {
       const item = this.#items.shift();
       if (item === undefined) break;
       batch.push(item);

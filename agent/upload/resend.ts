@@ -40,10 +40,25 @@ export function resending(port: UploadPort, pause: (ms: number) => Promise<void>
         }
         const present = await port.have(records.map((record) => record.subarray(idAt, idAt + Width.id)));
         const rest = records.filter((_, index) => !bitAt(present, index));
-        const answer = rest.length === 0 ? { statuses: new Uint8Array(0), missing: [] } : await port.records(rest);
+        const answer =
+          rest.length === 0 ? { statuses: new Uint8Array(0), missing: [] } : await port.records(rest);
         return { statuses: merged(records.length, present, answer.statuses), missing: answer.missing };
       });
     },
+  };
+}
+
+/** The same port for as long as the run has not failed: after that nothing more is asked or sent. */
+export function whileRunning(port: UploadPort, failure: { check(): void }): UploadPort {
+  const checked = async <T>(call: () => Promise<T>): Promise<T> => {
+    failure.check();
+    return call();
+  };
+  return {
+    have: (ids) => checked(() => port.have(ids)),
+    records: (records) => checked(() => port.records(records)),
+    read: (ids) => checked(() => port.read(ids)),
+    suspect: (ids) => checked(() => port.suspect(ids)),
   };
 }
 

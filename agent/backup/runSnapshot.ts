@@ -1,0 +1,53 @@
+// The snapshot object of a finished run.
+
+import { hostname } from "node:os";
+import { fromHex } from "../../vault/bytes.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { Width } from "../../vault/magic.ts";
+import { pathToText } from "../../vault/pathText.ts";
+import { encodeSnapshot } from "../../vault/snapshot.ts";
+import type { WalkCounts } from "../source/walk.ts";
+import type { BackupContext, BackupRequest } from "./request.ts";
+
+export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion"> & {
+  readonly keys: VaultKeys;
+  readonly request: BackupRequest;
+  readonly startedMs: number;
+  readonly warnings: number;
+  readonly sequence: number;
+  readonly counts: Readonly<WalkCounts>;
+  /** Id of the root directory's page. */
+  readonly root: Buffer;
+};
+
+/** The bytes to commit: it follows the session's head. */
+export function encodeRunSnapshot(run: FinishedRun): Buffer {
+  const { session, keys, device, agentVersion, request, counts } = run;
+  return encodeSnapshot({
+    keys,
+    header: {
+      flags: { incomplete: false },
+      group: session.group,
+      deviceId: fromHex(device.id, Width.deviceId),
+      itemId: fromHex(session.itemId, Width.itemId),
+      sequence: run.sequence,
+      previous: session.head === null ? Buffer.alloc(Width.id) : fromHex(session.head, Width.id),
+      root: run.root,
+    },
+    body: {
+      time: new Date(run.startedMs).toISOString(),
+      device: device.name,
+      item: request.item,
+      host: hostname(),
+      paths: request.paths.map(({ path }) => pathToText(path)),
+      files: counts.files,
+      dirs: counts.dirs,
+      others: counts.others,
+      bytes: counts.bytes,
+      warnings: run.warnings,
+      agent: agentVersion,
+      chunker: request.chunker,
+      features: { read: [] },
+    },
+  }).bytes;
+}
