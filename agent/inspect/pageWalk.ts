@@ -1,8 +1,9 @@
 // Visits every page of trees once, many at a time: what `agent check` stands on.
 
+import { isDamage } from "../../fs/view/damage.ts";
 import type { RecordOpener } from "../../fs/view/recordOpener.ts";
 import { equalBytes } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { parseExtentPage } from "../../vault/tree/extentPage.ts";
 import { BranchPage, parsePage } from "../../vault/tree/page.ts";
@@ -54,21 +55,13 @@ export async function walkPages(root: Uint8Array, options: PageWalkOptions): Pro
         if (result.status === "rejected") throw result.reason;
         await visit(page, result.value, options, push);
       } catch (error) {
-        if (!isHoldfastError(error) || !damage.includes(error.code)) throw error;
+        if (!isDamage(error)) throw error;
         options.onBadPage(page.id, page.path, error);
       }
     }
     options.onPages?.(some.length);
   }
 }
-
-const damage: readonly ErrorCode[] = [
-  ErrorCode.chunkMissing,
-  ErrorCode.chunkDamaged,
-  ErrorCode.corrupt,
-  ErrorCode.truncated,
-  ErrorCode.limitExceeded,
-];
 
 async function visit(
   page: Pending,

@@ -7,6 +7,7 @@
 //  - In place (large files that are there already) only ranges that differ are written; a run that stops leaves a mixture, which
 //    the next run completes. That is the price of not needing room for a second copy.
 
+import { openResult } from "../../fs/view/recordOpener.ts";
 import { asBuffer, isZero } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -14,7 +15,6 @@ import { FileHasher } from "../../vault/fileHash.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { openRecord } from "../../vault/record.ts";
 import type { Handle } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { Errno, SystemError } from "../platform/systemError.ts";
@@ -86,7 +86,8 @@ export class LargeFile {
   write(extents: readonly PartExtent[], records: readonly SentRecord[]): void {
     const { platform } = this.#context;
     const chunks = new Map<string, Buffer>();
-    for (const sent of records) chunks.set(asBuffer(sent.id).toString("latin1"), this.#open(sent));
+    for (const sent of records)
+      chunks.set(asBuffer(sent.id).toString("latin1"), openSent(this.#context, sent));
     for (const extent of extents) {
       if (extent.id === undefined) {
         this.#hasher.skipZeros(extent.length);
@@ -103,7 +104,7 @@ export class LargeFile {
   /** Compares the hash, sets the metadata, gives the file its name; returns what could not be set. */
   finish(): string[] {
     const { platform, rights, directories } = this.#context;
-    const { job } = { job: this.#job };
+    const job = this.#job;
     try {
       if (job.hash === undefined || this.#hasher.digest()?.equals(job.hash) !== true) throw wrongHash();
       const problems = applyMetadata(
@@ -136,11 +137,6 @@ export class LargeFile {
     const { platform } = this.#context;
     if (this.#base !== undefined && this.#base !== this.#file) platform.close(this.#base);
     platform.close(this.#file);
-  }
-
-  #open({ id, record }: SentRecord): Buffer {
-    const { keys, group } = this.#context;
-    return openRecord({ keys, group, record, expectedId: id, expectedType: RecordType.data }).plaintext;
   }
 
   /** The base's bytes of a range, good until the next call; undefined where it is shorter. */
@@ -176,6 +172,12 @@ export class LargeFile {
       at += got;
     }
   }
+}
+
+/** The plaintext of a record that was sent along. @throws HoldfastError chunk-damaged */
+export function openSent({ keys, group }: LargeContext, { id, record }: SentRecord): Buffer {
+  const result = { state: "record", record: asBuffer(record) } as const;
+  return openResult({ result, keys, group, id, type: RecordType.data }).plaintext;
 }
 
 function rangeOf(chunks: ReadonlyMap<string, Buffer>, { id, offset, length }: PartExtent): Buffer {

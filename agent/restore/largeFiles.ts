@@ -2,6 +2,7 @@
 // ahead of the worker that writes it.
 
 import type { ContentReader, PlacedExtent } from "../../fs/view/contentReader.ts";
+import { isDamage } from "../../fs/view/damage.ts";
 import type { RecordResult } from "../../fs/view/ports.ts";
 import { openResult } from "../../fs/view/recordOpener.ts";
 import type { TreeEntry } from "../../fs/view/treeReader.ts";
@@ -60,9 +61,13 @@ export class LargeFiles {
       const finished = await pool.ask(place, { kind: "finish", file }, MiB);
       keep = finished.notes.some(({ fatal }) => fatal);
       return finished.notes;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      keep = false;
+      return [{ index: 0, failed: true, fatal: false, code: error.code, message: error.message }];
     } finally {
       // Harmless after a finish that went well: the worker knows the file no more.
-      pool.ask(place, { kind: "abandon", file, keep }, 0).catch(() => undefined);
+      await pool.ask(place, { kind: "abandon", file, keep }, 0).catch(() => undefined);
     }
   }
 

@@ -4,10 +4,11 @@
 // after a failure that ends the run nothing new is started, and what is under way is waited for.
 
 import { ContentReader } from "../../fs/view/contentReader.ts";
+import { isDamage } from "../../fs/view/damage.ts";
 import { createCaches, RecordOpener } from "../../fs/view/recordOpener.ts";
 import { type TreeEntry, TreeReader } from "../../fs/view/treeReader.ts";
 import { equalBytes, toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { pathToText, textToPath } from "../../vault/pathText.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
@@ -243,7 +244,7 @@ export class RestoreRun {
   }
 
   #unreadable(folder: RestoreFolder, error: unknown): void {
-    if (!isHoldfastError(error) || !isDamage(error)) throw error;
+    if (!isDamage(error)) throw error;
     this.#counts.note("error", folder.path, error.code, `not all of this directory: ${error.message}`);
   }
 
@@ -284,19 +285,6 @@ export class RestoreRun {
       detail: { path: shown },
     });
   }
-}
-
-const damageCodes: readonly ErrorCode[] = [
-  ErrorCode.chunkMissing,
-  ErrorCode.chunkDamaged,
-  ErrorCode.corrupt,
-  ErrorCode.truncated,
-  ErrorCode.limitExceeded,
-];
-
-/** Whether an error speaks of one piece of the snapshot and not of the connection or the keys. */
-export function isDamage(error: HoldfastError): boolean {
-  return damageCodes.includes(error.code);
 }
 
 function withoutSlashes(path: Buffer): Buffer {

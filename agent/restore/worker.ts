@@ -3,12 +3,10 @@
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
-import { RecordType } from "../../vault/magic.ts";
-import { openRecord } from "../../vault/record.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
-import { type LargeContext, LargeFile } from "./largeFile.ts";
+import { type LargeContext, LargeFile, openSent } from "./largeFile.ts";
 import type { FromWorker, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { verifyFiles } from "./verifyFiles.ts";
@@ -65,8 +63,7 @@ function write({ jobs: encoded, record: sent }: Extract<ToWorker, { kind: "write
   if (sent === undefined) return { notes: writeSmallFiles(context, jobs, empty) };
   let chunk: Buffer;
   try {
-    const wanted = { record: sent.record, expectedId: sent.id, expectedType: RecordType.data };
-    chunk = openRecord({ keys, group: setup.group, ...wanted }).plaintext;
+    chunk = openSent(context, sent);
   } catch (error) {
     return { notes: jobs.map((_, index) => failure(index, error)) };
   }
