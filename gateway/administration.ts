@@ -7,8 +7,6 @@ import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { type KeysDocument, parseKeysDocument, withoutDevice } from "../vault/keys/keysDocument.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
-import { limits } from "../vault/limits.ts";
-import { parseVaultDocument } from "../vault/vaultDocument.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -20,7 +18,8 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./admin/operations.ts";
-import { type Account, type StoredKdf, sharedGroup } from "./catalog/accounts.ts";
+import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { type Account, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
@@ -269,33 +268,4 @@ export class Administration implements AdminOperations {
     }
     return this.#gateway.unlocked.lock(vault);
   }
-}
-
-function checkKdf(kdf: StoredKdf): void {
-  if (kdf.suite !== 1) throw new HoldfastError(ErrorCode.unsupported, `KDF suite ${kdf.suite} is not known`);
-  if (kdf.iterations < limits.kdfIterationsMin || kdf.iterations > limits.kdfIterationsMax) {
-    throw new HoldfastError(ErrorCode.kdfWeak, `${kdf.iterations} iterations are outside what is allowed`);
-  }
-  bytes(kdf.salt, 32, "salt");
-}
-
-function bytes(base64: string, length: number, what: string): Buffer {
-  const value = Buffer.from(base64, "base64");
-  if (value.length !== length || value.toString("base64") !== base64) {
-    throw new HoldfastError(ErrorCode.usage, `${what} is not the base64 of ${length} bytes`);
-  }
-  return value;
-}
-
-function parseNewVault(request: NewVault): {
-  document: ReturnType<typeof parseVaultDocument>;
-  keys: KeysDocument;
-  metadataKey: string;
-} {
-  const document = parseVaultDocument(JSON.stringify(request.vaultDocument));
-  const keys = parseKeysDocument(request.keysDocument);
-  if (keys.vault !== document.id || keys.account !== document.account || keys.generation !== 1) {
-    throw new HoldfastError(ErrorCode.usage, "vault and keys document do not belong together");
-  }
-  return { document, keys, metadataKey: bytes(request.metadataKey, 32, "metadata key").toString("base64") };
 }

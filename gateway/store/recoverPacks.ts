@@ -15,23 +15,19 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readdirSync,
   readSync,
 } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { mkdir, rm } from "node:fs/promises";
 import { limits } from "../../vault/limits.ts";
 import { PackKind, Width } from "../../vault/magic.ts";
-import { parsePackHeader } from "../../vault/pack/packHeader.ts";
 import { recoverFrames } from "../../vault/pack/recover.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
-import type { PackRow, PackTable } from "../index/packTable.ts";
-import { fileError, syncDirectory } from "./files.ts";
-import { moveToName } from "./finishPack.ts";
+import type { PackRow } from "../index/packTable.ts";
+import { fileError } from "./files.ts";
+import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./openNames.ts";
 import { OpenPack } from "./openPack.ts";
-import { openFolder, openPackOrdinal, openPackPath } from "./packPaths.ts";
+import { openFolder, openPackPath } from "./packPaths.ts";
 
 export type RecoveryReport = {
   /** Packs to go on with, at most one of a kind. */
@@ -46,12 +42,9 @@ export type RecoveryReport = {
   readonly missing: readonly number[];
 };
 
-export type RecoveryPort = {
-  readonly directory: string;
-  readonly packs: PackTable;
+export type RecoveryPort = NamesPort & {
   readonly overlay: IndexOverlay;
   readonly writerOrdinal: (device: Uint8Array) => number;
-  readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
 
 type Found = { readonly row: TrailerRow; readonly refs: Buffer; admitted: boolean };
@@ -98,65 +91,6 @@ export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> 
   }
   if (scans.length > 0) port.report("recovered", { packs: scans.length, ...counts });
   return { resumed, full, ...counts, missing };
-}
-
-/** Makes the names in open/ agree with the pack table: finishes renames, takes in packs that the table does not know. */
-async function settleNames(port: RecoveryPort): Promise<void> {
-  const { directory, packs } = port;
-  const folder = openFolder(directory);
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    const ordinal = openPackOrdinal(name);
-    if (ordinal === undefined) {
-      if (!adoptedName.test(name)) port.report("unknown-file", { path });
-      continue;
-    }
-    const row = packs.get(ordinal);
-    if (row?.state === "open") continue;
-    if (row?.name !== undefined) await moveToName(path, row.name, directory);
-    // The index is younger than the pack. Aside first, so that no new number meets an old file's name.
-    else await rename(path, join(folder, `adopt-${ordinal}.pack`));
-  }
-  for (const name of readdirSync(folder).filter((each) => adoptedName.test(each))) {
-    const path = join(folder, name);
-    const header = readPackHeader(path);
-    if (header === undefined) {
-      port.report("unknown-file", { path });
-      continue;
-    }
-    const ordinal = packs.create(header.kind === PackKind.data ? "data" : "meta", header.nonce);
-    await rename(path, openPackPath(directory, ordinal));
-    port.report("pack-adopted", { path, ordinal });
-  }
-  await syncDirectory(folder);
-}
-
-const adoptedName = /^adopt-[0-9]+\.pack$/;
-
-/**
- * An empty pack table beside closed packs: the index was lost. Going on would take every reference for missing and cut
- * what was acknowledged.
- */
-function refuseLostIndex({ directory, packs }: RecoveryPort): void {
-  const folder = join(directory, "packs");
-  if (!packs.all().next().done || !existsSync(folder)) return;
-  if (!readdirSync(folder).some((ab) => readdirSync(join(folder, ab)).length > 0)) return;
-  throw new HoldfastError(ErrorCode.dataDirInvalid, `${directory} has packs, but its index is empty`, {
-    next: "Rebuild the index from the packs with `holdfast gateway rebuild-index --data DIR`.",
-    detail: { path: directory },
-  });
-}
-
-function readPackHeader(path: string): ReturnType<typeof parsePackHeader> | undefined {
-  const fd = openSync(path, constants.O_RDONLY);
-  try {
-    const bytes = Buffer.alloc(Width.packHeader);
-    return readSync(fd, bytes, 0, bytes.length, 0) < bytes.length ? undefined : parsePackHeader(bytes);
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function scanPack(pack: PackRow, path: string): Scan {

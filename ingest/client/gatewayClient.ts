@@ -5,8 +5,7 @@
 // to be closed before the gateway saw anything.
 
 import type { IncomingMessage } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { parseBitmap } from "../wire/bitmap.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
@@ -15,17 +14,9 @@ import { wireLimits } from "../wire/protocol.ts";
 import { type ReadResult, ReadStreamParser } from "../wire/readStream.ts";
 import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
-import {
-  bodyFailure,
-  type Connection,
-  ConnectionLost,
-  cancelled,
-  type Exchange,
-  errorOf,
-  readBody,
-  send,
-} from "./exchange.ts";
+import { bodyFailure, type Connection, ConnectionLost, errorOf, readBody, send } from "./exchange.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
+import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
 
 export type GatewayClientOptions = {
   /** https://HOST:PORT */
@@ -39,10 +30,7 @@ export type GatewayClientOptions = {
   readonly triesMax?: number;
 };
 
-type Request = Exchange & { readonly once?: boolean; readonly answerBytesMax?: number };
-
-const firstPauseMs = 250;
-const pauseMaxMs = 8000;
+type Request = RepeatableExchange & { readonly answerBytesMax?: number };
 
 export class GatewayClient {
   readonly #connection: Connection;
@@ -91,30 +79,13 @@ export class GatewayClient {
         if ((response.statusCode ?? 0) < 400) return response;
         throw errorOf(response.statusCode ?? 0, await readBody(response, request.signal));
       } catch (error) {
-        await this.#pauseBeforeRetry(error, request, tries);
+        await pauseBeforeRetry(error, {
+          request,
+          tries,
+          triesMax: this.#triesMax,
+          origin: this.#connection.url.origin,
+        });
       }
-    }
-  }
-
-  /** Waits before another try, or throws what the caller is to see. */
-  async #pauseBeforeRetry(error: unknown, request: Request, tries: number): Promise<void> {
-    const lost = error instanceof ConnectionLost;
-    if (!lost && !isHoldfastError(error, ErrorCode.busy)) throw error;
-    const stale = lost && error.stale;
-    if (tries >= this.#triesMax || (request.once === true && lost && !stale)) {
-      if (!lost) throw error;
-      throw new HoldfastError(
-        ErrorCode.gatewayUnreachable,
-        `no answer from the gateway at ${this.#connection.url.origin}: ${error.message}`,
-        { next: "Check address, network and `holdfast gateway status`; then run again.", cause: error },
-      );
-    }
-    if (stale) return;
-    const milliseconds = Math.min(pauseMaxMs, firstPauseMs * 2 ** (tries - 1)) * (0.75 + Math.random() / 2);
-    try {
-      await pause(milliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal });
-    } catch {
-      throw cancelled();
     }
   }
 
@@ -125,7 +96,12 @@ export class GatewayClient {
       try {
         return await readBody(response, request.signal, request.answerBytesMax);
       } catch (error) {
-        await this.#pauseBeforeRetry(error, request, tries);
+        await pauseBeforeRetry(error, {
+          request,
+          tries,
+          triesMax: this.#triesMax,
+          origin: this.#connection.url.origin,
+        });
       }
     }
   }

@@ -37,7 +37,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ["gateway", "agent", "appliance"],
   re2js: ["agent"],
   "reflect-metadata": ["gateway", "appliance"],
-  "smol-toml": ["appliance"],
+  "smol-toml": ["gateway", "appliance"],
   vitest: [],
 };
 
