@@ -1,43 +1,58 @@
 // A gateway with its listeners: what `gateway run` starts and stops.
 
 import { rm } from "node:fs/promises";
-import type { FastifyInstance } from "fastify";
 import { adminSocketPath } from "./admin/adminClient.ts";
+import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
-import { listenAdmin } from "./api/adminApp.ts";
+import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen } from "./api/server.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+
+/** Drives in the gateway's process; `close` unmounts them all. */
+export interface Drives extends DriveOperations {
+  close(): Promise<void>;
+}
+
+export type RunOptions = GatewayOptions & {
+  /** Makes what mounts drives in this process. */
+  readonly drives?: (gateway: Gateway) => Drives;
+};
 
 export class RunningGateway {
   readonly gateway: Gateway;
   readonly administration: Administration;
   readonly #api: Listening;
-  readonly #admin: FastifyInstance;
+  readonly #admin: Listener;
+  readonly #drives: Drives | undefined;
 
   private constructor(
     gateway: Gateway,
     administration: Administration,
     api: Listening,
-    admin: FastifyInstance,
+    admin: Listener,
+    drives: Drives | undefined,
   ) {
     this.gateway = gateway;
     this.administration = administration;
     this.#api = api;
     this.#admin = admin;
+    this.#drives = drives;
   }
 
   /**
    * Opens a data directory and listens. `address`: HOST:PORT instead of that of the settings.
    * @throws HoldfastError as Gateway.open; the system's error when the address is taken
    */
-  static async start(path: string, options: GatewayOptions, address?: string): Promise<RunningGateway> {
+  static async start(path: string, options: RunOptions, address?: string): Promise<RunningGateway> {
     const gateway = await Gateway.open(path, options);
     let api: Listening | undefined;
     try {
       api = await listen(gateway, address);
       const { url } = api;
       const administration = new Administration(gateway, () => url);
-      return new RunningGateway(gateway, administration, api, await listenAdmin(gateway, administration));
+      const drives = options.drives?.(gateway);
+      const admin = await listenAdmin(gateway, administration, drives);
+      return new RunningGateway(gateway, administration, api, admin, drives);
     } catch (error) {
       await api?.app.close();
       await gateway.close();
@@ -62,6 +77,7 @@ export class RunningGateway {
   /** Ends connections, finishes what is being stored, and gives the directory free. */
   async stop(): Promise<void> {
     await this.#admin.close();
+    await this.#drives?.close();
     await this.#api.app.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     await this.gateway.close();

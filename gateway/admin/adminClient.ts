@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -24,7 +25,7 @@ export function adminSocketPath(dataDir: string): string {
 
 const answerBytesMax = 64 * 2 ** 20;
 
-export class AdminClient implements AdminOperations {
+export class AdminClient implements AdminOperations, DriveOperations {
   readonly #socketPath: string;
 
   constructor(dataDir: string) {
@@ -113,6 +114,14 @@ export class AdminClient implements AdminOperations {
 
   async unlock(vault: string, request: UnlockRequest): Promise<void> {
     await this.#ask("PUT", `/vaults/${vault}/unlocked`, request);
+  }
+
+  drives(): Promise<DriveRow[]> {
+    return this.#ask("GET", "/drives");
+  }
+
+  mount(request: DriveRequest): Promise<DriveRow> {
+    return this.#ask("POST", "/drives", request);
   }
 
   async lock(vault: string): Promise<boolean> {

@@ -3,6 +3,7 @@
 import { chmod, rm } from "node:fs/promises";
 import fastify, { type FastifyInstance } from "fastify";
 import { adminSocketPath } from "../admin/adminClient.ts";
+import type { DriveOperations, DriveRequest } from "../admin/drives.ts";
 import type {
   AdminOperations,
   NewAccount,
@@ -28,8 +29,14 @@ type ByVault = { Params: { vault: string } };
 /** Documents with wraps for thousands of devices are a few MiB. */
 const bodyLimit = 16 * 2 ** 20;
 
-/** Builds the app without listening. */
-export function buildAdminApp(gateway: Gateway, operations: AdminOperations): FastifyInstance {
+const userNumber = { type: "integer", minimum: 0, maximum: 0xffff_fffe } as const;
+
+/** Builds the app without listening. `drives`: where this program can mount. */
+export function buildAdminApp(
+  gateway: Gateway,
+  operations: AdminOperations,
+  drives?: DriveOperations,
+): FastifyInstance {
   const app = fastify({
     // Bodies hold L and, for unlock, secrets: nothing of a request is logged.
     logger: false,
@@ -144,16 +151,50 @@ export function buildAdminApp(gateway: Gateway, operations: AdminOperations): Fa
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
+  if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }
 
+function driveRoutes(app: FastifyInstance, gateway: Gateway, drives: DriveOperations): void {
+  app.get("/drives", async () => await drives.drives());
+  app.post<{ Body: DriveRequest }>(
+    "/drives",
+    {
+      schema: {
+        body: object(
+          {
+            mountpoint: { type: "string", pattern: "^/", maxLength: 4096 },
+            driver: { enum: ["kernel", "fuse-native"] },
+            allowOther: flag,
+            asUser: object({ uid: userNumber, gid: userNumber }),
+          },
+          ["asUser"],
+        ),
+      },
+    },
+    async (request, reply) => {
+      const row = await drives.mount(request.body);
+      gateway.logger.info(row, "drive mounted");
+      void reply.status(201);
+      return row;
+    },
+  );
+}
+
+/** What listens until it is closed. */
+export type Listener = { readonly close: () => Promise<void> };
+
 /** Listens on the admin socket. The caller holds the data directory's lock, so a socket that is there is a dead one. */
-export async function listenAdmin(gateway: Gateway, operations: AdminOperations): Promise<FastifyInstance> {
+export async function listenAdmin(
+  gateway: Gateway,
+  operations: AdminOperations,
+  drives?: DriveOperations,
+): Promise<Listener> {
   const path = adminSocketPath(gateway.dataDir.path);
   await rm(path, { force: true });
-  const app = buildAdminApp(gateway, operations);
+  const app = buildAdminApp(gateway, operations, drives);
   // The data directory is closed to others already (mode 0700); the socket's own mode is the second lock.
   await app.listen({ path });
   await chmod(path, 0o600);
-  return app;
+  return { close: async () => void (await app.close()) };
 }

@@ -1,0 +1,161 @@
+// Takes this machine in at a gateway: logs in with the account's password, wraps the vaults' keys for a new key pair, and
+// keeps the token. The password and what is derived from it for wrapping never leave this process.
+
+import { randomBytes } from "node:crypto";
+import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import type { DeviceWrapRequest, EnrollAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
+import { toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { asInteger, fromBase64 } from "../../vault/jsonFields.ts";
+import { generateKeyPair } from "../../vault/keys/box.ts";
+import { deriveLogin, type KdfParameters } from "../../vault/keys/kdf.ts";
+import { makeDeviceWrap, openWithPassword, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { type Enrollment, findEnrollment, writeEnrollment } from "../state/enrollment.ts";
+import { Seen } from "../state/seen.ts";
+import { lockState } from "../state/stateDirectory.ts";
+
+export type EnrollOptions = {
+  readonly url: string;
+  /** The gateway's public key, already accepted. */
+  readonly fingerprint: string;
+  readonly account: string;
+  readonly password: string;
+  readonly deviceName: string;
+  readonly isolated: boolean;
+  readonly state: string;
+  /** Enroll anew where the state directory holds an enrolment. */
+  readonly replace: boolean;
+  readonly now: Date;
+};
+
+const deviceIdBytes = 16;
+/** Another change of the keys may come between reading and enrolling; more than once in a row is not chance. */
+const triesMax = 4;
+
+/**
+ * Enrolls and writes the state directory.
+ * @throws HoldfastError exists (device name, or the state directory is enrolled), auth-failed, kdf-weak, key-wrong,
+ * fingerprint-mismatch, gateway-unreachable, busy
+ */
+export async function enroll(options: EnrollOptions): Promise<Enrollment> {
+  const lock = lockState(options.state);
+  const client = new GatewayClient({ url: options.url, fingerprint: options.fingerprint });
+  try {
+    const former = findEnrollment(options.state);
+    if (former !== undefined && !options.replace) throw alreadyEnrolled(former, options.state);
+    return await enrollWith(client, options, former);
+  } finally {
+    client.close();
+    lock.release();
+  }
+}
+
+function alreadyEnrolled(former: Enrollment, state: string): HoldfastError {
+  const { device, account, gateway } = former;
+  return new HoldfastError(
+    ErrorCode.exists,
+    `${state} is enrolled already, as device ${device.name} of ${account.name} at ${gateway.url}`,
+    { next: "Name another --state directory, or add --replace to enroll anew." },
+  );
+}
+
+async function enrollWith(
+  client: GatewayClient,
+  options: EnrollOptions,
+  former: Enrollment | undefined,
+): Promise<Enrollment> {
+  const kdf = await pinnedKdf(client, options, former);
+  const { l, r } = kdf;
+  const login = await client.login(options.account, l);
+  const person = client.withToken(login.token);
+  const me = await person.me();
+  const device = { id: toHex(randomBytes(deviceIdBytes)), ...generateKeyPair() };
+  const answer = await enrollDevice(person, me, r, device, options);
+  const enrollment: Enrollment = {
+    format: "holdfast-agent",
+    version: 1,
+    gateway: { url: options.url, fingerprint: options.fingerprint },
+    account: { id: me.accountId, name: me.account },
+    device: { id: answer.answer.id, name: options.deviceName, group: answer.answer.group },
+    vault: answer.answer.vault,
+    kdfIterations: kdf.iterations,
+    privateKey: device.privateKey.toString("base64"),
+    token: answer.answer.token,
+    enrolled: options.now.toISOString(),
+  };
+  writeEnrollment(options.state, enrollment);
+  const seen = new Seen(options.state);
+  for (const [vault, { generation }] of answer.wraps) seen.noteGeneration(vault, generation);
+  return enrollment;
+}
+
+/** L and R by the gateway's parameters, which may not be weaker than the floor or than at an earlier enrolment. */
+async function pinnedKdf(
+  client: GatewayClient,
+  options: EnrollOptions,
+  former: Enrollment | undefined,
+): Promise<{ l: Buffer; r: Buffer; iterations: number }> {
+  const told = await client.kdf(options.account);
+  const kdf: KdfParameters = {
+    suite: told.suite as 1,
+    iterations: asInteger(told.iterations, "KDF iterations", 1),
+    salt: fromBase64(told.salt, "KDF salt"),
+  };
+  const same = former?.account.name === options.account && former.gateway.fingerprint === options.fingerprint;
+  const derived = await deriveLogin(
+    options.password,
+    kdf,
+    same && former !== undefined ? { iterationsMin: former.kdfIterations } : {},
+  );
+  return { ...derived, iterations: kdf.iterations };
+}
+
+type NewDevice = { readonly id: string; readonly publicKey: Buffer };
+type Wraps = readonly (readonly [string, DeviceWrapRequest])[];
+
+async function enrollDevice(
+  client: GatewayClient,
+  me: MeAnswer,
+  r: Buffer,
+  device: NewDevice,
+  options: EnrollOptions,
+): Promise<{ answer: EnrollAnswer; wraps: Wraps }> {
+  for (let tries = 1; ; tries++) {
+    const wraps = await Promise.all(me.vaults.map(({ id }) => wrapFor(client, me, id, r, device)));
+    try {
+      const answer = await client.enroll({
+        id: device.id,
+        name: options.deviceName,
+        publicKey: device.publicKey.toString("base64"),
+        isolated: options.isolated,
+        wraps: Object.fromEntries(wraps),
+      });
+      return { answer, wraps };
+    } catch (error) {
+      if (isHoldfastError(error, ErrorCode.sequenceConflict) && tries < triesMax) continue;
+      if (!isHoldfastError(error, ErrorCode.exists)) throw error;
+      const name = options.deviceName;
+      throw new HoldfastError(ErrorCode.exists, `account ${me.account} has a device ${name} already`, {
+        next: `Choose another name with --device, or end the old one's access with \`holdfast device revoke ${me.account}/${name}\` on the gateway.`,
+        cause: error,
+      });
+    }
+  }
+}
+
+async function wrapFor(
+  client: GatewayClient,
+  me: MeAnswer,
+  vault: string,
+  r: Buffer,
+  device: NewDevice,
+): Promise<readonly [string, DeviceWrapRequest]> {
+  const document = parseKeysDocument(await client.keysDocument(vault));
+  if (document.vault !== vault || document.account !== me.accountId) {
+    throw new HoldfastError(ErrorCode.protocol, "the gateway sent the keys document of another vault");
+  }
+  const { e } = openWithPassword(document, r);
+  const { box } = makeDeviceWrap(document, e, device.id, device.publicKey);
+  e.fill(0);
+  return [vault, { generation: document.generation, box }];
+}

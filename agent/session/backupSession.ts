@@ -1,0 +1,95 @@
+// An upload session at the gateway, as the backup needs it. Broken connections are the backup's own affair
+// (agent/upload/resend.ts).
+
+import type { SessionAnswer } from "../../ingest/wire/messages.ts";
+import { wireLimits } from "../../ingest/wire/protocol.ts";
+import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
+import { toHex } from "../../vault/bytes.ts";
+import type { BackupSession } from "../backup/request.ts";
+import type { AgentConnection } from "./connection.ts";
+
+export class GatewayBackupSession implements BackupSession {
+  readonly itemId: string;
+  readonly #connection: AgentConnection;
+  readonly #session: SessionAnswer;
+  readonly #item: string;
+  readonly #vault: string;
+  readonly #signal: AbortSignal;
+
+  private constructor(
+    connection: AgentConnection,
+    item: { readonly id: string; readonly name: string },
+    session: SessionAnswer,
+    signal: AbortSignal,
+  ) {
+    this.#connection = connection;
+    this.itemId = item.id;
+    this.#item = item.name;
+    this.#session = session;
+    this.#vault = connection.enrollment.vault;
+    this.#signal = signal;
+  }
+
+  /**
+   * Starts a session for an item, which is made if it is new.
+   * @throws HoldfastError rollback-detected, token-invalid, usage (name), gateway-unreachable
+   */
+  static async start(
+    connection: AgentConnection,
+    item: string,
+    signal: AbortSignal,
+  ): Promise<GatewayBackupSession> {
+    const { client, enrollment, seen } = connection;
+    const { id, name } = await client.putItem(item);
+    const highestSequence = seen.sequence(name);
+    const session = await client.startSession({ vault: enrollment.vault, item: id, highestSequence });
+    return new GatewayBackupSession(connection, { id, name }, session, signal);
+  }
+
+  get group(): number {
+    return this.#session.group;
+  }
+
+  get head(): string | null {
+    return this.#session.head;
+  }
+
+  get sequence(): number {
+    return this.#session.sequence;
+  }
+
+  have(ids: readonly Uint8Array[]): Promise<Buffer> {
+    return this.#connection.client.have(this.#session.session, ids, this.#signal);
+  }
+
+  records(records: readonly Uint8Array[]): Promise<RecordsAnswer> {
+    return this.#connection.client.records(this.#session.session, records, this.#signal);
+  }
+
+  async read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    const results: (Buffer | undefined)[] = [];
+    for (let at = 0; at < ids.length; at += wireLimits.idsPerRead) {
+      const some = ids.slice(at, at + wireLimits.idsPerRead);
+      const { client } = this.#connection;
+      for await (const result of client.read(this.#vault, this.group, some, this.#signal)) {
+        results.push(result.state === "record" ? result.record : undefined);
+      }
+    }
+    return results;
+  }
+
+  async suspect(ids: readonly Uint8Array[]): Promise<void> {
+    const hex = ids.map((id) => toHex(id));
+    await this.#connection.client.suspect(this.#vault, { group: this.group, ids: hex });
+  }
+
+  snapshotObject(id: string): Promise<Buffer> {
+    return this.#connection.client.snapshotObject(id, this.#signal);
+  }
+
+  async commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {
+    const answer = await this.#connection.client.commit(this.#session.session, object, this.#signal);
+    this.#connection.seen.noteSequence(this.#item, this.sequence + 1);
+    return answer;
+  }
+}

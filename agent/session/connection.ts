@@ -1,0 +1,94 @@
+// An enrolled machine's way to its gateway and to its keys.
+
+import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { fromBase64 } from "../../vault/jsonFields.ts";
+import { publicKeyOf } from "../../vault/keys/box.ts";
+import { openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { parseVaultDocument, requireFeatures } from "../../vault/vaultDocument.ts";
+import { type Enrollment, readEnrollment } from "../state/enrollment.ts";
+import { Seen } from "../state/seen.ts";
+
+export class AgentConnection {
+  readonly enrollment: Enrollment;
+  readonly client: GatewayClient;
+  readonly seen: Seen;
+  readonly #keys = new Map<string, Promise<VaultKeys>>();
+
+  /** Reads the state directory; nothing is sent yet. @throws HoldfastError data-dir-invalid, unsupported */
+  constructor(state: string) {
+    this.enrollment = readEnrollment(state);
+    const { gateway, token } = this.enrollment;
+    this.client = new GatewayClient({ url: gateway.url, fingerprint: gateway.fingerprint, token });
+    this.seen = new Seen(state);
+  }
+
+  /**
+   * The keys of a vault, opened with this device's key once.
+   * @param operation what will be done with the vault: its feature flags may forbid it
+   * @throws HoldfastError key-wrong, unsupported, rollback-detected, token-invalid, gateway-unreachable
+   */
+  keys(vault: string, operation: "read" | "write"): Promise<VaultKeys> {
+    const known = this.#keys.get(vault);
+    if (known !== undefined) return known;
+    const opening = this.#open(vault, operation);
+    this.#keys.set(vault, opening);
+    opening.catch(() => this.#keys.delete(vault));
+    return opening;
+  }
+
+  async #open(vault: string, operation: "read" | "write"): Promise<VaultKeys> {
+    const { client, enrollment, seen } = this;
+    const [vaultJson, keysJson] = await Promise.all([
+      client.vaultDocument(vault),
+      client.keysDocument(vault),
+    ]);
+    const vaultDocument = parseVaultDocument(JSON.stringify(vaultJson));
+    requireFeatures(vaultDocument, operation);
+    const document = parseKeysDocument(keysJson);
+    if (
+      vaultDocument.id !== vault ||
+      document.vault !== vault ||
+      document.account !== enrollment.account.id
+    ) {
+      throw new HoldfastError(ErrorCode.protocol, "the gateway sent the documents of another vault");
+    }
+    if (document.generation < seen.generation(vault)) {
+      throw new HoldfastError(
+        ErrorCode.rollbackDetected,
+        `the gateway shows generation ${document.generation} of the vault's keys; this machine saw ${seen.generation(vault)}`,
+        { next: "Find out whether the gateway was restored from an old copy before going on." },
+      );
+    }
+    const privateKey = fromBase64(enrollment.privateKey, "private key");
+    const { secrets, e } = openWithDevice(
+      document,
+      enrollment.device.id,
+      privateKey,
+      publicKeyOf(privateKey),
+    );
+    e.fill(0);
+    seen.noteGeneration(vault, document.generation);
+    return new VaultKeys(secrets);
+  }
+
+  /** The keys of every vault of the account that this device may open, by vault id. */
+  async allKeys(): Promise<ReadonlyMap<string, VaultKeys>> {
+    const { vaults } = await this.client.me();
+    const opened = new Map<string, VaultKeys>();
+    for (const { id } of vaults) {
+      try {
+        opened.set(id, await this.keys(id, "read"));
+      } catch (error) {
+        // A vault that was made after this device was enrolled is not for it.
+        if (!isHoldfastError(error, ErrorCode.keyWrong)) throw error;
+      }
+    }
+    return opened;
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}

@@ -1,0 +1,23 @@
+// The view's records over HTTPS.
+
+import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import type { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+
+export class GatewayRecordSource implements RecordSource {
+  readonly #client: GatewayClient;
+
+  constructor(client: GatewayClient) {
+    this.#client = client;
+  }
+
+  async read(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<readonly RecordResult[]> {
+    const results: RecordResult[] = [];
+    for await (const result of this.#client.read(vaultId, group, ids, signal)) results.push(result);
+    return results;
+  }
+}

@@ -1,0 +1,53 @@
+// Small files of the state directory: written whole or not at all, readable by their owner alone.
+
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+
+/** A file's failure in our words. */
+export function stateFileError(error: unknown, path: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new HoldfastError(ErrorCode.diskFull, `no room left to write ${path}`, {
+      next: "Make room and run again.",
+      detail: { path },
+      cause: error,
+    });
+  }
+  return new HoldfastError(ErrorCode.ioError, `${path}: ${message}`, { detail: { path }, cause: error });
+}
+
+/** Puts `text` in the place of what was there, durably. @throws HoldfastError disk-full, io-error */
+export function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.new`;
+  try {
+    const fd = openSync(temporary, "w", 0o600);
+    try {
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    const folder = openSync(dirname(path), "r");
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw stateFileError(error, path);
+  }
+}
+
+/** The text of a file, undefined when there is none. @throws HoldfastError io-error */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw stateFileError(error, path);
+  }
+}

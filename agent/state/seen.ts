@@ -1,0 +1,65 @@
+// The newest state of the gateway that this machine saw: the sequence of each item and the generation of each keys
+// document. A gateway that later shows less was rolled back. Kept apart from the cache, which may be deleted at any time.
+
+import { join } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { asInteger, asObject, parseJson } from "../../vault/jsonFields.ts";
+import { readIfThere, replaceFile } from "./durableFile.ts";
+
+function parseNumbers(value: unknown, what: string): Map<string, number> {
+  if (value === undefined) return new Map();
+  return new Map(
+    Object.entries(asObject(value, what)).map(([name, number]) => [name, asInteger(number, what, 0)]),
+  );
+}
+
+export class Seen {
+  readonly #path: string;
+  readonly #sequences: Map<string, number>;
+  readonly #generations: Map<string, number>;
+
+  /** @throws HoldfastError data-dir-invalid when the file is damaged */
+  constructor(state: string) {
+    this.#path = join(state, "seen.json");
+    try {
+      const json = asObject(parseJson(readIfThere(this.#path) ?? "{}", "seen.json"), "seen.json");
+      this.#sequences = parseNumbers(json.sequences, "sequences");
+      this.#generations = parseNumbers(json.generations, "generations");
+    } catch (error) {
+      throw new HoldfastError(ErrorCode.dataDirInvalid, `${this.#path} is damaged`, {
+        next: "Remove it if you are sure that the gateway was not rolled back.",
+        cause: error,
+      });
+    }
+  }
+
+  /** The highest sequence of an item (by name) that was seen, 0 for none. */
+  sequence(item: string): number {
+    return this.#sequences.get(item) ?? 0;
+  }
+
+  /** The highest generation of a vault's keys document that was seen, 0 for none. */
+  generation(vault: string): number {
+    return this.#generations.get(vault) ?? 0;
+  }
+
+  noteSequence(item: string, sequence: number): void {
+    if (sequence <= this.sequence(item)) return;
+    this.#sequences.set(item, sequence);
+    this.#write();
+  }
+
+  noteGeneration(vault: string, generation: number): void {
+    if (generation <= this.generation(vault)) return;
+    this.#generations.set(vault, generation);
+    this.#write();
+  }
+
+  #write(): void {
+    const json = {
+      sequences: Object.fromEntries(this.#sequences),
+      generations: Object.fromEntries(this.#generations),
+    };
+    replaceFile(this.#path, `${JSON.stringify(json, null, 1)}\n`);
+  }
+}

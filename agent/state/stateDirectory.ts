@@ -1,0 +1,62 @@
+// The agent's state directory:
+//
+//   agent.json     enrolment with the device's key and token (enrollment.ts)
+//   seen.json      the newest state of the gateway that was seen (seen.ts)
+//   config.toml    settings, if the user wrote some
+//   cache/         may be deleted at any time: one page cache per item
+//   lock           held by the one run that writes
+
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { canLockFiles, lockFile } from "../platform/fileLock.ts";
+import { stateFileError } from "./durableFile.ts";
+
+export type StateLock = { release(): void };
+
+/** Makes the directory (mode 0700) if it is not there. @throws HoldfastError disk-full, io-error */
+export function makeStateDirectory(state: string): void {
+  try {
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw stateFileError(error, state);
+  }
+}
+
+/** The file of an item's page cache (item id in hex); its folder is made. */
+export function cachePath(state: string, itemId: string): string {
+  const folder = join(state, "cache");
+  makeStateDirectory(folder);
+  return join(folder, `${itemId}.pages`);
+}
+
+/**
+ * Keeps other runs out until `release`, or until the process ends in whatever way. Where the platform cannot lock, two runs
+ * are kept apart by the gateway alone (the second takes over the upload session).
+ * @throws HoldfastError busy when another run has it; disk-full, io-error
+ */
+export function lockState(state: string): StateLock {
+  makeStateDirectory(state);
+  const path = join(state, "lock");
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, "a+", 0o600);
+    if (canLockFiles() && !lockFile(fd)) throw taken(state, path);
+    ftruncateSync(fd, 0);
+    writeSync(fd, `${process.pid}\n`);
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    throw stateFileError(error, path);
+  }
+  const held = fd;
+  return { release: () => closeSync(held) };
+}
+
+function taken(state: string, path: string): HoldfastError {
+  const pid = readFileSync(path, "utf8").trim();
+  const who = /^\d+$/.test(pid) ? `process ${pid}` : "another process";
+  return new HoldfastError(ErrorCode.busy, `another run is using ${state} (${who})`, {
+    next: "Wait for it to end, or stop it, and run again.",
+    detail: { path: state },
+  });
+}

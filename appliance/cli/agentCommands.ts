@@ -1,0 +1,231 @@
+// The rows of commands for the protected machine.
+
+import type { CommandSpec, OptionSpec } from "./command.ts";
+
+const state: OptionSpec = {
+  name: "state",
+  kind: "text",
+  value: "DIR",
+  summary: "the agent's state directory (else HOLDFAST_STATE, else the usual place)",
+};
+const item: OptionSpec = {
+  name: "item",
+  kind: "text",
+  value: "NAME",
+  summary: "the protected item that is meant",
+};
+const device: OptionSpec = {
+  name: "device",
+  kind: "text",
+  value: "NAME",
+  summary: "read another device of the account",
+};
+const snapshotPath = "SNAPSHOT[:PATH]";
+const snapshotHelp =
+  "SNAPSHOT is an id, the unique beginning of one, or `latest`: the newest complete one of --item, else of this device.";
+
+export const agentCommands: readonly CommandSpec[] = [
+  {
+    path: ["agent", "enroll"],
+    summary: "enroll this machine at a gateway",
+    details: [
+      "The gateway's public key is pinned. Give its --fingerprint as `gateway init` printed it; without one a certificate that a known authority vouches for is accepted, else the terminal asks, else it is refused.",
+    ],
+    operands: [{ name: "URL", required: true }],
+    options: [
+      { name: "account", kind: "text", value: "NAME", summary: "the account that this machine backs up to" },
+      {
+        name: "password-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file whose first line is the password (else HOLDFAST_PASSWORD, else it is asked)",
+      },
+      { name: "fingerprint", kind: "text", value: "SHA256:HEX", summary: "the gateway's fingerprint" },
+      { name: "device", kind: "text", value: "NAME", summary: "what to call this machine (its host name)" },
+      { name: "isolated", kind: "flag", summary: "share no chunks with the account's other devices" },
+      {
+        name: "replace",
+        kind: "flag",
+        summary: "enroll again where this state directory is enrolled already",
+      },
+      state,
+    ],
+    example: "holdfast agent enroll https://backup.example:7440 --account alice",
+    load: () => import("../commands/agentEnroll.ts"),
+  },
+  {
+    path: ["agent", "backup"],
+    summary: "back up files and folders",
+    details: [
+      "Only what changed since the last snapshot of the item is read and sent. Files that cannot be read are warnings (exit status 3). Filters are explained in docs/filters.md.",
+    ],
+    operands: [{ name: "PATH", required: true, many: true }],
+    options: [
+      { ...item, summary: "name of the protected item (files unless given)" },
+      {
+        name: "include",
+        kind: "texts",
+        value: "GLOB",
+        summary: "take only what matches, below the named folders",
+      },
+      { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
+      { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+      { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+      {
+        name: "exclude-caches",
+        kind: "flag",
+        summary: "leave out what is in folders marked by CACHEDIR.TAG",
+      },
+      { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+      { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
+      { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
+      {
+        name: "limit-upload",
+        kind: "bytes",
+        value: "RATE",
+        summary: "send at most this much a second, like 5MiB",
+      },
+      {
+        name: "chunker",
+        kind: "text",
+        choices: ["fastcdc-1", "fixed-1"],
+        summary: "how to cut content (fastcdc-1; fixed-1 suits disk images)",
+      },
+      state,
+    ],
+    example: "holdfast agent backup /home /etc --exclude '*.tmp'",
+    load: () => import("../commands/agentBackup.ts"),
+  },
+  {
+    path: ["agent", "snapshots"],
+    summary: "list snapshots, newest first",
+    operands: [],
+    options: [
+      { ...item, summary: "of this item alone" },
+      { ...device, summary: "of this device alone" },
+      state,
+    ],
+    example: "holdfast agent snapshots",
+    endsWithReader: true,
+    load: () => import("../commands/agentSnapshots.ts"),
+  },
+  {
+    path: ["agent", "ls"],
+    summary: "list a folder of a snapshot",
+    details: [snapshotHelp],
+    operands: [{ name: snapshotPath, required: true }],
+    options: [{ name: "recursive", kind: "flag", summary: "also everything below" }, item, device, state],
+    example: "holdfast agent ls latest:/etc",
+    endsWithReader: true,
+    load: () => import("../commands/agentLs.ts"),
+  },
+  {
+    path: ["agent", "cat"],
+    summary: "print files of a snapshot",
+    details: [snapshotHelp],
+    operands: [{ name: "SNAPSHOT:PATH", required: true, many: true }],
+    options: [item, device, state],
+    example: "holdfast agent cat latest:/etc/hosts",
+    endsWithReader: true,
+    load: () => import("../commands/agentCat.ts"),
+  },
+  {
+    path: ["agent", "find"],
+    summary: "find files in snapshots by name",
+    details: [
+      "PATTERN is a glob for the name of what is sought. Without SNAPSHOT, the latest is searched.",
+      snapshotHelp,
+    ],
+    operands: [{ name: "PATTERN", required: true }, { name: "SNAPSHOT" }],
+    options: [
+      {
+        name: "all",
+        kind: "flag",
+        summary: "search every snapshot of this device, or of --item and --device",
+      },
+      item,
+      device,
+      state,
+    ],
+    example: "holdfast agent find '*.conf' latest",
+    endsWithReader: true,
+    load: () => import("../commands/agentFind.ts"),
+  },
+  {
+    path: ["agent", "diff"],
+    summary: "show what changed between two snapshots",
+    details: [snapshotHelp],
+    operands: [
+      { name: "SNAPSHOT[:PATH]", required: true },
+      { name: "SNAPSHOT[:PATH]", required: true },
+    ],
+    options: [item, device, state],
+    example: "holdfast agent diff 3f2a latest",
+    endsWithReader: true,
+    load: () => import("../commands/agentDiff.ts"),
+  },
+  {
+    path: ["agent", "check"],
+    summary: "prove that snapshots can be restored, with the keys of this machine",
+    details: [
+      "Reads and proves all directories and asks for every chunk; --read-data also reads and proves content. Without SNAPSHOT, every snapshot of this device is checked.",
+      snapshotHelp,
+    ],
+    operands: [{ name: "SNAPSHOT" }],
+    options: [
+      { name: "read-data", kind: "text", value: "5%|SIZE", summary: "read a random share of the content" },
+      item,
+      device,
+      state,
+    ],
+    example: "holdfast agent check latest --read-data 5%",
+    load: () => import("../commands/agentCheck.ts"),
+  },
+  {
+    path: ["agent", "restore"],
+    summary: "restore a snapshot or a part of it",
+    details: [
+      "`restore S --target D` gives D/etc/hosts; `restore S:/etc --target D` gives D/hosts. What is already right at the target is not fetched.",
+      snapshotHelp,
+    ],
+    operands: [{ name: snapshotPath, required: true }],
+    options: [
+      { name: "target", kind: "text", value: "DIR", summary: "where to restore to" },
+      {
+        name: "overwrite",
+        kind: "text",
+        choices: ["never", "newer", "always"],
+        summary: "what to do with files that are there (always)",
+      },
+      { name: "dry-run", kind: "flag", summary: "tell what would be done" },
+      { name: "delete", kind: "flag", summary: "remove what is at the target and not in the snapshot" },
+      item,
+      device,
+      state,
+    ],
+    example: "holdfast agent restore latest:/home/alice --target /tmp/restored",
+    load: () => import("../commands/agentRestore.ts"),
+  },
+  {
+    path: ["agent", "mount"],
+    summary: "mount the account's snapshots as a read-only drive on this machine",
+    details: [
+      "Keys stay here; the gateway stays locked. The drive shows /ACCOUNT/DEVICE/ITEM/TIME and `latest`; new snapshots appear by themselves. Without --foreground the drive is served in the background until umount.",
+    ],
+    operands: [{ name: "MOUNTPOINT", required: true }],
+    options: [
+      { name: "foreground", kind: "flag", summary: "stay here and unmount at Ctrl-C" },
+      {
+        name: "driver",
+        kind: "text",
+        choices: ["kernel", "fuse-native"],
+        summary: "how to mount (kernel unless given)",
+      },
+      { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
+      { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },
+      state,
+    ],
+    example: "holdfast agent mount /mnt/holdfast",
+    load: () => import("../commands/agentMount.ts"),
+  },
+];

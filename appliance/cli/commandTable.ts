@@ -1,0 +1,13 @@
+// Every command, in the order of the help.
+
+import { agentCommands } from "./agentCommands.ts";
+import type { CommandSpec } from "./command.ts";
+import { gatewayCommands } from "./gatewayCommands.ts";
+import { machineCommands } from "./machineCommands.ts";
+
+export const commandTable: readonly CommandSpec[] = [
+  ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
+  ...gatewayCommands,
+  ...agentCommands,
+  ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
+];

@@ -1,0 +1,262 @@
+// The rows of commands that look after a gateway, on its own machine.
+
+import type { CommandSpec, OptionSpec } from "./command.ts";
+
+const data: OptionSpec = {
+  name: "data",
+  kind: "text",
+  value: "DIR",
+  summary: "the gateway's data directory (else HOLDFAST_DATA, else the usual place)",
+};
+const passwordFile: OptionSpec = {
+  name: "password-file",
+  kind: "text",
+  value: "FILE",
+  summary: "file whose first line is the password (else HOLDFAST_PASSWORD, else it is asked)",
+};
+const kdfIterations: OptionSpec = {
+  name: "kdf-iterations",
+  kind: "integer",
+  value: "N",
+  summary: "rounds of key derivation",
+  hidden: true,
+};
+const driver: OptionSpec = {
+  name: "driver",
+  kind: "text",
+  choices: ["kernel", "fuse-native"],
+  summary: "how to mount (kernel unless given)",
+};
+
+export const gatewayCommands: readonly CommandSpec[] = [
+  {
+    path: ["gateway", "init"],
+    summary: "create a gateway's data directory",
+    details: [
+      "Prints the fingerprint that agents pin, and once the gateway's recovery key: it is stored nowhere. Keep it apart from the machine.",
+    ],
+    operands: [],
+    options: [
+      data,
+      {
+        name: "listen",
+        kind: "text",
+        value: "HOST:PORT",
+        summary: "address of the HTTPS listener (0.0.0.0:7440)",
+      },
+      {
+        name: "name",
+        kind: "text",
+        value: "NAME",
+        summary: "what people call this gateway (the host's name)",
+      },
+      {
+        name: "hostname",
+        kind: "texts",
+        value: "NAME",
+        summary: "further host name or address in the certificate",
+      },
+      { name: "tls-cert", kind: "text", value: "FILE", summary: "your own certificate chain in PEM" },
+      { name: "tls-key", kind: "text", value: "FILE", summary: "its key in PEM" },
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "write the recovery key to this new file (mode 0600) instead of printing it",
+      },
+    ],
+    example: "holdfast gateway init --data /srv/holdfast --listen 0.0.0.0:7440",
+    load: () => import("../commands/gatewayInit.ts"),
+  },
+  {
+    path: ["gateway", "run"],
+    summary: "run the gateway in the foreground",
+    details: [
+      "Logs JSON lines to stderr. SIGTERM or Ctrl-C stops it cleanly; SIGHUP reads config.toml again.",
+    ],
+    operands: [],
+    options: [data],
+    example: "holdfast gateway run --data /srv/holdfast",
+    load: () => import("../commands/gatewayRun.ts"),
+  },
+  {
+    path: ["gateway", "status"],
+    summary: "show what a gateway is and does",
+    operands: [],
+    options: [data],
+    example: "holdfast gateway status --data /srv/holdfast",
+    load: () => import("../commands/gatewayStatus.ts"),
+  },
+  {
+    path: ["gateway", "mount"],
+    summary: "mount the snapshots of all unlocked vaults as a read-only drive",
+    details: [
+      "The running gateway mounts inside its own process, where the keys of unlocked vaults are. Without a running gateway, --foreground opens the data directory itself, asks for the password of --account, and serves the drive until Ctrl-C.",
+      "The drive shows /ACCOUNT/DEVICE/ITEM/TIME and `latest`; new snapshots appear by themselves. Unmount with umount.",
+    ],
+    operands: [{ name: "MOUNTPOINT", required: true }],
+    options: [
+      data,
+      { name: "foreground", kind: "flag", summary: "stay here and unmount at Ctrl-C" },
+      {
+        name: "account",
+        kind: "text",
+        value: "NAME",
+        summary: "with no running gateway: the account to open",
+      },
+      passwordFile,
+      driver,
+      { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
+      { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },
+    ],
+    example: "holdfast gateway mount /mnt/holdfast --data /srv/holdfast",
+    load: () => import("../commands/gatewayMount.ts"),
+  },
+  {
+    path: ["account", "add"],
+    summary: 'add an account, with its vault "main"',
+    details: [
+      "Prints once the account's recovery key: it opens the account's backups when the password is lost, and is stored nowhere.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      passwordFile,
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "write the recovery key to this new file (mode 0600) instead of printing it",
+      },
+      kdfIterations,
+    ],
+    example: "holdfast account add alice --data /srv/holdfast",
+    load: () => import("../commands/accountAdd.ts"),
+  },
+  {
+    path: ["account", "list"],
+    summary: "list the accounts",
+    operands: [],
+    options: [data],
+    example: "holdfast account list --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/accountList.ts"),
+  },
+  {
+    path: ["account", "password"],
+    summary: "change an account's password",
+    details: [
+      "Enrolled devices go on working. Backups are not encrypted anew: only the wraps of their keys change.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      { ...passwordFile, summary: "file whose first line is the present password" },
+      {
+        name: "new-password-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file whose first line is the new password",
+      },
+      kdfIterations,
+    ],
+    example: "holdfast account password alice --data /srv/holdfast",
+    load: () => import("../commands/accountPassword.ts"),
+  },
+  {
+    path: ["account", "recover"],
+    summary: "set a new password with the account's recovery key",
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file with the account's recovery key",
+      },
+      { ...passwordFile, summary: "file whose first line is the new password (else it is asked)" },
+      kdfIterations,
+    ],
+    example: "holdfast account recover alice --recovery-key-file key.txt --data /srv/holdfast",
+    load: () => import("../commands/accountRecover.ts"),
+  },
+  {
+    path: ["account", "disable"],
+    summary: "refuse an account's logins and devices; its backups stay",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account disable alice --data /srv/holdfast",
+    load: () => import("../commands/accountDisable.ts"),
+  },
+  {
+    path: ["account", "enable"],
+    summary: "let a disabled account in again",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account enable alice --data /srv/holdfast",
+    load: () => import("../commands/accountEnable.ts"),
+  },
+  {
+    path: ["device", "list"],
+    summary: "list the enrolled devices",
+    operands: [],
+    options: [data, { name: "account", kind: "text", value: "NAME", summary: "of this account alone" }],
+    example: "holdfast device list --account alice --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/deviceList.ts"),
+  },
+  {
+    path: ["device", "revoke"],
+    summary: "end a device's access; its snapshots stay",
+    operands: [{ name: "[ACCOUNT/]DEVICE", required: true }],
+    options: [data],
+    example: "holdfast device revoke alice/laptop --data /srv/holdfast",
+    load: () => import("../commands/deviceRevoke.ts"),
+  },
+  {
+    path: ["vault", "create"],
+    summary: "add a vault to an account",
+    operands: [{ name: "ACCOUNT/VAULT", required: true }],
+    options: [data, passwordFile],
+    example: "holdfast vault create alice/archive --data /srv/holdfast",
+    load: () => import("../commands/vaultCreate.ts"),
+  },
+  {
+    path: ["vault", "list"],
+    summary: "list the vaults, and which are unlocked",
+    operands: [{ name: "ACCOUNT" }],
+    options: [data],
+    example: "holdfast vault list --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/vaultList.ts"),
+  },
+  {
+    path: ["vault", "unlock"],
+    summary: "hand a vault's keys to the running gateway, so that it can show content",
+    details: [
+      "The password stays in this command; the gateway holds the keys in memory alone, until --for is over.",
+    ],
+    operands: [{ name: "ACCOUNT[/VAULT]", required: true }],
+    options: [
+      data,
+      passwordFile,
+      {
+        name: "for",
+        kind: "duration",
+        value: "8h",
+        summary: "lock again after this time (else at the gateway's end)",
+      },
+    ],
+    example: "holdfast vault unlock alice --for 8h --data /srv/holdfast",
+    load: () => import("../commands/vaultUnlock.ts"),
+  },
+  {
+    path: ["vault", "lock"],
+    summary: "make the running gateway forget a vault's keys",
+    operands: [{ name: "ACCOUNT[/VAULT]", required: true }],
+    options: [data],
+    example: "holdfast vault lock alice --data /srv/holdfast",
+    load: () => import("../commands/vaultLock.ts"),
+  },
+];

@@ -1,0 +1,51 @@
+// The program. Reads the command line, loads the one command's module, and ends with its exit status.
+
+import { isHoldfastError } from "../../vault/errors.ts";
+import { commandTable } from "./commandTable.ts";
+import { failureOf, statusOf } from "./exitStatus.ts";
+import { Output } from "./output/output.ts";
+import { outputWish, parseCommandLine } from "./parse.ts";
+import { listenForStop } from "./stopSignals.ts";
+
+async function runProgram(argv: readonly string[]): Promise<number> {
+  const nowMs = (): number => performance.now();
+  const wish = outputWish(argv);
+  const output = new Output({ ...wish, stdout: process.stdout, stderr: process.stderr, nowMs });
+  const stop = listenForStop();
+  let readerLeft = false;
+  let endsWithReader = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    readerLeft = true;
+    if (endsWithReader) stop.stop(error);
+  });
+  try {
+    const parsed = parseCommandLine(argv, commandTable);
+    if (parsed.kind === "version") {
+      const { version } = await import("../version.ts");
+      await output.bytes(`holdfast ${version}\n`);
+      return 0;
+    }
+    if (parsed.kind === "help") {
+      const { helpText } = await import("./help.ts");
+      await output.bytes(helpText(parsed.topic, commandTable));
+      return 0;
+    }
+    const { command, args } = parsed;
+    endsWithReader = command.endsWithReader === true;
+    const { run } = await command.load();
+    await run({ args, output, signal: stop.signal, environment: process.env, nowMs });
+    output.endProgress();
+    return statusOf(output.warnings);
+  } catch (thrown) {
+    output.endProgress();
+    if (readerLeft && endsWithReader) return 0;
+    // Work that was cut off fails in many ways; what the person did is the reason to name.
+    const { signal } = stop;
+    const failure = failureOf(signal.aborted && isHoldfastError(signal.reason) ? signal.reason : thrown);
+    output.error(failure.error, failure.stack);
+    return failure.status;
+  }
+}
+
+process.exit(await runProgram(process.argv.slice(2)));

@@ -1,0 +1,175 @@
+// From argv to a command of the table with its arguments. Unknown words are errors with a hint, never guessed at.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { Arguments, type OptionValue } from "./arguments.ts";
+import type { CommandSpec, OptionSpec } from "./command.ts";
+import { nearest } from "./nearest.ts";
+import { parseBytes, parseDuration } from "./units.ts";
+
+/** Options that every command takes. */
+export const commonOptions: readonly OptionSpec[] = [
+  { name: "json", kind: "flag", summary: "print JSON, one object per line" },
+  { name: "quiet", kind: "flag", summary: "print errors only" },
+  { name: "help", kind: "flag", summary: "explain this command" },
+];
+
+/** How output is wanted, known also where the rest of the command line is wrong. */
+export type OutputWish = { readonly json: boolean; readonly quiet: boolean };
+
+export type Parsed =
+  | { readonly kind: "help"; readonly topic: readonly string[] }
+  | { readonly kind: "version" }
+  | { readonly kind: "command"; readonly command: CommandSpec; readonly args: Arguments };
+
+function usage(message: string, next: string): HoldfastError {
+  return new HoldfastError(ErrorCode.usage, message, { next });
+}
+
+/** Looks for --json and --quiet alone, so that even a wrong command line is answered in the form that was asked for. */
+export function outputWish(argv: readonly string[]): OutputWish {
+  const end = argv.indexOf("--");
+  const words = end < 0 ? argv : argv.slice(0, end);
+  return { json: words.includes("--json"), quiet: words.includes("--quiet") };
+}
+
+/**
+ * Parses the words after the program's name.
+ * @throws HoldfastError usage with a hint
+ */
+export function parseCommandLine(argv: readonly string[], table: readonly CommandSpec[]): Parsed {
+  const isCommon = (word: string): boolean => commonOptions.some(({ name }) => word === `--${name}`);
+  const lead = argv.findIndex((word) => !isCommon(word));
+  const first = lead < 0 ? undefined : argv[lead];
+  if (first === "--version" || first === "-V") return { kind: "version" };
+  if (first === undefined || first === "-h") return { kind: "help", topic: [] };
+  const command = findCommand(argv.slice(lead), table);
+  const rest = [...argv.slice(0, lead), ...argv.slice(lead + command.path.length)];
+  const end = rest.indexOf("--");
+  const wantsHelp = (end < 0 ? rest : rest.slice(0, end)).some((word) => word === "--help" || word === "-h");
+  if (wantsHelp) return { kind: "help", topic: command.path };
+  const { values, operands } = readWords(rest, command);
+  checkOperands(operands, command);
+  return { kind: "command", command, args: new Arguments(command, values, operands) };
+}
+
+/** The command whose words come first, or the group that `help` should explain as a usage error. */
+function findCommand(words: readonly string[], table: readonly CommandSpec[]): CommandSpec {
+  const matches = table.filter(({ path }) => path.every((word, i) => words[i] === word));
+  const longest = matches.toSorted((a, b) => b.path.length - a.path.length)[0];
+  if (longest !== undefined) return longest;
+  const [word = "", second] = words;
+  const group = table.filter(({ path }) => path[0] === word);
+  if (group.length > 0) {
+    const names = group.map(({ path }) => path.slice(1).join(" "));
+    const asksHelp = second === "--help" || second === "-h";
+    if (asksHelp) return table.find(({ path }) => path.join(" ") === "help")!;
+    const said = second === undefined ? `${word} needs a command` : `${word} has no command ${second}`;
+    const meant = second === undefined ? undefined : nearest(second, names);
+    throw usage(
+      said,
+      meant === undefined ? `It has: ${names.join(", ")}.` : `Did you mean: holdfast ${word} ${meant}?`,
+    );
+  }
+  if (word.startsWith("-"))
+    throw usage(`unknown option ${word}`, "The command comes first: holdfast COMMAND --option.");
+  const meant = nearest(word, [...new Set(table.map(({ path }) => path[0] as string))]);
+  throw usage(
+    `unknown command ${word}`,
+    meant === undefined ? "See: holdfast help" : `Did you mean: holdfast ${meant}?`,
+  );
+}
+
+function readWords(
+  words: readonly string[],
+  command: CommandSpec,
+): { values: Map<string, OptionValue>; operands: string[] } {
+  const values = new Map<string, OptionValue>();
+  const operands: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (word === "--") {
+      operands.push(...words.slice(i + 1));
+      break;
+    }
+    if (!word.startsWith("-") || word === "-") {
+      operands.push(word);
+      continue;
+    }
+    const equals = word.indexOf("=");
+    const written = equals < 0 ? word : word.slice(0, equals);
+    const option = findOption(written, command);
+    let value = equals < 0 ? undefined : word.slice(equals + 1);
+    if (option.kind === "flag") {
+      if (value !== undefined) throw usage(`--${option.name} takes no value`, helpHint(command));
+    } else if (value === undefined) {
+      value = words[++i];
+      if (value === undefined) throw usage(`--${option.name} needs a value`, helpHint(command));
+    }
+    setValue(values, option, value, command);
+  }
+  return { values, operands };
+}
+
+function findOption(written: string, command: CommandSpec): OptionSpec {
+  const options = [...command.options, ...commonOptions];
+  const option = options.find(({ name }) => written === `--${name}`);
+  if (option !== undefined) return option;
+  const known = options.filter(({ hidden }) => hidden !== true).map(({ name }) => `--${name}`);
+  const meant = nearest(written, known);
+  throw usage(
+    `${command.path.join(" ")} has no option ${written}`,
+    meant === undefined ? helpHint(command) : `Did you mean ${meant}? ${helpHint(command)}`,
+  );
+}
+
+function setValue(
+  values: Map<string, OptionValue>,
+  option: OptionSpec,
+  value: string | undefined,
+  command: CommandSpec,
+): void {
+  if (option.kind === "texts") {
+    values.set(option.name, [...((values.get(option.name) as string[] | undefined) ?? []), value as string]);
+    return;
+  }
+  if (option.kind !== "flag" && values.has(option.name)) {
+    throw usage(`--${option.name} is given twice`, helpHint(command));
+  }
+  values.set(option.name, value === undefined ? true : optionValue(option, value, `--${option.name}`));
+}
+
+/**
+ * Checks a value that was written for an option; `written` names it in messages.
+ * @throws HoldfastError usage
+ */
+export function optionValue(option: OptionSpec, value: string, written: string): OptionValue {
+  if (option.choices !== undefined && !option.choices.includes(value)) {
+    throw usage(
+      `${written} cannot be ${JSON.stringify(value)}`,
+      `It is one of: ${option.choices.join(", ")}.`,
+    );
+  }
+  if (option.kind === "bytes") return parseBytes(value);
+  if (option.kind === "duration") return parseDuration(value);
+  if (option.kind !== "integer") return value;
+  if (!/^\d{1,15}$/.test(value))
+    throw usage(`${written} is not a whole number: ${value}`, "Write digits only.");
+  return Number(value);
+}
+
+function checkOperands(operands: readonly string[], command: CommandSpec): void {
+  const missing = command.operands.find(({ required }, i) => required === true && operands[i] === undefined);
+  if (missing !== undefined)
+    throw usage(`${command.path.join(" ")} needs ${missing.name}`, helpHint(command));
+  const many = command.operands.at(-1)?.many === true;
+  if (!many && operands.length > command.operands.length) {
+    throw usage(
+      `${command.path.join(" ")} does not take ${JSON.stringify(operands[command.operands.length])}`,
+      helpHint(command),
+    );
+  }
+}
+
+function helpHint(command: CommandSpec): string {
+  return `See: holdfast help ${command.path.join(" ")}`;
+}

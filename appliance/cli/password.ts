@@ -1,0 +1,145 @@
+// Passwords and other secrets that a person has: from a file, the environment, or the terminal without echo. Never from an
+// argument, which other users of the machine could read.
+
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { ReadStream } from "node:tty";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { CommandContext } from "./command.ts";
+
+const secretCharsMax = 1024;
+
+/** The first line of a secret's file, without its end. @throws HoldfastError usage when it is empty or absurdly long */
+export function readSecretFile(path: string, what: string): string {
+  const line = (readFileSync(path, "utf8").split("\n")[0] ?? "").replace(/\r$/, "");
+  return checked(line, `${what} in ${path}`);
+}
+
+function checked(secret: string, what: string): string {
+  if (secret === "") throw new HoldfastError(ErrorCode.usage, `the ${what} is empty`);
+  if (secret.length > secretCharsMax) throw new HoldfastError(ErrorCode.usage, `the ${what} is too long`);
+  return secret;
+}
+
+/**
+ * The account's password: --password-file, HOLDFAST_PASSWORD, or asked on the terminal (twice when it is new).
+ * @throws HoldfastError usage where there is none of them
+ */
+export async function readPassword(
+  context: CommandContext,
+  options: { readonly isNew?: boolean } = {},
+): Promise<string> {
+  const { args, environment } = context;
+  const file = args.text("password-file");
+  if (file !== undefined) return readSecretFile(file, "password");
+  const fromEnvironment = environment.HOLDFAST_PASSWORD;
+  if (fromEnvironment !== undefined) return checked(fromEnvironment, "password in HOLDFAST_PASSWORD");
+  return askPassword(context, "Password: ", options.isNew === true);
+}
+
+/** Another password that has a file option of its own: the new one of `account password`. */
+export async function readNewPassword(context: CommandContext, option: string): Promise<string> {
+  const file = context.args.text(option);
+  if (file !== undefined) return readSecretFile(file, "new password");
+  return askPassword(context, "New password: ", true, `--${option} FILE`);
+}
+
+/** An account's recovery key: from --recovery-key-file, or asked on the terminal. */
+export async function readRecoveryKey({ args, signal }: CommandContext): Promise<string> {
+  const file = args.text("recovery-key-file");
+  if (file !== undefined) return readSecretFile(file, "recovery key");
+  const missing = "a recovery key is needed and there is no terminal to ask on";
+  return checked(
+    await onTerminal("Recovery key: ", false, signal, missing, "Use --recovery-key-file FILE."),
+    "recovery key",
+  );
+}
+
+async function askPassword(
+  context: CommandContext,
+  question: string,
+  twice: boolean,
+  instead = "--password-file FILE, or set HOLDFAST_PASSWORD",
+): Promise<string> {
+  const secret = checked(await askHidden(question, context.signal, instead), "password");
+  if (twice && (await askHidden("Again: ", context.signal, instead)) !== secret) {
+    throw new HoldfastError(ErrorCode.usage, "the two passwords differ", { next: "Run again." });
+  }
+  return secret;
+}
+
+/** Asks on the controlling terminal without echo. @throws HoldfastError usage without a terminal; cancelled */
+async function askHidden(question: string, signal: AbortSignal, instead: string): Promise<string> {
+  return onTerminal(
+    question,
+    true,
+    signal,
+    `a password is needed and there is no terminal to ask on`,
+    `Use ${instead}.`,
+  );
+}
+
+/** Asks a yes-or-no question. @throws HoldfastError usage without a terminal; cancelled */
+export async function askYes(question: string, signal: AbortSignal, next: string): Promise<boolean> {
+  const answer = await onTerminal(
+    `${question} [y/N] `,
+    false,
+    signal,
+    "there is no terminal to ask on",
+    next,
+  );
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+async function onTerminal(
+  question: string,
+  hidden: boolean,
+  signal: AbortSignal,
+  missing: string,
+  next: string,
+): Promise<string> {
+  let fd: number;
+  try {
+    fd = openSync("/dev/tty", "r+");
+  } catch (cause) {
+    throw new HoldfastError(ErrorCode.usage, missing, { next, cause });
+  }
+  let terminal: ReadStream;
+  try {
+    terminal = new ReadStream(fd);
+  } catch (cause) {
+    closeSync(fd);
+    throw new HoldfastError(ErrorCode.usage, missing, { next, cause });
+  }
+  process.stderr.write(question);
+  try {
+    return await readLine(terminal, hidden, signal);
+  } finally {
+    terminal.setRawMode(false);
+    terminal.destroy();
+    if (hidden) process.stderr.write("\n");
+  }
+}
+
+/** One line. In raw mode the terminal's own editing is off, so the keys that matter are handled here. */
+function readLine(terminal: ReadStream, hidden: boolean, signal: AbortSignal): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const cancelled = (): HoldfastError =>
+    new HoldfastError(ErrorCode.cancelled, "stopped at the question", { next: "Run again." });
+  terminal.setRawMode(hidden);
+  terminal.setEncoding("utf8");
+  let line = "";
+  terminal.on("data", (text: string) => {
+    for (const key of text) {
+      if (key === "\r" || key === "\n") return resolve(line);
+      if (key === "\u0003" || (key === "\u0004" && line === "")) return reject(cancelled());
+      if (key === "\u007f" || key === "\b") line = line.slice(0, -1);
+      else if (key === "\u0015") line = "";
+      else if (key >= " ") line += key;
+    }
+    return undefined;
+  });
+  terminal.on("error", reject);
+  terminal.on("end", () => reject(cancelled()));
+  signal.addEventListener("abort", () => reject(cancelled()), { once: true });
+  return promise;
+}

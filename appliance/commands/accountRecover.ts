@@ -1,0 +1,24 @@
+// holdfast account recover
+
+import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
+import { limits } from "../../vault/limits.ts";
+import { recoveredPassword } from "../account/ownerKeys.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { readPassword, readRecoveryKey } from "../cli/password.ts";
+import { withAdmin } from "../gatewayAccess.ts";
+
+export async function run(context: CommandContext): Promise<void> {
+  const { args, output } = context;
+  const name = args.operand(0);
+  const iterations = args.integer("kdf-iterations") ?? limits.kdfIterationsDefault;
+  const privateKey = parseRecoveryKey("account", await readRecoveryKey(context));
+  await withAdmin(context, async (operations) => {
+    const documents = await operations.keysDocuments(name);
+    const password = await readPassword(context, { isNew: true });
+    const changed = await recoveredPassword(documents, { privateKey, password, iterations });
+    await operations.changePassword(name, changed);
+  });
+  privateKey.fill(0);
+  output.line(`Account ${name} has its new password.`);
+  output.event({ event: "done", account: name });
+}

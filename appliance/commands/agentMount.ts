@@ -1,0 +1,76 @@
+// holdfast agent mount
+
+import { resolve } from "node:path";
+import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
+import { AgentConnection } from "../../agent/session/connection.ts";
+import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
+import { createCaches } from "../../fs/view/recordOpener.ts";
+import { VaultView } from "../../fs/view/vaultView.ts";
+import { agentContext } from "../agentSettings.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { startDaemon, tellFailed, tellMounted } from "../drive/background.ts";
+import { driveLogger } from "../drive/driveLogger.ts";
+import { type DriveOptions, driveOptions } from "../drive/driveOptions.ts";
+import { mountDrive, untilUnmounted } from "../drive/serveDrive.ts";
+
+export async function run(given: CommandContext): Promise<void> {
+  const { context, state } = await agentContext(given);
+  const mountpoint = resolve(context.args.operand(0));
+  const options = driveOptions(context);
+  const folder = resolve(state, "drives");
+  if (context.args.flag("foreground")) {
+    try {
+      await serve(context, state, mountpoint, options, folder);
+    } catch (error) {
+      tellFailed(error);
+      throw error;
+    }
+    return;
+  }
+  const daemon = await startDaemon(
+    ["agent", "mount", mountpoint, "--foreground", "--state", state, ...written(options)],
+    folder,
+    mountpoint,
+  );
+  context.output.line(
+    `The drive is at ${daemon.mountpoint} (process ${daemon.pid}). Unmount it: umount ${daemon.mountpoint}`,
+  );
+  context.output.event({ event: "done", ...daemon });
+}
+
+/** The options as words of a command line. */
+function written({ driver, allowOther, asUser }: DriveOptions): string[] {
+  return [
+    ...["--driver", driver],
+    ...(allowOther ? ["--allow-other"] : []),
+    ...(asUser === undefined ? [] : ["--as-user", `${asUser.uid}:${asUser.gid}`]),
+  ];
+}
+
+async function serve(
+  { output, signal }: CommandContext,
+  state: string,
+  mountpoint: string,
+  options: DriveOptions,
+  folder: string,
+): Promise<void> {
+  const connection = new AgentConnection(state);
+  try {
+    const view = new VaultView({
+      source: new GatewayRecordSource(connection.client),
+      catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
+      keyring: new FixedKeyring(await connection.allKeys()),
+      caches: createCaches(),
+    });
+    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
+    const forget = tellMounted(folder, mounted.mountpoint);
+    output.line(`The drive is at ${mounted.mountpoint}. Ctrl-C unmounts it.`);
+    output.event({ event: "mounted", mountpoint: mounted.mountpoint });
+    await untilUnmounted(mounted, signal);
+    view.close();
+    forget();
+    output.event({ event: "done", mountpoint: mounted.mountpoint });
+  } finally {
+    connection.close();
+  }
+}

@@ -1,0 +1,84 @@
+// holdfast agent restore
+
+import { resolve } from "node:path";
+import { restore } from "../../agent/restore/restore.ts";
+import type { Overwrite } from "../../agent/restore/restoreTypes.ts";
+import { AgentConnection } from "../../agent/session/connection.ts";
+import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
+import { findSnapshot } from "../../agent/session/snapshotList.ts";
+import { agentContext } from "../agentSettings.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { parseSnapshotPath } from "../snapshotPath.ts";
+
+export async function run(given: CommandContext): Promise<void> {
+  const { context, state } = await agentContext(given);
+  const { args, output, signal } = context;
+  const startedMs = context.nowMs();
+  const chosen = parseSnapshotPath(args.operand(0));
+  const target = resolve(args.requiredText("target"));
+  const dryRun = args.flag("dry-run");
+  const connection = new AgentConnection(state);
+  try {
+    const snapshot = await findSnapshot(connection, {
+      name: chosen.snapshot,
+      item: args.text("item"),
+      device: args.text("device"),
+    });
+    const result = await restore({
+      source: new GatewayRecordSource(connection.client),
+      keys: snapshot.keys,
+      snapshot,
+      path: chosen.path,
+      target: Buffer.from(target),
+      overwrite: (args.text("overwrite") ?? "always") as Overwrite,
+      dryRun,
+      delete: args.flag("delete"),
+      ownerByName: true,
+      signal,
+      onProgress: ({ filesDone, filesTotal, bytesDone, bytesTotal }) =>
+        output.progress({
+          label: "restoring",
+          files: filesDone,
+          bytes: bytesDone,
+          total_files: filesTotal,
+          total_bytes: bytesTotal,
+        }),
+      onNote: ({ level, path, message }) => {
+        if (level === "info") output.info(message, path);
+        else output.warn(message, path);
+      },
+      ...(dryRun ? { onAction: ({ action, path }) => reportAction(context, action, path) } : {}),
+    });
+    output.endProgress();
+    const seconds = Math.round(context.nowMs() - startedMs) / 1000;
+    const verb = dryRun ? "Would restore" : "Restored";
+    output.line(
+      `${verb} ${formatCount(result.files, "file")}, ${formatCount(result.directories, "folder")}, ` +
+        `${formatBytes(result.bytes)} to ${target} in ${formatDuration(seconds)}; ` +
+        `${formatCount(result.reused, "file")} were right already, ${formatBytes(result.fetchedBytes)} fetched.`,
+    );
+    output.event({
+      event: "done",
+      snapshot: snapshot.row.id,
+      target,
+      files: result.files,
+      dirs: result.directories,
+      others: result.others,
+      bytes: result.bytes,
+      reused: result.reused,
+      kept: result.kept,
+      deleted: result.deleted,
+      fetched_bytes: result.fetchedBytes,
+      warnings: output.warnings,
+      seconds,
+    });
+  } finally {
+    connection.close();
+  }
+}
+
+function reportAction({ output }: CommandContext, action: string, path: string): void {
+  output.event({ event: "would", action, path });
+  output.line(`${action.padEnd(8)} ${path}`);
+}

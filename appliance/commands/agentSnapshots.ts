@@ -1,0 +1,50 @@
+// holdfast agent snapshots
+
+import { AgentConnection } from "../../agent/session/connection.ts";
+import { openRows, treeOf } from "../../agent/session/snapshotList.ts";
+import { agentContext } from "../agentSettings.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { formatTable } from "../cli/output/table.ts";
+import { formatBytes, formatCount } from "../cli/units.ts";
+
+export async function run(given: CommandContext): Promise<void> {
+  const { context, state } = await agentContext(given);
+  const { args, output } = context;
+  const connection = new AgentConnection(state);
+  try {
+    const rows = await connection.client.snapshots({ item: args.text("item"), device: args.text("device") });
+    const snapshots = await openRows(connection, rows, (row, error) =>
+      output.warn(error instanceof Error ? error.message : String(error), `snapshot ${row.id}`),
+    );
+    output.event(
+      snapshots.map((snapshot) => ({
+        id: snapshot.row.id,
+        item: snapshot.row.item,
+        device: snapshot.row.device,
+        time: snapshot.body.time,
+        received: snapshot.row.received,
+        files: snapshot.body.files,
+        bytes: snapshot.body.bytes,
+        tree: treeOf(snapshot),
+        incomplete: snapshot.row.incomplete,
+      })),
+    );
+    if (snapshots.length === 0) return output.line("No snapshots yet. Make one: holdfast agent backup PATH");
+    output.line(
+      formatTable(
+        ["SNAPSHOT", "TIME", "DEVICE", "ITEM", "FILES", "SIZE", "PATHS"],
+        snapshots.map(({ row, body }) => [
+          row.id.slice(0, 16),
+          body.time,
+          row.device,
+          row.item,
+          formatCount(body.files, "file"),
+          formatBytes(body.bytes),
+          `${body.paths.join(" ")}${row.incomplete ? " (incomplete)" : ""}`,
+        ]),
+      ),
+    );
+  } finally {
+    connection.close();
+  }
+}

@@ -1,0 +1,41 @@
+// holdfast config check
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { readSettings } from "../../gateway/settings.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { readAgentSettings, tableNames } from "../agentSettings.ts";
+import { agentCommands } from "../cli/agentCommands.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { dataFolder, stateFolder } from "../locations.ts";
+
+/** Checks an agent's file: every table is a command's, every key an option's. @throws HoldfastError usage */
+async function checkAgent(file: string): Promise<void> {
+  await readAgentSettings(file, agentCommands);
+  const known = agentCommands.map(({ path }) => path.at(-1));
+  const unknown = (await tableNames(file)).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new HoldfastError(ErrorCode.usage, `${file}: ${unknown} is no table of the agent`, {
+    next: `Its tables are: ${known.join(", ")}.`,
+  });
+}
+
+export async function run({ args, output, environment }: CommandContext): Promise<void> {
+  const [data, state] = [args.text("data"), args.text("state")];
+  const named = data !== undefined || state !== undefined;
+  const gatewayFile = join(dataFolder(data, environment), "config.toml");
+  const agentFile = join(stateFolder(state, environment), "config.toml");
+  const checked: string[] = [];
+  if (named ? data !== undefined : existsSync(gatewayFile)) {
+    await readSettings(gatewayFile);
+    checked.push(gatewayFile);
+  }
+  if (named ? state !== undefined : existsSync(agentFile)) {
+    await checkAgent(agentFile);
+    checked.push(agentFile);
+  }
+  for (const file of checked) output.line(`${file}: good`);
+  if (checked.length === 0)
+    output.line("No configuration file at the usual places; name a directory with --data or --state.");
+  output.event({ event: "done", checked });
+}

@@ -1,0 +1,27 @@
+// holdfast gateway status
+
+import type { CommandContext } from "../cli/command.ts";
+import { formatTable } from "../cli/output/table.ts";
+import { formatBytes } from "../cli/units.ts";
+import { dataOf, withAdmin } from "../gatewayAccess.ts";
+
+export async function run(context: CommandContext): Promise<void> {
+  const { output } = context;
+  const status = await withAdmin(context, (operations) => operations.status());
+  output.event({ ...status, data: dataOf(context) });
+  const running = status.url === null ? "not running" : `running at ${status.url} (process ${status.pid})`;
+  output.line(`Gateway ${status.name}: ${running}`);
+  output.line(`Fingerprint: ${status.fingerprint}`);
+  output.line(`Data: ${dataOf(context)}, ${formatBytes(status.freeBytes)} free`);
+  output.line(`Accounts: ${status.accounts}, devices: ${status.devices}`);
+  if (status.vaults.length === 0) return;
+  const rows = status.vaults.map((vault) => [
+    `${vault.account}/${vault.name}`,
+    vault.unlocked ? "unlocked" : "locked",
+    String(vault.snapshots),
+    String(vault.chunks),
+    String(vault.packs),
+    formatBytes(vault.packBytes),
+  ]);
+  output.line(formatTable(["VAULT", "STATE", "SNAPSHOTS", "CHUNKS", "PACKS", "STORED"], rows));
+}

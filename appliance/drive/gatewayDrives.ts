@@ -1,0 +1,78 @@
+// The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places.
+
+import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
+import type { Keyring } from "../../fs/view/ports.ts";
+import { createCaches } from "../../fs/view/recordOpener.ts";
+import { VaultView } from "../../fs/view/vaultView.ts";
+import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
+import type { Gateway } from "../../gateway/gateway.ts";
+import type { Drives } from "../../gateway/runningGateway.ts";
+import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSource.ts";
+import { isHoldfastError } from "../../vault/errors.ts";
+import { mountDrive } from "./serveDrive.ts";
+
+/** The keys that the gateway holds now. */
+function keyringOf({ unlocked }: Gateway): Keyring {
+  return {
+    keysOf: (vault) => {
+      try {
+        return unlocked.keys(vault);
+      } catch (error) {
+        if (isHoldfastError(error, "vault-locked")) return undefined;
+        throw error;
+      }
+    },
+    onChanged: (listener) => unlocked.onChanged(listener),
+  };
+}
+
+export class GatewayDrives implements Drives {
+  readonly #gateway: Gateway;
+  readonly #logger: FuseLogger;
+  readonly #mounted = new Map<string, Mounted>();
+  #view: VaultView | undefined;
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+    this.#logger = gateway.logger;
+  }
+
+  async drives(): Promise<DriveRow[]> {
+    return [...this.#mounted.keys()].map((mountpoint) => ({ mountpoint }));
+  }
+
+  async mount({ mountpoint, driver, allowOther, asUser }: DriveRequest): Promise<DriveRow> {
+    const mounted = await this.mountHere(mountpoint, { driver, allowOther, asUser });
+    return { mountpoint: mounted.mountpoint };
+  }
+
+  /** Mounts, and forgets the drive when it is gone. @throws HoldfastError mount-failed */
+  async mountHere(mountpoint: string, options: Parameters<typeof mountDrive>[2]): Promise<Mounted> {
+    const mounted = await mountDrive(this.#openView(), mountpoint, options, this.#logger);
+    this.#mounted.set(mounted.mountpoint, mounted);
+    void mounted.closed.then(() => {
+      this.#mounted.delete(mounted.mountpoint);
+      this.#logger.info({ mountpoint: mounted.mountpoint }, "drive is gone");
+    });
+    return mounted;
+  }
+
+  #openView(): VaultView {
+    this.#view ??= new VaultView({
+      source: new LocalRecordSource(this.#gateway),
+      catalog: new LocalSnapshotCatalog(this.#gateway),
+      keyring: keyringOf(this.#gateway),
+      caches: createCaches(),
+    });
+    return this.#view;
+  }
+
+  async close(): Promise<void> {
+    const all = await Promise.allSettled([...this.#mounted.values()].map((mounted) => mounted.unmount()));
+    for (const outcome of all) {
+      if (outcome.status === "rejected")
+        this.#logger.error({ err: outcome.reason }, "a drive could not be unmounted");
+    }
+    this.#view?.close();
+  }
+}

@@ -1,0 +1,46 @@
+// `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
+
+import { type Logger, pino } from "pino";
+import { readDataDir } from "../gateway/dataDir.ts";
+import { RunningGateway } from "../gateway/runningGateway.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { GatewayDrives } from "./drive/gatewayDrives.ts";
+import { version } from "./version.ts";
+
+/** Logs JSON lines to stderr. */
+export function gatewayLogger(level: string): Logger {
+  return pino({ level }, pino.destination({ fd: 2, sync: true }));
+}
+
+/**
+ * Opens a data directory and listens.
+ * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
+ */
+export async function startGateway(data: string): Promise<RunningGateway> {
+  const { settings } = await readDataDir(data);
+  const logger = gatewayLogger(settings.logLevel);
+  try {
+    const running = await RunningGateway.start(data, {
+      logger,
+      now: () => new Date(),
+      version,
+      drives: (gateway) => new GatewayDrives(gateway),
+    });
+    const { url, fingerprint } = running;
+    logger.info({ url, fingerprint, data, version }, "gateway is listening");
+    return running;
+  } catch (error) {
+    throw listenFailure(error, settings.listen);
+  }
+}
+
+function listenFailure(error: unknown, address: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== "listen" && syscall !== "bind") return error;
+  const why =
+    code === "EADDRINUSE" ? "another program listens there" : code === "EACCES" ? "permission denied" : code;
+  return new HoldfastError(ErrorCode.ioError, `cannot listen on ${address}: ${why}`, {
+    next: "Stop the other program, or set another `listen` in config.toml.",
+    cause: error,
+  });
+}

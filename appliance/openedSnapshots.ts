@@ -1,0 +1,60 @@
+// What commands that look into snapshots share: the connection, the records, and the snapshot that is meant.
+
+import { openTree, type SnapshotTree } from "../agent/inspect/snapshotTree.ts";
+import { AgentConnection } from "../agent/session/connection.ts";
+import { GatewayRecordSource } from "../agent/session/recordSource.ts";
+import { findSnapshot, type OpenedSnapshot, openRows } from "../agent/session/snapshotList.ts";
+import { agentContext } from "./agentSettings.ts";
+import type { CommandContext } from "./cli/command.ts";
+
+/** One command's way into the snapshots of the account. */
+export class SnapshotReader {
+  readonly context: CommandContext;
+  readonly connection: AgentConnection;
+  readonly source: GatewayRecordSource;
+
+  constructor(context: CommandContext, state: string) {
+    this.context = context;
+    this.connection = new AgentConnection(state);
+    this.source = new GatewayRecordSource(this.connection.client);
+  }
+
+  /** The snapshot of this name, by the command's --item and --device. @throws HoldfastError not-found, usage */
+  find(name: string): Promise<OpenedSnapshot> {
+    const { args } = this.context;
+    return findSnapshot(this.connection, { name, item: args.text("item"), device: args.text("device") });
+  }
+
+  /** All snapshots of --item and --device (of this device, where none is named), newest first. */
+  async all(): Promise<OpenedSnapshot[]> {
+    const { args, output } = this.context;
+    const { client, enrollment } = this.connection;
+    const device = args.text("device") ?? enrollment.device.name;
+    const rows = await client.snapshots({ device, item: args.text("item") });
+    return openRows(this.connection, rows, ({ id }, error) =>
+      output.warn(error instanceof Error ? error.message : String(error), `snapshot ${id}`),
+    );
+  }
+
+  open(snapshot: OpenedSnapshot): SnapshotTree {
+    return openTree(this.source, snapshot);
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+}
+
+/** Runs `work` with a reader for the command's state directory. */
+export async function withSnapshots(
+  given: CommandContext,
+  work: (reader: SnapshotReader) => Promise<void>,
+): Promise<void> {
+  const { context, state } = await agentContext(given);
+  const reader = new SnapshotReader(context, state);
+  try {
+    await work(reader);
+  } finally {
+    reader.close();
+  }
+}

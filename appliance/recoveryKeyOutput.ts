@@ -1,0 +1,42 @@
+// A recovery key is shown once: on stdout, or in a new file that only its owner may read.
+
+import { closeSync, fsyncSync, openSync, writeFileSync } from "node:fs";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import type { Output } from "./cli/output/output.ts";
+
+/** Where a recovery key will go; opened before it is made, so that a place that cannot be written costs nothing. */
+export type RecoveryKeyPlace = { readonly file: string; readonly fd: number } | undefined;
+
+/** Makes the file (mode 0600), where one was named. @throws HoldfastError exists when it is there */
+export function openRecoveryKeyFile(file: string | undefined): RecoveryKeyPlace {
+  if (file === undefined) return undefined;
+  try {
+    return { file, fd: openSync(file, "wx", 0o600) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new HoldfastError(ErrorCode.exists, `${file} is there already`, {
+      next: "Name a new file: a recovery key never overwrites anything.",
+      cause: error,
+    });
+  }
+}
+
+/** Shows or stores the key. `whose`: "the gateway", "account alice". */
+export function deliverRecoveryKey(
+  place: RecoveryKeyPlace,
+  key: string,
+  whose: string,
+  output: Output,
+): void {
+  if (place === undefined) {
+    output.once(
+      `\nRecovery key of ${whose} (shown only now; keep it apart from this machine):\n\n  ${key}\n`,
+      { event: "recovery-key", of: whose, key },
+    );
+    return;
+  }
+  writeFileSync(place.fd, `${key}\n`);
+  fsyncSync(place.fd);
+  closeSync(place.fd);
+  output.line(`Recovery key of ${whose} written to ${place.file} (keep it apart from this machine).`);
+}
