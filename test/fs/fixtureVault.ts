@@ -284,6 +284,8 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
       case "file":
         return this.#prepareFile(common, spec);
       case "directory": {
+        // Bundles end at directories, so that equal directories have equal pages.
+        this.#endBundle();
         const { id, plainLength, counts } = this.#writeDirectory(spec);
         return () => ({ ...common, kind: EntryKind.directory, child: { id, plainLength, ...counts } });
       }

@@ -19,7 +19,9 @@ import type { FixtureVault } from "../../fs/fixtureVault.ts";
 /** A folder that goes when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-restore-"));
-  onTestFinished(() => execFileSync("rm", ["-rf", folder]));
+  onTestFinished(() => {
+    execFileSync("rm", ["-rf", folder]);
+  });
   return folder;
 }
 
