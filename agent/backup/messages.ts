@@ -3,6 +3,7 @@
 
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Xattr } from "../platform/port.ts";
+import type { PackedFiles, PackedOutcomes } from "./bundleMessage.ts";
 
 /** What a worker is started with. */
 export type WorkerSetup = {
@@ -28,7 +29,6 @@ export type Place = {
 export type FileToOpen = {
   /** Descriptor of the open directory; the main thread keeps it open until the task is done. */
   readonly directory: number;
-  readonly path: Uint8Array;
   readonly name: Uint8Array;
   readonly size: number;
   /** The attribute row of the walk: a file that no longer agrees with it is read by its new attributes. */
@@ -38,10 +38,11 @@ export type FileToOpen = {
 };
 
 export type ToWorker =
-  | { readonly kind: "readBundle"; readonly task: number; readonly files: readonly FileToOpen[] }
+  | { readonly kind: "readBundle"; readonly task: number; readonly files: PackedFiles }
   | { readonly kind: "readFile"; readonly task: number; readonly file: FileToOpen }
   | { readonly kind: "seal"; readonly ticket: number; readonly id: Uint8Array; readonly place: Place }
-  | { readonly kind: "release"; readonly window: number };
+  | { readonly kind: "release"; readonly window: number }
+  | { readonly kind: "stop" };
 
 /** How one file fared. `row` is its attribute row where that differs from the walk's. */
 export type FileOutcome = {
@@ -67,7 +68,7 @@ export type FromWorker =
       readonly task: number;
       readonly id: Uint8Array | undefined;
       readonly place: Place | undefined;
-      readonly outcomes: readonly FileOutcome[];
+      readonly outcomes: PackedOutcomes;
     }
   | { readonly kind: "hole"; readonly task: number; readonly length: number }
   | { readonly kind: "chunk"; readonly task: number; readonly id: Uint8Array; readonly place: Place }

@@ -1,7 +1,6 @@
 // Reads one file of more than a bundle's share: its runs of data are cut into chunks, holes stay holes.
 // The data of a run goes through the windows; what lies behind a cut at the end of a window is copied to the next.
 
-import { asBuffer } from "../../vault/bytes.ts";
 import { nextCut } from "../../vault/chunk/fastCdc.ts";
 import { nextFixedCut } from "../../vault/chunk/fixed.ts";
 import { chunkId } from "../../vault/chunkId.ts";
@@ -12,7 +11,7 @@ import { type Handle, SELF, type Segment } from "../platform/port.ts";
 import { CHANGE_MARK_WORDS, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
 import type { FileToOpen } from "./messages.ts";
-import { failedOutcome, type ReadContext, rowIfChanged, xattrsOf } from "./readSmall.ts";
+import { directoryOf, failedOutcome, type ReadContext, rowIfChanged, xattrsOf } from "./readSmall.ts";
 
 const noRefs = new Uint8Array(0);
 const table = new StatTable(2);
@@ -22,7 +21,7 @@ const segmentsAtOnce = 1024;
 export function* readLargeFile(context: ReadContext, task: number, file: FileToOpen): Generator<void> {
   let handle: Handle | undefined;
   try {
-    handle = context.platform.openFile({ fd: file.directory, path: asBuffer(file.path) }, file.name);
+    handle = context.platform.openFile(directoryOf(file.directory), file.name);
     yield* readOpened(context, task, file, handle);
   } catch (error) {
     context.post({ kind: "file", task, outcome: failedOutcome(describeSystemError(error)) });
@@ -119,7 +118,8 @@ class RunReader {
         yield;
       }
       const rest = windows.rest();
-      carry.copy(rest);
+      // Mostly it lies where it has to be already.
+      if (carry.buffer !== rest.buffer || carry.byteOffset !== rest.byteOffset) carry.copy(rest);
       let filled = carry.length;
       const readable = Math.min(rest.length, end - position);
       while (filled < readable) {

@@ -1,14 +1,15 @@
 // Reads the files of one bundle. A file is read by the attributes it has when it is opened; when they
 // changed while it was read, it is read once more, and after that it is kept as read, with a warning.
 
-import { asBuffer } from "../../vault/bytes.ts";
+import { equalBytes, isZero } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { hashSmallFile } from "../../vault/fileHash.ts";
 import { limits } from "../../vault/limits.ts";
-import { RecordType } from "../../vault/magic.ts";
+import { RecordType, Width } from "../../vault/magic.ts";
 import { type Handle, type Platform, SELF } from "../platform/port.ts";
 import { CHANGE_MARK_WORDS, STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
+import { OutcomePacker, type PackedFiles, packedName } from "./bundleMessage.ts";
 import type { FileOutcome, FileToOpen, FromWorker } from "./messages.ts";
 import type { Windows } from "./windows.ts";
 
@@ -23,6 +24,7 @@ export type ReadContext = {
 };
 
 const noRefs = new Uint8Array(0);
+const noPath = Buffer.alloc(0);
 const table = new StatTable(2);
 const mark = new Uint32Array(CHANGE_MARK_WORDS);
 
@@ -57,28 +59,26 @@ export function rowIfChanged(rows: StatTable, row: number, walked: Uint32Array):
   return Uint8Array.from(rows.rows.subarray(row * STAT_ROW_BYTES, (row + 1) * STAT_ROW_BYTES));
 }
 
+/** A directory that the main thread has open. Messages name no path here: the main thread knows it. */
+export function directoryOf(fd: number): Handle {
+  return { fd, path: noPath };
+}
+
 /** Reads all files of a bundle into a window, hashes them and posts the result. Yields while no window is free. */
-export function* readBundle(
-  context: ReadContext,
-  task: number,
-  files: readonly FileToOpen[],
-): Generator<void> {
+export function* readBundle(context: ReadContext, task: number, files: PackedFiles): Generator<void> {
   const { windows } = context;
   // Room for what the walk saw, and for one file that has grown up to the largest that may still be bundled.
   const room = Math.min(
-    files.reduce((sum, file) => sum + file.size, limits.bundledFileBytesMax + 1),
+    files.sizes.reduce((sum, size) => sum + size, limits.bundledFileBytesMax + 1),
     limits.plainBytesMax,
   );
   while (!windows.reserve(room)) yield;
   // Never more: a bundle is one chunk, and files that all have grown would fill the window.
   const rest = windows.rest().subarray(0, room);
   let used = 0;
-  const outcomes: FileOutcome[] = [];
-  for (const file of files) {
-    const outcome = readOne(context, file, rest.subarray(used), used);
-    if (outcome.offset >= 0) used += outcome.size;
-    outcomes.push(outcome);
-  }
+  const packer = new OutcomePacker(files.count);
+  for (let i = 0; i < files.count; i++) used += readOne(context, files, i, rest, used, packer);
+  const outcomes = packer.finish();
   if (used === 0) {
     context.post({ kind: "bundle", task, id: undefined, place: undefined, outcomes });
     return;
@@ -87,18 +87,69 @@ export function* readBundle(
   context.post({ kind: "bundle", task, id, place: windows.take(used), outcomes });
 }
 
-function readOne(context: ReadContext, file: FileToOpen, room: Buffer, offset: number): FileOutcome {
+/** Reads file i to `used` of the bundle; returns the bytes that it takes there. */
+function readOne(
+  context: ReadContext,
+  files: PackedFiles,
+  i: number,
+  rest: Buffer,
+  used: number,
+  packer: OutcomePacker,
+): number {
+  const room = rest.subarray(used);
+  const file = fileAt(files, i);
+  let outcome: FileOutcome;
   try {
-    const first = readAttempt(context, file, room, offset);
-    return first.changed === undefined ? first : readAttempt(context, file, room, offset);
+    const hash = readUnchanged(context, file, room);
+    if (hash !== undefined) {
+      packer.addPlain(i, file.size, used, hash);
+      return file.size;
+    }
+    const first = readAttempt(context, file, room, used);
+    outcome = first.changed === undefined ? first : readAttempt(context, file, room, used);
   } catch (error) {
-    return failedOutcome(describeSystemError(error));
+    outcome = failedOutcome(describeSystemError(error));
+  }
+  packer.addSpecial(i, outcome);
+  return outcome.offset >= 0 ? outcome.size : 0;
+}
+
+function fileAt(files: PackedFiles, i: number): FileToOpen {
+  const previousHash = files.previousHashes.subarray(i * Width.id, (i + 1) * Width.id);
+  return {
+    directory: files.directories[i] as number,
+    name: packedName(files, i),
+    size: files.sizes[i] as number,
+    mark: files.marks.subarray(i * CHANGE_MARK_WORDS, (i + 1) * CHANGE_MARK_WORDS),
+    previousHash: isZero(previousHash) ? undefined : previousHash,
+  };
+}
+
+/**
+ * The usual case with the fewest calls: a file without attributes that is after reading as the walk saw it before, so it did not
+ * change in between. Its hash, or undefined where anything is otherwise and a careful attempt has to follow.
+ */
+function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): Buffer | undefined {
+  if (file.size > room.length) return undefined;
+  const { platform } = context;
+  const handle = platform.openFile(directoryOf(file.directory), file.name);
+  try {
+    const bytes = room.subarray(0, file.size);
+    if (platform.read(handle, bytes, 0) !== file.size) return undefined;
+    platform.stat(handle, SELF, table, 0);
+    if (!table.sameChangeMark(0, file.mark, 0)) return undefined;
+    if (platform.xattrs(handle, SELF).length > 0) return undefined;
+    const hash = hashSmallFile(context.fileHashKey, bytes);
+    if (file.previousHash !== undefined && equalBytes(hash, file.previousHash)) return undefined;
+    return hash;
+  } finally {
+    platform.close(handle);
   }
 }
 
 function readAttempt(context: ReadContext, file: FileToOpen, room: Buffer, offset: number): FileOutcome {
   const { platform } = context;
-  const handle = platform.openFile({ fd: file.directory, path: asBuffer(file.path) }, file.name);
+  const handle = platform.openFile(directoryOf(file.directory), file.name);
   try {
     platform.stat(handle, SELF, table, 0);
     const expected = table.size(0);

@@ -36,6 +36,7 @@ const seals: Seal[] = [];
 const reads: Read[] = [];
 let active: Generator<void> | undefined;
 let seen = 0;
+let stopped = false;
 
 /** Takes in every message that is waiting. */
 function drain(): void {
@@ -45,6 +46,7 @@ function drain(): void {
     const message = received.message;
     if (message.kind === "seal") seals.push(message);
     else if (message.kind === "release") windows.release(message.window);
+    else if (message.kind === "stop") stopped = true;
     else reads.push(message);
   }
 }
@@ -97,6 +99,7 @@ try {
   for (;;) {
     seen = Atomics.load(signal, 0);
     drain();
+    if (stopped) break;
     if (!work() && Atomics.load(signal, 0) === seen) Atomics.wait(signal, 0, seen);
   }
 } catch (error) {
@@ -105,3 +108,5 @@ try {
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });
 }
+active?.return(undefined); // closes the file it reads
+port.close();

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import { type PackedOutcomes, packFiles, transferOf } from "./bundleMessage.ts";
 import type { FileOutcome, FileToOpen, FromWorker, Place, ToWorker, WorkerSetup } from "./messages.ts";
 
 const MiB = 1024 * 1024;
@@ -18,7 +19,7 @@ const readsQueuedMax = 3;
 export type BundleResult = {
   readonly id: Buffer | undefined;
   readonly place: Place | undefined;
-  readonly outcomes: readonly FileOutcome[];
+  readonly outcomes: PackedOutcomes;
 };
 
 /** Called in file order while a large file is read. */
@@ -31,6 +32,8 @@ type Thread = {
   readonly worker: Worker;
   readonly port: MessagePort;
   readonly signal: Int32Array;
+  /** Resolves when the thread is gone. */
+  readonly ended: Promise<void>;
   reads: number;
   sealBytes: number;
 };
@@ -92,6 +95,7 @@ export class WorkerPool {
       worker,
       port: channel.port1,
       signal: new Int32Array(signal),
+      ended: new Promise((resolve) => worker.once("exit", () => resolve())),
       reads: 0,
       sealBytes: 0,
     };
@@ -120,7 +124,8 @@ export class WorkerPool {
       const task = this.#next++;
       thread.reads += 1;
       this.#pending.set(task, { kind: "bundle", thread, resolve });
-      this.#send(thread, { kind: "readBundle", task, files });
+      const packed = packFiles(files);
+      this.#send(thread, { kind: "readBundle", task, files: packed }, transferOf(packed));
     });
   }
 
@@ -153,13 +158,18 @@ export class WorkerPool {
     this.#send(thread, { kind: "release", window: place.window });
   }
 
-  /** Ends the workers at once, whatever they do. */
+  /**
+   * Ends the workers after the piece they are at. Never by terminate(): that would abort the whole process if it struck within a
+   * native call.
+   */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     await Promise.all(
       this.#threads.map(async (thread) => {
+        this.#send(thread, { kind: "stop" });
+        await thread.ended;
         thread.port.close();
-        await thread.worker.terminate();
       }),
     );
   }
@@ -170,8 +180,8 @@ export class WorkerPool {
     return thread;
   }
 
-  #send(thread: Thread, message: ToWorker): void {
-    thread.port.postMessage(message);
+  #send(thread: Thread, message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    thread.port.postMessage(message, transfer);
     Atomics.add(thread.signal, 0, 1);
     Atomics.notify(thread.signal, 0);
   }

@@ -8,6 +8,7 @@ import { BundlePlanner, isBundled } from "../../vault/chunk/bundle.ts";
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
+import { outcomeOf } from "../backup/bundleMessage.ts";
 import type { FileOutcome, FileToOpen, Place } from "../backup/messages.ts";
 import type { BundleResult, WorkerPool } from "../backup/workerPool.ts";
 import { CHANGE_MARK_WORDS, type StatTable } from "../platform/statTable.ts";
@@ -116,7 +117,7 @@ export class FileIntake {
     const { id, place } = result;
     if (id !== undefined && place !== undefined) this.#options.offer(id, place);
     for (const [index, { file, resolve }] of bundle.entries()) {
-      const outcome = result.outcomes[index] as FileOutcome;
+      const outcome = outcomeOf(result.outcomes, index);
       if (outcome.outgrown) {
         this.#readAlone(file, resolve);
         continue;
@@ -150,7 +151,6 @@ export class FileIntake {
 function fileToOpen(file: FileToRead): FileToOpen {
   return {
     directory: file.directory.handle.fd,
-    path: file.directory.handle.path,
     name: file.name,
     size: file.size,
     mark: file.mark,
