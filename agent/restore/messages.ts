@@ -67,3 +67,6 @@ export type FromWorker =
       readonly right: Uint8Array | undefined;
     }
   | { readonly kind: "crashed"; readonly message: string };
+
+/** Has a worker end after what it was sent before. */
+export type Stop = { readonly stop: true };

@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Handle } from "../platform/port.ts";
-import type { FromWorker, SentRecord, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+import type { FromWorker, SentRecord, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 
 const threadsMax = 4;
 
@@ -16,9 +16,10 @@ type WithoutTicket<Message> = Message extends unknown ? Omit<Message, "ticket"> 
 export type Request = WithoutTicket<ToWorker>;
 
 type Thread = {
-  readonly worker: Worker;
   readonly port: MessagePort;
   readonly signal: Int32Array;
+  /** Resolves when the thread is gone. */
+  readonly ended: Promise<void>;
   load: number;
 };
 type Open = {
@@ -66,7 +67,8 @@ export class RestorePool {
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error));
     worker.on("exit", (code) => this.#fail(new Error(`a restore worker ended with ${code}`)));
-    return { worker, port: channel.port1, signal: new Int32Array(signal), load: 0 };
+    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    return { port: channel.port1, signal: new Int32Array(signal), ended, load: 0 };
   }
 
   /** The worker with the least to do. */
@@ -89,13 +91,21 @@ export class RestorePool {
     return promise;
   }
 
-  /** Ends the workers at once, whatever they do. */
+  /**
+   * Ends the workers after what they were sent. Never by terminate(): that would abort the whole process if it struck within a native
+   * call.
+   */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
+    const stop: Stop = { stop: true };
     await Promise.all(
       this.#threads.map(async (thread) => {
+        thread.port.postMessage(stop);
+        Atomics.add(thread.signal, 0, 1);
+        Atomics.notify(thread.signal, 0);
+        await thread.ended;
         thread.port.close();
-        await thread.worker.terminate();
       }),
     );
     this.#reject(new HoldfastError(ErrorCode.cancelled, "the restore was stopped"));

@@ -7,7 +7,7 @@ import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
 import { type LargeContext, LargeFile, openSent } from "./largeFile.ts";
-import type { FromWorker, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { verifyFiles } from "./verifyFiles.ts";
 import { failure, warning, writeSmallFiles } from "./writeSmall.ts";
@@ -94,18 +94,21 @@ function answer(message: ToWorker): void {
 }
 
 try {
-  for (;;) {
+  for (let stopped = false; !stopped; ) {
     const seen = Atomics.load(signal, 0);
     for (
       let received = receiveMessageOnPort(port);
       received !== undefined;
       received = receiveMessageOnPort(port)
     ) {
-      answer(received.message as ToWorker);
+      const message = received.message as ToWorker | Stop;
+      if ("stop" in message) stopped = true;
+      else answer(message);
     }
-    if (Atomics.load(signal, 0) === seen) Atomics.wait(signal, 0, seen);
+    if (!stopped && Atomics.load(signal, 0) === seen) Atomics.wait(signal, 0, seen);
   }
 } catch (error) {
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   port.postMessage({ kind: "crashed", message } satisfies FromWorker);
 }
+port.close();
