@@ -21,6 +21,7 @@ import type {
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
 import { type Account, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
+import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
@@ -163,12 +164,17 @@ export class Administration implements AdminOperations {
         "a new password needs the keys documents of all vaults of the account",
       );
     }
-    for (const vault of vaults) {
-      const document = documents.get(vault.id)!;
-      await vault.replaceKeys(() => document);
-      catalog.vaults.setKeysGeneration(vault.id, document.generation);
+    const pendingLogin = { kdf: request.kdf, loginHash };
+    catalog.accounts.update(account.id, (row) => ({ ...row, pendingLogin }));
+    try {
+      for (const vault of vaults) {
+        const document = documents.get(vault.id)!;
+        await vault.replaceKeys(() => document);
+        catalog.vaults.setKeysGeneration(vault.id, document.generation);
+      }
+    } finally {
+      await finishPasswordChange(this.#gateway, account.id);
     }
-    catalog.accounts.update(account.id, (row) => ({ ...row, kdf: request.kdf, loginHash }));
     authenticator.endLogins(account.id);
   }
 

@@ -17,6 +17,7 @@ import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
+import { finishPasswordChange } from "./passwordChange.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -68,10 +69,20 @@ export class Gateway {
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
     const dataDir = await readDataDir(path);
     const lock = await lockDirectory(path);
+    let gateway: Gateway;
     try {
-      return new Gateway(dataDir, lock, new Catalog(join(path, "catalog")), options);
+      gateway = new Gateway(dataDir, lock, new Catalog(join(path, "catalog")), options);
     } catch (error) {
       lock.release();
+      throw error;
+    }
+    try {
+      for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
+        if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
+      }
+      return gateway;
+    } catch (error) {
+      await gateway.close();
       throw error;
     }
   }

@@ -9,6 +9,9 @@ import { array, base64, count, object, shortId } from "./schemas.ts";
 
 const anyName = { type: "string", minLength: 1, maxLength: 200 } as const;
 
+/** Nobody is known yet when this body is read. */
+const loginBytesMax = 4096;
+
 export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
   const { authenticator } = gateway;
 
@@ -58,6 +61,7 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
   app.post<{ Body: LoginRequest }>(
     "/v1/login",
     {
+      bodyLimit: loginBytesMax,
       schema: {
         body: object({ account: anyName, l: base64(24) }),
         response: {

@@ -18,7 +18,7 @@ import { snapshotRoutes } from "./snapshotRoutes.ts";
 const MiB = 2 ** 20;
 
 export const serverLimits = {
-  connections: 1024,
+  connections: 512,
   headersMs: 15_000,
   /** A socket on which nothing moves for so long is closed; above the wait of `GET /v1/events`. */
   idleMs: 60_000,
@@ -88,11 +88,7 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
   });
   app.addHook("onRequest", async (request) => checkProtocol(request));
   await app.register(async (open) => publicRoutes(open, gateway));
-  const slabs = new SlabPool({
-    bytesMax: serverLimits.uploadBytes,
-    usual: serverLimits.slabBytes,
-    idleMax: 4,
-  });
+  const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => authenticate(gateway, request));
     closed.addContentTypeParser(octetStream, { parseAs: "buffer" }, (_request, body, done) =>

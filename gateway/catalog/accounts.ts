@@ -15,6 +15,8 @@ export type Account = {
   readonly kdf: StoredKdf;
   /** bcrypt of SHA-512(L), in bcrypt's own text form. */
   readonly loginHash: string;
+  /** A new password whose keys documents are being written; see finishPasswordChange. */
+  readonly pendingLogin?: { readonly kdf: StoredKdf; readonly loginHash: string };
   /** Public half of the account's recovery key, base64. */
   readonly recoveryPublic: string;
   readonly disabled: boolean;
@@ -77,4 +79,10 @@ export class Accounts {
       return changed;
     });
   }
+}
+
+/** The account with its pending password in force (`promote`) or forgotten. */
+export function settlePendingLogin(account: Account, promote: boolean): Account {
+  const { pendingLogin, ...rest } = account;
+  return promote && pendingLogin !== undefined ? { ...rest, ...pendingLogin } : rest;
 }

@@ -1,6 +1,6 @@
 // Closing a pack: trailer and footer, read back through a new descriptor, name in the pack table, rename.
 
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asBuffer } from "../../vault/bytes.ts";
@@ -94,7 +94,9 @@ async function checkTail(path: string, bytes: number, tail: Buffer): Promise<voi
 export async function moveToName(path: string, name: Uint8Array, directory: string): Promise<void> {
   const folder = closedPackFolder(directory, name);
   const created = await mkdir(folder, { recursive: true, mode: 0o700 });
-  await rename(path, closedPackPath(directory, asBuffer(name)));
+  const target = closedPackPath(directory, asBuffer(name));
+  // A try before this one may have come as far as the rename.
+  if (existsSync(path) || !existsSync(target)) await rename(path, target);
   await syncDirectory(folder);
   if (created !== undefined) {
     await syncDirectory(join(directory, "packs"));

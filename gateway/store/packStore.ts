@@ -177,7 +177,7 @@ export class PackStore {
     while (this.#full.length > 0) {
       const pack = this.#full[0]!;
       try {
-        if (pack.rows.length === 0) await discardPack(pack, this.#options.packs);
+        if (pack.durableBytes === 0) await discardPack(pack, this.#options.packs);
         else await finishPack(pack, this.#options);
       } catch (error) {
         this.#options.closingFailed(error);

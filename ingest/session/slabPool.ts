@@ -2,26 +2,29 @@
 //
 // Invariants
 // - bytes given out <= bytesMax; requests are served in the order in which they came.
-// - Slabs of the usual size are kept for reuse (fresh ones cost page faults), at most `idleMax` of them.
+// - Slabs of the usual size are kept for reuse, for a while: fresh ones cost page faults and bring garbage collections on.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 
 type Waiter = { readonly bytes: number; resolve(slab: Buffer): void; reject(error: Error): void };
 
+const idleMs = 5000;
+
 export class SlabPool {
   readonly #bytesMax: number;
   readonly #usual: number;
-  readonly #idleMax: number;
   readonly #idle: Buffer[] = [];
   readonly #waiters: Waiter[] = [];
   #bytesOut = 0;
+  /** Fewest idle slabs since the last trim: the bottom ones of the stack, which nobody needed. */
+  #idleMin = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   /** `usual`: the slab size worth keeping. */
-  constructor(options: { bytesMax: number; usual: number; idleMax: number }) {
+  constructor(options: { bytesMax: number; usual: number }) {
     if (options.usual > options.bytesMax) throw new Error("SlabPool: a slab is larger than all memory");
     this.#bytesMax = options.bytesMax;
     this.#usual = options.usual;
-    this.#idleMax = options.idleMax;
   }
 
   /** Bytes given out now. */
@@ -74,8 +77,16 @@ export class SlabPool {
   /** Gives a slab back; it must not be used afterwards. */
   release(slab: Buffer): void {
     this.#bytesOut -= slab.length;
-    if (slab.length === this.#usual && this.#idle.length < this.#idleMax) this.#idle.push(slab);
+    if (slab.length === this.#usual) this.#idle.push(slab);
+    this.#timer ??= setTimeout(() => this.#trim(), idleMs).unref();
     this.#serve();
+  }
+
+  /** Lets go of the slabs that were not used since the last time. */
+  #trim(): void {
+    this.#idle.splice(0, this.#idleMin);
+    this.#idleMin = this.#idle.length;
+    this.#timer = this.#idleMin === 0 ? undefined : setTimeout(() => this.#trim(), idleMs).unref();
   }
 
   #serve(): void {
@@ -89,6 +100,7 @@ export class SlabPool {
   #give(bytes: number): Buffer {
     this.#bytesOut += bytes;
     const idle = bytes === this.#usual ? this.#idle.pop() : undefined;
+    this.#idleMin = Math.min(this.#idleMin, this.#idle.length);
     return idle ?? Buffer.allocUnsafeSlow(bytes);
   }
 }

@@ -88,6 +88,12 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
       );
       expect(part.every((_, i) => bitAt(bits, i))).toBe(true);
     }
+    // By what was acknowledged, not by time: a slow machine gets as far as a fast one. Then at any point of what follows.
+    const killAt = acknowledged.length + 1 + random(100);
+    let reached = (): void => {};
+    const due = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
     const upload = async (): Promise<void> => {
       for (;;) {
         const chunks = Array.from({ length: 1 + random(20) }, () =>
@@ -105,6 +111,7 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
         );
         expect([...answer.statuses].every((status) => status === RecordStatus.stored)).toBe(true);
         acknowledged.push(...sent);
+        if (acknowledged.length >= killAt) reached();
       }
     };
     const commit = async (): Promise<void> => {
@@ -118,7 +125,8 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
     const running = [upload(), upload(), commit()].map((work) =>
       work.catch((error: { code?: string }) => error.code),
     );
-    await new Promise((resolve) => setTimeout(resolve, 50 + random(400)));
+    await Promise.race([due, Promise.all(running)]);
+    await new Promise((resolve) => setTimeout(resolve, random(30)));
     await kill();
     for (const ended of await Promise.all(running))
       expect([undefined, "gateway-unreachable", "session-ended"]).toContain(ended);

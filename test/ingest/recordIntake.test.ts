@@ -46,7 +46,7 @@ test("any cutting of a body brings the same records", async () => {
       async (sizes, piece, declared) => {
         const records = sizes.map((size) => randomBytes(size));
         const body = Buffer.concat(encodeRecordBody(records));
-        const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, idleMax: 1 });
+        const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes });
         const port = recordingPort(slabs);
         const intake = new RecordIntake(port, declared ? body.length : undefined, never);
         await feed(intake, cut(body, piece));
@@ -62,7 +62,7 @@ test("any cutting of a body brings the same records", async () => {
 
 test("large records over many slabs, with memory for one or for several", async () => {
   for (const count of [1, 2, 5]) {
-    const slabs = new SlabPool({ bytesMax: slabBytes * count, usual: slabBytes, idleMax: 2 });
+    const slabs = new SlabPool({ bytesMax: slabBytes * count, usual: slabBytes });
     const port = recordingPort(slabs, 20);
     const records = Array.from({ length: 12 }, (_, i) =>
       randomBytes(i === 5 ? limits.recordBytesMax : 1_500_000 + i),
@@ -77,7 +77,7 @@ test("large records over many slabs, with memory for one or for several", async 
 });
 
 test("many bodies at a time never wait for each other for ever", async () => {
-  const slabs = new SlabPool({ bytesMax: slabBytes * 2, usual: slabBytes, idleMax: 2 });
+  const slabs = new SlabPool({ bytesMax: slabBytes * 2, usual: slabBytes });
   const records = Array.from({ length: 8 }, () => randomBytes(1_300_000));
   const pieces = cut(Buffer.concat(encodeRecordBody(records)), 300_000);
   await Promise.all(
@@ -93,7 +93,7 @@ test("many bodies at a time never wait for each other for ever", async () => {
 });
 
 test("a body that ends within a record is truncated; what was whole is handed on", async () => {
-  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, idleMax: 1 });
+  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes });
   const port = recordingPort(slabs);
   const records = [randomBytes(500), randomBytes(500)];
   const intake = new RecordIntake(port, undefined, never);
@@ -104,7 +104,7 @@ test("a body that ends within a record is truncated; what was whole is handed on
 });
 
 test("a declared 2 GiB record is refused at its length field", async () => {
-  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, idleMax: 1 });
+  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes });
   const port = recordingPort(slabs);
   const intake = new RecordIntake(port, undefined, never);
   const good = randomBytes(400);
@@ -118,7 +118,7 @@ test("a declared 2 GiB record is refused at its length field", async () => {
 });
 
 test("a failed batch fails the body and gives all memory back", async () => {
-  const slabs = new SlabPool({ bytesMax: slabBytes * 3, usual: slabBytes, idleMax: 1 });
+  const slabs = new SlabPool({ bytesMax: slabBytes * 3, usual: slabBytes });
   const intake = new RecordIntake(
     { slabs, admit: () => Promise.reject(new Error("disk on fire")) },
     undefined,
@@ -134,7 +134,7 @@ test("a failed batch fails the body and gives all memory back", async () => {
 });
 
 test("who waits for memory is let go when his connection ends", async () => {
-  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, idleMax: 1 });
+  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes });
   const held = await slabs.acquire(slabBytes);
   const controller = new AbortController();
   const waiting = slabs.acquire(1000, controller.signal);
