@@ -19,7 +19,7 @@ import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
 import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
-import { createCertificate, type TlsIdentity } from "./certificate.ts";
+import type { TlsIdentity } from "./certificate.ts";
 import {
   checkSettings,
   formatSettings,
@@ -92,6 +92,8 @@ export async function initDataDir(
   const { host } = parseListen(settings.listen);
   const names = [...(options.names ?? []), ...(/^(0\.0\.0\.0|::)$/.test(host) ? [] : [host])];
   if (settings.tlsCertificate === "") {
+    // The certificate library is large and only needed here.
+    const { createCertificate } = await import("./certificate.ts");
     const tls = await createCertificate(settings.name, names, options.now);
     await writeFileDurably(join(path, "tls", "cert.pem"), Buffer.from(tls.certificate));
     await writeFileDurably(join(path, "tls", "key.pem"), Buffer.from(tls.key));

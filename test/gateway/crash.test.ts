@@ -148,4 +148,4 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
   }
   client.close();
   await kill();
-});
+}, 240_000);
