@@ -2,28 +2,25 @@
 
 import { isLinked, type TreeEntry } from "../../fs/view/treeReader.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { limits } from "../../vault/limits.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
-import { StatTable, EntryKind as SystemKind } from "../platform/statTable.ts";
-import { describeSystemError, Errno, SystemError } from "../platform/systemError.ts";
+import { EntryKind as SystemKind } from "../platform/statTable.ts";
+import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { isDiskFull, type Rights } from "./applyMetadata.ts";
 import type { FileWork } from "./fileWork.ts";
 import { HardLinks } from "./hardLinks.ts";
-import type { FileJob } from "./jobs.ts";
 import { linkTo } from "./linkTo.ts";
 import type { MetadataMaker } from "./metadataMaker.ts";
+import { placeFile } from "./placeFile.ts";
 import { placeSpecial } from "./placeSpecial.ts";
+import { type Present, presentAt } from "./presentAt.ts";
 import { removeEmptyDirectory, removeTree } from "./removeTree.ts";
 import { RestoreFolder } from "./restoreFolder.ts";
 import type { Overwrite } from "./restoreTypes.ts";
 import type { RunCounts } from "./runCounts.ts";
 import { childPath, type TargetDirectories } from "./targetDirectories.ts";
 
-const MiB = 1024 * 1024;
-/** From this size on a file that is there already is changed in place. */
-const inPlaceBytesMin = 64 * MiB;
 const ownerRights = 0o700;
 const defaultAcl = "system.posix_acl_default";
 
@@ -41,19 +38,6 @@ export type PlaceParts = {
   /** Ends the whole restore. */
   readonly fail: (error: unknown) => void;
 };
-
-/** What is at the place of an entry. */
-export type Present = {
-  readonly kind: SystemKind;
-  readonly size: number;
-  readonly linkCount: number;
-  readonly mtimeNs: bigint;
-  readonly device: number;
-  readonly inode: bigint;
-  readonly mode: number;
-};
-
-const table = new StatTable(1);
 
 export class PlaceEntry {
   readonly #parts: PlaceParts;
@@ -81,7 +65,7 @@ export class PlaceEntry {
     const { platform, directories, counts, dryRun, overwrite } = this.#parts;
     const name = Buffer.from(entry.name);
     try {
-      let present = this.#present(folder, name);
+      let present = presentAt(this.#parts, folder, name);
       if (present !== undefined && present.kind !== SystemKind.directory) {
         if (!this.#mayReplace(entry, present)) {
           counts.kept += entry.child?.files ?? 0;
@@ -162,7 +146,7 @@ export class PlaceEntry {
       link: (first) => {
         const { platform, directories, counts, dryRun } = this.#parts;
         try {
-          const present = this.#present(folder, entry.name);
+          const present = presentAt(this.#parts, folder, entry.name);
           if (present !== undefined && !this.#clear(folder, entry, path, present)) return;
           counts.action("link", path);
           const place = { directory: folder.path, name: Buffer.from(entry.name) };
@@ -185,7 +169,7 @@ export class PlaceEntry {
     settled: (restored: boolean) => void,
   ): Promise<void> {
     const { counts, dryRun } = this.#parts;
-    const present = this.#present(folder, entry.name);
+    const present = presentAt(this.#parts, folder, entry.name);
     if (present !== undefined && !this.#clear(folder, entry, path, present)) {
       this.#done(folder, entry.size ?? 0);
       settled(false);
@@ -200,7 +184,14 @@ export class PlaceEntry {
     }
     const metadata = await this.#parts.metadata.of(entry, there !== undefined || folder.inherits);
     if (entry.kind === EntryKind.file) {
-      this.#startFile(folder, entry, path, { there, metadata, settled });
+      const finished = (restored: boolean, reused: boolean): void => {
+        if (restored) this.#count(entry);
+        if (reused) counts.reused += 1;
+        this.#done(folder, 0);
+        settled(restored);
+      };
+      const file = { entry, directory: folder.path, path, there, metadata, finished };
+      placeFile(this.#parts.work, counts, file);
       return;
     }
     const { platform, directories, rights } = this.#parts;
@@ -217,63 +208,6 @@ export class PlaceEntry {
     this.#count(entry);
     this.#done(folder, 0);
     settled(true);
-  }
-
-  #startFile(
-    folder: RestoreFolder,
-    entry: TreeEntry,
-    path: Buffer,
-    start: {
-      there: Present | undefined;
-      metadata: FileJob["metadata"];
-      settled: (restored: boolean) => void;
-    },
-  ): void {
-    const { work, counts } = this.#parts;
-    const { there, metadata, settled } = start;
-    const size = entry.size ?? 0;
-    const old = there?.kind === SystemKind.file ? there : undefined;
-    // A name that shares its file with others at the target, but not in the snapshot, gets a file of its own.
-    const shared = old !== undefined && old.linkCount > 1 && !isLinked(entry);
-    const extent = onlyExtent(entry);
-    const job: FileJob = {
-      directory: folder.path,
-      name: Buffer.from(entry.name),
-      size,
-      hash: entry.fileHash,
-      offset: extent?.offset ?? 0,
-      replace: there !== undefined,
-      metadata,
-    };
-    const finished = (restored: boolean, reused: boolean): void => {
-      if (restored) this.#count(entry);
-      if (reused) counts.reused += 1;
-      this.#done(folder, 0);
-      settled(restored);
-    };
-    const action = there === undefined ? "create" : "replace";
-    if (size > 0 && extent === undefined) {
-      const inPlace = old !== undefined && !shared && size >= inPlaceBytesMin && old.size > 0;
-      counts.action(inPlace ? "update" : action, path);
-      const mode = { inPlace, base: old !== undefined && old.size > 0 };
-      work.large(entry, job, mode, (restored) => finished(restored, false));
-      return;
-    }
-    const write = (): void => {
-      counts.action(action, path);
-      work.small(job, extent, (restored) => finished(restored, false));
-    };
-    if (old === undefined || old.size !== size || shared) write();
-    else {
-      work.verify(job, (right) => {
-        if (!right) {
-          write();
-          return;
-        }
-        counts.addBytes(size);
-        finished(true, true);
-      });
-    }
   }
 
   #pretend(entry: TreeEntry, path: Buffer, there: Present | undefined): void {
@@ -307,26 +241,6 @@ export class PlaceEntry {
   #mayReplace(entry: TreeEntry, present: Present): boolean {
     const { overwrite } = this.#parts;
     return overwrite === "always" || (overwrite === "newer" && mtimeOf(entry) > present.mtimeNs);
-  }
-
-  #present(folder: RestoreFolder, name: Uint8Array): Present | undefined {
-    if (!folder.had(name)) return undefined;
-    const { platform, directories } = this.#parts;
-    try {
-      platform.stat(directories.at(folder.path), name, table, 0);
-    } catch (error) {
-      if (error instanceof SystemError && error.errno === Errno.ENOENT) return undefined;
-      throw error;
-    }
-    return {
-      kind: table.kind(0),
-      size: table.size(0),
-      linkCount: table.linkCount(0),
-      mtimeNs: table.modifiedNs(0),
-      device: table.device(0),
-      inode: table.inode(0),
-      mode: table.permissions(0),
-    };
   }
 
   #count(entry: TreeEntry): void {
@@ -366,14 +280,4 @@ export class PlaceEntry {
 
 function mtimeOf(entry: TreeEntry): bigint {
   return BigInt(entry.mtime.seconds) * 1_000_000_000n + BigInt(entry.mtime.nanoseconds);
-}
-
-/** The chunk of a file that lies in one, whole or in part. */
-function onlyExtent(
-  entry: TreeEntry,
-): { readonly id: Uint8Array; readonly plainLength: number; readonly offset: number } | undefined {
-  if (entry.content?.form !== "inline" || entry.content.extents.length !== 1) return undefined;
-  const [extent] = entry.content.extents;
-  if (extent === undefined || extent.hole || extent.length > limits.plainBytesMax) return undefined;
-  return extent;
 }

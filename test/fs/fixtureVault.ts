@@ -4,7 +4,6 @@ import { randomBytes } from "node:crypto";
 import type { CatalogSnapshot, RecordResult, RecordSource, SnapshotCatalog } from "../../fs/view/ports.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
-import { FileHasher } from "../../vault/fileHash.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
@@ -13,62 +12,7 @@ import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
 import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
 import { encodeXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
-
-/** A piece of a file: bytes, or the length of a hole. */
-export type Piece = Uint8Array | number;
-
-type CommonSpec = {
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly userName?: string;
-  readonly groupName?: string;
-  readonly mtime?: Timestamp;
-  readonly xattrs?: readonly Xattr[];
-  readonly inode?: bigint;
-  readonly linkCount?: number;
-};
-
-export type FileSpec = CommonSpec & {
-  readonly kind: "file";
-  readonly pieces: readonly Piece[];
-  /** Kept apart from the content so that tests can lie. */
-  readonly hash?: Buffer;
-};
-
-export type NodeSpec =
-  | FileSpec
-  | (CommonSpec & {
-      readonly kind: "directory";
-      readonly rows: Iterable<readonly [string | Buffer, NodeSpec]>;
-    })
-  | (CommonSpec & { readonly kind: "symlink"; readonly target: string | Buffer })
-  | (CommonSpec & { readonly kind: "fifo" | "socket" })
-  | (CommonSpec & {
-      readonly kind: "characterDevice" | "blockDevice";
-      readonly major: number;
-      readonly minor: number;
-    });
-
-/** Shorthands. */
-export const fileOf = (content: string | Uint8Array, more: CommonSpec = {}): FileSpec => ({
-  kind: "file",
-  pieces: content.length === 0 ? [] : [typeof content === "string" ? Buffer.from(content) : content],
-  ...more,
-});
-export const sparseOf = (pieces: readonly Piece[], more: CommonSpec = {}): FileSpec => ({
-  kind: "file",
-  pieces,
-  ...more,
-});
-export const directoryOf = (
-  rows: Record<string, NodeSpec> | Iterable<readonly [string | Buffer, NodeSpec]>,
-  more: CommonSpec = {},
-): NodeSpec => ({
-  kind: "directory",
-  rows: Symbol.iterator in rows ? rows : Object.entries(rows),
-  ...more,
-});
+import { type FileSpec, measured, type NodeSpec } from "./treeSpec.ts";
 
 const MiB = 1024 * 1024;
 const pieceBytesMax = MiB;
@@ -93,7 +37,6 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   readonly #listeners = new Set<() => void>();
   /** Ids that were read, in order. */
   readonly reads: string[] = [];
-  requests = 0;
   /** Runs before every read and may wait or throw. */
   beforeRead: (ids: readonly Uint8Array[]) => Promise<void> | void = () => {};
   #inode = 1000n;
@@ -114,7 +57,6 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
     signal?: AbortSignal,
   ): Promise<RecordResult[]> {
     if (vaultId !== this.vaultId || group !== this.group) return ids.map(() => ({ state: "missing" }));
-    this.requests++;
     await this.beforeRead(ids);
     signal?.throwIfAborted();
     return ids.map((id) => {
@@ -301,15 +243,9 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   }
 
   #prepareFile(common: Omit<EntryDraft, "kind">, spec: FileSpec): () => EntryDraft {
-    const hasher = new FileHasher(this.keys.fileHashKey);
-    let size = 0;
-    for (const piece of spec.pieces) {
-      if (typeof piece === "number") hasher.skipZeros(piece);
-      else hasher.update(piece);
-      size += typeof piece === "number" ? piece : piece.length;
-    }
-    if (size === 0) return () => ({ ...common, kind: EntryKind.file, size });
-    const fileHash = spec.hash ?? (hasher.digest() as Buffer);
+    const { size, hash } = measured(spec.pieces, this.keys.fileHashKey);
+    if (hash === undefined) return () => ({ ...common, kind: EntryKind.file, size });
+    const fileHash = spec.hash ?? hash;
     const [only] = spec.pieces;
     if (spec.pieces.length === 1 && only instanceof Uint8Array && only.length <= 256 * 1024) {
       if (this.#bundle.bytes + only.length > bundleBytes) this.#endBundle();

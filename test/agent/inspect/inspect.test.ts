@@ -13,7 +13,8 @@ import type { CatalogSnapshot } from "../../../fs/view/ports.ts";
 import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
-import { directoryOf, FixtureVault, fileOf, type NodeSpec, sparseOf } from "../../fs/fixtureVault.ts";
+import { FixtureVault } from "../../fs/fixtureVault.ts";
+import { directoryOf, fileOf, type NodeSpec, sparseOf } from "../../fs/treeSpec.ts";
 
 const MiB = 1024 * 1024;
 

@@ -2,7 +2,7 @@
 
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { selectPlatform } from "../../../agent/platform/select.ts";
-import type { NodeSpec } from "../../fs/fixtureVault.ts";
+import type { NodeSpec } from "../../fs/treeSpec.ts";
 
 const kindBits = {
   file: 0o100000,

@@ -138,7 +138,7 @@ describe("hostile trees", () => {
     expect(readdirSync(target)).toEqual([]);
   });
 
-  test("directories nested deeper than the format allows", async () => {
+  test("directories nested deeper than the format allows", { timeout: 240_000 }, async () => {
     const vault = new FixtureVault();
     let page = directory(vault, []);
     for (let depth = 0; depth < limits.directoryDepthMax + 10; depth++)

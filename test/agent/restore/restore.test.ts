@@ -1,22 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { directoryOf, FixtureVault, fileOf, type NodeSpec, sparseOf } from "../../fs/fixtureVault.ts";
+import { FixtureVault } from "../../fs/fixtureVault.ts";
+import { directoryOf, fileOf, type NodeSpec, sparseOf } from "../../fs/treeSpec.ts";
 import { checkTree } from "./checkTree.ts";
 import { restoreTo, temporaryFolder } from "./restoring.ts";
 
@@ -74,71 +62,6 @@ describe("restore", () => {
     expect(again).toMatchObject({ warnings: 0, errors: 0, fetchedRecords: 0 });
   });
 
-  test("what differs is fetched and put right, and nothing else", async () => {
-    const vault = new FixtureVault();
-    const parts = Array.from({ length: 8 }, () => randomBytes(MiB));
-    const tree = directoryOf({
-      good: fileOf("good"),
-      changed: fileOf("before"),
-      longer: fileOf("short"),
-      mode: fileOf("mode", { mode: 0o600 }),
-      kind: fileOf("a file"),
-      large: sparseOf([Buffer.concat(parts)]),
-      shared: fileOf("its own"),
-      other: fileOf("its own"),
-    });
-    const row = vault.snapshot(tree);
-    const target = temporaryFolder();
-    await restoreTo(target, vault, row);
-    writeFileSync(join(target, "changed"), "afterx");
-    writeFileSync(join(target, "longer"), "much longer");
-    chmodSync(join(target, "mode"), 0o777);
-    execFileSync("rm", [join(target, "kind"), join(target, "other")]);
-    symlinkSync("/nowhere", join(target, "kind"));
-    linkSync(join(target, "shared"), join(target, "other"));
-    const large = readFileSync(join(target, "large"));
-    large.fill(7, 3 * MiB + 5, 3 * MiB + 10);
-    writeFileSync(join(target, "large"), large);
-    vault.reads.length = 0;
-    const result = await restoreTo(target, vault, row);
-    expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-    expect(result.errors).toBe(0);
-    const data = new Set(vault.reads.filter((id) => vault.records.has(id)));
-    expect(data.has(vault.put(1, parts[3] as Buffer).toString("hex"))).toBe(true);
-    expect(data.has(vault.put(1, parts[2] as Buffer).toString("hex"))).toBe(false);
-    expect(result.fetchedRecords).toBeLessThanOrEqual(3);
-  });
-
-  test("a large file is put right in place, and copied where its name is shared", async () => {
-    const vault = new FixtureVault();
-    const parts = Array.from({ length: 65 }, (_, i) => Buffer.alloc(MiB, i + 1));
-    const pieces = [...parts.slice(0, 30), 2 * MiB, ...parts.slice(30)];
-    const tree = directoryOf({ image: sparseOf(pieces) });
-    const row = vault.snapshot(tree);
-    const target = temporaryFolder();
-    const image = join(target, "image");
-    await restoreTo(target, vault, row);
-    const spoil = () => {
-      const bytes = readFileSync(image);
-      bytes.fill(0xaa, 10 * MiB, 10 * MiB + 3);
-      bytes.fill(0xbb, 30 * MiB + 100, 30 * MiB + 200);
-      writeFileSync(image, Buffer.concat([bytes, Buffer.from("tail")]));
-    };
-    spoil();
-    const { ino } = statSync(image);
-    const patched = await restoreTo(target, vault, row);
-    expect(statSync(image).ino).toBe(ino);
-    expect(patched).toMatchObject({ fetchedRecords: 1, errors: 0 });
-    expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-    spoil();
-    linkSync(image, join(target, "kept by someone"));
-    const copied = await restoreTo(target, vault, row);
-    expect(copied).toMatchObject({ fetchedRecords: 1, errors: 0 });
-    expect(readFileSync(join(target, "kept by someone")).subarray(-4).toString()).toBe("tail");
-    execFileSync("rm", [join(target, "kept by someone")]);
-    expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-  });
-
   test("a path of the snapshot: a directory gives what is in it, a file itself", async () => {
     const vault = new FixtureVault();
     const etc = directoryOf(
@@ -155,124 +78,6 @@ describe("restore", () => {
     expect(readdirSync(join(target, "2"))).toEqual(["hosts"]);
     const missing = restoreTo(target, vault, row, { path: [Buffer.from("etc"), Buffer.from("nothing")] });
     await expect(missing).rejects.toMatchObject({ code: "not-found" });
-  });
-
-  test("overwrite never and newer", async () => {
-    const vault = new FixtureVault();
-    const row = vault.snapshot(
-      directoryOf({ a: fileOf("archived"), b: fileOf("archived"), c: fileOf("archived") }),
-    );
-    const target = temporaryFolder();
-    writeFileSync(join(target, "a"), "mine");
-    writeFileSync(join(target, "b"), "mine");
-    utimesSync(join(target, "b"), 1000, 1000);
-    const never = await restoreTo(target, vault, row, { overwrite: "never" });
-    expect(never).toMatchObject({ kept: 2, files: 1, errors: 0 });
-    expect(readFileSync(join(target, "a")).toString()).toBe("mine");
-    const newer = await restoreTo(target, vault, row, { overwrite: "newer" });
-    expect(readFileSync(join(target, "a")).toString()).toBe("mine");
-    expect(readFileSync(join(target, "b")).toString()).toBe("archived");
-    expect(newer.files).toBe(1);
-  });
-
-  test("--delete removes strangers below backed-up paths only, and never follows a link", async () => {
-    const vault = new FixtureVault();
-    const home = directoryOf({ keep: fileOf("k"), sub: directoryOf({ x: fileOf("x") }) });
-    const row = vault.snapshot(directoryOf({ home }), { paths: ["/home"] });
-    const target = temporaryFolder();
-    const outside = temporaryFolder();
-    writeFileSync(join(outside, "precious"), "p");
-    for (const folder of ["home", "home/stranger", "home/stranger/deep", "home/sub", "other"]) {
-      mkdirSync(join(target, folder));
-      writeFileSync(join(target, folder, "file"), "s");
-    }
-    symlinkSync(outside, join(target, "home", "a link"));
-    const dry = await restoreTo(target, vault, row, { delete: true, dryRun: true });
-    expect(
-      dry.actions
-        .filter(({ action }) => action === "delete")
-        .map(({ path }) => path)
-        .sort(),
-    ).toEqual(["home/a link", "home/file", "home/stranger", "home/sub/file"]);
-    expect(existsSync(join(target, "home", "stranger", "deep", "file"))).toBe(true);
-    expect(existsSync(join(target, "home", "keep"))).toBe(false);
-    await restoreTo(target, vault, row, { delete: true });
-    expect(checkTree(home, Buffer.from(join(target, "home")))).toEqual([]);
-    expect(existsSync(join(target, "other", "file"))).toBe(true);
-    expect(readFileSync(join(outside, "precious")).toString()).toBe("p");
-  });
-
-  test("links planted at the target lead nowhere", async () => {
-    const vault = new FixtureVault();
-    const tree = directoryOf({
-      dir: directoryOf({ file: fileOf("new") }),
-      top: fileOf("new"),
-      big: sparseOf([100, randomBytes(9000)]),
-    });
-    const row = vault.snapshot(tree);
-    const target = temporaryFolder();
-    const outside = temporaryFolder();
-    writeFileSync(join(outside, "file"), "precious");
-    symlinkSync(outside, join(target, "dir"));
-    symlinkSync(join(outside, "file"), join(target, "top"));
-    symlinkSync(join(outside, "file"), join(target, "big"));
-    await restoreTo(target, vault, row);
-    expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-    expect(readdirSync(outside)).toEqual(["file"]);
-    expect(readFileSync(join(outside, "file")).toString()).toBe("precious");
-  });
-
-  test("damage costs the files it hits, and their old versions stay", async () => {
-    const vault = new FixtureVault();
-    const lost = randomBytes(400_000);
-    const bad = randomBytes(300_000);
-    const wrong = { ...fileOf("lies"), hash: randomBytes(32) };
-    const row = vault.snapshot(
-      directoryOf({
-        lost: sparseOf([lost]),
-        bad: sparseOf([bad, 5000, bad]),
-        good: fileOf("good"),
-        wrong,
-        old: sparseOf([lost, bad]),
-      }),
-    );
-    vault.records.delete(vault.put(1, lost).toString("hex"));
-    const id = vault.put(1, bad).toString("hex");
-    const flipped = Buffer.from(vault.records.get(id) as Buffer);
-    flipped[2000] = (flipped[2000] as number) ^ 4;
-    vault.records.set(id, flipped);
-    const target = temporaryFolder();
-    writeFileSync(join(target, "old"), "still good");
-    const result = await restoreTo(target, vault, row);
-    expect(result.errors).toBe(4);
-    expect(Object.fromEntries(result.notes.map(({ path, code }) => [path, code]))).toMatchObject({
-      "/lost": "chunk-missing",
-      "/wrong": "id-mismatch",
-      "/bad": "chunk-damaged",
-      "/old": "chunk-missing",
-    });
-    expect(readdirSync(target).sort()).toEqual(["good", "old"]);
-    expect(readFileSync(join(target, "old")).toString()).toBe("still good");
-  });
-
-  test("can be stopped and goes on where it stopped", async () => {
-    const vault = new FixtureVault();
-    const parts = Array.from({ length: 60 }, () => randomBytes(MiB));
-    const tree = directoryOf({ a: fileOf("a"), image: sparseOf(parts), z: fileOf("z") });
-    const row = vault.snapshot(tree);
-    const target = temporaryFolder();
-    const stop = new AbortController();
-    let requests = 0;
-    vault.beforeRead = () => {
-      if (++requests === 10) stop.abort();
-    };
-    await expect(restoreTo(target, vault, row, { signal: stop.signal })).rejects.toMatchObject({
-      code: "cancelled",
-    });
-    vault.beforeRead = () => undefined;
-    const again = await restoreTo(target, vault, row);
-    expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-    expect(again.fetchedRecords).toBeLessThan(61);
   });
 
   test("1 TiB with 1 MiB of data", async () => {
@@ -299,24 +104,7 @@ describe("restore", () => {
     expect(again).toMatchObject({ reused: 1, errors: 0, warnings: 0 });
   });
 
-  test.skipIf(!root)("a full target stops with one clear line; with room it goes on", async () => {
-    const vault = new FixtureVault();
-    const files = Array.from({ length: 12 }, (_, i) => [`f${i}`, fileOf(randomBytes(200_000))] as const);
-    const tree = directoryOf([...files, ["image", sparseOf([randomBytes(6 * MiB)])]]);
-    const row = vault.snapshot(tree);
-    const target = temporaryFolder();
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "none", target]);
-    try {
-      await expect(restoreTo(target, vault, row)).rejects.toMatchObject({ code: "disk-full" });
-      execFileSync("mount", ["-o", "remount,size=40m", target]);
-      await restoreTo(target, vault, row);
-      expect(checkTree(tree, Buffer.from(target))).toEqual([]);
-    } finally {
-      execFileSync("umount", [target]);
-    }
-  });
-
-  test("random trees come back as they were", async () => {
+  test("random trees come back as they were", { timeout: 240_000 }, async () => {
     const name = fc
       .uint8Array({ minLength: 1, maxLength: 12 })
       .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 0x2f ? 0x5f : byte))))
@@ -360,7 +148,7 @@ describe("restore", () => {
         expect(result.notes).toEqual([]);
         expect(checkTree(spec, Buffer.from(target))).toEqual([]);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });

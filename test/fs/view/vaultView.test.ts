@@ -7,7 +7,8 @@ import { createCaches } from "../../../fs/view/recordOpener.ts";
 import { VaultView } from "../../../fs/view/vaultView.ts";
 import type { ViewNode } from "../../../fs/view/view.ts";
 import type { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
-import { directoryOf, FixtureVault, fileOf, sparseOf } from "../fixtureVault.ts";
+import { FixtureVault } from "../fixtureVault.ts";
+import { directoryOf, fileOf, sparseOf } from "../treeSpec.ts";
 
 const MiB = 1024 * 1024;
 
