@@ -136,7 +136,7 @@ export const agentCommands: readonly CommandSpec[] = [
       "PATTERN is a glob for the name of what is sought. Without SNAPSHOT, the latest is searched.",
       snapshotHelp,
     ],
-    operands: [{ name: "PATTERN", required: true }, { name: "SNAPSHOT" }],
+    operands: [{ name: "SNAPSHOT" }, { name: "PATTERN", required: true, many: true }],
     options: [
       {
         name: "all",
@@ -147,7 +147,7 @@ export const agentCommands: readonly CommandSpec[] = [
       device,
       state,
     ],
-    example: "holdfast agent find '*.conf' latest",
+    example: "holdfast agent find latest '*.conf'",
     endsWithReader: true,
     load: () => import("../commands/agentFind.ts"),
   },

@@ -158,7 +158,9 @@ export function optionValue(option: OptionSpec, value: string, written: string):
 }
 
 function checkOperands(operands: readonly string[], command: CommandSpec): void {
-  const missing = command.operands.find(({ required }, i) => required === true && operands[i] === undefined);
+  // An optional operand before a required one counts only when there are enough words for both.
+  const required = command.operands.filter((operand) => operand.required === true);
+  const missing = required[operands.length];
   if (missing !== undefined)
     throw usage(`${command.path.join(" ")} needs ${missing.name}`, helpHint(command));
   const many = command.operands.at(-1)?.many === true;

@@ -59,7 +59,8 @@ export async function run(given: CommandContext): Promise<void> {
   }
 }
 
-async function backUp(
+/** Runs a backup and reports it. The caller holds the state's lock. */
+export async function backUp(
   request: BackupRequest,
   context: CommandContext,
   state: string,

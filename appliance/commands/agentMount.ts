@@ -1,17 +1,13 @@
 // holdfast agent mount
 
 import { resolve } from "node:path";
-import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
 import { AgentConnection } from "../../agent/session/connection.ts";
-import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
-import { createCaches } from "../../fs/view/recordOpener.ts";
-import { VaultView } from "../../fs/view/vaultView.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { openAgentDrive } from "../drive/agentDrive.ts";
 import { startDaemon, tellFailed, tellMounted } from "../drive/background.ts";
-import { driveLogger } from "../drive/driveLogger.ts";
 import { type DriveOptions, driveOptions } from "../drive/driveOptions.ts";
-import { mountDrive, untilUnmounted } from "../drive/serveDrive.ts";
+import { untilUnmounted } from "../drive/serveDrive.ts";
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
@@ -56,13 +52,7 @@ async function serve(
 ): Promise<void> {
   const connection = new AgentConnection(state);
   try {
-    const view = new VaultView({
-      source: new GatewayRecordSource(connection.client),
-      catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
-      keyring: new FixedKeyring(await connection.allKeys()),
-      caches: createCaches(),
-    });
-    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
+    const { mounted, view } = await openAgentDrive(connection, mountpoint, options);
     const forget = tellMounted(folder, mounted.mountpoint);
     output.line(`The drive is at ${mounted.mountpoint}. Ctrl-C unmounts it.`);
     output.event({ event: "mounted", mountpoint: mounted.mountpoint });
