@@ -45,16 +45,20 @@ function setOwnerModeTimes(path: Buffer, entry: Entry, asRoot: boolean): void {
   lutimesSync(path, seconds, seconds);
 }
 
-/** Writes content and compares the file hash of what then stands there. */
-function writeContent(path: Buffer, entry: Entry, content: Content, hashKey: Uint8Array): void {
+/** Writes a file's extents, leaves its holes, and compares the file hash of what then stands there. */
+function writeContent(path: Buffer, entry: Entry, vault: Vault, group: number): void {
+  const content = contentOf(vault, group, entry);
   const fd = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600);
   let right = false;
   try {
-    const step = 1024 * 1024;
     ftruncateSync(fd, content.size);
-    for (const [from, to] of dataRanges(content, step)) {
-      const bytes = content.read(from, to - from);
-      must(writeSync(fd, bytes, 0, bytes.length, from) === bytes.length, "a short write");
+    let at = 0;
+    for (const extent of vault.extents(group, entry)) {
+      if (extent.chunk !== null) {
+        const bytes = vault.extentBytes(group, extent);
+        must(writeSync(fd, bytes, 0, bytes.length, at) === bytes.length, "a short write");
+      }
+      at += extent.length;
     }
     const written: Content = {
       size: content.size,
@@ -65,7 +69,7 @@ function writeContent(path: Buffer, entry: Entry, content: Content, hashKey: Uin
         return bytes;
       },
     };
-    const hash = fileHash(hashKey, written);
+    const hash = fileHash(vault.keys.fileHashKey(), written);
     must(
       hex(hash ?? new Uint8Array(0)) === hex(entry.fileHash ?? new Uint8Array(0)),
       "the file hash is another",
@@ -75,23 +79,6 @@ function writeContent(path: Buffer, entry: Entry, content: Content, hashKey: Uin
     closeSync(fd);
     if (!right) rmSync(path);
   }
-}
-
-/** Ranges that are no holes, at most `step` long; holes are halved away, so that a huge one costs little. */
-function* dataRanges(
-  content: Content,
-  step: number,
-  from = 0,
-  to = content.size,
-): Generator<readonly [number, number]> {
-  if (from >= to || content.isHole(from, to)) return;
-  if (to - from <= step) {
-    yield [from, to];
-    return;
-  }
-  const half = from + Math.ceil((to - from) / step / 2) * step;
-  yield* dataRanges(content, step, from, half);
-  yield* dataRanges(content, step, half, to);
 }
 
 /** Restores the whole tree of a snapshot below `target`, which is created. Names that are there already fail. */
@@ -112,7 +99,7 @@ export function restore(vault: Vault, snapshot: Snapshot, target: string): Resto
 
   const makeNew = (path: Buffer, entry: Entry): void => {
     if (entry.kind === kinds.symlink) symlinkSync(Buffer.from(entry.target!), path);
-    else writeContent(path, entry, contentOf(vault, snapshot.group, entry), vault.keys.fileHashKey());
+    else writeContent(path, entry, vault, snapshot.group);
     setOwnerModeTimes(path, entry, asRoot);
   };
 

@@ -1,0 +1,134 @@
+// Small disks for fault tests: an image file behind a loop device with ext4 on it, plain or with every write logged by QEMU.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { onTearDown, pauseSync, runTool } from "./tearDown.ts";
+
+/** A mounted file system; `unmount` is called at most once, and by the tear-down when the test does not come to it. */
+export type Disk = { readonly folder: string; readonly unmount: () => void };
+
+function mounted(folder: string): boolean {
+  // mountinfo writes space, tab, newline and backslash as three octal digits.
+  const written = folder.replace(
+    /[ \t\n\\]/g,
+    (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return readFileSync("/proc/self/mountinfo", "utf8").includes(` ${written} `);
+}
+
+function unmountFolder(folder: string): void {
+  for (let tries = 0; mounted(folder); tries++) {
+    try {
+      runTool("umount", folder);
+    } catch (error) {
+      if (tries === 20) throw error;
+      pauseSync(100); // a process that was just killed may still be closing its files
+    }
+  }
+}
+
+/** Attaches an image to a loop device and mounts its ext4 on `folder`. */
+export function mountImage(image: string, folder: string, options: readonly string[] = []): Disk {
+  mkdirSync(folder, { recursive: true });
+  const device = runTool("losetup", "--find", "--show", image);
+  let forget = (): void => {};
+  const detach = (): void => {
+    unmountFolder(folder);
+    runTool("losetup", "--detach", device);
+    forget();
+  };
+  forget = onTearDown(detach);
+  try {
+    runTool("mount", ...options, device, folder);
+  } catch (error) {
+    detach();
+    throw error;
+  }
+  return { folder, unmount: detach };
+}
+
+function format(image: string): void {
+  // No lazy work by the kernel later: the log is to hold what the programs write.
+  runTool("mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", image);
+}
+
+/** An empty ext4 of so many MiB. */
+export function createDisk(scratch: string, name: string, mebibytes: number): Disk {
+  const image = join(scratch, `${name}.img`);
+  writeFileSync(image, "");
+  truncateSync(image, mebibytes * 2 ** 20);
+  format(image);
+  return mountImage(image, join(scratch, name));
+}
+
+/** A tmpfs of so many MiB. */
+export function createTmpfs(folder: string, mebibytes: number): Disk {
+  mkdirSync(folder, { recursive: true });
+  let forget = (): void => {};
+  const unmount = (): void => {
+    unmountFolder(folder);
+    forget();
+  };
+  forget = onTearDown(unmount);
+  runTool("mount", "-t", "tmpfs", "-o", `size=${mebibytes}m`, "holdfast-test", folder);
+  return { folder, unmount };
+}
+
+export type LoggedDisk = Disk & {
+  /** The log of writes (writeLog.ts). */
+  readonly log: string;
+  readonly bytes: number;
+};
+
+/** An ext4 on a disk whose every write and flush goes into a log from the first one on. */
+export async function createLoggedDisk(scratch: string, mebibytes: number): Promise<LoggedDisk> {
+  mkdirSync(scratch, { recursive: true });
+  const [image, log, shown] = ["disk.img", "writes.log", "disk.raw"].map((name) => join(scratch, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const file of [image, log, shown]) writeFileSync(file, "");
+  const bytes = mebibytes * 2 ** 20;
+  truncateSync(image, bytes);
+  const daemon = spawn(
+    "qemu-storage-daemon",
+    [
+      ...["--blockdev", `driver=file,node-name=image,filename=${image}`],
+      ...["--blockdev", `driver=file,node-name=log,filename=${log}`],
+      ...["--blockdev", "driver=blklogwrites,node-name=logged,file=image,log=log"],
+      ...["--export", `type=fuse,id=disk,node-name=logged,mountpoint=${shown},writable=on`],
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+  let forget = (): void => {};
+  const stop = (): void => {
+    daemon.kill("SIGTERM");
+    for (let waited = 0; mounted(shown) && waited < 5000; waited += 50) pauseSync(50);
+    if (mounted(shown)) {
+      daemon.kill("SIGKILL");
+      runTool("umount", "--lazy", shown);
+    }
+    forget();
+  };
+  forget = onTearDown(stop);
+  for (let waited = 0; !mounted(shown); waited += 20) {
+    if (daemon.exitCode !== null || waited > 10_000)
+      throw new Error("qemu-storage-daemon did not export the disk");
+    await sleep(20);
+  }
+  format(shown);
+  const disk = mountImage(shown, join(scratch, "logged"));
+  return {
+    folder: disk.folder,
+    log,
+    bytes,
+    unmount: () => {
+      disk.unmount();
+      stop();
+      rmSync(image);
+    },
+  };
+}
