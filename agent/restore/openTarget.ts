@@ -8,25 +8,21 @@ const slash = 0x2f;
 const newDirectoryMode = 0o700;
 
 /**
- * The target's handle, and whether this call made it. Paths of any length; links on the way are followed, since a person named the
- * path. With `make` false a missing target is undefined.
+ * The target's handle, and whether it is new. Paths of any length; links on the way are followed, since a person named the
+ * path. With `make` false (a dry run) a missing target is not made: the handle is then that of the folder it would be made in.
  * @throws SystemError
  */
 export function openTarget(
   platform: Platform,
   path: Uint8Array,
   make: boolean,
-): { readonly handle: Handle; readonly made: boolean } | undefined {
+): { readonly handle: Handle; readonly made: boolean } {
   const missing: Buffer[] = [];
   let rest = trimmed(Buffer.from(path));
   for (;;) {
     try {
       let handle = platform.openDirectory(rest);
-      if (missing.length > 0 && !make) {
-        platform.close(handle);
-        return undefined;
-      }
-      for (const name of missing) handle = descend(platform, handle, name);
+      if (make) for (const name of missing) handle = descend(platform, handle, name);
       return { handle, made: missing.length > 0 };
     } catch (error) {
       if (!isAbsent(error) || rest.length === 0 || rest.equals(Buffer.from("/"))) throw error;

@@ -25,12 +25,6 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
       cause: error,
     });
   }
-  if (target === undefined) {
-    // A dry run of a target that is not there: everything would be new, as in an empty directory.
-    throw new HoldfastError(ErrorCode.notFound, `the target ${pathToText(options.target)} does not exist`, {
-      next: "Make it first, or run without --dry-run, which makes it.",
-    });
-  }
   try {
     return await new RestoreRun(options, platform, target).run();
   } finally {

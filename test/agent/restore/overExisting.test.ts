@@ -126,6 +126,9 @@ describe("restoring over what is there", () => {
     ).toEqual(["home/a link", "home/file", "home/stranger", "home/sub/file"]);
     expect(existsSync(join(target, "home", "stranger", "deep", "file"))).toBe(true);
     expect(existsSync(join(target, "home", "keep"))).toBe(false);
+    const unmade = await restoreTo(join(target, "not made"), vault, row, { dryRun: true });
+    expect(unmade).toMatchObject({ files: 2, directories: 2, errors: 0 });
+    expect(existsSync(join(target, "not made"))).toBe(false);
     await restoreTo(target, vault, row, { delete: true });
     expect(checkTree(home, Buffer.from(join(target, "home")))).toEqual([]);
     expect(existsSync(join(target, "other", "file"))).toBe(true);
