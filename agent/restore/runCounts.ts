@@ -5,6 +5,9 @@ import { pathToText } from "../../vault/pathText.ts";
 import type { RestoreAction, RestoreNote, RestoreOptions, RestoreResult } from "./restoreTypes.ts";
 import { childPath } from "./targetDirectories.ts";
 
+const filesPerReport = 64;
+const bytesPerReport = 2 ** 20;
+
 export class RunCounts {
   files = 0;
   directories = 0;
@@ -19,6 +22,8 @@ export class RunCounts {
   #filesTotal = 0;
   #bytesTotal = 0;
   #single = false;
+  #toldFiles = 0;
+  #toldBytes = 0;
   readonly #options: RestoreOptions;
   readonly #snapshotPath: Buffer;
 
@@ -46,6 +51,13 @@ export class RunCounts {
 
   addBytes(bytes: number): void {
     this.bytes += bytes;
+    // Telling of every small file would cost more than some of them do.
+    const done = this.#filesDone >= this.#filesTotal;
+    const few =
+      this.#filesDone - this.#toldFiles < filesPerReport && this.bytes - this.#toldBytes < bytesPerReport;
+    if (few && !done) return;
+    this.#toldFiles = this.#filesDone;
+    this.#toldBytes = this.bytes;
     this.#options.onProgress?.({
       phase: "restore",
       filesDone: this.#filesDone,
