@@ -3,6 +3,7 @@
 // found to be at the gateway already; directory descriptors stay open until the tasks that use them are done.
 
 import { availableParallelism } from "node:os";
+import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
@@ -15,6 +16,11 @@ const windowsPerWorker = 3;
 const windowBytes = 6 * MiB;
 /** Reads that wait in a worker beside the one it does: enough that it never idles. */
 const readsQueuedMax = 3;
+/** Files of the reads of one worker, unless a single bundle has more: each takes about 2 KiB until its entry is written. */
+const filesQueuedMax = 2048;
+
+/** The worker beside this file: a source in a checkout, compiled where this is. */
+const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
 
 export type BundleResult = {
   readonly id: Buffer | undefined;
@@ -35,14 +41,22 @@ type Thread = {
   /** Resolves when the thread is gone. */
   readonly ended: Promise<void>;
   reads: number;
+  /** Files of those reads. */
+  files: number;
   sealBytes: number;
 };
 
 type Pending =
-  | { readonly kind: "bundle"; readonly thread: Thread; readonly resolve: (result: BundleResult) => void }
+  | {
+      readonly kind: "bundle";
+      readonly thread: Thread;
+      readonly files: number;
+      readonly resolve: (result: BundleResult) => void;
+    }
   | {
       readonly kind: "file";
       readonly thread: Thread;
+      readonly files: 1;
       readonly parts: FileParts;
       readonly resolve: (outcome: FileOutcome) => void;
     };
@@ -86,7 +100,7 @@ export class WorkerPool {
       signal,
     };
     const channel = new MessageChannel();
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+    const worker = new Worker(workerFile, {
       workerData: { setup, port: channel.port2 },
       transferList: [channel.port2],
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
@@ -97,6 +111,7 @@ export class WorkerPool {
       signal: new Int32Array(signal),
       ended: new Promise((resolve) => worker.once("exit", () => resolve())),
       reads: 0,
+      files: 0,
       sealBytes: 0,
     };
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
@@ -109,7 +124,7 @@ export class WorkerPool {
 
   /** True while another read can be queued without waiting. */
   get hasRoom(): boolean {
-    return this.#threads.some((thread) => thread.reads < readsQueuedMax);
+    return this.#threads.some(({ reads, files }) => reads < readsQueuedMax && files < filesQueuedMax);
   }
 
   /** Resolves when hasRoom. */
@@ -123,7 +138,8 @@ export class WorkerPool {
       const thread = this.#leastRead();
       const task = this.#next++;
       thread.reads += 1;
-      this.#pending.set(task, { kind: "bundle", thread, resolve });
+      thread.files += files.length;
+      this.#pending.set(task, { kind: "bundle", thread, files: files.length, resolve });
       const packed = packFiles(files);
       this.#send(thread, { kind: "readBundle", task, files: packed }, transferOf(packed));
     });
@@ -135,7 +151,8 @@ export class WorkerPool {
       const thread = this.#leastRead();
       const task = this.#next++;
       thread.reads += 1;
-      this.#pending.set(task, { kind: "file", thread, parts, resolve });
+      thread.files += 1;
+      this.#pending.set(task, { kind: "file", thread, files: 1, parts, resolve });
       this.#send(thread, { kind: "readFile", task, file });
     });
   }
@@ -176,7 +193,10 @@ export class WorkerPool {
 
   #leastRead(): Thread {
     let thread = this.#threads[0] as Thread;
-    for (const other of this.#threads) if (other.reads < thread.reads) thread = other;
+    for (const other of this.#threads) {
+      if (other.reads < thread.reads || (other.reads === thread.reads && other.files < thread.files))
+        thread = other;
+    }
     return thread;
   }
 
@@ -201,7 +221,7 @@ export class WorkerPool {
       case "bundle": {
         const open = this.#pending.get(message.task);
         if (open?.kind !== "bundle") return;
-        this.#finish(message.task, open.thread);
+        this.#finish(message.task, open);
         open.resolve({
           id: message.id === undefined ? undefined : bufferOf(message.id),
           place: message.place,
@@ -212,7 +232,7 @@ export class WorkerPool {
       case "file": {
         const open = this.#pending.get(message.task);
         if (open?.kind !== "file") return;
-        this.#finish(message.task, open.thread);
+        this.#finish(message.task, open);
         open.resolve(message.outcome);
         return;
       }
@@ -233,9 +253,10 @@ export class WorkerPool {
     }
   }
 
-  #finish(task: number, thread: Thread): void {
+  #finish(task: number, { thread, files }: Pending): void {
     this.#pending.delete(task);
     thread.reads -= 1;
+    thread.files -= files;
     for (const wake of this.#waiting.splice(0)) wake();
   }
 

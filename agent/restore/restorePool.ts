@@ -2,6 +2,7 @@
 // Invariants: every request is answered once, or all are rejected when a worker dies; a large file stays with one worker.
 
 import { availableParallelism } from "node:os";
+import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
@@ -9,6 +10,9 @@ import type { Handle } from "../platform/port.ts";
 import type { FromWorker, SentRecord, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 
 const threadsMax = 4;
+
+/** The worker beside this file: a source in a checkout, compiled where this is. */
+const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
 
 export type Answer = { readonly notes: readonly WorkerNote[]; readonly right: Uint8Array | undefined };
 
@@ -59,7 +63,7 @@ export class RestorePool {
       signal,
     };
     const channel = new MessageChannel();
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+    const worker = new Worker(workerFile, {
       workerData: { setup, port: channel.port2 },
       transferList: [channel.port2],
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
