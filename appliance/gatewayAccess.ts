@@ -5,7 +5,6 @@ import { pino } from "pino";
 import { type OpenedAdmin, openAdmin } from "../gateway/admin/openAdmin.ts";
 import type { AdminOperations } from "../gateway/admin/operations.ts";
 import type { GatewayOptions } from "../gateway/gateway.ts";
-import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { dataFolder } from "./locations.ts";
 import { version } from "./version.ts";
@@ -32,12 +31,4 @@ export async function withAdmin<Result>(
   } finally {
     await admin.close();
   }
-}
-
-/** The account of this name. @throws HoldfastError not-found */
-export async function requireAccount(operations: AdminOperations, name: string): Promise<void> {
-  if ((await operations.accounts()).some((account) => account.name === name)) return;
-  throw new HoldfastError(ErrorCode.notFound, `there is no account ${name}`, {
-    next: "`holdfast account list` shows which there are.",
-  });
 }

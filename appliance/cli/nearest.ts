@@ -1,9 +1,14 @@
 // The known word that a mistyped one was probably meant to be.
 
-/** The nearest of `known` within a third of the word's length in edits, or undefined. */
+/** Edits that a word of this length may be off: two letters that changed places are two. */
+function editsMax(length: number): number {
+  return length < 4 ? 1 : Math.max(2, Math.floor(length / 3));
+}
+
+/** The nearest of `known` that is near enough, or undefined. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.floor(word.length / 3) + 1;
+  let bestDistance = editsMax(word.length) + 1;
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {

@@ -25,6 +25,10 @@ function usage(message: string, next: string): HoldfastError {
   return new HoldfastError(ErrorCode.usage, message, { next });
 }
 
+function isHelp(word: string | undefined): boolean {
+  return word === "--help" || word === "-h";
+}
+
 /** Looks for --json and --quiet alone, so that even a wrong command line is answered in the form that was asked for. */
 export function outputWish(argv: readonly string[]): OutputWish {
   const end = argv.indexOf("--");
@@ -42,10 +46,12 @@ export function parseCommandLine(argv: readonly string[], table: readonly Comman
   const first = lead < 0 ? undefined : argv[lead];
   if (first === "--version" || first === "-V") return { kind: "version" };
   if (first === undefined || first === "-h") return { kind: "help", topic: [] };
+  const isGroup = table.some(({ path }) => path.length > 1 && path[0] === first);
+  if (isGroup && isHelp(argv[lead + 1])) return { kind: "help", topic: [first] };
   const command = findCommand(argv.slice(lead), table);
   const rest = [...argv.slice(0, lead), ...argv.slice(lead + command.path.length)];
   const end = rest.indexOf("--");
-  const wantsHelp = (end < 0 ? rest : rest.slice(0, end)).some((word) => word === "--help" || word === "-h");
+  const wantsHelp = (end < 0 ? rest : rest.slice(0, end)).some(isHelp);
   if (wantsHelp) return { kind: "help", topic: command.path };
   const { values, operands } = readWords(rest, command);
   checkOperands(operands, command);
@@ -61,8 +67,6 @@ function findCommand(words: readonly string[], table: readonly CommandSpec[]): C
   const group = table.filter(({ path }) => path[0] === word);
   if (group.length > 0) {
     const names = group.map(({ path }) => path.slice(1).join(" "));
-    const asksHelp = second === "--help" || second === "-h";
-    if (asksHelp) return table.find(({ path }) => path.join(" ") === "help")!;
     const said = second === undefined ? `${word} needs a command` : `${word} has no command ${second}`;
     const meant = second === undefined ? undefined : nearest(second, names);
     throw usage(
