@@ -19,6 +19,7 @@ import type { Filter } from "../source/filter.ts";
 import { PageCache } from "../source/pageCache.ts";
 import { PreviousTree } from "../source/previousTree.ts";
 import { topTree } from "../source/topPaths.ts";
+import type { WalkOptions } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
@@ -52,6 +53,7 @@ export class BackupRun {
   readonly #metadata: MetadataUpload;
   readonly #cache: PageCache;
   readonly #sweep: SweepState;
+  readonly #tree: WalkOptions["previous"];
   readonly #walker: Walker;
   readonly #onAbort: () => void;
   #warnings = 0;
@@ -104,7 +106,8 @@ export class BackupRun {
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
     this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
-    this.#walker = this.#makeWalker(filter, previous);
+    this.#tree = this.#usablePrevious(previous);
+    this.#walker = this.#makeWalker(filter);
   }
 
   async backup(): Promise<BackupOutcome> {
@@ -112,7 +115,7 @@ export class BackupRun {
     failure.check();
     const timer = setInterval(() => this.#report(), progressMs);
     try {
-      if (this.#previous !== undefined) await this.#prefetch(this.#previous);
+      if (this.#tree !== undefined) await this.#tree.tree.prefetch(this.#tree.root.id);
       const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
@@ -147,18 +150,20 @@ export class BackupRun {
     }
   }
 
-  async #prefetch(previous: PreviousSnapshot): Promise<void> {
-    if (previous.group !== this.#context.session.group) return;
-    await this.#previousTree(previous).prefetch(previous.root);
-  }
-
-  #previousTree(previous: PreviousSnapshot): PreviousTree {
+  /** Ids belong to a group: after a move to another one nothing of the old tree can be referred to. */
+  #usablePrevious(previous: PreviousSnapshot | undefined): WalkOptions["previous"] {
     const { session, keys } = this.#context;
-    const { group } = previous;
-    return new PreviousTree(this.#cache, previousPages({ keys, group, read: (ids) => session.read(ids) }));
+    if (previous === undefined || previous.group !== session.group) return undefined;
+    const { group, root, body } = previous;
+    const pages = previousPages({ keys, group, read: (ids) => session.read(ids) });
+    return {
+      tree: new PreviousTree(this.#cache, pages),
+      root: { id: root, plainLength: 0 },
+      timeMs: Date.parse(body.time),
+    };
   }
 
-  #makeWalker(filter: Filter, previous: PreviousSnapshot | undefined): Walker {
+  #makeWalker(filter: Filter): Walker {
     const { session, keys } = this.#context;
     const splitTable = keys.splitTable(session.group);
     const intake = new FileIntake({
@@ -168,8 +173,6 @@ export class BackupRun {
       onError: (error) => this.#failure.fail(error),
       emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
     });
-    // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
-    const usable = previous !== undefined && previous.group === session.group ? previous : undefined;
     return new Walker({
       platform: selectPlatform(),
       intake,
@@ -177,14 +180,7 @@ export class BackupRun {
       filter,
       emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
       emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
-      previous:
-        usable === undefined
-          ? undefined
-          : {
-              tree: this.#previousTree(usable),
-              root: { id: usable.root, plainLength: 0 },
-              timeMs: Date.parse(usable.body.time),
-            },
+      previous: this.#tree,
       move: this.#sweep.move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,

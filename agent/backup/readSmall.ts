@@ -138,7 +138,8 @@ function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): Bu
     if (platform.read(handle, bytes, 0) !== file.size) return undefined;
     platform.stat(handle, SELF, table, 0);
     if (!table.sameChangeMark(0, file.mark, 0)) return undefined;
-    if (platform.xattrs(handle, SELF).length > 0) return undefined;
+    const { xattrs, xattrsFailed } = xattrsOf(platform, handle);
+    if (xattrs.length > 0 || xattrsFailed !== undefined) return undefined;
     const hash = hashSmallFile(context.fileHashKey, bytes);
     if (file.previousHash !== undefined && equalBytes(hash, file.previousHash)) return undefined;
     return hash;

@@ -12,7 +12,7 @@ export type PageFetcher = {
 };
 
 /** Pages of one request: 2 MiB as a rule, 32 at worst. */
-const prefetchIdsMax = 256;
+const fetchIdsMax = 256;
 
 /** The leaf pages of one directory and the rows that they hold together. */
 export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
@@ -20,6 +20,8 @@ export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
 export class PreviousTree {
   readonly #cache: PageCache;
   readonly #fetcher: PageFetcher;
+  /** The root of a tree of which the cache has some pages, until one was found missing. */
+  #unfilled: Buffer | undefined;
   #newest: { readonly id: Buffer; readonly page: Page } | undefined;
 
   constructor(cache: PageCache, fetcher: PageFetcher) {
@@ -63,28 +65,50 @@ export class PreviousTree {
   }
 
   /**
-   * Fetches the pages below `root` that the cache lacks, in large requests, so that a lost cache costs a few round trips and
-   * not one per directory. Does not look below pages that are there.
+   * To be called first. Fills a cache that lacks the root page, in large requests, so that a lost cache costs a few round trips and
+   * not one per directory. Where the root is there, the first page that is found missing has the same done.
    */
   async prefetch(root: Buffer): Promise<void> {
+    if (this.#cache.get(root) === undefined) await this.#fill(root);
+    else this.#unfilled = root;
+  }
+
+  /** Fetches what the cache lacks of the pages at and below `root`. */
+  async #fill(root: Buffer): Promise<void> {
+    this.#unfilled = undefined;
     // Newest first, so that few ids wait however wide and deep the tree is.
-    const wanted: Buffer[] = [root];
-    while (wanted.length > 0) {
-      const ids = wanted.splice(-prefetchIdsMax).filter((id) => this.#cache.get(id) === undefined);
-      if (ids.length === 0) continue;
-      for (const [index, page] of (await this.#fetcher.fetch(ids)).entries()) {
-        this.#cache.put(ids[index] as Buffer, page);
-        wanted.push(...childPages(parsePage(page.plaintext, page.refs)));
+    const open: Buffer[] = [root];
+    const missing: Buffer[] = [];
+    while (open.length + missing.length > 0) {
+      const id = open.pop();
+      const page = id === undefined ? undefined : this.#cache.get(id);
+      if (page !== undefined) open.push(...childPages(parsePage(page.plaintext, page.refs)));
+      else if (id !== undefined) missing.push(id);
+      if (missing.length < fetchIdsMax && open.length > 0) continue;
+      const ids = missing.splice(0);
+      for (const [index, fetched] of (await this.#fetch(ids)).entries()) {
+        this.#cache.put(ids[index] as Buffer, fetched);
+        open.push(...childPages(parsePage(fetched.plaintext, fetched.refs)));
       }
     }
   }
 
+  async #fetch(ids: readonly Buffer[]): Promise<CachedPage[]> {
+    return ids.length === 0 ? [] : this.#fetcher.fetch(ids);
+  }
+
   async #loadRemote(id: Buffer): Promise<Page> {
-    await this.prefetch(id);
-    const page = this.#cache.get(id);
+    if (this.#unfilled !== undefined) await this.#fill(this.#unfilled);
+    const page = this.#cache.get(id) ?? (await this.#loadOne(id));
+    return parsePage(page.plaintext, page.refs);
+  }
+
+  async #loadOne(id: Buffer): Promise<CachedPage> {
+    const [page] = await this.#fetcher.fetch([id]);
     if (page === undefined)
       throw new HoldfastError(ErrorCode.chunkMissing, "a page of the previous snapshot is missing");
-    return parsePage(page.plaintext, page.refs);
+    this.#cache.put(id, page);
+    return page;
   }
 }
 

@@ -22,7 +22,7 @@ const settledIdsMax = 131_072;
 
 export type ChunkUploadOptions = {
   readonly port: UploadPort;
-  readonly pool: WorkerPool;
+  readonly pool: Pick<WorkerPool, "seal" | "release">;
   readonly sender: RecordSender;
   /** Reads back a record that the gateway says it has; true when its content is right. Called for a random share. */
   readonly verify: (id: Buffer, record: Buffer) => boolean;

@@ -14,6 +14,7 @@ import { createCipheriv, createDecipheriv, createSecretKey, timingSafeEqual } fr
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { Width } from "../magic.ts";
+import { freeNow } from "./compress.ts";
 import { hchacha20 } from "./hchacha20.ts";
 
 /** The two keys of one key epoch, 32 bytes each. */
@@ -56,7 +57,9 @@ export function sealInto(
   const cipher = createCipheriv("aes-256-ctr", createSecretKey(keys.encKey), iv);
   out.writeUInt32LE(plainLength, headerLength);
   out.set(cipher.update(out.subarray(headerLength, headerLength + Width.plainLength)), headerLength);
-  out.set(cipher.update(payload), headerLength + Width.plainLength);
+  const ciphertext = cipher.update(payload);
+  out.set(ciphertext, headerLength + Width.plainLength);
+  freeNow(ciphertext);
   out.set(sealTag(keys.macKey, iv, out.subarray(0, tagStart)), tagStart);
 }
 
