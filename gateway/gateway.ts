@@ -32,7 +32,6 @@ export type GatewayOptions = {
 };
 
 export class Gateway {
-  readonly dataDir: DataDir;
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly unlocked: UnlockedVaults;
@@ -40,6 +39,7 @@ export class Gateway {
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
+  #dataDir: DataDir;
   readonly #lock: DataLock;
   readonly #options: GatewayOptions;
   readonly #vaults = new Map<string, Promise<OpenVault>>();
@@ -47,7 +47,7 @@ export class Gateway {
   #closed = false;
 
   private constructor(dataDir: DataDir, lock: DataLock, catalog: Catalog, options: GatewayOptions) {
-    this.dataDir = dataDir;
+    this.#dataDir = dataDir;
     this.catalog = catalog;
     this.logger = options.logger;
     this.version = options.version;
@@ -85,6 +85,22 @@ export class Gateway {
       await gateway.close();
       throw error;
     }
+  }
+
+  /** The data directory as it was read last. */
+  get dataDir(): DataDir {
+    return this.#dataDir;
+  }
+
+  /**
+   * Reads settings and certificate again; on failure the old ones stay. The room to keep free counts for vaults opened later.
+   * @throws HoldfastError usage (config.toml), data-dir-invalid, io-error
+   */
+  async reload(): Promise<void> {
+    const dataDir = await readDataDir(this.#dataDir.path);
+    this.#dataDir = dataDir;
+    this.logger.level = dataDir.settings.logLevel;
+    await this.writeSealed();
   }
 
   /** The directory of a vault. */

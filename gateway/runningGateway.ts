@@ -1,11 +1,12 @@
 // A gateway with its listeners: what `gateway run` starts and stops.
 
 import { rm } from "node:fs/promises";
+import type { Server } from "node:tls";
 import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
-import { type Listening, listen } from "./api/server.ts";
+import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 
 /** Drives in the gateway's process; `close` unmounts them all. */
@@ -72,6 +73,22 @@ export class RunningGateway {
   /** SHA256:HEX of the TLS public key. */
   get fingerprint(): string {
     return this.gateway.dataDir.fingerprint;
+  }
+
+  /**
+   * Reads config.toml and the certificate again. New connections get the new certificate; another `listen` needs a restart.
+   * @throws HoldfastError as Gateway.reload
+   */
+  async reload(): Promise<void> {
+    await this.gateway.reload();
+    const { tls, settings } = this.gateway.dataDir;
+    const { app } = this.#api;
+    app.log.level = settings.logLevel;
+    (app.server as unknown as Server).setSecureContext({
+      ...tlsOptions,
+      cert: tls.certificate,
+      key: tls.key,
+    });
   }
 
   /** Ends connections, finishes what is being stored, and gives the directory free. */

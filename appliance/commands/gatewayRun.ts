@@ -1,17 +1,40 @@
 // holdfast gateway run
 
+import type { RunningGateway } from "../../gateway/runningGateway.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataOf } from "../gatewayAccess.ts";
 import { startGateway } from "../gatewayProcess.ts";
 
-export async function run({ signal, output, ...rest }: CommandContext): Promise<void> {
-  const running = await startGateway(dataOf({ signal, output, ...rest }));
+export async function run(context: CommandContext): Promise<void> {
+  const { signal, output } = context;
+  const running = await startGateway(dataOf(context));
   const { logger } = running.gateway;
   output.event({ event: "listening", url: running.url, fingerprint: running.fingerprint, pid: process.pid });
+  const onHangup = (): void => void reload(running);
+  process.on("SIGHUP", onHangup);
   if (!signal.aborted) {
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   }
+  process.off("SIGHUP", onHangup);
   logger.info("gateway is stopping");
   await running.stop();
   logger.info("gateway has stopped");
+}
+
+/** SIGHUP: a file that is wrong leaves everything as it is, and says so in the log. */
+async function reload(running: RunningGateway): Promise<void> {
+  const { logger, dataDir } = running.gateway;
+  const { listen } = dataDir.settings;
+  try {
+    await running.reload();
+    const { settings } = running.gateway.dataDir;
+    logger.info(
+      { logLevel: settings.logLevel, fingerprint: running.fingerprint },
+      "settings were read again",
+    );
+    if (settings.listen !== listen)
+      logger.warn({ listen: settings.listen }, "another listen needs a restart");
+  } catch (error) {
+    logger.error({ err: error }, "settings were not read again; the former ones stay");
+  }
 }

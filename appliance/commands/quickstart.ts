@@ -130,9 +130,8 @@ async function openDrive(
     return await openAgentDrive(connection, layout.drive, options);
   } catch (error) {
     if (!isHoldfastError(error, ErrorCode.mountFailed)) throw error;
-    output.warn(
-      `NO DRIVE: ${error.message}. ${error.next ?? ""} On Debian: apt-get install fuse3. Going on without it: everything else works.`,
-    );
+    const next = error.next ?? "See: holdfast doctor";
+    output.warn(`NO DRIVE: ${error.message}. ${next} Going on without it: everything else works.`);
     return undefined;
   }
 }

@@ -68,6 +68,11 @@ export class Program {
   }
 }
 
+/** The words that start the program with these arguments, for a shell. */
+export function program(...args: string[]): string[] {
+  return [process.execPath, main, ...args];
+}
+
 /** Runs a command line to its end. */
 export function holdfast(...args: string[]): Promise<Ran> {
   return new Program(args).ended();
@@ -76,7 +81,8 @@ export function holdfast(...args: string[]): Promise<Ran> {
 /** Runs a command line that must succeed; gives its stdout. */
 export async function done(...args: string[]): Promise<string> {
   const ran = await holdfast(...args);
-  if (ran.status !== 0) throw new Error(`holdfast ${args.join(" ")}: status ${ran.status}\n${ran.stdout}${ran.stderr}`);
+  if (ran.status !== 0)
+    throw new Error(`holdfast ${args.join(" ")}: status ${ran.status}\n${ran.stdout}${ran.stderr}`);
   return ran.stdout;
 }
 
@@ -89,7 +95,8 @@ export function lastEvent(stdout: string): Record<string, unknown> {
 export function scratchFolder(finished: (undo: () => void) => void = onTestFinished): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "holdfast-e2e-")));
   finished(() => {
-    for (const mountpoint of mountsBelow(folder)) execFileSync("umount", ["-l", mountpoint], { stdio: "ignore" });
+    for (const mountpoint of mountsBelow(folder))
+      execFileSync("umount", ["-l", mountpoint], { stdio: "ignore" });
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;
@@ -123,11 +130,26 @@ export async function runGateway(data: string): Promise<Program> {
 }
 
 /** Init, run, account add. */
-export async function openSite(finished: (undo: () => void | Promise<void>) => void = onTestFinished): Promise<Site> {
+export async function openSite(
+  finished: (undo: () => void | Promise<void>) => void = onTestFinished,
+): Promise<Site> {
   const folder = scratchFolder(finished as (undo: () => void) => void);
-  const [data, password, recoveryKey] = [join(folder, "data"), join(folder, "password"), join(folder, "recovery")];
+  const [data, password, recoveryKey] = [
+    join(folder, "data"),
+    join(folder, "password"),
+    join(folder, "recovery"),
+  ];
   writeFileSync(password, "correct horse battery staple\n", { mode: 0o600 });
-  await done("gateway", "init", "--data", data, "--listen", "127.0.0.1:0", "--recovery-key-file", join(folder, "grk"));
+  await done(
+    "gateway",
+    "init",
+    "--data",
+    data,
+    "--listen",
+    "127.0.0.1:0",
+    "--recovery-key-file",
+    join(folder, "grk"),
+  );
   const gateway = await runGateway(data);
   finished(async () => {
     await gateway.stop("SIGKILL");
@@ -147,7 +169,14 @@ export async function openSite(finished: (undo: () => void | Promise<void>) => v
 export function enrollArguments(site: Site, device: string): string[] {
   return [
     ...["agent", "enroll", site.url, "--account", "alice", "--password-file", site.password],
-    ...["--fingerprint", site.fingerprint, "--device", device, "--state", join(site.folder, `state-${device}`)],
+    ...[
+      "--fingerprint",
+      site.fingerprint,
+      "--device",
+      device,
+      "--state",
+      join(site.folder, `state-${device}`),
+    ],
   ];
 }
 

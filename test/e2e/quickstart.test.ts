@@ -11,7 +11,10 @@ const ready = /Take it all away/;
 /** The three commands that it prints. */
 function commandsOf(stdout: string): string[] {
   const after = stdout.slice(stdout.indexOf("Try next"));
-  return after.split("\n").slice(1, 4).map((line) => line.trim());
+  return after
+    .split("\n")
+    .slice(1, 4)
+    .map((line) => line.trim());
 }
 
 test.skipIf(!canMount())("run, run again, a killed run, --stop, --remove", async () => {
@@ -27,7 +30,8 @@ test.skipIf(!canMount())("run, run again, a killed run, --stop, --remove", async
   expect(statSync(join(dir, "password")).mode & 0o777).toBe(0o600);
   const commands = commandsOf(first.stdout);
   expect(commands).toHaveLength(3);
-  for (const command of commands) await tool(command.replace("/tmp/holdfast-restored", `"${folder}/restored"`));
+  for (const command of commands)
+    await tool(command.replace("/tmp/holdfast-restored", `"${folder}/restored"`));
   await tool('diff -r --no-dereference "$1" "$2"', source, join(folder, "restored"));
   const busy = await holdfast(...args);
   expect(busy.status).toBe(1);

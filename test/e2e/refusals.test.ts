@@ -76,7 +76,11 @@ describe("enrolling", () => {
   test("under a name that is taken, and twice in one state directory", async () => {
     await enroll(site, "taken");
     const again = replaced(enrollArguments(site, "taken"), "--state", join(site.folder, "state-second"));
-    expectRefusal(await holdfast(...again), /has a device taken already/, /--device.*device revoke alice\/taken/);
+    expectRefusal(
+      await holdfast(...again),
+      /has a device taken already/,
+      /--device.*device revoke alice\/taken/,
+    );
     const same = replaced(enrollArguments(site, "taken"), "--device", "fresh");
     expectRefusal(await holdfast(...same), /is enrolled already/, /--replace/);
   });
@@ -102,7 +106,12 @@ describe("devices and accounts", () => {
       name: string;
       revoked: boolean;
     }[];
-    expect(devices.filter(({ name }) => name === "lost").map(({ revoked }) => revoked).sort()).toEqual([false, true]);
+    expect(
+      devices
+        .filter(({ name }) => name === "lost")
+        .map(({ revoked }) => revoked)
+        .sort(),
+    ).toEqual([false, true]);
   });
 
   test("a disabled account is refused until it is enabled", async () => {
@@ -114,7 +123,11 @@ describe("devices and accounts", () => {
   });
 
   test("a second gateway on one data directory", async () => {
-    expectRefusal(await holdfast("gateway", "run", "--data", site.data), /open/, /Stop the other|admin socket/);
+    expectRefusal(
+      await holdfast("gateway", "run", "--data", site.data),
+      /open/,
+      /Stop the other|admin socket/,
+    );
   });
 
   test("nothing is made twice", async () => {
@@ -135,11 +148,40 @@ test("a changed and a recovered password: devices go on, the backups open with t
   writeFileSync(second, "a second password\n");
   writeFileSync(third, "a third password\n");
   const fast = ["--kdf-iterations", "210000", "--data", site.data];
-  await done("account", "password", "alice", "--password-file", site.password, "--new-password-file", second, ...fast);
-  const stale = await holdfast("account", "password", "alice", "--password-file", site.password, "--new-password-file", third, ...fast);
+  await done(
+    "account",
+    "password",
+    "alice",
+    "--password-file",
+    site.password,
+    "--new-password-file",
+    second,
+    ...fast,
+  );
+  const stale = await holdfast(
+    "account",
+    "password",
+    "alice",
+    "--password-file",
+    site.password,
+    "--new-password-file",
+    third,
+    ...fast,
+  );
   expectRefusal(stale, /wrong/, /recover/);
-  await done("account", "recover", "alice", "--recovery-key-file", site.recoveryKey, "--password-file", third, ...fast);
-  expect((await holdfast(...replaced(enrollArguments(site, "late"), "--password-file", second))).status).toBe(1);
+  await done(
+    "account",
+    "recover",
+    "alice",
+    "--recovery-key-file",
+    site.recoveryKey,
+    "--password-file",
+    third,
+    ...fast,
+  );
+  expect((await holdfast(...replaced(enrollArguments(site, "late"), "--password-file", second))).status).toBe(
+    1,
+  );
   await done(...replaced(enrollArguments(site, "late"), "--password-file", third));
   await done("agent", "backup", source, "--state", state);
   const target = join(site.folder, "recovered");
@@ -147,11 +189,32 @@ test("a changed and a recovered password: devices go on, the backups open with t
   await done("agent", "restore", "latest", "--device", "steady", "--target", target, "--state", late);
   expect(compareTrees(source, join(target, source))).toEqual([]);
   const typo = join(site.folder, "typo");
-  writeFileSync(typo, readFileSync(site.recoveryKey, "utf8").replace(/.(?=\n)/, (last) => (last === "7" ? "8" : "7")));
-  const recover = ["account", "recover", "alice", "--recovery-key-file", typo, "--password-file", third, ...fast];
+  writeFileSync(
+    typo,
+    readFileSync(site.recoveryKey, "utf8").replace(/.(?=\n)/, (last) => (last === "7" ? "8" : "7")),
+  );
+  const recover = [
+    "account",
+    "recover",
+    "alice",
+    "--recovery-key-file",
+    typo,
+    "--password-file",
+    third,
+    ...fast,
+  ];
   expectRefusal(await holdfast(...recover), /typing error/, /character by character/);
   // The site's password file goes on being right for the tests that follow.
-  await done("account", "password", "alice", "--password-file", third, "--new-password-file", site.password, ...fast);
+  await done(
+    "account",
+    "password",
+    "alice",
+    "--password-file",
+    third,
+    "--new-password-file",
+    site.password,
+    ...fast,
+  );
 });
 
 test("a vault of a newer format is refused, by gateway and agent, and named", async () => {
@@ -163,7 +226,10 @@ test("a vault of a newer format is refused, by gateway and agent, and named", as
   const document = JSON.parse(readFileSync(file, "utf8")) as { version: number };
   writeFileSync(file, JSON.stringify({ ...document, version: 2 }));
   const config = join(newer.data, "config.toml");
-  writeFileSync(config, readFileSync(config, "utf8").replace(/^listen = .*$/m, `listen = "${new URL(newer.url).host}"`));
+  writeFileSync(
+    config,
+    readFileSync(config, "utf8").replace(/^listen = .*$/m, `listen = "${new URL(newer.url).host}"`),
+  );
   const again = await runGateway(newer.data);
   const ran = await holdfast("agent", "backup", newer.folder, "--state", state);
   await again.stop("SIGKILL");

@@ -5,7 +5,17 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { compareTrees } from "../fidelity/compareTrees.ts";
 import { canMount, tool } from "../fs/fuse/mounting.ts";
-import { done, enroll, holdfast, lastEvent, makeSource, mountsBelow, openSite, Program, type Site } from "./program.ts";
+import {
+  done,
+  enroll,
+  holdfast,
+  lastEvent,
+  makeSource,
+  mountsBelow,
+  openSite,
+  Program,
+  type Site,
+} from "./program.ts";
 
 let site: Site;
 let state: string;
@@ -39,7 +49,10 @@ describe("back up and restore", () => {
   });
 
   test("snapshots are listed newest first", async () => {
-    const rows = JSON.parse(await done("agent", "snapshots", "--state", state, "--json")) as Record<string, unknown>[];
+    const rows = JSON.parse(await done("agent", "snapshots", "--state", state, "--json")) as Record<
+      string,
+      unknown
+    >[];
     expect(rows).toHaveLength(2);
     expect(rows[0]).toMatchObject({ item: "files", device: "one", files: 5 });
     expect(Object.keys(rows[0] as object)).toEqual(
@@ -82,7 +95,16 @@ describe("back up and restore", () => {
   });
 
   test("a file that cannot be read is a warning and exit status 3", async () => {
-    const ran = await holdfast("agent", "backup", "/proc/self/attr", "--item", "odd", "--state", state, "--json");
+    const ran = await holdfast(
+      "agent",
+      "backup",
+      "/proc/self/attr",
+      "--item",
+      "odd",
+      "--state",
+      state,
+      "--json",
+    );
     // Whatever the kernel shows there: the run ends by itself, and says 3 exactly when it warned.
     const warned = ran.stdout.includes('"event":"warning"');
     expect(ran.status).toBe(warned ? 3 : 0);
@@ -112,7 +134,8 @@ describe.skipIf(!canMount())("drives", () => {
   async function sameAsSource(seen: string): Promise<void> {
     await tool('diff -r --no-dereference "$1" "$2"', source, seen);
     // Modes, owners, links, sizes and times to the nanosecond; directories have other sizes and link counts.
-    const facts = 'cd "$1" && find . \\( -type d -printf "%P %y %m %U %G %T+\\n" \\) -o -printf "%P %y %m %U %G %n %s %T+ %l\\n" | sort';
+    const facts =
+      'cd "$1" && find . \\( -type d -printf "%P %y %m %U %G %T+\\n" \\) -o -printf "%P %y %m %U %G %n %s %T+ %l\\n" | sort';
     expect((await tool(facts, seen)).toString()).toBe((await tool(facts, source)).toString());
   }
 
@@ -151,7 +174,17 @@ describe.skipIf(!canMount())("drives", () => {
     await done("gateway", "mount", point, "--data", site.data);
     const [time = ""] = readdirSync(join(point, "alice", "one", "files"));
     expect(() => readdirSync(join(point, "alice", "one", "files", time))).toThrow();
-    await done("vault", "unlock", "alice", "--data", site.data, "--password-file", site.password, "--for", "1h");
+    await done(
+      "vault",
+      "unlock",
+      "alice",
+      "--data",
+      site.data,
+      "--password-file",
+      site.password,
+      "--for",
+      "1h",
+    );
     await expect.poll(() => listed(roots(point)), { timeout: 20_000 }).toContain("inner");
     await sameAsSource(roots(point));
     await done("vault", "lock", "alice", "--data", site.data);
