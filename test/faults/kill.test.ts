@@ -39,6 +39,9 @@ describe("kill -9", () => {
     };
     const hits = { agent: 0, gateway: 0, both: 0, unfinished: 0, acknowledged: 0 };
 
+    const unknown = "00".repeat(32);
+    expect(await site.absent([unknown]), "the question can be answered with no").toEqual([unknown]);
+
     changeSource(source, random, 0);
     const first = performance.now();
     await site.backup([source], recording);

@@ -134,7 +134,9 @@ describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
       expect(lost, `lost at flush ${flush}`).toEqual([]);
       const vault = await openBesides(site);
       for (const id of await site.snapshots()) {
-        expect(restoreBesides(vault, id, recorded.source)).toEqual(recorded.trees.get(id));
+        // The run that was cut short may have committed before it could say so; the source is still as it saw it.
+        const wanted = recorded.trees.get(id) ?? describeTree(recorded.source);
+        expect(restoreBesides(vault, id, recorded.source)).toEqual(wanted);
       }
       const next = await site.backup([recorded.source]);
       await site.runAgent(["check", next.snapshot, "--read-data", "100%"]);

@@ -39,8 +39,6 @@ export type RunOptions = {
   /** Modules of this folder that are loaded before the program. */
   readonly preload?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** Runs the program by way of another, say ["faketime", "-1d"]. */
-  readonly by?: readonly string[];
 };
 
 /** A process of the program. */
@@ -55,9 +53,8 @@ export class Program {
       "--import",
       resolve(import.meta.dirname, name),
     ]);
-    const [command, ...rest] = [...(options.by ?? []), process.execPath, ...preload, main, ...args];
     const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache() };
-    this.child = spawn(command!, rest, {
+    this.child = spawn(process.execPath, [...preload, main, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...options.environment },
     });
@@ -116,7 +113,16 @@ function freePort(): Promise<number> {
   });
 }
 
-/** The last line of `--json`. */
+/** The events of `--json`, one a line. */
+export function eventsOf({ stdout }: Ran): Readonly<Record<string, unknown>>[] {
+  return stdout
+    .trim()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+}
+
+/** The last line of a backup's `--json`. */
 export type Done = { readonly snapshot: string; readonly new_chunks: number; readonly sent_bytes: number };
 
 export type SiteOptions = {
@@ -217,8 +223,8 @@ export class Site {
     paths: readonly string[],
     options: RunOptions & { statuses?: readonly number[] } = {},
   ): Promise<Done> {
-    const { stdout } = await this.runAgent(["backup", ...paths, "--json"], options);
-    return JSON.parse(stdout.trim().split("\n").at(-1)!) as Done;
+    const ran = await this.runAgent(["backup", ...paths, "--json"], options);
+    return eventsOf(ran).at(-1) as Done;
   }
 
   /** Ids of all snapshots, newest first. */
