@@ -78,7 +78,6 @@ test("a backup stays within its memory", async () => {
   const flags = /--max\S+/.exec(readFileSync(launcher, "utf8"))?.[0] ?? "";
   const child = spawn(process.execPath, [flags, program, source, join(scratch, "cache.pages")], {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, MALLOC_ARENA_MAX: "2" },
   });
   let peak = 0;
   const sampling = setInterval(() => {

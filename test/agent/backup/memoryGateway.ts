@@ -1,14 +1,14 @@
 // A gateway in memory that keeps the rules of the real one: references must be there, heads move by one, only what it said
 // is stored counts. It can be told to misbehave in the ways a test needs.
 
+import type { BackupSession } from "../../../agent/backup/request.ts";
+import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
+import { RecordStatus, type RecordsAnswer } from "../../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
 import { parseSnapshotHeader, snapshotId } from "../../../vault/snapshot.ts";
-import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
-import { RecordStatus, type RecordsAnswer } from "../../../ingest/wire/recordStatus.ts";
-import type { BackupSession } from "../../../agent/backup/request.ts";
 
 export const testKeys = new VaultKeys({
   vaultId: Buffer.alloc(16, 1),
@@ -59,8 +59,10 @@ export class MemoryGateway {
       },
       commit: async (object) => {
         const header = parseSnapshotHeader(object);
-        if (header.sequence !== this.sequence + 1) throw new HoldfastError(ErrorCode.sequenceConflict, "sequence");
-        if (!this.records.has(toHex(header.root))) throw new HoldfastError(ErrorCode.missingChunks, "no root");
+        if (header.sequence !== this.sequence + 1)
+          throw new HoldfastError(ErrorCode.sequenceConflict, "sequence");
+        if (!this.records.has(toHex(header.root)))
+          throw new HoldfastError(ErrorCode.missingChunks, "no root");
         const id = toHex(snapshotId(object));
         this.snapshots.set(id, object);
         this.head = id;

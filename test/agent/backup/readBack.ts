@@ -70,9 +70,11 @@ function walk(gateway: MemoryGateway, id: Uint8Array, path: string, facts: Facts
     } else if (entry.kind === EntryKind.symlink) facts.set(here, `link ${entry.target?.toString("latin1")}`);
     else {
       const bytes = content(gateway, page, entry);
-      if (entry.size !== bytes.length) throw new Error(`${here}: size ${entry.size}, content ${bytes.length}`);
+      if (entry.size !== bytes.length)
+        throw new Error(`${here}: size ${entry.size}, content ${bytes.length}`);
       if (bytes.length > 0 && bytes.length <= 2 ** 20) {
-        if (!hashSmallFile(testKeys.fileHashKey, bytes).equals(entry.fileHash as Buffer)) throw new Error(`${here}: hash`);
+        if (!hashSmallFile(testKeys.fileHashKey, bytes).equals(entry.fileHash as Buffer))
+          throw new Error(`${here}: hash`);
       }
       facts.set(here, `file ${entry.mode.toString(8)} ${mtime} ${bytes.length} ${sha(bytes)}`);
     }
@@ -92,6 +94,45 @@ export function snapshotFacts(gateway: MemoryGateway, top: string): Facts {
   return new Map([...facts].filter(([path]) => path.startsWith(`${top}/`)));
 }
 
+/** File systems and inodes of files in the newest snapshot below `top`, by path. */
+export function inodesOf(gateway: MemoryGateway, top: string): ReadonlyMap<string, string> {
+  const object = gateway.snapshots.get(gateway.head ?? "");
+  if (object === undefined) throw new Error("no snapshot");
+  const inodes = new Map<string, string>();
+  const visit = (id: Uint8Array, path: string): void => {
+    const { plaintext, refs } = open(gateway, id, RecordType.directory);
+    const page = parsePage(plaintext, refs);
+    for (let row = 0; row < page.rowCount; row++) {
+      if (page instanceof BranchPage) {
+        visit(page.ref(page.child(row).ordinal).id, path);
+        continue;
+      }
+      const { name, child, device, inode } = page.entry(row);
+      const here = `${path}/${name.toString("latin1")}`;
+      if (child !== undefined) visit(page.ref(child.ordinal).id, here);
+      else if (here.startsWith(`${top}/`)) inodes.set(here, `${device}:${inode}`);
+    }
+  };
+  visit(openSnapshot(testKeys, object).header.root, "");
+  return inodes;
+}
+
+/** The id of a folder's page in the newest snapshot, in hex; it names everything below. */
+export function folderId(gateway: MemoryGateway, path: string): string {
+  const object = gateway.snapshots.get(gateway.head ?? "");
+  if (object === undefined) throw new Error("no snapshot");
+  let id: Uint8Array = openSnapshot(testKeys, object).header.root;
+  for (const name of path.split("/").filter((part) => part !== "")) {
+    const { plaintext, refs } = open(gateway, id, RecordType.directory);
+    const page = parsePage(plaintext, refs);
+    if (page instanceof BranchPage) throw new Error(`${path} is in a folder of many entries`);
+    const child = page.find(Buffer.from(name))?.child;
+    if (child === undefined) throw new Error(`${path} is not in the snapshot`);
+    id = page.ref(child.ordinal).id;
+  }
+  return toHex(id);
+}
+
 /** The same facts of a real folder. */
 export function folderFacts(top: string): Facts {
   const facts: Facts = new Map();
@@ -106,7 +147,8 @@ export function folderFacts(top: string): Facts {
       if (stat.isDirectory()) {
         facts.set(key, `dir ${mode} ${mtime}`);
         visit(here);
-      } else if (stat.isSymbolicLink()) facts.set(key, `link ${Buffer.from(readlinkSync(here)).toString("latin1")}`);
+      } else if (stat.isSymbolicLink())
+        facts.set(key, `link ${Buffer.from(readlinkSync(here)).toString("latin1")}`);
       else {
         const bytes = readFileSync(here);
         facts.set(key, `file ${mode} ${mtime} ${bytes.length} ${sha(bytes)}`);

@@ -1,0 +1,142 @@
+// Backup runs that are stopped, that fail, or that meet a gateway which lost or damaged what it had.
+
+import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { backupFixture, noise } from "./backupFixture.ts";
+import { MemoryGateway } from "./memoryGateway.ts";
+import { folderFacts, snapshotFacts } from "./readBack.ts";
+
+const fx = backupFixture();
+
+describe("when things go wrong", () => {
+  test("a stopped run commits nothing, and the next sends only the rest", async () => {
+    for (let index = 0; index < 12; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    const stop = new AbortController();
+    fx.gateway.beforeRecords = () => {
+      if (fx.gateway.receivedRecords > 8) stop.abort();
+    };
+    await expect(fx.run({}, { signal: stop.signal })).rejects.toMatchObject({ code: ErrorCode.cancelled });
+    expect(fx.gateway.head).toBeNull();
+    fx.gateway.beforeRecords = () => undefined;
+    await fx.run();
+    expect(fx.gateway.sentTwice).toBe(0);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
+  test("a failing upload ends the run with its error", async () => {
+    fx.smallTree(50);
+    fx.gateway.beforeRecords = () => {
+      throw new HoldfastError(ErrorCode.diskFull, "no room at the gateway");
+    };
+    await expect(fx.run()).rejects.toMatchObject({ code: ErrorCode.diskFull });
+    fx.gateway.beforeRecords = () => undefined;
+    await fx.run();
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
+  test("chunks that the gateway lost are sent again", async () => {
+    fx.smallTree(50);
+    await fx.run();
+    const lost = [...fx.gateway.records.keys()].filter((_, index) => index % 3 === 0);
+    for (const id of lost) fx.gateway.records.delete(id);
+    writeFileSync(join(fx.source, "d1", "new"), "something to commit");
+    await fx.run();
+    expect(fx.warnings.join()).toMatch(/reading everything/);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
+  test("wrong bytes under an id are found by reading back and replaced", async () => {
+    for (let index = 0; index < 90; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(300_000, index + 1));
+    await fx.run();
+    for (const [id, record] of fx.gateway.records) {
+      const wrong = Buffer.from(record);
+      wrong[wrong.length - 20]! ^= 1;
+      if (record[5] === 1) fx.gateway.records.set(id, wrong);
+    }
+    const honest = new MemoryGateway();
+    for (const [id, record] of fx.gateway.records) honest.records.set(id, record);
+    await fx.run({}, { gateway: honest });
+    // About 3 of 90 chunks are looked at; that none is has a chance of (31/32)^90 = 6 %, so look until one was.
+    for (let tries = 0; tries < 20 && honest.suspects.length === 0; tries++) {
+      honest.head = null;
+      honest.sequence = 0;
+      await fx.run({}, { gateway: honest });
+    }
+    expect(honest.suspects.length).toBeGreaterThan(0);
+    for (const id of honest.suspects) expect(honest.records.has(id)).toBe(true);
+  });
+
+  test("a file that grows while it is read is a warning and a snapshot that fits itself", async () => {
+    const file = join(fx.source, "growing");
+    writeFileSync(file, noise(30 * 2 ** 20, 1));
+    const timer = setInterval(() => appendFileSync(file, noise(1000, 2)), 1);
+    try {
+      await fx.run();
+    } finally {
+      clearInterval(timer);
+    }
+    expect(fx.warnings.join()).toMatch(/changed while it was read/);
+    expect(snapshotFacts(fx.gateway, fx.source).get(file)).toMatch(/^file/);
+    await fx.run();
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
+  test("a folder that does not exist stops the run before it starts", async () => {
+    expect(() => resolveTopPaths([join(fx.source, "missing")])).toThrow(/does not exist/);
+    expect(fx.gateway.head).toBeNull();
+  });
+
+  test("an invalid filter stops the run before it starts", async () => {
+    await expect(fx.run({ rules: { excludeRegexes: ["("] } })).rejects.toMatchObject({
+      code: ErrorCode.usage,
+    });
+    expect(fx.gateway.receivedRecords).toBe(0);
+  });
+
+  test("a run that was stopped before it began, and one without a place for its cache", async () => {
+    fx.smallTree(5);
+    const stop = new AbortController();
+    stop.abort();
+    await expect(fx.run({}, { signal: stop.signal })).rejects.toMatchObject({ code: ErrorCode.cancelled });
+    fx.cachePath = join(fx.source, "missing", "cache");
+    await expect(fx.run()).rejects.toMatchObject({ code: ErrorCode.ioError });
+    expect(fx.gateway.receivedRecords).toBe(0);
+    // No worker is left that would keep this process alive.
+    expect(process.getActiveResourcesInfo().filter((kind) => kind === "MessagePort")).toEqual([]);
+  });
+
+  test("a run that fails half-way leaves no descriptor open and asks for nothing more", async () => {
+    fx.smallTree(300);
+    for (let index = 0; index < 6; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(5_000_000, index + 1));
+    await fx.run(); // whatever is opened once, is open now
+    rmSync(fx.cachePath);
+    fx.gateway = new MemoryGateway();
+    const before = readdirSync("/proc/self/fd").length;
+    fx.gateway.beforeRecords = () => {
+      if (fx.gateway.receivedRecords > 3)
+        throw new HoldfastError(ErrorCode.diskFull, "no room at the gateway");
+    };
+    await expect(fx.run()).rejects.toMatchObject({ code: ErrorCode.diskFull });
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    const received = fx.gateway.receivedRecords;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(fx.gateway.receivedRecords).toBe(received);
+  });
+
+  test("a cache that cannot be kept does not undo a snapshot", async () => {
+    fx.smallTree(20);
+    mkdirSync(`${fx.cachePath}.sweep`); // where a hint for the next run would go
+    await fx.run();
+    writeFileSync(join(fx.source, "more"), noise(900_000, 5));
+    await fx.run();
+    expect(fx.gateway.sequence).toBe(2);
+    expect(fx.warnings.join()).toMatch(/the snapshot is complete, but the next run may be slower/);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+});
