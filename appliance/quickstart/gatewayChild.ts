@@ -11,6 +11,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
+const gatewayHeap = "--initial-old-space-size=128";
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
@@ -49,7 +50,8 @@ export async function startGatewayChild(
   if (await client.isRunning()) return client;
   const fd = openSync(log, "a", 0o600);
   const program = process.argv[1] as string;
-  const child = spawn(process.execPath, [...process.execArgv, program, "gateway", "run", "--data", data], {
+  // The heap options of bin/holdfast for a gateway, not those that this process was started with.
+  const child = spawn(process.execPath, [gatewayHeap, program, "gateway", "run", "--data", data], {
     detached: true,
     cwd: "/",
     stdio: ["ignore", fd, fd],

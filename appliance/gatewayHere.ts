@@ -1,0 +1,11 @@
+// A gateway's data directory, opened in this process for one command.
+
+import { pino } from "pino";
+import { type OpenedAdmin, openAdmin } from "../gateway/admin/openAdmin.ts";
+import { version } from "./version.ts";
+
+/** Opens it, or finds that a gateway has started meanwhile. It says only what went wrong. @throws HoldfastError as Gateway.open */
+export function openGatewayHere(data: string): Promise<OpenedAdmin> {
+  const logger = pino({ level: "error" }, pino.destination({ fd: 2, sync: true }));
+  return openAdmin(data, { logger, now: () => new Date(), version });
+}
