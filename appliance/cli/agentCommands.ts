@@ -30,6 +30,7 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "enroll this machine at a gateway",
     details: [
       "The gateway's public key is pinned. Give its --fingerprint as `gateway init` printed it; without one a certificate that a known authority vouches for is accepted, else the terminal asks, else it is refused.",
+      "The state directory holds this machine's key: --state, else HOLDFAST_STATE, else /var/lib/holdfast/agent for root and $XDG_CONFIG_HOME/holdfast/agent for others. Its cache/ may be deleted at any time.",
     ],
     operands: [{ name: "URL", required: true }],
     options: [

@@ -34,6 +34,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     summary: "create a gateway's data directory",
     details: [
       "Prints the fingerprint that agents pin, and once the gateway's recovery key: it is stored nowhere. Keep it apart from the machine.",
+      "The data directory: --data, else HOLDFAST_DATA, else /var/lib/holdfast/gateway for root and $XDG_DATA_HOME/holdfast/gateway for others.",
     ],
     operands: [],
     options: [

@@ -90,6 +90,23 @@ test("SIGHUP reads the gateway's settings again, and a wrong file changes nothin
   writeFileSync(file, before);
 });
 
+test("doctor: 0 where nothing must be mended, else 1 with what to do", async () => {
+  const places = ["--data", site.data, "--state", state];
+  const well = await holdfast("doctor", ...places);
+  expect(well.status, well.stdout).toBe(0);
+  expect(well.stdout).toContain("answers");
+  chmodSync(state, 0o755);
+  const open = await holdfast("doctor", ...places, "--json");
+  chmodSync(state, 0o700);
+  expect(open.status).toBe(1);
+  expect(open.stderr).toContain(`chmod go-rwx ${state}`);
+  const findings = open.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(findings.filter((finding) => finding.state === "problem")).toHaveLength(1);
+});
+
 // In a mount namespace of its own, where /dev/fuse may be opened by everyone, as udev makes it elsewhere.
 test.skipIf(!canMount())("a user other than root mounts through fusermount3", async () => {
   const home = join(site.folder, "home");
