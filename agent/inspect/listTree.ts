@@ -44,7 +44,9 @@ export async function* fileBytes(
 ): AsyncGenerator<Buffer, void, void> {
   const entry = await entryAt(snapshot, path, signal);
   if (entry?.size === undefined) {
-    throw new HoldfastError(ErrorCode.usage, `${pathToText(wholePath(path)) || "/"} is not a file`);
+    throw new HoldfastError(ErrorCode.usage, `${pathToText(wholePath(path)) || "/"} is not a file`, {
+      next: "Name a file.",
+    });
   }
   const { size, content } = entry;
   for (let at = 0; at < size; at += pieceBytes) {

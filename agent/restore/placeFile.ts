@@ -42,18 +42,17 @@ export function placeFile(work: FileWork, counts: RunCounts, file: FileToPlace):
     metadata,
   };
   const action = there === undefined ? "create" : "replace";
-  if (size > 0 && extent === undefined) {
-    const inPlace = old !== undefined && !shared && size >= inPlaceBytesMin && old.size > 0;
-    counts.action(inPlace ? "update" : action, path);
-    const mode = { inPlace, base: old !== undefined && old.size > 0 };
-    work.large(entry, job, mode, (restored) => finished(restored, false));
-    return;
-  }
+  const large = size > 0 && extent === undefined;
+  const inPlace = large && old !== undefined && !shared && size >= inPlaceBytesMin && old.size > 0;
   const write = (): void => {
-    counts.action(action, path);
-    work.small(job, extent, (restored) => finished(restored, false));
+    counts.action(inPlace ? "update" : action, path);
+    const done = (restored: boolean): void => finished(restored, false);
+    if (large) work.large(entry, job, { inPlace, base: old !== undefined && old.size > 0 }, done);
+    else work.small(job, extent, done);
   };
-  if (old === undefined || old.size !== size || shared) write();
+  // In place, ranges are compared one by one anyway.
+  const mayBeRight = old !== undefined && old.size === size && !shared && !inPlace;
+  if (!mayBeRight || (large && !holesMayBeRight(entry, old))) write();
   else {
     work.verify(job, (right) => {
       if (!right) {
@@ -64,6 +63,12 @@ export function placeFile(work: FileWork, counts: RunCounts, file: FileToPlace):
       finished(true, true);
     });
   }
+}
+
+/** Whether a file has holes where the entry says so; where only its pages would tell, content alone decides. */
+function holesMayBeRight({ content, size = 0 }: TreeEntry, there: Present): boolean {
+  if (content?.form !== "inline") return true;
+  return content.extents.some(({ hole }) => hole) === there.allocatedBytes < size;
 }
 
 /** The chunk of a file that lies in one, whole or in part. */

@@ -10,6 +10,8 @@ import type { TargetDirectories } from "./targetDirectories.ts";
 export type Present = {
   readonly kind: EntryKind;
   readonly size: number;
+  /** Room that it takes on the disk; less than its size where it has holes. */
+  readonly allocatedBytes: number;
   readonly linkCount: number;
   readonly mtimeNs: bigint;
   readonly mode: number;
@@ -33,6 +35,7 @@ export function presentAt(
   return {
     kind: table.kind(0),
     size: table.size(0),
+    allocatedBytes: table.allocatedBytes(0),
     linkCount: table.linkCount(0),
     mtimeNs: table.modifiedNs(0),
     mode: table.permissions(0),

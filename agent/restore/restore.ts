@@ -22,6 +22,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     const shown = pathToText(options.target);
     const why = describeSystemError(error);
     throw new HoldfastError(ErrorCode.ioError, `the target ${shown} cannot be opened: ${why}`, {
+      next: "Name a directory with --target, or a place where you may make one.",
       cause: error,
     });
   }

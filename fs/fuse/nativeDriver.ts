@@ -141,12 +141,15 @@ function operations(view: View, options: FuseMountOptions): Operations {
     },
     getxattr: (path: string, name: string, _position: number, done: Callback) =>
       answer(done, async () => {
-        const value = (await view.xattrs(await found(path))).get(name);
+        const value = (await view.xattrs(await found(path))).get(Buffer.from(name).toString("latin1"));
         if (value === undefined) throw errnoFailure(ENOATTR);
         return [Buffer.from(value)];
       }),
     listxattr: (path: string, done: Callback) =>
-      answer(done, async () => [[...(await view.xattrs(await found(path))).keys()]]),
+      answer(done, async () => {
+        const names = [...(await view.xattrs(await found(path))).keys()];
+        return [names.map((name) => Buffer.from(name, "latin1").toString())];
+      }),
     statfs: (_path: string, done: Callback) =>
       answer(done, async () => {
         const { totalBytes, nodes } = await view.statistics();

@@ -163,7 +163,9 @@ const prefetchPages = 16;
 
 function notThere(names: readonly Uint8Array[]): HoldfastError {
   const path = names.map((name) => Buffer.from(name).toString("utf8")).join("/");
-  return new HoldfastError(ErrorCode.notFound, `/${path} is not in this snapshot`);
+  return new HoldfastError(ErrorCode.notFound, `/${path} is not in this snapshot`, {
+    next: "List the folder above it to see what is there.",
+  });
 }
 
 function rowsBelow(page: Page): number {

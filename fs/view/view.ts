@@ -70,7 +70,7 @@ export interface View {
   /** A page of a directory in a stable order. `from` is 0n or a `next` of an earlier page. */
   readPage(directory: ViewNode, from: bigint, rowsMax: number): Promise<DirectoryPage>;
   readlink(node: ViewNode): Promise<Uint8Array>;
-  /** Names (raw bytes, e.g. "user.note", "system.posix_acl_access") and values. */
+  /** Names (a character per byte, like "user.note", "system.posix_acl_access") and values. */
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;

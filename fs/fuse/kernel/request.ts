@@ -20,6 +20,7 @@ export type RequestBody =
   | { readonly op: "forget"; readonly forgets: readonly { nodeId: number; lookups: number }[] }
   | { readonly op: "read"; readonly offset: bigint; readonly size: number }
   | { readonly op: "readdir"; readonly offset: number; readonly size: number; readonly plus: boolean }
+  /** The name is text of a character per byte. */
   | { readonly op: "getxattr"; readonly name: string; readonly size: number }
   | { readonly op: "listxattr"; readonly size: number }
   | { readonly op: "lseek"; readonly offset: bigint; readonly whence: number }
@@ -78,7 +79,7 @@ export function parseBody(bytes: Buffer, opcode: number): RequestBody {
     }
     case Opcode.getxattr: {
       need(bytes, at + 8);
-      const name = Buffer.from(nameAt(bytes, at + 8)).toString("utf8");
+      const name = Buffer.from(nameAt(bytes, at + 8)).toString("latin1");
       return { op: "getxattr", name, size: bytes.readUInt32LE(at) };
     }
     case Opcode.listxattr:

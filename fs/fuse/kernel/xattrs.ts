@@ -20,7 +20,7 @@ export async function xattrValue(
 /** The reply to LISTXATTR: every name with a NUL behind it. */
 export async function xattrNames(view: View, node: ViewNode, room: number): Promise<Uint8Array> {
   const names = [...(await view.xattrs(node)).keys()];
-  return sized(Buffer.from(names.map((name) => `${name}\0`).join("")), room);
+  return sized(Buffer.from(names.map((name) => `${name}\0`).join(""), "latin1"), room);
 }
 
 /** Without room the caller asks for the length only. */
