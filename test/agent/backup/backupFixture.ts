@@ -7,6 +7,7 @@ import { afterAll, beforeEach } from "vitest";
 import { runBackup } from "../../../agent/backup/backup.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "../../../agent/backup/request.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
+import "./compileCache.ts";
 import { MemoryGateway, testDevice, testKeys } from "./memoryGateway.ts";
 
 export type RunOptions = {

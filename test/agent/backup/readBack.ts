@@ -68,6 +68,7 @@ function walk(gateway: MemoryGateway, id: Uint8Array, path: string, facts: Facts
       facts.set(here, `dir ${entry.mode.toString(8)} ${mtime}`);
       walk(gateway, page.ref(entry.child.ordinal).id, here, facts);
     } else if (entry.kind === EntryKind.symlink) facts.set(here, `link ${entry.target?.toString("latin1")}`);
+    else if (entry.kind !== EntryKind.file) facts.set(here, `kind ${entry.kind} ${entry.mode.toString(8)}`);
     else {
       const bytes = content(gateway, page, entry);
       if (entry.size !== bytes.length)

@@ -12,6 +12,7 @@ import { RecordType } from "../../../vault/magic.ts";
 import { openRecord } from "../../../vault/record.ts";
 import type { ChunkRef, ContentOf } from "../../../vault/tree/entry.ts";
 import { parseExtentPage } from "../../../vault/tree/extentPage.ts";
+import "./compileCache.ts";
 import { testKeys } from "./memoryGateway.ts";
 
 const platform = selectPlatform();

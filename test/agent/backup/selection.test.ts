@@ -47,14 +47,15 @@ const escapeGlob = (name: string): string => name.replace(/[\\*?[\]]/g, "\\$&");
 describe("named paths", () => {
   test("the root folder, held to one place by excludes or by an include", async () => {
     fx.smallTree(20);
-    for (const rules of [{ excludes: allElse() }, { includes: [fx.source] }]) {
+    for (const how of ["excludes", "includes"]) {
       for (const oneFileSystem of [false, true]) {
+        const rules = how === "excludes" ? { excludes: allElse() } : { includes: [fx.source] };
         await fx.run({ paths: resolveTopPaths(["/"]), rules, oneFileSystem });
         expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
         const top = [...snapshotFacts(fx.gateway, "").keys()].filter((path) => path.lastIndexOf("/") === 0);
         // A folder that came into being while we looked may be there with excludes, nothing else.
         expect(top).toContain(`/${fx.source.split("/")[1]}`);
-        if ("includes" in rules) expect(top.length).toBe(1);
+        if (how === "includes") expect(top.length).toBe(1);
       }
     }
   });
