@@ -38,10 +38,8 @@ export async function loadDriver(name: DriverName): Promise<FuseDriver> {
   if (name === "fuse-native") return (await import("../../fs/fuse/nativeDriver.ts")).nativeDriver;
   const { kernelDriver } = await import("../../fs/fuse/kernelDriver.ts");
   if (process.getuid?.() === 0) return kernelDriver();
-  const { canReceiveDescriptors, openDescriptorPair } = await import(
-    "../../agent/platform/descriptorPair.ts"
-  );
-  return canReceiveDescriptors() ? kernelDriver({ openPair: openDescriptorPair }) : kernelDriver();
+  const { descriptorReceiver } = await import("../../agent/platform/descriptorReceiver.ts");
+  return kernelDriver(descriptorReceiver());
 }
 
 /** The driver's own form of the options. */
