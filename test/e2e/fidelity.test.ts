@@ -4,13 +4,12 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Site } from "../faults/program.ts";
 import { canRun } from "../faults/requirements.ts";
-import { tearDownAll } from "../faults/tearDown.ts";
 import { compareTrees, rsyncDifferences } from "../fidelity/compareTrees.ts";
 import { buildNastyTree, type NastyTree } from "../fidelity/nastyTree.ts";
 import { openFolder, removeTree, run } from "../fidelity/tool.ts";
-import { type Event, eventsOf, lastEvent } from "./jsonLines.ts";
+import { type Event, eventsOf } from "./jsonLines.ts";
+import { enroll, openSite, done as stdoutOf } from "./program.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? 7);
 const TiB = 2 ** 40;
@@ -23,24 +22,29 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
   const base = ready ? fs.mkdtempSync("/var/tmp/holdfast-fidelity-") : "";
   const source = join(base, "source");
   const target = join(base, "target");
-  let site: Site;
+  const undo: (() => void | Promise<void>)[] = [];
+  let state: string;
   let tree: NastyTree;
   let backedUp: Event[];
 
   beforeAll(async () => {
-    site = await Site.create(join(base, "site"));
+    state = await enroll(await openSite((step) => undo.push(step)), "laptop");
     fs.mkdirSync(source);
     tree = await buildNastyTree(source, { seed, entries: 1500 });
-    backedUp = eventsOf(await site.runAgent(["backup", source, "--json"]));
+    backedUp = await agent("backup", source);
   });
-  afterAll(() => {
-    tearDownAll();
+  afterAll(async () => {
+    for (const step of undo.reverse()) await step();
     if (base !== "") removeTree(base);
   });
 
-  /** Restores from the newest snapshot; gives every event. */
-  async function restore(path: string, to: string, ...options: string[]): Promise<Event[]> {
-    return eventsOf(await site.runAgent(["restore", `latest:${path}`, "--target", to, "--json", ...options]));
+  /** Runs an agent's command that must end with status 0; gives what it told. */
+  async function agent(...args: string[]): Promise<Event[]> {
+    return eventsOf(await stdoutOf("agent", ...args, "--state", state, "--json"));
+  }
+
+  function restore(path: string, to: string, ...options: string[]): Promise<Event[]> {
+    return agent("restore", `latest:${path}`, "--target", to, ...options);
   }
 
   /** Inode and time of last change of every file, by path: what shows that one was touched. */
@@ -125,13 +129,21 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
     fs.rmSync(at("special/null"));
     fs.writeFileSync(at("special/null"), "not a device");
     fs.writeFileSync(at("sparse/oddHole"), Buffer.alloc(12_345));
-    const fd = fs.openSync(at("sparse/scattered"), "r+");
-    fs.writeSync(fd, "a change in the hole", 12_345_678_901);
-    fs.closeSync(fd);
+    const inHole = 12_345_678_901;
+    const scattered = fs.openSync(at("sparse/scattered"), "r+");
+    fs.writeSync(scattered, "a change in data", 1);
+    fs.writeSync(scattered, "a change in a hole", inHole);
     const before = touched(target, "%i");
     const done = (await restore(source, target)).at(-1);
     expect(done).toMatchObject({ warnings: 0, deleted: 0 });
     expect(done?.fetched_bytes).toBeLessThan(2 ** 20);
+    // A file as large as this is mended in place: what was written into a hole becomes zeros, and a hole only when it is made anew.
+    const bytes = Buffer.alloc(100, 1);
+    fs.readSync(scattered, bytes, 0, 100, inHole);
+    fs.closeSync(scattered);
+    expect(bytes).toEqual(Buffer.alloc(100));
+    fs.rmSync(at("sparse/scattered"));
+    await restore(source, target);
     expectSame(target);
     const replaced = changes(before, touched(target, "%i"));
     const expected =
@@ -159,6 +171,8 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
     const done = (await restore(source, target, "--delete")).at(-1);
     // The folder counts as well.
     expect(done).toMatchObject({ warnings: 0, deleted: 4 });
+    // A target that was there keeps its own attributes: it is the caller's.
+    run("touch", ["-r", source, target], base);
     expectSame(target);
   });
 
@@ -215,13 +229,14 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
     const { fd, folder: inMany } = openFolder(many, []);
     run("split", ["-a", "6", "-d", "-l", "1", "-", "entry"], inMany, Buffer.from(numbers(100_000)));
     fs.closeSync(fd);
-    const file = fs.openSync(join(folder, "over 4 GiB"), "w");
+    fs.mkdirSync(join(folder, "large"));
+    const file = fs.openSync(join(folder, "large/over 4 GiB"), "w");
     fs.ftruncateSync(file, 5 * GiB + 3);
     for (const at of [0, GiB, 4 * GiB - 2048, 4 * GiB + 1234 * 4096, 5 * GiB - 8]) {
       fs.writeSync(file, Buffer.alloc(8192, `data at ${at} `), 0, at > 5 * GiB - 9 ? 11 : 8192, at);
     }
     fs.closeSync(file);
-    const backup = lastEvent(await site.runAgent(["backup", folder, "--item", "big", "--json"]));
+    const backup = (await agent("backup", folder, "--item", "big")).at(-1);
     expect(backup).toMatchObject({ files: 100_001, warnings: 0 });
     const restored = join(base, "big restored");
     const options = ["--item", "big"];
@@ -229,10 +244,7 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
       files: 100_001,
       warnings: 0,
     });
-    expect(compareTrees(folder, restored, { without: ["xattrs", "acl", "content"] })).toEqual([]);
-    // Whole, through its holes: offsets beyond 32 bits must not wrap.
-    run("cmp", [join(folder, "over 4 GiB"), join(restored, "over 4 GiB")], base);
-    run("diff", ["-r", many, join(restored, "many")], base);
+    expect(compareTrees(folder, restored, { without: ["xattrs", "acl"] })).toEqual([]);
   });
 });
 
