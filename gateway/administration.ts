@@ -5,7 +5,8 @@ import { statfs } from "node:fs/promises";
 import { checkName } from "../ingest/wire/names.ts";
 import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { type KeysDocument, parseKeysDocument, withoutDevice } from "../vault/keys/keysDocument.ts";
+import { parseKeysDocument, withoutDevice } from "../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import type {
   AccountRow,

@@ -14,7 +14,7 @@ import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
 import type { CommitAnswer } from "../ingest/wire/messages.ts";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import type { KeysDocument } from "../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { Width } from "../vault/magic.ts";
 import { snapshotId } from "../vault/snapshot.ts";
 import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";

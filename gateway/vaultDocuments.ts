@@ -3,7 +3,8 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { type KeysDocument, parseKeysDocument } from "../vault/keys/keysDocument.ts";
+import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { limits } from "../vault/limits.ts";
 import { parseVaultDocument, type VaultDocument } from "../vault/vaultDocument.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";

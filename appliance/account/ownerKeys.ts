@@ -9,14 +9,14 @@ import { generateKeyPair, publicKeyOf } from "../../vault/keys/box.ts";
 import { deriveLogin, type KdfParameters, kdfSaltBytes } from "../../vault/keys/kdf.ts";
 import {
   createKeysDocument,
-  type KeysDocument,
-  type OpenedKeys,
   openWithPassword,
   openWithRecovery,
   passwordKdf,
   withPassword,
 } from "../../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import { formatRecoveryKey } from "../../vault/keys/recoveryKey.ts";
+import type { OpenedKeys } from "../../vault/keys/ring.ts";
 import { VaultKeys, type VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import { createVaultDocument } from "../../vault/vaultDocument.ts";
 

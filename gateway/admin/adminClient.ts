@@ -4,7 +4,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { KeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type {
   AccountRow,

@@ -1,7 +1,7 @@
 // What can be done to a gateway on its own machine: by the object in this process (administration.ts) or by one that
 // runs, over its admin socket (adminClient.ts). The command line does not care which.
 
-import type { KeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 
 /** A new vault as its owner's client made it. */

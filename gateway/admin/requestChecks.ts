@@ -1,7 +1,8 @@
 // What the gateway checks of keys and documents that a client made for it.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { type KeysDocument, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import { limits } from "../../vault/limits.ts";
 import { parseVaultDocument, type VaultDocument } from "../../vault/vaultDocument.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";

@@ -14,12 +14,8 @@ import type { EnrollAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { generateKeyPair } from "../../vault/keys/box.ts";
-import {
-  createKeysDocument,
-  makeDeviceWrap,
-  type OpenedKeys,
-  parseKeysDocument,
-} from "../../vault/keys/keysDocument.ts";
+import { createKeysDocument, makeDeviceWrap, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import type { OpenedKeys } from "../../vault/keys/ring.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";

@@ -10,18 +10,15 @@ import { FileHasher } from "../../vault/fileHash.ts";
 import { publicKeyOf, sealBox, sealPublicBox } from "../../vault/keys/box.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import {
-  encodeRing,
-  type KeysWrap,
   openWithDevice,
   openWithPassword,
   openWithRecovery,
   parseKeysDocument,
   passwordKdf,
-  ringContext,
-  ringKey,
-  wrapContext,
 } from "../../vault/keys/keysDocument.ts";
+import { type KeysWrap, wrapContext } from "../../vault/keys/keysTypes.ts";
 import { formatRecoveryKey, parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
+import { encodeRing, ringContext, ringKey } from "../../vault/keys/ring.ts";
 import { VaultKeys, type VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import { Compression, type RecordType } from "../../vault/magic.ts";
 import { openRecord, parseRecordHeader, sealRecord } from "../../vault/record.ts";

@@ -2,7 +2,7 @@
 //
 // Documents are values: every change returns a new one with the next generation. Ids in them are hex.
 import { randomBytes } from "node:crypto";
-import { fromHex, toHex } from "../bytes.ts";
+import { fromHex } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import {
   asArray,
@@ -17,64 +17,19 @@ import {
 import { limits } from "../limits.ts";
 import { formatVersion, KdfSuite, Width } from "../magic.ts";
 import { boxOverhead, openBox, openPublicBox, publicBoxOverhead, sealBox, sealPublicBox } from "./box.ts";
-import { derive } from "./hkdf.ts";
 import { type KdfParameters, kdfSaltBytes } from "./kdf.ts";
-import type { VaultSecrets } from "./vaultKeys.ts";
+import {
+  type DeviceWrap,
+  type KeysDocument,
+  type KeysWrap,
+  type PasswordWrap,
+  wrapContext,
+} from "./keysTypes.ts";
+import { encodeRing, type OpenedKeys, openRing, ringContext, ringKey, wrappingKeyBytes } from "./ring.ts";
 
-export type PasswordWrap = {
-  readonly kind: "password";
-  readonly kdf: { readonly suite: 1; readonly iterations: number; readonly salt: string };
-  readonly box: string;
-};
-export type RecoveryWrap = { readonly kind: "recovery"; readonly public: string; readonly box: string };
-export type DeviceWrap = {
-  readonly kind: "device";
-  readonly device: string;
-  readonly public: string;
-  readonly box: string;
-};
-export type KeysWrap = PasswordWrap | RecoveryWrap | DeviceWrap;
-
-export type KeysDocument = {
-  readonly format: "holdfast-keys";
-  readonly version: 1;
-  readonly vault: string;
-  readonly account: string;
-  readonly generation: number;
-  readonly epoch: number;
-  readonly ring: string;
-  readonly wraps: readonly KeysWrap[];
-};
-
-/** What a wrap opens: the secrets, and E (16 bytes), which further wraps are made of. */
-export type OpenedKeys = { readonly secrets: VaultSecrets; readonly e: Buffer };
-
-/** Length of E. */
-export const wrappingKeyBytes = 16;
 const accountIdBytes = 16;
 const generationMax = 99_999_999; // 8 digits in the file's name
 const wrapsMax = 4096;
-const epochsMax = 4096;
-
-/** The context that the ring's box is bound to. */
-export function ringContext(vault: string, epoch: number): string {
-  return `holdfast/ring/${vault}/${epoch}`;
-}
-
-/** The context that a wrap's box is bound to; `device` for kind "device" only. */
-export function wrapContext(
-  document: Pick<KeysDocument, "account" | "vault" | "epoch">,
-  kind: KeysWrap["kind"],
-  device?: string,
-): string {
-  const context = `holdfast/wrap/${document.account}/${document.vault}/${document.epoch}/${kind}`;
-  return device === undefined ? context : `${context}/${device}`;
-}
-
-/** The key of the ring's box. */
-export function ringKey(e: Uint8Array, vaultId: Uint8Array, epoch: number): Buffer {
-  return derive(e, vaultId, "holdfast ring v1", epoch);
-}
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
@@ -176,44 +131,7 @@ export function parseKeysDocument(input: unknown): KeysDocument {
   };
 }
 
-/** The ring's text: `{"s":"<64 hex>","epochs":{"1":"<64 hex>"}}`. */
-export function encodeRing(secrets: VaultSecrets): Buffer {
-  const epochs = Object.fromEntries([...secrets.epochs].map(([epoch, a]) => [String(epoch), toHex(a)]));
-  return Buffer.from(JSON.stringify({ s: toHex(secrets.s), epochs }), "utf8");
-}
-
-function parseRing(text: Buffer, vaultId: Buffer, currentEpoch: number): VaultSecrets {
-  const json = asObject(parseJson(text, "ring"), "ring");
-  const rows = Object.entries(asObject(json.epochs, "epochs"));
-  if (rows.length > epochsMax)
-    throw new HoldfastError(ErrorCode.limitExceeded, `ring of ${rows.length} epochs`);
-  const epochs = new Map<number, Buffer>();
-  for (const [name, value] of rows) {
-    const epoch = Number(name);
-    if (!/^[1-9]\d{0,9}$/.test(name) || epoch > 0xffff_ffff)
-      throw corrupt("an epoch of the ring is not a number");
-    epochs.set(epoch, fromHex(asText(value, "epoch key"), Width.key));
-  }
-  if (!epochs.has(currentEpoch)) throw corrupt(`the ring has no key for epoch ${currentEpoch}`);
-  return { vaultId, s: fromHex(asText(json.s, "s"), Width.key), epochs, currentEpoch };
-}
-
 // --- opening ---
-
-function openRing(document: KeysDocument, e: Buffer): OpenedKeys {
-  if (e.length !== wrappingKeyBytes) throw corrupt(`a wrap holds ${e.length} bytes, not ${wrappingKeyBytes}`);
-  const vaultId = fromHex(document.vault, Width.vaultId);
-  const key = ringKey(e, vaultId, document.epoch);
-  const text = openBox(
-    key,
-    ringContext(document.vault, document.epoch),
-    Buffer.from(document.ring, "base64"),
-  );
-  const secrets = parseRing(text, vaultId, document.epoch);
-  text.fill(0);
-  key.fill(0);
-  return { secrets, e };
-}
 
 function findWrap<Kind extends KeysWrap["kind"]>(
   document: KeysDocument,

@@ -4,19 +4,18 @@ import { generateKeyPair, sealBox } from "../../../vault/keys/box.ts";
 import {
   addDeviceWrap,
   createKeysDocument,
-  type KeysDocument,
   makeDeviceWrap,
   openWithDevice,
   openWithPassword,
   openWithRecovery,
   parseKeysDocument,
   passwordKdf,
-  ringContext,
-  ringKey,
   withDeviceWrap,
   withoutDevice,
   withPassword,
 } from "../../../vault/keys/keysDocument.ts";
+import type { KeysDocument } from "../../../vault/keys/keysTypes.ts";
+import { ringContext, ringKey } from "../../../vault/keys/ring.ts";
 import { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
 import { bytesOf, mutated, outcome } from "../sampleVault.ts";
 
