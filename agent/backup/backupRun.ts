@@ -12,7 +12,7 @@ import { RecordType } from "../../vault/magic.ts";
 import { openRecord, sealRecord } from "../../vault/record.ts";
 import type { SnapshotBody } from "../../vault/snapshot.ts";
 import { selectPlatform } from "../platform/select.ts";
-import { emptySweepState, readSweepState, type SweepState, sweepBundles } from "../source/bundleSweep.ts";
+import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
 import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
@@ -33,7 +33,7 @@ import { encodeRunSnapshot } from "./runSnapshot.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
-const compressionLevel = 3;
+const compressionLevel = 2;
 /** One in so many chunks that the gateway already has is read back and verified. */
 const readBackOneIn = 32;
 
@@ -52,7 +52,9 @@ export class BackupRun {
   readonly #chunks: ChunkUpload;
   readonly #metadata: MetadataUpload;
   readonly #cache: PageCache;
-  readonly #sweep: SweepState;
+  readonly #sweep: ReturnType<typeof readSweepState>;
+  /** Bundles that files are to leave: hardly used, or lost at the gateway. */
+  readonly #move: Set<string>;
   readonly #tree: WalkOptions["previous"];
   readonly #walker: Walker;
   readonly #onAbort: () => void;
@@ -106,6 +108,7 @@ export class BackupRun {
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
     this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
+    this.#move = new Set(this.#sweep.move);
     this.#tree = this.#usablePrevious(previous);
     this.#walker = this.#makeWalker(filter);
   }
@@ -115,7 +118,13 @@ export class BackupRun {
     failure.check();
     const timer = setInterval(() => this.#report(), progressMs);
     try {
-      if (this.#tree !== undefined) await this.#tree.tree.prefetch(this.#tree.root.id);
+      const old = this.#tree;
+      if (old !== undefined) await old.tree.prefetch(old.root.id);
+      if (old !== undefined && this.#request.rescan) {
+        // Mends what was lost; chunks of large files are asked for as they are read.
+        const lost = lostBundles(old.tree, old.root.id, (id) => this.#chunks.ask(id));
+        for (const id of await failure.guard(lost)) this.#move.add(id);
+      }
       const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
@@ -181,7 +190,7 @@ export class BackupRun {
       emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
       emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
       previous: this.#tree,
-      move: this.#sweep.move,
+      move: this.#move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,
       excludeCaches: this.#request.excludeCaches,

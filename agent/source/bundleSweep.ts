@@ -66,6 +66,20 @@ export async function sparseBundles(tree: PreviousTree, root: Buffer): Promise<B
   return chosen;
 }
 
+/**
+ * Bundles (ids as latin1) that a tree uses and the gateway does not have any more: their files must not keep their extents, although
+ * they are the same. `ask`: whether the gateway has a chunk.
+ */
+export async function lostBundles(
+  tree: PreviousTree,
+  root: Buffer,
+  ask: (id: Buffer) => Promise<boolean>,
+): Promise<string[]> {
+  const keys = [...(await bundleUse(tree, root)).keys()];
+  const there = await Promise.all(keys.map((key) => ask(Buffer.from(key, "latin1"))));
+  return keys.filter((_, index) => !there[index]);
+}
+
 /** What one run leaves for the next. */
 export type SweepState = {
   /** Bytes of small files that were read since the last look at the bundles. */
