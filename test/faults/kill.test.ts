@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
-import { randomFrom } from "../fidelity/random.ts";
+import { type Random, randomFrom } from "../fidelity/random.ts";
 import { type AckLine, idsOf, readAcks, snapshotsOf } from "./ackLog.ts";
-import { type Program, Site } from "./program.ts";
+import { Program, Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { changeSource, describeTree } from "./sourceTree.ts";
 import { tearDownAll } from "./tearDown.ts";
@@ -58,7 +58,10 @@ describe("kill -9", () => {
       if (victim !== "agent") await site.gateway.end("SIGKILL");
       if (victim !== "gateway") await agent.end("SIGKILL");
       const acknowledged = readAcks(acksPath);
-      if (victim !== "agent") await site.start();
+      if (victim !== "agent") {
+        if (random.below(3) === 0) await killWhileStarting(site, random);
+        await site.start();
+      }
 
       // An agent that was not killed goes on by itself when its gateway is back.
       const survivor = victim === "gateway" ? await agent.ended : undefined;
@@ -84,6 +87,13 @@ describe("kill -9", () => {
   });
 });
 
+/** Starts a gateway that was killed and kills it again, most often while it recovers. */
+async function killWhileStarting(site: Site, random: Random): Promise<void> {
+  const starting = new Program(["gateway", "run", "--data", site.data]);
+  await sleep(200 + random.below(500));
+  await starting.end("SIGKILL");
+}
+
 /** Ids that were acknowledged in `before` and sent in `after`. */
 function twice(before: readonly AckLine[], after: readonly AckLine[]): string[] {
   const stored = idsOf(before, "stored");
@@ -93,7 +103,7 @@ function twice(before: readonly AckLine[], after: readonly AckLine[]): string[] 
 /** Waits for a random moment of a run: by time, or until so many answers of the gateway came in. */
 async function moment(
   agent: Program,
-  random: ReturnType<typeof randomFrom>,
+  random: Random,
   acksPath: string,
   linesBefore: number,
   usualMs: number,
