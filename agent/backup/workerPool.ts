@@ -75,12 +75,20 @@ export class WorkerPool {
   readonly #seals = new Map<number, { thread: Thread; place: Place; resolve: (record: Buffer) => void }>();
   readonly #waiting: (() => void)[] = [];
   readonly #onFailure: (error: Error) => void;
+  readonly #options: WorkerPoolOptions;
   #next = 1;
   #closed = false;
 
   /** @param onFailure called once a worker dies; every open promise then stays open, so the caller must stop */
   constructor(options: WorkerPoolOptions, onFailure: (error: Error) => void) {
     this.#onFailure = onFailure;
+    this.#options = options;
+  }
+
+  /** Threads start with the first work: a run that finds nothing changed needs none. */
+  #startAll(): void {
+    if (this.#threads.length > 0) return;
+    const options = this.#options;
     const count = options.threads ?? Math.max(1, Math.min(4, availableParallelism()));
     const windows = Array.from({ length: count }, () =>
       Array.from({ length: windowsPerWorker }, () => new SharedArrayBuffer(windowBytes)),
@@ -124,6 +132,7 @@ export class WorkerPool {
 
   /** True while another read can be queued without waiting. */
   get hasRoom(): boolean {
+    if (this.#threads.length === 0) return true;
     return this.#threads.some(({ reads, files }) => reads < readsQueuedMax && files < filesQueuedMax);
   }
 
@@ -192,6 +201,7 @@ export class WorkerPool {
   }
 
   #leastRead(): Thread {
+    this.#startAll();
     let thread = this.#threads[0] as Thread;
     for (const other of this.#threads) {
       if (other.reads < thread.reads || (other.reads === thread.reads && other.files < thread.files))
