@@ -7,7 +7,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BenchFailure } from "../failure.ts";
 import {
@@ -23,7 +23,7 @@ import { mountWith } from "./mounting.ts";
 import type { HoldfastRepository, Peer, PeerDescription } from "./peer.ts";
 import { versionLine } from "./version.ts";
 
-const CLI = fileURLToPath(new URL("../../../appliance/cli/main.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../../bin/holdfast", import.meta.url));
 const ACCOUNT = "bench";
 const AGENT = "agent";
 const GATEWAY = "gateway";
@@ -47,7 +47,7 @@ export const holdfast: Omit<Peer, "create"> & {
 function describeHoldfast(): PeerDescription | undefined {
   if (!existsSync(CLI)) return undefined;
   return {
-    version: versionLine(process.execPath, CLI, "--version") ?? "working tree",
+    version: versionLine(CLI, "--version") ?? "working tree",
     flags: [
       "holdfast gateway run (own process, TLS, self-signed certificate, on 127.0.0.1)",
       "holdfast agent backup --json PATH (its cache kept between runs)",
@@ -71,9 +71,10 @@ async function createRepository(dir: string): Promise<HoldfastRepository> {
 }
 
 const program = (role: string, dir: string, ...args: string[]): Program => ({
-  command: process.execPath,
-  args: [CLI, ...args],
-  env: { HOME: dir },
+  command: CLI,
+  args: [...args],
+  // Compiled code is kept between runs, as in any user's cache folder.
+  env: { HOME: dir, NODE_COMPILE_CACHE: join(dirname(dir), "compiled") },
   role,
 });
 
