@@ -12,6 +12,7 @@ import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
 import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
 import type { CommitAnswer } from "../ingest/wire/messages.ts";
+import { wireLimits } from "../ingest/wire/protocol.ts";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
@@ -19,9 +20,9 @@ import { Width } from "../vault/magic.ts";
 import { snapshotId } from "../vault/snapshot.ts";
 import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";
 import type { Device } from "./catalog/devices.ts";
+import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
-import { rowFlags } from "./index/row.ts";
 import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
 import type { ReadOutcome } from "./store/packReader.ts";
 import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
@@ -41,6 +42,7 @@ export class OpenVault {
   readonly catalog: VaultCatalog;
   readonly #options: OpenVaultOptions;
   readonly #admission: Admission;
+  readonly #needs: Needs;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -56,6 +58,7 @@ export class OpenVault {
     this.catalog = new VaultCatalog(store.environment);
     this.#options = options;
     this.#admission = new Admission(store);
+    this.#needs = new Needs(store.environment, store.index);
     this.#keys = keys;
   }
 
@@ -163,6 +166,7 @@ export class OpenVault {
         sequence: item.sequence,
       });
       this.#requireRoot(device.group, header.root);
+      await this.#requireWhole(device.group, header.root);
       const path = this.#snapshotPath(id);
       await writeFileDurably(path, object);
       const received = this.#options.now().toISOString();
@@ -214,6 +218,23 @@ export class OpenVault {
     });
   }
 
+  /**
+   * Closure holds by induction, except below records that were here when one that they refer to was found wrong: while such needs are
+   * open, everything below the root is looked at.
+   */
+  async #requireWhole(group: number, root: Uint8Array): Promise<void> {
+    if (this.#needs.unmet().size === 0) return;
+    await this.store.flush(() => undefined);
+    const row = this.store.lookup(group, root);
+    const missing = row === undefined ? [] : this.#needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
+    if (missing.length === 0) return;
+    throw new HoldfastError(
+      ErrorCode.missingChunks,
+      `${missing.length} chunks that the snapshot reaches are not here in a sound copy`,
+      { detail: { missing }, next: "Run `agent backup --rescan`: it sends what is missing." },
+    );
+  }
+
   #snapshotPath(id: string): string {
     return join(this.#options.directory, "snapshots", id);
   }
@@ -243,13 +264,12 @@ export class OpenVault {
    * here. Agents forget what they believe to be here.
    */
   async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<number> {
-    const { index, environment } = this.store;
+    const { environment } = this.store;
     return await this.store.flush(() => {
       let quarantined = 0;
       for (const id of ids) {
-        const row = index.lookup(group, id);
-        if (row === undefined || row.flags & rowFlags.needed) continue;
-        if (!index.update(group, id, row, { flags: row.flags | rowFlags.needed })) continue;
+        const row = this.#needs.open(group, id, reporter);
+        if (row === undefined) continue;
         quarantined++;
         this.#options.report("quarantined", {
           vault: this.id,
