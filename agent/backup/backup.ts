@@ -31,6 +31,7 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
 function isBrokenPrevious(error: unknown): error is HoldfastError {
   const codes: readonly string[] = [
     ErrorCode.missingRefs,
+    ErrorCode.missingChunks,
     ErrorCode.chunkMissing,
     ErrorCode.chunkDamaged,
     ErrorCode.corrupt,

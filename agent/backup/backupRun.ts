@@ -7,9 +7,9 @@
 import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { openRecord, sealRecord } from "../../vault/record.ts";
+import { sealRecord } from "../../vault/record.ts";
 import type { SnapshotBody } from "../../vault/snapshot.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
@@ -24,6 +24,7 @@ import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
+import { opens } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
 import { Failure } from "./failure.ts";
@@ -235,6 +236,7 @@ export class BackupRun {
         root,
       }),
     );
+    this.#remember();
     return {
       snapshot,
       received,
@@ -247,6 +249,16 @@ export class BackupRun {
       readBackBytes: this.#chunks.readBackBytes,
       hadPrevious: this.#previous !== undefined,
     };
+  }
+
+  /** The snapshot stands, whatever becomes of this machine's note about it. */
+  #remember(): void {
+    try {
+      this.#context.session.remember();
+    } catch (error) {
+      this.#warnings += 1;
+      this.#context.warn(Buffer.alloc(0), `the snapshot is committed, but cannot be noted here: ${String(error)}`);
+    }
   }
 
   /** The snapshot is committed: a hint for the next run that cannot be made or written must not fail this one. */
@@ -284,15 +296,5 @@ export class BackupRun {
       expectedFiles: this.#previous?.body.files ?? 0,
       expectedBytes: this.#previous?.body.bytes ?? 0,
     });
-  }
-}
-
-function opens(wanted: Parameters<typeof openRecord>[0]): boolean {
-  try {
-    openRecord(wanted);
-    return true;
-  } catch (error) {
-    if (isHoldfastError(error)) return false;
-    throw error;
   }
 }

@@ -14,6 +14,8 @@ export interface BackupSession extends UploadPort {
   readonly head: string | null;
   readonly sequence: number;
   snapshotObject(id: string): Promise<Buffer>;
+  /** Notes on this machine that the commit went through; throws where its disk is full, say. */
+  remember(): void;
   commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
 }
 

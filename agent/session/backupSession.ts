@@ -87,9 +87,11 @@ export class GatewayBackupSession implements BackupSession {
     return this.#connection.client.snapshotObject(id, this.#signal);
   }
 
-  async commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {
-    const answer = await this.#connection.client.commit(this.#session.session, object, this.#signal);
+  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {
+    return this.#connection.client.commit(this.#session.session, object, this.#signal);
+  }
+
+  remember(): void {
     this.#connection.seen.noteSequence(this.#item, this.sequence + 1);
-    return answer;
   }
 }

@@ -223,3 +223,20 @@ test("quarantine: a wrong record answers no, an honest copy takes its place, and
     expect(result).toEqual({ state: "record", record: honest.record });
   }
 });
+
+test("a snapshot that reaches a quarantined record is not committed until an honest copy came", async () => {
+  const own = await bert.client.putItem("needs");
+  const { session } = await bert.client.startSession({ vault: bert.vault, item: own.id, highestSequence: 0 });
+  const chunk = dataRecord(bert);
+  const page = pageRecord(bert, [chunk.id], "a page above it");
+  const root = pageRecord(bert, [page.id], "the root");
+  await bert.client.records(session, [chunk.record, page.record, root.record]);
+  await bert.client.suspect(bert.vault, { group: bert.group, ids: [toHex(chunk.id)] });
+  const snapshot = snapshotOf(bert, own, 1, null, root.id);
+  await expect(bert.client.commit(session, snapshot.bytes)).rejects.toMatchObject({
+    code: "missing-chunks",
+    detail: { missing: [toHex(chunk.id)] },
+  });
+  await bert.client.records(session, [chunk.record]);
+  expect(await bert.client.commit(session, snapshot.bytes)).toMatchObject({ snapshot: toHex(snapshot.id) });
+});

@@ -57,6 +57,7 @@ export class MemoryGateway {
         if (object === undefined) throw new HoldfastError(ErrorCode.notFound, "no such snapshot");
         return object;
       },
+      remember: () => undefined,
       commit: async (object) => {
         const header = parseSnapshotHeader(object);
         if (header.sequence !== this.sequence + 1)
