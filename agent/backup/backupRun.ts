@@ -7,7 +7,7 @@
 import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
 import type { SnapshotBody } from "../../vault/snapshot.ts";

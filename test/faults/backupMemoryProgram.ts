@@ -31,6 +31,7 @@ const outcome = await runBackup(
       read: async (ids) => ids.map(() => undefined),
       suspect: async () => undefined,
       snapshotObject: () => Promise.reject(new Error("there is no snapshot")),
+      remember: () => undefined,
       commit: async () => ({ snapshot: "00".repeat(32), received: "2026-01-01T00:00:00Z" }),
     },
     keys: testKeys,
