@@ -226,7 +226,8 @@ export class OpenVault {
     if (this.#needs.unmet().size === 0) return;
     await this.store.flush(() => undefined);
     const row = this.store.lookup(group, root);
-    const missing = row === undefined ? [] : this.#needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
+    const missing =
+      row === undefined ? [] : this.#needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
     if (missing.length === 0) return;
     throw new HoldfastError(
       ErrorCode.missingChunks,

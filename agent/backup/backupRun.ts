@@ -257,7 +257,10 @@ export class BackupRun {
       this.#context.session.remember();
     } catch (error) {
       this.#warnings += 1;
-      this.#context.warn(Buffer.alloc(0), `the snapshot is committed, but cannot be noted here: ${String(error)}`);
+      this.#context.warn(
+        Buffer.alloc(0),
+        `the snapshot is committed, but cannot be noted here: ${String(error)}`,
+      );
     }
   }
 

@@ -38,7 +38,16 @@ export class Needs {
     if (row === undefined || row.flags & rowFlags.needed) return undefined;
     if (!this.#index.update(group, id, row, { flags: row.flags | rowFlags.needed })) return undefined;
     const { ordinal, pack, offset, length, writer } = row;
-    this.#table.put(keyOf(group, id), { group, id: toHex(id), ordinal, pack, offset, length, writer, reporter });
+    this.#table.put(keyOf(group, id), {
+      group,
+      id: toHex(id),
+      ordinal,
+      pack,
+      offset,
+      length,
+      writer,
+      reporter,
+    });
     return row;
   }
 
@@ -62,7 +71,11 @@ export class Needs {
     if (unmet.size === 0) return missing;
     const seen = new Set<number>([root]);
     const pending = [root];
-    for (let ordinal = pending.pop(); ordinal !== undefined && missing.length < idsMax; ordinal = pending.pop()) {
+    for (
+      let ordinal = pending.pop();
+      ordinal !== undefined && missing.length < idsMax;
+      ordinal = pending.pop()
+    ) {
       const need = unmet.get(ordinal);
       if (need !== undefined) missing.push(need.id);
       for (const ref of this.#index.refsOf(ordinal)) {

@@ -48,7 +48,10 @@ export function surveyNames(root: string): Survey {
   const fields = run("find", [".", "-printf", format], root).toString("latin1").split("\0");
   const survey: Survey = new Map();
   for (let at = 0; at + FIELDS.length < fields.length; at += FIELDS.length) {
-    const [path, kind, mode, uid, gid, size, mtime, linkCount, inode, target, blocks] = fields.slice(at, at + FIELDS.length);
+    const [path, kind, mode, uid, gid, size, mtime, linkCount, inode, target, blocks] = fields.slice(
+      at,
+      at + FIELDS.length,
+    );
     if (kind === "s") continue;
     const facts: Facts = new Map([
       ["kind", kind as string],
