@@ -30,7 +30,7 @@ import { resending, whileRunning } from "../upload/resend.ts";
 import { Failure } from "./failure.ts";
 import { previousPages } from "./previousPages.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
-import { encodeRunSnapshot } from "./runSnapshot.ts";
+import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
@@ -236,7 +236,7 @@ export class BackupRun {
         root,
       }),
     );
-    this.#remember();
+    noteCommit(session, snapshot);
     return {
       snapshot,
       received,
@@ -249,19 +249,6 @@ export class BackupRun {
       readBackBytes: this.#chunks.readBackBytes,
       hadPrevious: this.#previous !== undefined,
     };
-  }
-
-  /** The snapshot stands, whatever becomes of this machine's note about it. */
-  #remember(): void {
-    try {
-      this.#context.session.remember();
-    } catch (error) {
-      this.#warnings += 1;
-      this.#context.warn(
-        Buffer.alloc(0),
-        `the snapshot is committed, but cannot be noted here: ${String(error)}`,
-      );
-    }
   }
 
   /** The snapshot is committed: a hint for the next run that cannot be made or written must not fail this one. */

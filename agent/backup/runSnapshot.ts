@@ -1,13 +1,14 @@
-// The snapshot object of a finished run.
+// The snapshot object of a finished run, and the note that it was committed.
 
 import { hostname } from "node:os";
 import { fromHex } from "../../vault/bytes.ts";
+import { HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { Width } from "../../vault/magic.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import { encodeSnapshot } from "../../vault/snapshot.ts";
 import type { WalkCounts } from "../source/walk.ts";
-import type { BackupContext, BackupRequest } from "./request.ts";
+import type { BackupContext, BackupRequest, BackupSession } from "./request.ts";
 
 export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion"> & {
   readonly keys: VaultKeys;
@@ -50,4 +51,21 @@ export function encodeRunSnapshot(run: FinishedRun): Buffer {
       features: { read: [] },
     },
   }).bytes;
+}
+
+/** Notes a commit on this machine. What fails here says that the snapshot stands all the same. */
+export function noteCommit(session: BackupSession, snapshot: string): void {
+  try {
+    session.remember();
+  } catch (cause) {
+    if (!(cause instanceof HoldfastError)) throw cause;
+    throw new HoldfastError(
+      cause.code,
+      `snapshot ${snapshot} is committed, but not noted here: ${cause.message}`,
+      {
+        next: cause.next ?? "Make room for this machine's state; the next run goes on from the snapshot.",
+        cause,
+      },
+    );
+  }
 }
