@@ -135,9 +135,12 @@ class RunReader {
         }
         filled += got;
       }
+      const isEnd = position + filled >= end;
       let cut = 0;
-      while (filled - cut >= limits.chunkBytesMax || (cut < filled && position + (filled - cut) >= end)) {
+      while (cut < filled) {
         const next = this.#nextCut(rest, cut, filled, position);
+        // A cut before the end of what was read is the same whatever follows. At the end it is one only where no more can follow.
+        if (next === filled && !isEnd && filled - cut < limits.chunkBytesMax) break;
         this.#chunk(rest, cut, next);
         position += next - cut;
         cut = next;
