@@ -26,8 +26,9 @@ const windowLogMax = 22;
 
 function zstd(bytes: Uint8Array, level: number): Buffer {
   return zstdCompressSync(bytes, {
-    // One output buffer for all but incompressible input; the known length keeps zstd's tables small.
-    chunkSize: Math.max(bytes.length, 64),
+    // Room for the worst case (ZSTD_compressBound) lets zstd work in one pass from input to output, without buffers of its own
+    // between them; the known length keeps its tables small.
+    chunkSize: bytes.length + (bytes.length >>> 8) + 1024,
     pledgedSrcSize: bytes.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
