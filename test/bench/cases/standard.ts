@@ -83,6 +83,8 @@ export async function standardRun(
         measureMount(context, corpus, turn.name, turn.repository, join(turn.dir, "mnt")),
       );
     }
+    // Before the edits: afterwards the gateway holds the tree as it grew, in bundles that a newcomer would not make.
+    if (own !== undefined && phases.has(Phase.second)) await secondDevice(context, own, corpus, firstSent);
     if (phases.has(Phase.edits)) {
       corpus.editTree();
       await each("small edits", async (turn) => {
@@ -91,7 +93,6 @@ export async function standardRun(
       });
     }
     if (own !== undefined && phases.has(Phase.cache)) await cacheLost(context, own, corpus, firstSent);
-    if (own !== undefined && phases.has(Phase.second)) await secondDevice(context, own, corpus, firstSent);
     if (phases.has(Phase.image)) {
       await each("disk image", async (turn) => void (await backup(turn, "image-first", corpus.image)));
       corpus.editImage();
