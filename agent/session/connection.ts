@@ -10,6 +10,11 @@ import { parseVaultDocument, requireFeatures } from "../../vault/vaultDocument.t
 import { type Enrollment, readEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
 
+/** A person who waits for a list should soon hear that the gateway is away. */
+const triesUsual = 5;
+/** About half a minute: a job outlasts a gateway that restarts. */
+export const triesPatient = 9;
+
 export class AgentConnection {
   readonly enrollment: Enrollment;
   readonly client: GatewayClient;
@@ -17,10 +22,11 @@ export class AgentConnection {
   readonly #keys = new Map<string, Promise<VaultKeys>>();
 
   /** Reads the state directory; nothing is sent yet. @throws HoldfastError data-dir-invalid, unsupported */
-  constructor(state: string) {
+  /** `triesMax`: how often a request is tried while the gateway does not answer. */
+  constructor(state: string, triesMax: number = triesUsual) {
     this.enrollment = readEnrollment(state);
     const { gateway, token } = this.enrollment;
-    this.client = new GatewayClient({ url: gateway.url, fingerprint: gateway.fingerprint, token });
+    this.client = new GatewayClient({ url: gateway.url, fingerprint: gateway.fingerprint, token, triesMax });
     this.seen = new Seen(state);
   }
 

@@ -4,7 +4,7 @@ import { runBackup } from "../../agent/backup/backup.ts";
 import type { BackupRequest } from "../../agent/backup/request.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
-import { AgentConnection } from "../../agent/session/connection.ts";
+import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
 import { Filter } from "../../agent/source/filter.ts";
 import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
@@ -45,7 +45,7 @@ export async function run(given: CommandContext): Promise<void> {
       context.output.note(`${resolvedFrom} is a link: backing up ${displayPath(path)}`);
   }
   const lock = lockState(state);
-  const connection = new AgentConnection(state);
+  const connection = new AgentConnection(state, triesPatient);
   try {
     if (context.args.flag("dry-run")) {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");

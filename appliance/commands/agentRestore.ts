@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { restore } from "../../agent/restore/restore.ts";
 import type { Overwrite } from "../../agent/restore/restoreTypes.ts";
-import { AgentConnection } from "../../agent/session/connection.ts";
+import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { findSnapshot } from "../../agent/session/snapshotList.ts";
 import { agentContext } from "../agentSettings.ts";
@@ -18,7 +18,7 @@ export async function run(given: CommandContext): Promise<void> {
   const chosen = parseSnapshotPath(args.operand(0));
   const target = resolve(args.requiredText("target"));
   const dryRun = args.flag("dry-run");
-  const connection = new AgentConnection(state);
+  const connection = new AgentConnection(state, triesPatient);
   try {
     const snapshot = await findSnapshot(connection, {
       name: chosen.snapshot,
