@@ -1,28 +1,10 @@
 // What drives on the gateway's own machine read: sealed records from the local store, and the catalog of snapshots. The
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
+import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
-
-/** What one id brought; the record is memory of its own. */
-export type LocalRecord =
-  | { readonly state: "record"; readonly record: Buffer }
-  | { readonly state: "missing" }
-  | { readonly state: "damaged"; readonly writer?: string };
-
-/** A snapshot as the catalog knows it: names for account, device and item. */
-export type LocalSnapshot = {
-  readonly id: string;
-  readonly vault: string;
-  readonly account: string;
-  readonly device: string;
-  readonly item: string;
-  readonly group: number;
-  readonly sequence: number;
-  readonly received: string;
-  readonly incomplete: boolean;
-};
 
 /** Reads sealed records of any vault of a gateway. */
 export class LocalRecordSource {
@@ -38,10 +20,10 @@ export class LocalRecordSource {
     group: number,
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
-  ): Promise<readonly LocalRecord[]> {
+  ): Promise<readonly RecordResult[]> {
     const vault = await this.#gateway.vault(vaultId);
     const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
-    const results: LocalRecord[] = [];
+    const results: RecordResult[] = [];
     let at = 0;
     for await (const outcome of vault.read(group, Buffer.concat(ids))) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
@@ -50,7 +32,7 @@ export class LocalRecordSource {
     return results;
   }
 
-  #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): LocalRecord {
+  #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {
     if (outcome !== undefined && !(outcome instanceof HoldfastError)) {
       // Records that lie together are read together: each gets memory of its own here.
       return { state: "record", record: ownCopy(outcome) };
@@ -98,7 +80,7 @@ export class LocalSnapshotCatalog {
   }
 
   /** The snapshots of one item, newest first. */
-  async snapshots(account: string, device: string, item: string): Promise<readonly LocalSnapshot[]> {
+  async snapshots(account: string, device: string, item: string): Promise<readonly CatalogSnapshot[]> {
     const row = this.#gateway.catalog.accounts.byName(account);
     if (row === undefined) return [];
     return (await listSnapshots(this.#gateway, row.id, { device, item })).map((snapshot) => ({

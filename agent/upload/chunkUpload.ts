@@ -14,11 +14,11 @@ import type { WorkerPool } from "../backup/workerPool.ts";
 import { ByteBudget } from "./byteBudget.ts";
 import { HaveBatcher } from "./haveBatcher.ts";
 import type { UploadPort } from "./port.ts";
+import { RecentIds } from "./recentIds.ts";
 import type { RecordSender } from "./recordSender.ts";
 
 const MiB = 1024 * 1024;
 const sealedBytesMax = 16 * MiB;
-const settledIdsMax = 131_072;
 
 export type ChunkUploadOptions = {
   readonly port: UploadPort;
@@ -38,7 +38,7 @@ export class ChunkUpload {
   readonly #have: HaveBatcher;
   readonly #budget = new ByteBudget(sealedBytesMax);
   readonly #open = new Map<string, Promise<void>>();
-  readonly #settled = new Set<string>();
+  readonly #settled = new RecentIds();
 
   constructor(options: ChunkUploadOptions) {
     this.#options = options;
@@ -115,9 +115,5 @@ export class ChunkUpload {
   #settle(key: string): void {
     this.#open.delete(key);
     this.#settled.add(key);
-    if (this.#settled.size > settledIdsMax) {
-      const oldest = this.#settled.values().next().value;
-      if (oldest !== undefined) this.#settled.delete(oldest);
-    }
   }
 }

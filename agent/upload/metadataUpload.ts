@@ -7,11 +7,11 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { ChunkUpload } from "./chunkUpload.ts";
 import type { UploadPort } from "./port.ts";
 import type { RateLimit } from "./rateLimit.ts";
+import { RecentIds } from "./recentIds.ts";
 
 const MiB = 1024 * 1024;
 const bodyBytes = 2 * MiB;
 const pendingBytesMax = 16 * MiB;
-const settledIdsMax = 131_072;
 /** Also bounds what a broken request makes us ask for. */
 const recordsPerRequest = 4096;
 
@@ -31,7 +31,7 @@ export class MetadataUpload {
   readonly #chunks: ChunkUpload;
   readonly #rate: RateLimit | undefined;
   readonly #queue: Page[] = [];
-  readonly #known = new Set<string>();
+  readonly #known = new RecentIds();
   readonly #waiting: (() => void)[] = [];
   #pendingBytes = 0;
   #running: Promise<void> | undefined;
@@ -55,10 +55,6 @@ export class MetadataUpload {
     const key = id.toString("latin1");
     if (this.#known.has(key)) return false;
     this.#known.add(key);
-    if (this.#known.size > settledIdsMax) {
-      const oldest = this.#known.values().next().value;
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
     const dependencies: Promise<void>[] = [];
     for (let at = 0; at < refs.length; at += 32) {
       const open = this.#chunks.openUpload(refs.subarray(at, at + 32));
