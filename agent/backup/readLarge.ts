@@ -10,27 +10,39 @@ import { RecordType } from "../../vault/magic.ts";
 import { type Handle, SELF, type Segment } from "../platform/port.ts";
 import { CHANGE_MARK_WORDS, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
-import type { FileToOpen } from "./messages.ts";
+import type { FileOutcome, FileToOpen } from "./messages.ts";
 import { directoryOf, failedOutcome, type ReadContext, rowIfChanged, xattrsOf } from "./readSmall.ts";
 
 const noRefs = new Uint8Array(0);
 const table = new StatTable(2);
 const segmentsAtOnce = 1024;
 
-/** Reads the file, posting holes and chunks in file order and the outcome last. Yields between windows. */
+/**
+ * Reads the file, posting holes and chunks in file order and the outcome last: by then the file is closed. Yields between
+ * windows.
+ */
 export function* readLargeFile(context: ReadContext, task: number, file: FileToOpen): Generator<void> {
+  context.post({ kind: "file", task, outcome: yield* readOutcome(context, task, file) });
+}
+
+function* readOutcome(context: ReadContext, task: number, file: FileToOpen): Generator<void, FileOutcome> {
   let handle: Handle | undefined;
   try {
     handle = context.platform.openFile(directoryOf(file.directory), file.name);
-    yield* readOpened(context, task, file, handle);
+    return yield* readOpened(context, task, file, handle);
   } catch (error) {
-    context.post({ kind: "file", task, outcome: failedOutcome(describeSystemError(error)) });
+    return failedOutcome(describeSystemError(error));
   } finally {
     if (handle !== undefined) context.platform.close(handle);
   }
 }
 
-function* readOpened(context: ReadContext, task: number, file: FileToOpen, handle: Handle): Generator<void> {
+function* readOpened(
+  context: ReadContext,
+  task: number,
+  file: FileToOpen,
+  handle: Handle,
+): Generator<void, FileOutcome> {
   const { platform, post } = context;
   platform.stat(handle, SELF, table, 0);
   const row = rowIfChanged(table, 0, file.mark);
@@ -58,21 +70,17 @@ function* readOpened(context: ReadContext, task: number, file: FileToOpen, handl
   const size = reader.ended ? position : Math.max(position, Math.min(expected, table.size(1)));
   addHole(size - position);
   const changed = size !== expected || !table.sameChangeMark(1, mark, 0);
-  post({
-    kind: "file",
-    task,
-    outcome: {
-      failed: undefined,
-      changed: changed ? "changed while it was read; kept as it was read" : undefined,
-      row,
-      ...xattrs,
-      size,
-      fileHash: size === 0 ? undefined : hasher.digest(),
-      offset: -1,
-      sameContent: false,
-      outgrown: false,
-    },
-  });
+  return {
+    failed: undefined,
+    changed: changed ? "changed while it was read; kept as it was read" : undefined,
+    row,
+    ...xattrs,
+    size,
+    fileHash: size === 0 ? undefined : hasher.digest(),
+    offset: -1,
+    sameContent: false,
+    outgrown: false,
+  };
 }
 
 function* segments(context: ReadContext, handle: Handle, size: number, sparse: boolean): Generator<Segment> {
