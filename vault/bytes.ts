@@ -148,6 +148,10 @@ export class ByteReader {
   }
 }
 
+/** One 64-bit number as two 32-bit words, low word first: the processors we run on are little-endian. */
+const wide = new BigUint64Array(1);
+const words = new Uint32Array(wide.buffer);
+
 /** Builds a byte string front to back in one growing buffer. Out-of-range numbers are a RangeError. */
 export class ByteWriter {
   /** Bytes written since the start or the last reset(). */
@@ -171,8 +175,9 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
+    if ((value & 0xff) !== value) throw new RangeError(`not a u8: ${value}`);
     const at = this.#take(1);
-    this.#buffer.writeUInt8(value, at);
+    this.#buffer[at] = value;
   }
 
   u16(value: number): void {
@@ -181,13 +186,21 @@ export class ByteWriter {
   }
 
   u32(value: number): void {
+    if (value >>> 0 !== value) throw new RangeError(`not a u32: ${value}`);
     const at = this.#take(4);
-    this.#buffer.writeUInt32LE(value, at);
+    const buffer = this.#buffer;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
   }
 
   u64(value: bigint): void {
-    const at = this.#take(8);
-    this.#buffer.writeBigUInt64LE(value, at);
+    // Two words of a typed array: Buffer's own method takes bigints apart byte by byte.
+    wide[0] = value;
+    if (wide[0] !== value) throw new RangeError(`not a u64: ${value}`);
+    this.u32(words[0]!);
+    this.u32(words[1]!);
   }
 
   i64(value: bigint): void {
@@ -197,6 +210,11 @@ export class ByteWriter {
 
   /** An integer from 0 to 2^53 - 1 as shortest LEB128. */
   varint(value: number): void {
+    if (value < 0x80 && (value | 0) === value && value >= 0) {
+      const at = this.#take(1);
+      this.#buffer[at] = value;
+      return;
+    }
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a varint: ${value}`);
     let at = this.#take(varintLength(value));
     let rest = value;
@@ -207,6 +225,12 @@ export class ByteWriter {
   bytes(bytes: Uint8Array): void {
     const at = this.#take(bytes.length);
     this.#buffer.set(bytes, at);
+  }
+
+  /** Everything that another writer holds. */
+  append(other: ByteWriter): void {
+    const at = this.#take(other.length);
+    other.#buffer.copy(this.#buffer, at, 0, other.length);
   }
 
   /** A copy of what was written; the writer can go on or be reset. */

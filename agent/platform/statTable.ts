@@ -79,6 +79,7 @@ export class StatTable {
   /** The rows; a platform writes them, everyone else uses the accessors. */
   readonly rows: Buffer;
   readonly #words: Uint32Array;
+  readonly #wide: BigUint64Array;
   readonly #errnos: Int32Array;
 
   constructor(capacity: number) {
@@ -87,6 +88,7 @@ export class StatTable {
     const memory = new ArrayBuffer(capacity * STAT_ROW_BYTES);
     this.rows = Buffer.from(memory);
     this.#words = new Uint32Array(memory);
+    this.#wide = new BigUint64Array(memory);
     this.#errnos = new Int32Array(capacity);
   }
 
@@ -131,7 +133,7 @@ export class StatTable {
   }
 
   inode(row: number): bigint {
-    return (BigInt(this.#word(row, INODE + 1)) << 32n) | BigInt(this.#word(row, INODE));
+    return this.#wide[(row * ROW_WORDS + INODE) / 2] as bigint;
   }
 
   /** The device the object lives on, as one exact number (major * 2^32 + minor). */

@@ -34,12 +34,12 @@ export class DeviceNumbers {
   }
 }
 
-/** The fields that every kind has. */
+/** The fields that every kind has. The entry keeps `name`, which must not change. */
 export function draftOf(
   platform: Platform,
   table: StatTable,
   row: number,
-  name: Uint8Array,
+  name: Buffer,
   kind: EntryKind,
   device: bigint,
   xattrs: XattrsOf<ChunkRef>,
@@ -47,7 +47,7 @@ export function draftOf(
   const uid = table.uid(row);
   const gid = table.gid(row);
   return {
-    name: Buffer.from(name),
+    name,
     kind,
     mode: table.permissions(row),
     uid,

@@ -1,5 +1,6 @@
 // Makes the entries of files and of everything else but folders, by what the walk saw and the readers found.
 
+import { asBuffer } from "../../vault/bytes.ts";
 import { limits } from "../../vault/limits.ts";
 import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
 import { emptyRowStat } from "../../vault/tree/entryReader.ts";
@@ -16,6 +17,8 @@ import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk
 
 /** A change within this time of the previous run's start may have come after the file was read with the same stamp. */
 const racyMs = 1000;
+
+const noXattrs: XattrsOf<ChunkRef> = { form: "none" };
 
 export class EntryMaker {
   readonly #options: WalkOptions;
@@ -47,9 +50,8 @@ export class EntryMaker {
     const name = Buffer.from(nameView);
     const slot = at.build.announce();
     const device = table.device(row);
-    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, this.#devices.of(device), {
-      form: "none",
-    });
+    const number = this.#devices.of(device);
+    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, number, noXattrs);
     const finish = (read: FileRead, first: boolean): void => this.#finishFile(at, slot, base, read, first);
     const linked = table.linkCount(row) > 1 ? `${device}:${base.inode}` : undefined;
     if (linked !== undefined && this.#links.join(linked, (read) => finish(read, false))) return;
@@ -114,14 +116,12 @@ export class EntryMaker {
     }
     this.#count(outcome.size);
     const current = outcome.row === undefined ? base : this.#redraft(base, outcome.row);
-    const draft: EntryDraft = {
-      ...current,
-      xattrs: this.#xattrs(outcome.xattrs.map(owned), path),
-      size: outcome.size,
-      ...(outcome.size > 0 && outcome.fileHash !== undefined && content !== undefined
-        ? { fileHash: Buffer.from(outcome.fileHash), content }
-        : {}),
-    };
+    const xattrs = outcome.xattrs.length === 0 ? noXattrs : this.#xattrs(outcome.xattrs.map(owned), path);
+    const { size, fileHash } = outcome;
+    const hasContent = size > 0 && fileHash !== undefined && content !== undefined;
+    const draft: EntryDraft = hasContent
+      ? { ...current, xattrs, size, fileHash: asBuffer(fileHash), content }
+      : { ...current, xattrs, size };
     at.build.resolve(slot, draft);
   }
 
@@ -129,9 +129,7 @@ export class EntryMaker {
   #redraft(base: EntryDraft, bytes: Uint8Array): EntryDraft {
     const table = this.#scratch;
     table.rows.set(bytes.subarray(0, STAT_ROW_BYTES), 0);
-    return draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, {
-      form: "none",
-    });
+    return draftOf(this.#options.platform, table, 0, base.name, EntryKind.file, base.device, noXattrs);
   }
 
   #warnOfXattrs(path: Buffer, reason: string): void {
@@ -206,7 +204,7 @@ export class EntryMaker {
   }
 
   #xattrs(list: readonly Xattr[], path: () => Buffer): XattrsOf<ChunkRef> {
-    if (list.length === 0) return { form: "none" };
+    if (list.length === 0) return noXattrs;
     try {
       const encoded = encodeXattrs(list);
       if (encoded.length <= limits.inlineXattrBytesMax) return { form: "inline", list };

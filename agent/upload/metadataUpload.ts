@@ -11,6 +11,9 @@ import { RecentIds } from "./recentIds.ts";
 
 const MiB = 1024 * 1024;
 const bodyBytes = 2 * MiB;
+/** While the walk goes on, pages gather for so long, or to so many bytes, before they leave: each body costs the gateway a flush. */
+const gatherMs = 25;
+const gatherBytes = 256 * 1024;
 const pendingBytesMax = 16 * MiB;
 /** Also bounds what a broken request makes us ask for. */
 const recordsPerRequest = 4096;
@@ -34,6 +37,9 @@ export class MetadataUpload {
   readonly #known = new RecentIds();
   readonly #waiting: (() => void)[] = [];
   #pendingBytes = 0;
+  /** Set once nothing more will come: then nothing waits for company. */
+  #draining = false;
+  #endGathering: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #failed: { readonly error: unknown } | undefined;
   readonly #onError: (error: unknown) => void;
@@ -64,6 +70,7 @@ export class MetadataUpload {
     needed.catch(() => undefined); // awaited when its turn comes
     this.#queue.push({ key, bytes, seal, needed, dependencies });
     this.#pendingBytes += bytes;
+    if (this.#pendingBytes >= gatherBytes) this.#endGathering?.();
     if (this.#failed === undefined) this.#running ??= this.#run();
     return true;
   }
@@ -75,13 +82,18 @@ export class MetadataUpload {
 
   /** Resolves when every page added so far is durable; rejects with what the first that could not be sent failed with. */
   async drained(): Promise<void> {
+    this.#draining = true;
+    this.#endGathering?.();
     while (this.#running !== undefined) await this.#running;
     if (this.#failed !== undefined) throw this.#failed.error;
   }
 
   async #run(): Promise<void> {
     try {
-      while (this.#queue.length > 0) await this.#sendSome();
+      while (this.#queue.length > 0) {
+        if (!this.#draining && this.#pendingBytes < gatherBytes) await this.#gather();
+        await this.#sendSome();
+      }
     } catch (error) {
       this.#failed = { error };
       this.#onError(error);
@@ -89,6 +101,18 @@ export class MetadataUpload {
       this.#running = undefined;
       for (const wake of this.#waiting.splice(0)) wake();
     }
+  }
+
+  #gather(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#endGathering = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, gatherMs);
+      this.#endGathering = end;
+    });
   }
 
   async #sendSome(): Promise<void> {

@@ -34,6 +34,8 @@ export class ConnectionLost extends Error {
 const idleMsDefault = 120_000;
 /** Small pieces are written together up to this size: each write is a TLS record. */
 const gatherBytes = 64 * 1024;
+/** Most plaintext that one TLS record holds. */
+const tlsRecordBytes = 16 * 1024;
 
 /**
  * Sends a request and resolves with the answer's head; its body is still to be read.
@@ -89,28 +91,43 @@ export function cancelled(): HoldfastError {
   return new HoldfastError(ErrorCode.cancelled, "the request was stopped");
 }
 
-/** Pieces of a body with small neighbours put together; large ones are not copied. */
+/**
+ * Pieces of a body as they are written: small neighbours put together, with as much of the large piece behind them as fills a
+ * TLS record; the rest of a large piece is not copied.
+ */
 function gathered(body: readonly Uint8Array[]): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let small: Uint8Array[] = [];
   let bytes = 0;
   const flush = (): void => {
-    if (small.length > 0) pieces.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    if (small.length > 0) pieces.push(small.length === 1 ? small[0]! : Buffer.concat(small, bytes));
     small = [];
     bytes = 0;
   };
   for (const piece of body) {
-    if (piece.length >= gatherBytes || bytes + piece.length > gatherBytes) flush();
-    if (piece.length >= gatherBytes) pieces.push(piece);
-    else {
-      small.push(piece);
-      bytes += piece.length;
+    if (bytes + piece.length > gatherBytes && piece.length < gatherBytes) flush();
+    let from = 0;
+    if (piece.length >= gatherBytes) {
+      if (bytes > 0) {
+        from = tlsRecordBytes - (bytes % tlsRecordBytes);
+        small.push(piece.subarray(0, from));
+        bytes += from;
+      }
+      flush();
+      pieces.push(piece.subarray(from));
+      continue;
     }
+    small.push(piece);
+    bytes += piece.length;
   }
   flush();
   return pieces;
 }
 
+/**
+ * Writes piece after piece, each when the one before is under way: Node would copy what waits together into one
+ * buffer before it encrypts it.
+ */
 async function writeBody(
   request: ReturnType<typeof httpsRequest>,
   pieces: readonly Uint8Array[],
@@ -119,19 +136,16 @@ async function writeBody(
   for (const piece of pieces) {
     // An answer before the end of the body is a refusal: the rest need not be sent.
     if (request.destroyed || answered()) return;
-    if (!request.write(piece)) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          request.off("drain", go);
-          request.off("close", go);
-          request.off("response", go);
-          resolve();
-        };
-        request.once("drain", go);
-        request.once("close", go);
-        request.once("response", go);
-      });
-    }
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        request.off("close", go);
+        request.off("response", go);
+        resolve();
+      };
+      request.once("close", go);
+      request.once("response", go);
+      request.write(piece, go);
+    });
   }
   if (!request.destroyed) request.end();
 }

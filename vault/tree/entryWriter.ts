@@ -75,19 +75,36 @@ function checkCommon(draft: EntryDraft): void {
   if (!isLegalName(draft.name)) throw corrupt(`not a name: ${JSON.stringify(draft.name.toString("latin1"))}`);
   if (!(draft.kind >= EntryKind.file && draft.kind <= EntryKind.blockDevice)) throw corrupt("unknown kind");
   if (!isCount(draft.mode, 0o7777)) throw corrupt(`mode ${draft.mode}`);
-  for (const number of [draft.uid, draft.gid, draft.linkCount]) {
-    if (!isCount(number, u32Max)) throw corrupt(`owner or link count ${number}`);
+  checkU32(draft.uid);
+  checkU32(draft.gid);
+  checkU32(draft.linkCount);
+  checkOwnerName(draft.userName);
+  checkOwnerName(draft.groupName);
+  checkTime(draft.mtime);
+  checkTime(draft.ctime);
+  checkTime(draft.btime);
+  checkU64(draft.device);
+  checkU64(draft.inode);
+}
+
+function checkU32(value: number): void {
+  if (!isCount(value, u32Max)) throw corrupt(`owner or link count ${value}`);
+}
+
+function checkU64(value: bigint): void {
+  if (value < 0n || value > u64Max) throw corrupt(`device or inode ${value}`);
+}
+
+function checkOwnerName(name: string): void {
+  if (!name.isWellFormed()) throw corrupt("owner name that is not Unicode");
+  // A code unit takes at most three bytes.
+  if (name.length * 3 > limits.ownerNameBytesMax && Buffer.byteLength(name) > limits.ownerNameBytesMax) {
+    throw tooLarge("owner name of over 256 bytes");
   }
-  for (const name of [draft.userName, draft.groupName]) {
-    if (!name.isWellFormed()) throw corrupt("owner name that is not Unicode");
-    if (Buffer.byteLength(name) > limits.ownerNameBytesMax) throw tooLarge("owner name of over 256 bytes");
-  }
-  for (const { seconds, nanoseconds } of [draft.mtime, draft.ctime, draft.btime]) {
-    if (!Number.isSafeInteger(seconds) || !isCount(nanoseconds, 999_999_999)) throw corrupt("timestamp");
-  }
-  for (const number of [draft.device, draft.inode]) {
-    if (number < 0n || number > u64Max) throw corrupt(`device or inode ${number}`);
-  }
+}
+
+function checkTime({ seconds, nanoseconds }: Timestamp): void {
+  if (!Number.isSafeInteger(seconds) || !isCount(nanoseconds, 999_999_999)) throw corrupt("timestamp");
 }
 
 /** What an entry's writer asks of the page that it goes to: places of references and strings in its tables. */

@@ -42,7 +42,7 @@ class Numbering {
 export class PageBuilder {
   readonly #level: number;
   readonly #row = new ByteWriter(512);
-  readonly #rows = new ByteWriter(limits.pageBytesMin * 4);
+  readonly #rows = new ByteWriter(2048);
   readonly #refs = new Numbering();
   readonly #strings = new Numbering();
   readonly #refPlainLengths: number[] = [];
@@ -100,7 +100,7 @@ export class PageBuilder {
     }
     if (!fits) return false;
     this.#rows.varint(this.#row.length);
-    this.#rows.bytes(this.#row.finish());
+    this.#rows.append(this.#row);
     this.#rowCount++;
     return true;
   }
