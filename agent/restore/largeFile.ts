@@ -178,8 +178,10 @@ export class LargeFile {
   /** Data in a hole goes with its room. Bytes of a block that it shares with data stay, and are written only when not zero. */
   #clearData(start: number, end: number): void {
     const { platform } = this.#context;
-    const wholeBlocks = Math.floor(end / blockBytes) > Math.ceil(start / blockBytes);
-    if (wholeBlocks && platform.punchHole(this.#file, start, end)) return;
+    // The last block goes whole, though the file ends inside it.
+    const to = end === this.#job.size ? Math.ceil(end / blockBytes) * blockBytes : end;
+    const wholeBlocks = Math.floor(to / blockBytes) > Math.ceil(start / blockBytes);
+    if (wholeBlocks && platform.punchHole(this.#file, start, to)) return;
     for (let at = start; at < end; ) {
       const length = Math.min(zeros.length, end - at);
       const got = platform.read(this.#file, local.subarray(0, length), at);

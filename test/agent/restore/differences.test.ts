@@ -68,7 +68,7 @@ function treeOf() {
       [...Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? filled : 65_536))].slice(0, 11),
       common,
     ),
-    large: sparseOf(pieces, common),
+    large: sparseOf([...pieces, 5000], common),
     link: { kind: "symlink", target: "nowhere", ...common },
     pipe: { kind: "fifo", mode: 0o640, ...common },
     one: fileOf("linked", { inode: 77n, linkCount: 2 }),
@@ -165,6 +165,10 @@ test.skipIf(!platform.capabilities.holes)(
     for (const byte of [0, 7]) {
       // Of the smaller file all: where some holes are left, its content alone decides.
       fill(large, 2, byte === 0 ? 1 : 0.4, byte);
+      const tail = fs.openSync(large, "r+");
+      fs.writeSync(tail, Buffer.alloc(3000, byte), 0, 3000, fs.fstatSync(tail).size - 3000);
+      fs.fsyncSync(tail);
+      fs.closeSync(tail);
       fill(holes, 5, 1, byte);
       expect(roomOf(large).map).not.toEqual(right[0]?.map);
       expect(await restoreTo(target, vault, row)).toMatchObject({ errors: 0, notes: [] });
