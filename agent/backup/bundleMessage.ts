@@ -103,7 +103,7 @@ export function outcomeOf(packed: PackedOutcomes, i: number): FileOutcome {
       fileHash: packed.hashes.subarray(i * Width.id, (i + 1) * Width.id),
       offset: packed.offsets[i] as number,
       sameContent: false,
-      outgrown: false,
+      apart: false,
     }
   );
 }

@@ -125,7 +125,7 @@ class CountingIntake implements Intake {
         fileHash: unread,
         offset: -1,
         sameContent: false,
-        outgrown: false,
+        apart: false,
       },
       content: size === 0 ? undefined : { form: "inline", extents: [{ length: size, hole: true }] },
     });

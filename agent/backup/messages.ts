@@ -58,8 +58,8 @@ export type FileOutcome = {
   /** Bundles: offset in the bundle; -1: not in it (empty, failed, or same content as before). */
   readonly offset: number;
   readonly sameContent: boolean;
-  /** Bundles: when it was opened it had become too large for its bundle, so it must be read by itself. */
-  readonly outgrown: boolean;
+  /** Bundles: it had holes, or was too large for its bundle when it was opened, so it must be read by itself. */
+  readonly apart: boolean;
 };
 
 export type FromWorker =

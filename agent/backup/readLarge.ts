@@ -79,7 +79,7 @@ function* readOpened(
     fileHash: size === 0 ? undefined : hasher.digest(),
     offset: -1,
     sameContent: false,
-    outgrown: false,
+    apart: false,
   };
 }
 

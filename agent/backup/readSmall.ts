@@ -40,7 +40,7 @@ export function failedOutcome(reason: string | undefined): FileOutcome {
     fileHash: undefined,
     offset: -1,
     sameContent: false,
-    outgrown: false,
+    apart: false,
   };
 }
 
@@ -137,7 +137,7 @@ function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): Bu
     const bytes = room.subarray(0, file.size);
     if (platform.read(handle, bytes, 0) !== file.size) return undefined;
     platform.stat(handle, SELF, table, 0);
-    if (!table.sameChangeMark(0, file.mark, 0)) return undefined;
+    if (!table.sameChangeMark(0, file.mark, 0) || hasHoles(platform, handle)) return undefined;
     const { xattrs, xattrsFailed } = xattrsOf(platform, handle);
     if (xattrs.length > 0 || xattrsFailed !== undefined) return undefined;
     const hash = hashSmallFile(context.fileHashKey, bytes);
@@ -148,14 +148,22 @@ function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): Bu
   }
 }
 
+/** Whether the file that row 0 of the table is of has holes. Compression too makes it take less room than its size: so it is asked. */
+function hasHoles(platform: Platform, handle: Handle): boolean {
+  const size = table.size(0);
+  if (table.allocatedBytes(0) >= size) return false;
+  const [first] = platform.dataSegments(handle, 0, size, 1);
+  return first === undefined || first.start > 0 || first.end < size;
+}
+
 function readAttempt(context: ReadContext, file: FileToOpen, room: Buffer, offset: number): FileOutcome {
   const { platform } = context;
   const handle = platform.openFile(directoryOf(file.directory), file.name);
   try {
     platform.stat(handle, SELF, table, 0);
     const expected = table.size(0);
-    if (expected > Math.min(room.length, limits.bundledFileBytesMax)) {
-      return { ...failedOutcome(undefined), outgrown: true };
+    if (expected > Math.min(room.length, limits.bundledFileBytesMax) || hasHoles(platform, handle)) {
+      return { ...failedOutcome(undefined), apart: true };
     }
     // One byte more than expected tells a file that grows; it may not take the room of its neighbours.
     const most = Math.min(room.length, Math.max(expected, file.size) + 1, limits.bundledFileBytesMax + 1);
@@ -184,7 +192,7 @@ function readAttempt(context: ReadContext, file: FileToOpen, room: Buffer, offse
       fileHash,
       offset: size === 0 || sameContent ? -1 : offset,
       sameContent,
-      outgrown: false,
+      apart: false,
     };
   } finally {
     platform.close(handle);

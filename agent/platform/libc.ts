@@ -48,6 +48,7 @@ const signatures = {
   close: ["int", "int"],
   statx: ["int", "int", "uintptr_t", "int", "uint", "uintptr_t"],
   readlinkat: ["int64", "int", "uintptr_t", "uintptr_t", "uint64"],
+  fallocate: ["int", "int", "int", "int64", "int64"],
   lseek: ["int64", "int", "int64", "int"],
   mkdirat: ["int", "int", "uintptr_t", "uint"],
   symlinkat: ["int", "uintptr_t", "int", "uintptr_t"],

@@ -1,16 +1,20 @@
 // Making, changing and removing things on Linux, all relative to a directory's descriptor.
 
 import { fsyncSync, ftruncateSync, writeSync } from "node:fs";
-import { Syscall } from "./libc.ts";
+import { lastErrno, Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
-import type { Platform } from "./port.ts";
+import { type Platform, SELF } from "./port.ts";
 import { asSystemError, Errno, SystemError } from "./systemError.ts";
 
 const AT_REMOVEDIR = 0x200;
 const RENAME_NOREPLACE = 1;
 const UTIME_OMIT = 0x3fff_fffen;
 const NS = 1_000_000_000n;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+/** What file systems and kernels without it say. */
+const cannotPunch: ReadonlySet<number> = new Set([Errno.ENOTSUP, Errno.ENOSYS]);
 
 const S_IFIFO = 0o010000;
 const S_IFCHR = 0o020000;
@@ -28,6 +32,7 @@ type Writing = Pick<
   | "removeDirectory"
   | "write"
   | "setSize"
+  | "punchHole"
   | "setOwner"
   | "setMode"
   | "setTimes"
@@ -120,6 +125,14 @@ export function linuxWriting(calls: LinuxCalls): Writing {
         () => file.path,
         () => ftruncateSync(file.fd, size),
       );
+    },
+
+    punchHole(file, start, end) {
+      const mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
+      const result = libc.fallocate(file.fd, mode, start, end - start);
+      if (result < 0 && cannotPunch.has(lastErrno())) return false;
+      calls.check(result, "fallocate", file, SELF);
+      return true;
     },
 
     setOwner(handle, name, uid, gid) {

@@ -120,6 +120,11 @@ export interface Platform {
   /** Writes all of `source` at `position`. Holes come from setSize and from not writing. */
   write(file: Handle, source: Uint8Array, position: number): void;
   setSize(file: Handle, size: number): void;
+  /**
+   * Makes [start, end) read as zeros and gives back the room of the whole blocks in it; the size stays. False, with nothing
+   * changed, where the platform or the file system cannot.
+   */
+  punchHole(file: Handle, start: number, end: number): boolean;
   setOwner(handle: Handle, name: Uint8Array, uid: number, gid: number): void;
   /** Sets the lower 12 mode bits; ENOTSUP on a symbolic link, whose mode Linux does not keep. */
   setMode(handle: Handle, name: Uint8Array, mode: number): void;

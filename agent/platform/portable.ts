@@ -97,6 +97,7 @@ function portableWriting(paths: PortablePaths): Writing {
         () => fs.ftruncateSync(file.fd, size),
       );
     },
+    punchHole: () => false,
     setOwner(handle, name, uid, gid) {
       asSystemError(
         () => paths.shown(handle, name),

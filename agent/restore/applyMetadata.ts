@@ -2,6 +2,7 @@
 
 import { parseXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import type { Handle, Platform } from "../platform/port.ts";
+import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, Errno, SystemError } from "../platform/systemError.ts";
 import type { Metadata } from "./jobs.ts";
 
@@ -24,11 +25,16 @@ export type MetadataTarget = {
   /** SELF for what is behind the handle. */
   readonly name: Uint8Array;
   readonly symlink: boolean;
+  /** The object was there before: only what differs is set, so that the change time of what is right stays. */
+  readonly existing: boolean;
 };
 
-/** Sets everything and returns what could not be set, one line each. Throws only where the disk is full. */
+const table = new StatTable(1);
+
+/** Gives the object this metadata and returns what could not be set, one line each. Throws only where the disk is full. */
 export function applyMetadata(target: MetadataTarget, metadata: Metadata): string[] {
-  const { platform, rights, handle, name, symlink } = target;
+  const { platform, rights, handle, name, symlink, existing } = target;
+  const { uid, gid, mtimeNs } = metadata;
   const problems: string[] = [];
   const attempt = (what: string, act: () => void): void => {
     try {
@@ -38,17 +44,55 @@ export function applyMetadata(target: MetadataTarget, metadata: Metadata): strin
       problems.push(`${what} not set: ${describeSystemError(error)}`);
     }
   };
-  if (rights.root) attempt("owner", () => platform.setOwner(handle, name, metadata.uid, metadata.gid));
-  if (!symlink) attempt("mode", () => platform.setMode(handle, name, allowedMode(rights, metadata)));
+  const found = existing ? foundAt(target) : undefined;
+  const owner = rights.root && !(found?.uid === uid && found.gid === gid);
+  if (owner) attempt("owner", () => platform.setOwner(handle, name, uid, gid));
+  const mode = allowedMode(rights, metadata);
+  // A new owner may have cost the file its set-id bits.
+  if (!symlink && (owner || found?.mode !== mode))
+    attempt("mode", () => platform.setMode(handle, name, mode));
   if (platform.capabilities.xattrs) {
     const wanted = metadata.xattrs.length === 0 ? [] : parseXattrs(metadata.xattrs);
-    if (metadata.cleanXattrs) attempt("attributes", () => removeOthers(target, wanted));
+    let present: readonly Xattr[] = [];
+    // Only now: an owner that is set takes capabilities away, and a mode changes ACLs.
+    if (existing || metadata.cleanXattrs) {
+      attempt("attributes", () => {
+        present = platform.xattrs(handle, name);
+      });
+    }
+    if (metadata.cleanXattrs) attempt("attributes", () => removeOthers(target, present, wanted));
     for (const xattr of wanted) {
+      if (present.some((other) => other.name.equals(xattr.name) && other.value.equals(xattr.value))) continue;
       attempt(`attribute ${xattr.name.toString("latin1")}`, () => platform.setXattr(handle, name, xattr));
     }
   } else if (metadata.xattrs.length > 0) problems.push("attributes not set: this platform cannot");
-  attempt("times", () => platform.setTimes(handle, name, undefined, metadata.mtimeNs));
+  if (found?.mtimeNs !== mtimeNs) {
+    attempt("times", () => platform.setTimes(handle, name, undefined, mtimeNs));
+  }
   return problems;
+}
+
+type Found = {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+};
+
+/** What the object has now; undefined where it cannot be looked at, and everything is to be set. */
+function foundAt({ platform, handle, name }: MetadataTarget): Found | undefined {
+  try {
+    platform.stat(handle, name, table, 0);
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
+  }
+  return {
+    uid: table.uid(0),
+    gid: table.gid(0),
+    mode: table.permissions(0),
+    mtimeNs: table.modifiedNs(0),
+  };
 }
 
 /** Without its owner a set-id bit would lend the wrong person's rights. */
@@ -58,14 +102,18 @@ function allowedMode(rights: Rights, metadata: Metadata): number {
   return own ? metadata.mode : metadata.mode & permissionBits;
 }
 
-function removeOthers({ platform, handle, name }: MetadataTarget, wanted: readonly Xattr[]): void {
-  for (const { name: present } of platform.xattrs(handle, name)) {
-    if (wanted.some((xattr) => xattr.name.equals(present))) continue;
+function removeOthers(
+  { platform, handle, name }: MetadataTarget,
+  present: readonly Xattr[],
+  wanted: readonly Xattr[],
+): void {
+  for (const { name: other } of present) {
+    if (wanted.some((xattr) => xattr.name.equals(other))) continue;
     try {
-      platform.removeXattr(handle, name, present);
+      platform.removeXattr(handle, name, other);
     } catch (error) {
       // A label that the system keeps itself (security.selinux) cannot be taken off.
-      if (!(error instanceof SystemError) || !present.toString("latin1").startsWith("security.")) throw error;
+      if (!(error instanceof SystemError) || !other.toString("latin1").startsWith("security.")) throw error;
     }
   }
 }

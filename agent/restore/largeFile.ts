@@ -17,6 +17,7 @@ import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import type { Handle } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
+import { StatTable } from "../platform/statTable.ts";
 import { Errno, SystemError } from "../platform/systemError.ts";
 import { applyMetadata } from "./applyMetadata.ts";
 import { besideName } from "./besideName.ts";
@@ -26,11 +27,14 @@ import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writ
 
 export type LargeContext = WriteContext & { readonly keys: VaultKeys; readonly group: number };
 
+const table = new StatTable(1);
 const local = Buffer.allocUnsafeSlow(limits.plainBytesMax);
 const zeros = Buffer.alloc(1024 * 1024);
 const noRefs = Buffer.alloc(0);
 const newFileMode = 0o600;
 const segmentsAtOnce = 256;
+/** What file systems give back at the least; a smaller rest of data cannot become a hole. */
+const blockBytes = 4096;
 
 export class LargeFile {
   readonly #context: LargeContext;
@@ -59,7 +63,9 @@ export class LargeFile {
       this.#base = resumed ? file : mode.base ? openBase(context, directory, job.name) : undefined;
     }
     try {
-      platform.setSize(this.#file, job.size);
+      platform.stat(this.#file, SELF, table, 0);
+      // Also the same size, set again, would move the times of a file that is right.
+      if (table.size(0) !== job.size) platform.setSize(this.#file, job.size);
     } catch (error) {
       this.#close();
       throw error;
@@ -108,7 +114,14 @@ export class LargeFile {
     try {
       if (job.hash === undefined || this.#hasher.digest()?.equals(job.hash) !== true) throw wrongHash();
       const problems = applyMetadata(
-        { platform, rights, handle: this.#file, name: SELF, symlink: false },
+        {
+          platform,
+          rights,
+          handle: this.#file,
+          name: SELF,
+          symlink: false,
+          existing: this.#beside === undefined,
+        },
         job.metadata,
       );
       this.#close();
@@ -162,8 +175,13 @@ export class LargeFile {
     }
   }
 
+  /** Data in a hole goes with its room. Bytes of a block that it shares with data stay, and are written only when not zero. */
   #clearData(start: number, end: number): void {
     const { platform } = this.#context;
+    // The last block goes whole, though the file ends inside it.
+    const to = end === this.#job.size ? Math.ceil(end / blockBytes) * blockBytes : end;
+    const wholeBlocks = Math.floor(to / blockBytes) > Math.ceil(start / blockBytes);
+    if (wholeBlocks && platform.punchHole(this.#file, start, to)) return;
     for (let at = start; at < end; ) {
       const length = Math.min(zeros.length, end - at);
       const got = platform.read(this.#file, local.subarray(0, length), at);

@@ -2,6 +2,7 @@
 
 import { isLinked, type TreeEntry } from "../../fs/view/treeReader.ts";
 import { limits } from "../../vault/limits.ts";
+import { dataBytesOf } from "../../vault/tree/entry.ts";
 import { EntryKind as SystemKind } from "../platform/statTable.ts";
 import type { FileWork } from "./fileWork.ts";
 import type { FileJob } from "./jobs.ts";
@@ -67,8 +68,9 @@ export function placeFile(work: FileWork, counts: RunCounts, file: FileToPlace):
 
 /** Whether a file has holes where the entry says so; where only its pages would tell, content alone decides. */
 function holesMayBeRight({ content, size = 0 }: TreeEntry, there: Present): boolean {
-  if (content?.form !== "inline") return true;
-  return content.extents.some(({ hole }) => hole) === there.allocatedBytes < size;
+  const dataBytes = content && dataBytesOf(content);
+  if (dataBytes === undefined) return true;
+  return dataBytes < size === there.allocatedBytes < size;
 }
 
 /** The chunk of a file that lies in one, whole or in part. */

@@ -28,8 +28,10 @@ export type SpecialToPlace = {
 export function placeSpecial(special: SpecialToPlace): string[] {
   const { platform, rights, handle, entry, present, metadata } = special;
   const name = Buffer.from(entry.name);
-  const target = { platform, rights, handle, symlink: entry.kind === EntryKind.symlink };
-  if (present !== undefined && isRight(special, name)) return applyMetadata({ ...target, name }, metadata);
+  const target = { platform, rights, handle, symlink: entry.kind === EntryKind.symlink, existing: false };
+  if (present !== undefined && isRight(special, name)) {
+    return applyMetadata({ ...target, name, existing: true }, metadata);
+  }
   if (present === undefined) {
     make(platform, handle, name, entry);
     return applyMetadata({ ...target, name }, metadata);

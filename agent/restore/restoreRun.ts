@@ -264,7 +264,8 @@ export class RestoreRun {
       const handle = parent === undefined ? this.#target : this.#directories.at(parent.path);
       const name = parent === undefined ? SELF : folder.name;
       const target = { platform: this.#platform, rights: this.#rights, handle, name, symlink: false };
-      for (const problem of applyMetadata(target, folder.metadata)) {
+      const existing = folder.listing !== undefined;
+      for (const problem of applyMetadata({ ...target, existing }, folder.metadata)) {
         this.#counts.note("warning", folder.path, ErrorCode.ioError, problem);
       }
     } catch (error) {

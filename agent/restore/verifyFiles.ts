@@ -22,7 +22,7 @@ export function verifyFiles(
     right[index] = 1;
     try {
       const handle = context.directories.at(job.directory);
-      const target = { ...context, handle, name: job.name, symlink: false };
+      const target = { ...context, handle, name: job.name, symlink: false, existing: true };
       for (const problem of applyMetadata(target, job.metadata)) notes.push(warning(index, problem));
     } catch (error) {
       notes.push(failure(index, error));

@@ -92,7 +92,7 @@ function fill(
   const { platform, rights } = context;
   try {
     if (bytes.length > 0) platform.write(file, bytes, 0);
-    const target = { platform, rights, handle: file, name: SELF, symlink: false };
+    const target = { platform, rights, handle: file, name: SELF, symlink: false, existing: false };
     return applyMetadata(target, job.metadata);
   } catch (error) {
     removeQuietly(platform, directory, name);

@@ -64,7 +64,6 @@ export class EntryMaker {
         name,
         uid: base.uid,
         size,
-        allocatedBytes: table.allocatedBytes(row),
         mark: changeMark(table, row),
         previous:
           before?.fileHash === undefined || before.content === undefined

@@ -24,7 +24,6 @@ export type FileToRead = {
   readonly name: Buffer;
   readonly uid: number;
   readonly size: number;
-  readonly allocatedBytes: number;
   readonly mark: Uint32Array;
   readonly previous: { readonly hash: Buffer; readonly content: ContentOf<ChunkRef> } | undefined;
 };
@@ -77,8 +76,7 @@ export class FileIntake {
   /** Takes a file; `done` is called once. Files over a bundle's share start at once, small ones with their bundle. */
   take(file: FileToRead, done: (read: FileRead) => void): void {
     file.directory.share();
-    const sparse = file.allocatedBytes < file.size;
-    if (!isBundled(file.size) || sparse) {
+    if (!isBundled(file.size)) {
       this.#readAlone(file, done);
       return;
     }
@@ -118,7 +116,7 @@ export class FileIntake {
     if (id !== undefined && place !== undefined) this.#options.offer(id, place);
     for (const [index, { file, resolve }] of bundle.entries()) {
       const outcome = outcomeOf(result.outcomes, index);
-      if (outcome.outgrown) {
+      if (outcome.apart) {
         this.#readAlone(file, resolve);
         continue;
       }

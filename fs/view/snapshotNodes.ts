@@ -1,7 +1,7 @@
 // Nodes inside snapshots. They hold copies of what their row says and no page, so that a drive may know 100,000 of them.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
+import { dataBytesOf, type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
 import { ContentReader } from "./contentReader.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
@@ -96,7 +96,8 @@ export class EntryNode implements ViewNode {
       userName: entry.userName,
       groupName: entry.groupName,
       size,
-      allocatedBytes: BigInt(dataBytes(entry)),
+      // A sparse file whose entry does not count its data counts whole: its pages would have to be read for every stat.
+      allocatedBytes: BigInt((entry.content && dataBytesOf(entry.content)) ?? entry.size ?? 0),
       mtimeNs: nanoseconds(entry.mtime),
       ctimeNs: nanoseconds(entry.ctime),
       birthtimeNs: nanoseconds(entry.btime),
@@ -112,16 +113,6 @@ export class EntryNode implements ViewNode {
 function linkCountOf(entry: TreeEntry): number {
   if (entry.child === undefined) return Math.max(1, entry.linkCount);
   return entry.child.directories === 0 ? 2 : 1;
-}
-
-/**
- * Bytes that are not holes. Exact for up to 8 extents; a file with more counts whole, since its pages would have to be read for
- * every stat.
- */
-function dataBytes(entry: TreeEntry): number {
-  const { content, size = 0 } = entry;
-  if (content?.form !== "inline") return size;
-  return content.extents.reduce((sum, extent) => (extent.hole ? sum : sum + extent.length), 0);
 }
 
 /** Nanoseconds since 1970. */

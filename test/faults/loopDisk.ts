@@ -1,4 +1,4 @@
-// Small disks for fault tests: an image file behind a loop device with ext4 on it, plain or with every write logged by QEMU.
+// Small disks for tests: an image file behind a loop device with ext4 or btrfs on it, plain or with every write logged by QEMU.
 
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -61,6 +61,15 @@ export function createDisk(scratch: string, name: string, mebibytes: number): Di
   truncateSync(image, mebibytes * 2 ** 20);
   format(image);
   return mountImage(image, join(scratch, name));
+}
+
+/** An empty btrfs of so many MiB (at least 120) that compresses all it can. */
+export function createCompressingDisk(scratch: string, name: string, mebibytes: number): Disk {
+  const image = join(scratch, `${name}.img`);
+  writeFileSync(image, "");
+  truncateSync(image, mebibytes * 2 ** 20);
+  runTool("mkfs.btrfs", "-q", "-f", image);
+  return mountImage(image, join(scratch, name), ["-o", "compress-force=zstd"]);
 }
 
 /** A tmpfs of so many MiB. */

@@ -5,6 +5,7 @@ import { accessSync, constants } from "node:fs";
 
 /** Programs that a test needs, with the Debian package that brings each. */
 const packages: Readonly<Record<string, string>> = {
+  "mkfs.btrfs": "btrfs-progs",
   faketime: "faketime",
   fusermount3: "fuse3",
   losetup: "mount",

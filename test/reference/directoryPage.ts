@@ -43,8 +43,8 @@ export type Entry = {
   readonly xattrs: readonly Attribute[] | Link;
   readonly size?: number;
   readonly fileHash?: Uint8Array;
-  /** The extents, or the topmost page of them. */
-  readonly content?: readonly Extent[] | Link;
+  /** The extents, or the topmost page of them and, of form 3, how many bytes are no holes. */
+  readonly content?: readonly Extent[] | (Link & { readonly dataBytes?: number });
   readonly child?: Link & { readonly files: number; readonly directories: number; readonly bytes: number };
   readonly target?: Uint8Array;
   readonly major?: number;
@@ -158,9 +158,13 @@ function readKindFields(cursor: Cursor, kind: number, links: Links): Partial<Ent
       if (size === 0) return { size };
       const fileHash = cursor.bytes(32);
       const form = cursor.u8();
-      must(form === 1 || form === 2, `content form ${form}`);
-      const content = form === 1 ? readInlineExtents(cursor, links, size) : links.take(cursor.varint());
-      return { size, fileHash, content };
+      must(form >= 1 && form <= 3, `content form ${form}`);
+      if (form === 1) return { size, fileHash, content: readInlineExtents(cursor, links, size) };
+      const top = links.take(cursor.varint());
+      if (form === 2) return { size, fileHash, content: top };
+      const dataBytes = cursor.varint();
+      must(dataBytes >= 1 && dataBytes < size, "no data or no holes in a file that says it has both");
+      return { size, fileHash, content: { ...top, dataBytes } };
     }
     case kinds.directory: {
       const link = links.take(cursor.varint());

@@ -32,9 +32,11 @@ describe("trees", () => {
         list: xattrs.map(({ name, value }) => ({ name: text(name), value: text(value) })),
       };
     }
+    const counted = ({ dataBytes }: { readonly dataBytes?: number }) =>
+      dataBytes === undefined ? {} : { dataBytes };
     const extents = (list: Exclude<Entry["content"], undefined>) =>
       "id" in list
-        ? { form: "pages", id: text(list.id), plainLength: list.plainLength }
+        ? { form: "pages", id: text(list.id), plainLength: list.plainLength, ...counted(list) }
         : {
             form: "inline",
             extents: list.map(({ length, chunk }) =>
@@ -93,6 +95,12 @@ describe("trees", () => {
       ),
     );
     expect(readDirectoryPage(opened(given.empty.pages[0]))).toEqual({ level: 0, entries: [] });
+  });
+
+  it("reads what sparse files say of their data", () => {
+    const given = vector("sparse-entries");
+    const page = readDirectoryPage(opened(given.pages[0]));
+    expect("entries" in page && page.entries.map(asGiven)).toEqual(given.entries);
   });
 
   it("reads extent pages of both levels", () => {

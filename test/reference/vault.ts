@@ -153,6 +153,8 @@ export class Vault {
     if (content === undefined) return [];
     if (!("id" in content)) return [...content];
     const extents = this.#extentsBelow(group, content.id, content.plainLength, null, entry.size!);
+    const dataBytes = extents.reduce((sum, { length, chunk }) => (chunk === null ? sum : sum + length), 0);
+    must(content.dataBytes === undefined || content.dataBytes === dataBytes, "another count of data bytes");
     return extents;
   }
 

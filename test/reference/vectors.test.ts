@@ -29,6 +29,7 @@ const known = [
   "pack",
   "records",
   "snapshot",
+  "sparse-entries",
 ];
 
 it("leaves no vector unread", () => {

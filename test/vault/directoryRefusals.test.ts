@@ -62,7 +62,14 @@ describe("what a writer refuses", () => {
       { ...legal, content: { form: "pages", id: seededId("x"), plainLength: 2 ** 22 + 1 } },
       "limit-exceeded",
     ],
+    ["no bytes of data", withData(0), "corrupt"],
+    ["data without a hole", withData(1000), "corrupt"],
+    ["half a byte of data", withData(1.5), "corrupt"],
   ];
+
+  function withData(dataBytes: number): EntryDraft {
+    return { ...legal, content: { form: "pages", id: seededId("x"), plainLength: 152, dataBytes } };
+  }
 
   function withExtents(extents: NonNullable<typeof file>[]): EntryDraft {
     return { ...legal, size: extents.length * 1000, content: { form: "inline", extents } };
@@ -138,6 +145,16 @@ describe("what a parser refuses", () => {
     expect(codeOf(() => parsePage(plaintext, refs.subarray(1)))).toBe("corrupt");
     expect(codeOf(() => parsePage(plaintext, Buffer.alloc(2049 * 32)))).toBe("corrupt");
     expect(codeOf(() => parsePage(plaintext, Buffer.alloc(0)))).toMatch(/^(corrupt|truncated)$/);
+  });
+
+  test.each([0, 100])("%i bytes of data in a sparse file of 100", (dataBytes) => {
+    const content = { form: "pages", id: seededId("x"), plainLength: 152, dataBytes: 99 } as const;
+    const sparse = writeDirectory([{ ...plainDraft("a"), size: 100, content }]);
+    const page = sparse.store.bytes(sparse.id);
+    const bytes = Buffer.from(page.plaintext);
+    expect((parsePage(bytes, page.refs) as LeafPage).entry(0).content).toMatchObject({ dataBytes: 99 });
+    bytes[bytes.length - 1] = dataBytes;
+    expect(codeOf(() => (parsePage(bytes, page.refs) as LeafPage).entry(0))).toBe("corrupt");
   });
 
   test("an owner name that is not UTF-8", () => {

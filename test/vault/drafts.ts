@@ -166,11 +166,15 @@ const fields: fc.Arbitrary<Partial<EntryDraft> & Pick<EntryDraft, "kind">> = fc.
     fileHash: seededId(`hash ${seed}`),
     content: { form: "inline" as const, extents },
   })),
-  fc.tuple(ref, fc.integer({ min: 1 }), fc.nat()).map(([pages, size, seed]) => ({
+  fc.tuple(ref, fc.integer({ min: 1 }), fc.nat(), fc.option(fc.nat())).map(([pages, size, seed, data]) => ({
     kind: EntryKind.file,
     size,
     fileHash: seededId(`hash ${seed}`),
-    content: { form: "pages" as const, ...pages },
+    content: {
+      form: "pages" as const,
+      ...pages,
+      ...(data === null || size === 1 ? {} : { dataBytes: 1 + (data % (size - 1)) }),
+    },
   })),
   fc.tuple(ref, count, count, count).map(([root, files, directories, bytes]) => ({
     kind: EntryKind.directory,

@@ -92,7 +92,11 @@ describe("extents", () => {
         expect(written.length).toBe(wanted.reduce((sum, { length }) => sum + length, 0));
         expect(written.form).toBe(wanted.length <= limits.inlineExtentsMax ? "inline" : "pages");
         if (written.form === "inline") expect(canonical(written.extents)).toEqual(wanted);
-        else expect([...read(written.store, written.id, { length: written.length })]).toEqual(wanted);
+        else {
+          expect([...read(written.store, written.id, { length: written.length })]).toEqual(wanted);
+          const data = wanted.filter(({ hole }) => !hole).reduce((sum, { length }) => sum + length, 0);
+          expect(written.dataBytes).toBe(data === written.length ? undefined : data);
+        }
       }),
       { numRuns: 60 },
     );

@@ -16,7 +16,8 @@ import chunker from "../vectors/chunker.json" with { type: "json" };
 import directories from "../vectors/directories.json" with { type: "json" };
 import extents from "../vectors/extents.json" with { type: "json" };
 import pack from "../vectors/pack.json" with { type: "json" };
-import { type PageVector, toJson } from "../vectors/structures.ts";
+import sparseEntries from "../vectors/sparse-entries.json" with { type: "json" };
+import { type PageVector, sparseContent, toJson } from "../vectors/structures.ts";
 import { PageStore, plainDraft } from "./drafts.ts";
 import { seededBytes, seededId, seededTable } from "./seeded.ts";
 
@@ -86,6 +87,25 @@ describe("directory pages", () => {
   });
 });
 
+test("directory page of sparse files, whose entries count their data", () => {
+  const { files, entries, pages, extentPages } = sparseEntries;
+  const store = load(pages);
+  const [page] = [...store.pages.values()];
+  const leaf = parsePage(page!.plaintext, page!.refs) as LeafPage;
+  const drafts = Array.from({ length: leaf.rowCount }, (_, i) => leaf.draft(i));
+  expect(drafts.map(toJson)).toEqual(entries);
+  expect(writeDirectory(drafts).pages).toEqual(store.pages);
+  const extentStore = new PageStore();
+  for (const { name, extents: count, holeBytes, dataBytes } of files) {
+    const written = sparseContent(count, holeBytes, extentStore);
+    expect(written).toMatchObject({ form: "pages", dataBytes });
+    const { length, ...content } = written;
+    const draft = drafts.find((entry) => entry.name.toString() === name)!;
+    expect([draft.size, draft.content]).toEqual([length, content]);
+  }
+  expect(extentStore.pages).toEqual(load(extentPages).pages);
+});
+
 test.each([extents.nine, extents.many])("extent pages of $count extents", ({ count, result, pages }) => {
   const store = new PageStore();
   const writer = new ExtentsWriter(store.emit);
@@ -95,7 +115,7 @@ test.each([extents.nine, extents.many])("extent pages of $count extents", ({ cou
       i % 10 === 9 ? { hole: true, length: 2 ** 32 + i } : { ...chunk, offset: i % 96, length: 4000 };
     writer.add(extent);
   }
-  expect(toJson(writer.finish())).toEqual(result);
+  expect(toJson({ ...writer.finish(), dataBytes: undefined })).toEqual(result);
   expect(store.pages).toEqual(load(pages).pages);
   const top = store.bytes(bytes(result.id));
   expect(parseExtentPage(top.plaintext, top.refs).length).toBe(result.length);

@@ -5,7 +5,7 @@
 import { limits } from "../limits.ts";
 import { splitHash } from "./split.ts";
 
-/** What the rule needs to know about a file: 1 byte to 256 KiB, no holes. */
+/** What the rule needs to know about a file: 1 byte to 256 KiB, also one with holes, which counts though it is no part of the bundle. */
 export type BundledFile = { readonly uid: number; readonly size: number; readonly name: Uint8Array };
 
 /** Whether a file of this size goes into a bundle. */

@@ -37,7 +37,11 @@ export type XattrsOf<Ref> =
 
 export type ContentOf<Ref> =
   | { readonly form: "inline"; readonly extents: readonly ExtentOf<Ref>[] }
-  | ({ readonly form: "pages" } & Ref);
+  | ({
+      readonly form: "pages";
+      /** Bytes outside holes; only of a file with holes, and not where its writer left it out. */
+      readonly dataBytes?: number;
+    } & Ref);
 
 /** The root page of a directory and what is below it on all levels; `files` are all kinds but directories. */
 export type ChildOf<Ref> = Ref & {
@@ -120,5 +124,14 @@ export function extentsFit<Ref>(
   return rest === 0;
 }
 
-/** Numbers of the forms of attributes and content in a row: none, inline, in a record of their own. */
-export const Form = { none: 0, inline: 1, record: 2 } as const;
+/** Bytes of a file's content that no hole covers; undefined where only its extent pages would tell. */
+export function dataBytesOf<Ref>(content: ContentOf<Ref>): number | undefined {
+  if (content.form === "pages") return content.dataBytes;
+  return content.extents.reduce((sum, extent) => (extent.hole ? sum : sum + extent.length), 0);
+}
+
+/**
+ * Numbers of the forms of attributes and content in a row: none, inline, in a record of their own; content also in a record and
+ * with holes that are counted.
+ */
+export const Form = { none: 0, inline: 1, record: 2, sparseRecord: 3 } as const;

@@ -135,6 +135,12 @@ function readExtent(reader: ByteReader, tables: PageTables): Extent {
 function readContent(reader: ByteReader, size: number, tables: PageTables): ContentOf<OrdinalRef> {
   const form = reader.u8();
   if (form === Form.record) return { form: "pages", ordinal: readOrdinal(reader, tables) };
+  if (form === Form.sparseRecord) {
+    const ordinal = readOrdinal(reader, tables);
+    const dataBytes = atMost(reader.varint(), size - 1, "bytes of data");
+    if (dataBytes === 0) throw corrupt("extent pages without data");
+    return { form: "pages", ordinal, dataBytes };
+  }
   if (form !== Form.inline) throw corrupt(`unknown form ${form} of content`);
   const count = atMost(reader.varint(), limits.inlineExtentsMax, "inline extents");
   if (count * inlineExtentBytesMin > reader.remaining) throw corrupt("inline extents cut short");

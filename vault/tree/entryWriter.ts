@@ -61,6 +61,11 @@ function checkContent({ size = 0, fileHash, content }: EntryDraft): void {
   if (size > 0 !== (content !== undefined) || size > 0 !== (fileHash?.length === Width.id)) {
     throw corrupt("content and hash belong to a file that is not empty");
   }
+  if (content?.form === "pages" && content.dataBytes !== undefined) {
+    if (content.dataBytes < 1 || !isCount(content.dataBytes, size - 1)) {
+      throw corrupt(`${content.dataBytes} bytes of data in a file of ${size} with holes`);
+    }
+  }
   if (content?.form !== "inline") return;
   if (content.extents.length > limits.inlineExtentsMax) {
     throw tooLarge(`${content.extents.length} inline extents`);
@@ -162,8 +167,9 @@ function writeXattrs(row: ByteWriter, xattrs: XattrsOf<ChunkRef>, tables: EntryT
 
 function writeContent(row: ByteWriter, content: ContentOf<ChunkRef>, tables: EntryTables): void {
   if (content.form === "pages") {
-    row.u8(Form.record);
+    row.u8(content.dataBytes === undefined ? Form.record : Form.sparseRecord);
     row.varint(tables.ordinalOf(content));
+    if (content.dataBytes !== undefined) row.varint(content.dataBytes);
     return;
   }
   row.u8(Form.inline);

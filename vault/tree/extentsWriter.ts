@@ -10,10 +10,13 @@ import { holeOrdinal, Width } from "../magic.ts";
 import type { EmitPage } from "./directoryWriter.ts";
 import type { ChunkRef, ExtentDraft } from "./entry.ts";
 
-/** Where a file's content is, for its entry. `length` is the sum of all extents; none: an empty file. */
+/**
+ * Where a file's content is, for its entry. `length` is the sum of all extents; none: an empty file. `dataBytes` is there only when
+ * some of it is holes.
+ */
 export type WrittenExtents = { readonly length: number } & (
   | { readonly form: "inline"; readonly extents: readonly ExtentDraft[] }
-  | ({ readonly form: "pages" } & ChunkRef & { readonly id: Buffer })
+  | ({ readonly form: "pages"; readonly dataBytes?: number } & ChunkRef & { readonly id: Buffer })
 );
 
 /** One open page of extents. */
@@ -79,6 +82,7 @@ export class ExtentsWriter {
   readonly #levels: Level[] = [];
   #tail: ExtentDraft | undefined;
   #length = 0;
+  #holeBytes = 0;
 
   constructor(emit: EmitPage) {
     this.#emit = emit;
@@ -99,6 +103,7 @@ export class ExtentsWriter {
       throw new HoldfastError(ErrorCode.corrupt, "extent outside its chunk");
     }
     this.#length += extent.length;
+    if (extent.hole) this.#holeBytes += extent.length;
     const tail = this.#tail;
     if (extent.hole && tail?.hole) {
       this.#tail = { hole: true, length: tail.length + extent.length };
@@ -118,7 +123,9 @@ export class ExtentsWriter {
       const level = this.#level(depth);
       if (level.open.rowCount > 0) this.#endPage(depth);
       // one page alone is the topmost: the row that stands for it above is dropped with the writer
-      if (level.pages === 1) return { form: "pages", ...level.last!, length };
+      if (level.pages > 1) continue;
+      const counted = this.#holeBytes === 0 ? {} : { dataBytes: length - this.#holeBytes };
+      return { form: "pages", ...level.last!, ...counted, length };
     }
   }
 

@@ -63,7 +63,6 @@ export class Reading {
       name,
       uid: table.uid(0),
       size: table.size(0),
-      allocatedBytes: table.allocatedBytes(0),
       mark: changeMark(table, 0),
       previous: undefined,
     };

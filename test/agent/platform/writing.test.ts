@@ -33,6 +33,25 @@ describe.each(platforms)("%s platform", (_, create) => {
     platform.sync(fresh.top);
   });
 
+  test("makes holes of whole blocks and zeros of the rest, or leaves all as it is", () => {
+    const file = platform.createFile(fresh.top, bytes("f"), 0o600);
+    const content = Buffer.alloc(10 * 65_536, 1);
+    platform.write(file, content, 0);
+    platform.sync(file);
+    const punched = platform.punchHole(file, 65_536 - 100, 9 * 65_536 + 100);
+    expect(punched).toBe(can.holes);
+    platform.stat(file, SELF, table, 0);
+    expect(table.size(0)).toBe(content.length);
+    if (punched) {
+      content.fill(0, 65_536 - 100, 9 * 65_536 + 100);
+      expect(table.allocatedBytes(0)).toBeLessThanOrEqual(2 * 65_536);
+      const [first, second, ...more] = platform.dataSegments(file, 0, content.length, 9);
+      expect([first?.start, first?.end, second?.end, more]).toEqual([0, 65_536, content.length, []]);
+    }
+    platform.close(file);
+    expect(fs.readFileSync(join(fresh.root, "f")).equals(content)).toBe(true);
+  });
+
   test("names with more than one component are refused everywhere", () => {
     for (const name of ["", ".", "..", "a/b", "/etc", "a\0b"]) {
       expect(codeOf(() => platform.openDirectoryAt(fresh.top, bytes(name)))).toMatch(/EINVAL|ENOENT/);

@@ -20,6 +20,7 @@ import { RecordType } from "../../../vault/magic.ts";
 import { DirectoryWriter } from "../../../vault/tree/directoryWriter.ts";
 import type { EntryDraft } from "../../../vault/tree/entry.ts";
 import { plainDraft, splitTable } from "../../vault/drafts.ts";
+import { seededId } from "../../vault/seeded.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "holdfast-build-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -65,10 +66,21 @@ function writeAll(drafts: readonly EntryDraft[]): { id: Buffer; plainLength: num
 
 const nameOf = (number: number): string => `name-${number.toString(36)}-${"x".repeat(number % 40)}`;
 
+/** Every fifth file has extent pages, with a count of its data or, as older entries of sparse files, without. */
+function draftOf(number: number, version: number): EntryDraft {
+  const draft = plainDraft(nameOf(number), version);
+  if (number % 5 !== 0) return draft;
+  const counted = number % 2 === 0 ? { dataBytes: 1 + (number % 999) } : {};
+  return {
+    ...draft,
+    content: { form: "pages", id: seededId(`pages ${number}`), plainLength: 152, ...counted },
+  };
+}
+
 /** Names in the order of their bytes, each with a version. */
 function drafts(rows: ReadonlyMap<number, number>): EntryDraft[] {
   return [...rows]
-    .map(([number, version]) => plainDraft(nameOf(number), version))
+    .map(([number, version]) => draftOf(number, version))
     .sort((a, b) => compareBytes(a.name, b.name));
 }
 

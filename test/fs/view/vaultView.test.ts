@@ -236,6 +236,11 @@ describe("inside a snapshot", () => {
           );
           const view = viewOf(vault);
           const node = await walk(view, "anna/laptop/files/2026-11-22T054512Z/f");
+          const data = parts.reduce<number>(
+            (sum, part) => sum + (typeof part === "number" ? 0 : part.length),
+            0,
+          );
+          expect(node.attributes.allocatedBytes).toBe(BigInt(data));
           for (let tries = 0; tries < 6; tries++) {
             const offset = Math.floor((shares.next().value as number) * whole.length * 1.1);
             const length = Math.floor((shares.next().value as number) * 2 * MiB);
