@@ -1,0 +1,103 @@
+// What a person sees and types on a terminal: questions, their answers, Ctrl-C, progress.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { done, holdfast, openSite, scratchFolder } from "./program.ts";
+import { Terminal } from "./terminal.ts";
+
+const secret = "sehr geheim 42";
+const fastKdf = ["--kdf-iterations", "210000"];
+
+async function newGateway(folder: string): Promise<string> {
+  const data = join(folder, "data");
+  await done("gateway", "init", "--data", data, "--listen", "127.0.0.1:0", "--quiet");
+  return data;
+}
+
+test("account add asks for the password twice, unseen, and shows the recovery key once", async () => {
+  const folder = scratchFolder();
+  const data = await newGateway(folder);
+  const add = ["account", "add", "ann", "--data", data, ...fastKdf];
+
+  const differs = new Terminal(add);
+  await differs.answer(/Password: /, "one");
+  await differs.answer(/Again: /, "two");
+  expect(await differs.ended()).toBe(2);
+  expect(differs.text).toContain("the two passwords differ. Run again.");
+
+  const keyFile = join(folder, "key");
+  const stopped = new Terminal([...add, "--recovery-key-file", keyFile]);
+  await stopped.shows(/Password: /);
+  stopped.type("half\u0003");
+  expect(await stopped.ended()).toBe(1);
+  expect(stopped.text).toContain("stopped at the question. Run again.");
+  expect(stopped.text).not.toContain("half");
+  expect(existsSync(keyFile)).toBe(false);
+  expect(await done("account", "list", "--data", data)).toContain("No accounts yet");
+
+  const added = new Terminal(add);
+  // A slip that is taken back, of one character that JavaScript counts as two.
+  await added.answer(/Password: /, `${secret}\u{1f600}\u007f`);
+  await added.answer(/Again: /, secret);
+  expect(await added.ended()).toBe(0);
+  expect(added.text).not.toContain(secret);
+  const [key = "", ...more] = added.text.match(/HFA-[0-9A-Z-]{60,}/g) ?? [];
+  expect(more).toEqual([]);
+
+  // The account is there with the password that was typed, and the key that was shown opens it.
+  const taken = new Terminal(add);
+  expect(await taken.ended()).toBe(1);
+  expect(taken.text).toContain("there is an account ann already. Choose another name");
+  expect(taken.text).not.toContain("Password");
+  const recover = new Terminal(["account", "recover", "ann", "--data", data, ...fastKdf]);
+  await recover.answer(/Recovery key: /, key);
+  await recover.answer(/Password: /, "new one");
+  await recover.answer(/Again: /, "new one");
+  expect(await recover.ended()).toBe(0);
+
+  // The old password is proven before a new one is asked for.
+  const change = ["account", "password", "ann", "--data", data, ...fastKdf];
+  const wrong = new Terminal(change);
+  await wrong.answer(/Password: /, secret);
+  expect(await wrong.ended()).toBe(1);
+  expect(wrong.text).not.toContain("New password");
+  const changed = new Terminal(change);
+  await changed.answer(/Password: /, "new one");
+  await changed.answer(/New password: /, "newest");
+  await changed.answer(/Again: /, "newest");
+  expect(await changed.ended()).toBe(0);
+});
+
+test("enroll asks about a fingerprint that nobody vouches for", async () => {
+  const site = await openSite();
+  const state = join(site.folder, "state");
+  const args = ["agent", "enroll", site.url, "--account", "alice", "--device", "pc", "--state", state];
+
+  for (const [answer, said] of [
+    ["n\r", "nobody vouches for"],
+    ["\r", "nobody vouches for"],
+    ["\u0003", "stopped by SIGINT"],
+  ] as const) {
+    const refused = new Terminal(args);
+    await refused.shows(/Is it the same\? \[y\/N\] /);
+    expect(refused.text).toContain(site.fingerprint);
+    refused.type(answer);
+    await refused.shows(new RegExp(`\\r\\nholdfast: ${said}`));
+    expect(await refused.ended()).toBe(1);
+    expect(existsSync(state)).toBe(false);
+  }
+
+  const enrolled = new Terminal(args);
+  await enrolled.answer(/\[y\/N\] /, "y");
+  await enrolled.answer(/Password: /, readFileSync(site.password, "utf8").trim());
+  expect(await enrolled.ended()).toBe(0);
+  expect(enrolled.text).toContain("enrolled as device pc of account alice");
+  expect(enrolled.text).not.toContain("correct horse");
+  expect(statSync(state).mode & 0o777).toBe(0o700);
+
+  // Without a terminal nothing is asked: it says which flag to add.
+  const blind = await holdfast(...args, "--replace");
+  expect(blind.status).toBe(1);
+  expect(blind.stderr).toContain(`add --fingerprint ${site.fingerprint}`);
+});
