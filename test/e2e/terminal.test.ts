@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { done, holdfast, openSite, scratchFolder } from "./program.ts";
+import { done, enroll, holdfast, makeSource, openSite, scratchFolder } from "./program.ts";
 import { Terminal } from "./terminal.ts";
 
 const secret = "sehr geheim 42";
@@ -100,4 +100,54 @@ test("enroll asks about a fingerprint that nobody vouches for", async () => {
   const blind = await holdfast(...args, "--replace");
   expect(blind.status).toBe(1);
   expect(blind.stderr).toContain(`add --fingerprint ${site.fingerprint}`);
+});
+
+const wipe = "\r\u001b[K";
+
+/** What each progress line showed, and what the terminal shows of the program in the end. */
+function progressOf(text: string): { lines: string[]; left: string } {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's own language
+  const drawn = /\r([^\r\n]+)\u001b\[K/g;
+  const lines = [...text.matchAll(drawn)].map(([, line = ""]) => line);
+  return { lines, left: text.replaceAll(drawn, "").replaceAll(wipe, "") };
+}
+
+test("backup and restore show a progress line that fits and leaves nothing behind", async () => {
+  const site = await openSite();
+  const state = await enroll(site, "pc");
+  const source = makeSource(site.folder);
+  const target = join(site.folder, "target");
+  const backup = ["agent", "backup", source, "--state", state];
+  const columns = 50;
+
+  for (const [args, label, result] of [
+    [backup, "backing up", /^Snapshot [0-9a-f]{16} of files: [^\r\n]*\r\n$/],
+    [[...backup, "--rescan"], "%", /^Snapshot [0-9a-f]{16} of files: [^\r\n]*\r\n$/],
+    [
+      ["agent", "restore", "latest", "--target", target, "--state", state],
+      "restoring",
+      /^Restored [^\r\n]*\r\n$/,
+    ],
+  ] as const) {
+    const terminal = new Terminal(args, { columns });
+    expect(await terminal.ended()).toBe(0);
+    const { lines, left } = progressOf(terminal.text);
+    expect(lines.some((line) => line.includes(label))).toBe(true);
+    for (const line of lines) expect(line.length).toBeLessThan(columns);
+    expect(left).toMatch(result);
+    expect(terminal.text).toContain(wipe);
+  }
+
+  const quiet = new Terminal([...backup, "--quiet"]);
+  expect(await quiet.ended()).toBe(0);
+  expect(quiet.text).toBe("");
+
+  const json = new Terminal([...backup, "--json"]);
+  expect(await json.ended()).toBe(0);
+  const events = json.text
+    .trim()
+    .split("\r\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(events[0]).toMatchObject({ event: "progress", total_files: 5 });
+  expect(events.at(-1)).toMatchObject({ event: "done", item: "files", warnings: 0 });
 });
