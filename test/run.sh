@@ -10,7 +10,7 @@ export PATH
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
   faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:mkfs.ext4 curl:curl \
-  strace:strace git:git; do
+  strace:strace git:git zsh:zsh fish:fish; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 

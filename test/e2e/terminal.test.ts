@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { done, enroll, holdfast, makeSource, openSite, scratchFolder } from "./program.ts";
-import { Terminal } from "./terminal.ts";
+import { holdfastTerminal } from "./terminal.ts";
 
 const secret = "sehr geheim 42";
 const fastKdf = ["--kdf-iterations", "210000"];
@@ -20,14 +20,14 @@ test("account add asks for the password twice, unseen, and shows the recovery ke
   const data = await newGateway(folder);
   const add = ["account", "add", "ann", "--data", data, ...fastKdf];
 
-  const differs = new Terminal(add);
+  const differs = holdfastTerminal(add);
   await differs.answer(/Password: /, "one");
   await differs.answer(/Again: /, "two");
   expect(await differs.ended()).toBe(2);
   expect(differs.text).toContain("the two passwords differ. Run again.");
 
   const keyFile = join(folder, "key");
-  const stopped = new Terminal([...add, "--recovery-key-file", keyFile]);
+  const stopped = holdfastTerminal([...add, "--recovery-key-file", keyFile]);
   await stopped.shows(/Password: /);
   stopped.type("half\u0003");
   expect(await stopped.ended()).toBe(1);
@@ -36,7 +36,7 @@ test("account add asks for the password twice, unseen, and shows the recovery ke
   expect(existsSync(keyFile)).toBe(false);
   expect(await done("account", "list", "--data", data)).toContain("No accounts yet");
 
-  const added = new Terminal(add);
+  const added = holdfastTerminal(add);
   // A slip that is taken back, of one character that JavaScript counts as two.
   await added.answer(/Password: /, `${secret}\u{1f600}\u007f`);
   await added.answer(/Again: /, secret);
@@ -46,11 +46,11 @@ test("account add asks for the password twice, unseen, and shows the recovery ke
   expect(more).toEqual([]);
 
   // The account is there with the password that was typed, and the key that was shown opens it.
-  const taken = new Terminal(add);
+  const taken = holdfastTerminal(add);
   expect(await taken.ended()).toBe(1);
   expect(taken.text).toContain("there is an account ann already. Choose another name");
   expect(taken.text).not.toContain("Password");
-  const recover = new Terminal(["account", "recover", "ann", "--data", data, ...fastKdf]);
+  const recover = holdfastTerminal(["account", "recover", "ann", "--data", data, ...fastKdf]);
   await recover.answer(/Recovery key: /, key);
   await recover.answer(/Password: /, "new one");
   await recover.answer(/Again: /, "new one");
@@ -58,11 +58,11 @@ test("account add asks for the password twice, unseen, and shows the recovery ke
 
   // The old password is proven before a new one is asked for.
   const change = ["account", "password", "ann", "--data", data, ...fastKdf];
-  const wrong = new Terminal(change);
+  const wrong = holdfastTerminal(change);
   await wrong.answer(/Password: /, secret);
   expect(await wrong.ended()).toBe(1);
   expect(wrong.text).not.toContain("New password");
-  const changed = new Terminal(change);
+  const changed = holdfastTerminal(change);
   await changed.answer(/Password: /, "new one");
   await changed.answer(/New password: /, "newest");
   await changed.answer(/Again: /, "newest");
@@ -79,7 +79,7 @@ test("enroll asks about a fingerprint that nobody vouches for", async () => {
     ["\r", "nobody vouches for"],
     ["\u0003", "stopped by SIGINT"],
   ] as const) {
-    const refused = new Terminal(args);
+    const refused = holdfastTerminal(args);
     await refused.shows(/Is it the same\? \[y\/N\] /);
     expect(refused.text).toContain(site.fingerprint);
     refused.type(answer);
@@ -88,7 +88,7 @@ test("enroll asks about a fingerprint that nobody vouches for", async () => {
     expect(existsSync(state)).toBe(false);
   }
 
-  const enrolled = new Terminal(args);
+  const enrolled = holdfastTerminal(args);
   await enrolled.answer(/\[y\/N\] /, "y");
   await enrolled.answer(/Password: /, readFileSync(site.password, "utf8").trim());
   expect(await enrolled.ended()).toBe(0);
@@ -129,7 +129,7 @@ test("backup and restore show a progress line that fits and leaves nothing behin
       /^Restored [^\r\n]*\r\n$/,
     ],
   ] as const) {
-    const terminal = new Terminal(args, { columns });
+    const terminal = holdfastTerminal(args, { columns });
     expect(await terminal.ended()).toBe(0);
     const { lines, left } = progressOf(terminal.text);
     expect(lines.some((line) => line.includes(label))).toBe(true);
@@ -138,11 +138,11 @@ test("backup and restore show a progress line that fits and leaves nothing behin
     expect(terminal.text).toContain(wipe);
   }
 
-  const quiet = new Terminal([...backup, "--quiet"]);
+  const quiet = holdfastTerminal([...backup, "--quiet"]);
   expect(await quiet.ended()).toBe(0);
   expect(quiet.text).toBe("");
 
-  const json = new Terminal([...backup, "--json"]);
+  const json = holdfastTerminal([...backup, "--json"]);
   expect(await json.ended()).toBe(0);
   const events = json.text
     .trim()

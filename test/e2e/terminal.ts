@@ -9,6 +9,11 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+type TerminalOptions = {
+  readonly columns?: number;
+  readonly env?: NodeJS.ProcessEnv;
+};
+
 /** A program whose input and output are a terminal that echoes. Killed when the test ends. */
 export class Terminal {
   readonly #child: ChildProcess;
@@ -17,17 +22,16 @@ export class Terminal {
   text = "";
   #seen = 0;
 
-  constructor(args: readonly string[], options: { readonly columns?: number } = {}) {
-    const { columns = 100 } = options;
-    const line = `stty cols ${columns}; exec ${program(...args)
-      .map(quoted)
-      .join(" ")}`;
+  /** `words` start any program; see holdfastTerminal for ours. */
+  constructor(words: readonly string[], options: TerminalOptions = {}) {
+    const { columns = 100, env = {} } = options;
+    const line = `stty cols ${columns}; exec ${words.map(quoted).join(" ")}`;
     this.#child = spawn(
       "script",
       ["--quiet", "--flush", "--return", "--echo", "always", "--command", line, "/dev/null"],
       {
         stdio: ["pipe", "pipe", "inherit"],
-        env: { ...process.env, HOLDFAST_PASSWORD: undefined, SHELL: "/bin/sh" },
+        env: { ...process.env, ...env, HOLDFAST_PASSWORD: undefined, SHELL: "/bin/sh" },
       },
     );
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -64,4 +68,9 @@ export class Terminal {
   ended(): Promise<number | null> {
     return this.#ended;
   }
+}
+
+/** Our program with these arguments on a terminal. */
+export function holdfastTerminal(args: readonly string[], options: TerminalOptions = {}): Terminal {
+  return new Terminal(program(...args), options);
 }
