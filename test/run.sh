@@ -4,6 +4,10 @@
 set -eu
 cd "$(dirname -- "$0")/.."
 PATH=$PWD/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# Not every npm links the node of its package into .bin.
+for folder in "$PWD"/node_modules/node-linux-*/bin; do
+  PATH=$folder:$PATH
+done
 export PATH
 
 # package:program that it brings
