@@ -11,7 +11,7 @@ async function runProgram(argv: readonly string[]): Promise<number> {
   const nowMs = (): number => performance.now();
   const wish = outputWish(argv);
   const output = new Output({ ...wish, stdout: process.stdout, stderr: process.stderr, nowMs });
-  const stop = listenForStop();
+  const stop = listenForStop(nowMs);
   let readerLeft = false;
   let endsWithReader = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,10 +1,12 @@
 // What a person sees and types on a terminal: questions, their answers, Ctrl-C, progress.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { done, enroll, holdfast, makeSource, openSite, scratchFolder } from "./program.ts";
-import { holdfastTerminal } from "./terminal.ts";
+import { canMount } from "../fs/fuse/mounting.ts";
+import { done, enroll, holdfast, makeSource, mountsBelow, openSite, scratchFolder } from "./program.ts";
+import { holdfastTerminal, Terminal } from "./terminal.ts";
 
 const secret = "sehr geheim 42";
 const fastKdf = ["--kdf-iterations", "210000"];
@@ -151,3 +153,24 @@ test("backup and restore show a progress line that fits and leaves nothing behin
   expect(events[0]).toMatchObject({ event: "progress", total_files: 5 });
   expect(events.at(-1)).toMatchObject({ event: "done", item: "files", warnings: 0 });
 });
+
+test.skipIf(!canMount())(
+  "Ctrl-C unmounts, also below npm, which passes on what the terminal has said already",
+  async () => {
+    const site = await openSite();
+    const state = await enroll(site, "pc");
+    await done("agent", "backup", makeSource(site.folder), "--state", state);
+    const drive = join(site.folder, "drive");
+    mkdirSync(drive);
+    const root = join(import.meta.dirname, "..", "..");
+    const run = ["npm", "--prefix", root, "run", "-s", "holdfast", "--"];
+    const terminal = new Terminal([...run, "agent", "mount", drive, "--foreground", "--state", state]);
+    await terminal.shows(/Ctrl-C unmounts it\./);
+    expect(mountsBelow(site.folder)).toEqual([drive]);
+    terminal.type("\u0003");
+    await terminal.ended();
+    // npm may be gone before what it started.
+    while (mountsBelow(site.folder).length > 0) await pause(20);
+    expect(existsSync(drive)).toBe(true);
+  },
+);
