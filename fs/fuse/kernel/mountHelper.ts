@@ -11,7 +11,7 @@
 // kernel notices at once when the server is killed.
 
 import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { MOUNT_SUBTYPE } from "../mountTable.ts";
 import { MAX_PAGES, PAGE_BYTES } from "./abi.ts";
@@ -75,7 +75,17 @@ async function mountAsRoot(path: string, options: readonly string[]): Promise<nu
   }
 }
 
+/** Where fusermount3 looks a drive up before it unmounts it. */
+const mountList = "/etc/mtab";
+
 async function mountAsUser(path: string, options: readonly string[], port: DescriptorPort): Promise<number> {
+  if (!existsSync(mountList)) {
+    throw new HoldfastError(
+      ErrorCode.mountFailed,
+      `fusermount3 could not unmount the drive again: ${mountList} is missing`,
+      { next: `Make it, as root: ln -s /proc/self/mounts ${mountList}` },
+    );
+  }
   const pair = port.openPair();
   try {
     // noatime is mount(8)'s own word; fusermount3 knows it as well.
