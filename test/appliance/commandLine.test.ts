@@ -7,6 +7,7 @@ import { completionScript } from "../../appliance/cli/completion.ts";
 import { helpText } from "../../appliance/cli/help.ts";
 import { nearest } from "../../appliance/cli/nearest.ts";
 import { outputWish, parseCommandLine } from "../../appliance/cli/parse.ts";
+import { plannedCommands, plannedOptions } from "../../appliance/cli/planned.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
 
 function parse(...words: string[]) {
@@ -123,6 +124,22 @@ describe("parsing", () => {
     expect(wrong("doctor", "now")).toContain('does not take "now"');
     expect(wrong("--frobnicate")).toContain("unknown option");
     expect(wrong("frobnicate")).toContain("See: holdfast help");
+  });
+
+  test("what is planned is refused by name, and only while it is not here", () => {
+    for (const words of plannedCommands) {
+      expect(commandTable.some(({ path }) => `${path.join(" ")} `.startsWith(`${words} `))).toBe(false);
+      expect(wrong(...words.split(" "), "more", "--json")).toContain(`${words} is not in this version`);
+    }
+    for (const [words, options] of Object.entries(plannedOptions)) {
+      const command = commandTable.find(({ path }) => path.join(" ") === words);
+      for (const option of options) {
+        expect(command?.options.some(({ name }) => `--${name}` === option)).toBe(false);
+        expect(wrong(...words.split(" "), option, "x")).toContain(
+          `${words} ${option} is not in this version`,
+        );
+      }
+    }
   });
 
   test("an optional operand before required ones", () => {

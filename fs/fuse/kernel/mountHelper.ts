@@ -47,7 +47,7 @@ export async function mountDescriptor(
     throw new HoldfastError(
       ErrorCode.mountFailed,
       "only root can mount with the kernel driver here: Node.js cannot receive the descriptor that fusermount3 passes",
-      { next: "Run as root, or use --driver fuse-native (needs the packages libfuse2 and fuse3)." },
+      { next: "Run as root, or use --driver fuse-native (needs the package fuse3)." },
     );
   }
   return mountAsUser(path, [...options, `fsname=${MOUNT_SUBTYPE}`], port);
