@@ -194,7 +194,9 @@ export class Administration implements AdminOperations {
       catalog.devices.byName(account.id, device) ??
       catalog.devices.list(account.id).find((each) => each.id === device && !each.revoked);
     if (row === undefined)
-      throw new HoldfastError(ErrorCode.notFound, `account ${accountName} has no device ${device}`);
+      throw new HoldfastError(ErrorCode.notFound, `account ${accountName} has no active device ${device}`, {
+        next: "`holdfast device list` shows which there are.",
+      });
     catalog.devices.revoke(row.id);
     for (const vault of await this.#gateway.vaultsOf(account.id)) {
       if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;

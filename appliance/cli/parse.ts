@@ -1,6 +1,6 @@
 // From argv to a command of the table with its arguments. Unknown words are errors with a hint, never guessed at.
 
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { nearest } from "./nearest.ts";
@@ -162,12 +162,21 @@ export function optionValue(option: OptionSpec, value: string, written: string):
       `It is one of: ${option.choices.join(", ")}.`,
     );
   }
-  if (option.kind === "bytes") return parseBytes(value);
-  if (option.kind === "duration") return parseDuration(value);
+  if (option.kind === "bytes") return parsed(parseBytes, value, written);
+  if (option.kind === "duration") return parsed(parseDuration, value, written);
   if (option.kind !== "integer") return value;
   if (!/^\d{1,15}$/.test(value))
     throw usage(`${written} is not a whole number: ${value}`, "Write digits only.");
   return Number(value);
+}
+
+function parsed(parse: (text: string) => number, value: string, written: string): number {
+  try {
+    return parse(value);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    throw usage(`${written}: ${error.message}`, error.next ?? "");
+  }
 }
 
 function checkOperands(operands: readonly string[], command: CommandSpec): void {
