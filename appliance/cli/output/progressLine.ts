@@ -15,7 +15,7 @@ export type ProgressState = {
 };
 
 const redrawMs = 100;
-const barColumns = 20;
+const barColumns = 10;
 const escapeCode = "\u001b[";
 
 /** The share that is done, 0 to 1, by whichever total says more; undefined without totals. */
@@ -40,12 +40,12 @@ export function progressText(
   const parts: Part[] = [{ text: label, rank: 5 }];
   if (share !== undefined) {
     const full = Math.round(share * barColumns);
-    parts.push({ text: `[${"#".repeat(full)}${".".repeat(barColumns - full)}]`, rank: 1 });
+    parts.push({ text: `[${"#".repeat(full)}${".".repeat(barColumns - full)}]`, rank: 2 });
     parts.push({ text: `${String(Math.floor(share * 100)).padStart(2)}%`, rank: 7 });
   }
   parts.push({ text: formatCount(files, "file"), rank: 3 }, { text: formatBytes(bytes), rank: 6 });
   if (elapsed > 0.5) parts.push({ text: `${formatBytes(Math.round(bytes / elapsed))}/s`, rank: 4 });
-  if (sent !== undefined) parts.push({ text: `sent ${formatBytes(sent)}`, rank: 2 });
+  if (sent !== undefined) parts.push({ text: `sent ${formatBytes(sent)}`, rank: 1 });
   if (share !== undefined && share > 0.02 && elapsed > 2) {
     parts.push({ text: `${formatDuration((elapsed * (1 - share)) / share)} left`, rank: 8 });
   }
