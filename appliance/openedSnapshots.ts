@@ -10,11 +10,14 @@ import type { CommandContext } from "./cli/command.ts";
 /** One command's way into the snapshots of the account. */
 export class SnapshotReader {
   readonly context: CommandContext;
+  /** The agent's state directory. */
+  readonly state: string;
   readonly connection: AgentConnection;
   readonly source: GatewayRecordSource;
 
   constructor(context: CommandContext, state: string) {
     this.context = context;
+    this.state = state;
     this.connection = new AgentConnection(state);
     this.source = new GatewayRecordSource(this.connection.client);
   }

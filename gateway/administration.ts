@@ -20,7 +20,7 @@ import type {
   VaultRow,
 } from "./admin/operations.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
-import { type Account, sharedGroup } from "./catalog/accounts.ts";
+import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
@@ -103,9 +103,7 @@ export class Administration implements AdminOperations {
   async addAccount(request: NewAccount): Promise<{ id: string; vault: string }> {
     const { catalog, authenticator, now } = this.#gateway;
     const name = checkName(request.name, "account");
-    if (catalog.accounts.byName(name) !== undefined) {
-      throw new HoldfastError(ErrorCode.exists, `there is an account ${name} already`);
-    }
+    if (catalog.accounts.byName(name) !== undefined) throw accountTaken(name);
     checkKdf(request.kdf);
     const recoveryPublic = bytes(request.recoveryPublic, 32, "recovery key");
     const { document, keys, metadataKey } = parseNewVault(request);
@@ -196,7 +194,9 @@ export class Administration implements AdminOperations {
       catalog.devices.byName(account.id, device) ??
       catalog.devices.list(account.id).find((each) => each.id === device && !each.revoked);
     if (row === undefined)
-      throw new HoldfastError(ErrorCode.notFound, `account ${accountName} has no device ${device}`);
+      throw new HoldfastError(ErrorCode.notFound, `account ${accountName} has no active device ${device}`, {
+        next: "`holdfast device list` shows which there are.",
+      });
     catalog.devices.revoke(row.id);
     for (const vault of await this.#gateway.vaultsOf(account.id)) {
       if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;

@@ -23,6 +23,7 @@ import type { Device } from "./catalog/devices.ts";
 import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
+import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
 import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
 import type { ReadOutcome } from "./store/packReader.ts";
 import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
@@ -63,7 +64,7 @@ export class OpenVault {
   }
 
   /**
-   * Opens a vault and recovers its open packs.
+   * Opens a vault, recovers its open packs and clears away what commits left behind.
    * @throws HoldfastError data-dir-invalid, unsupported, corrupt, disk-full, io-error
    */
   static async open(options: OpenVaultOptions): Promise<OpenVault> {
@@ -76,7 +77,13 @@ export class OpenVault {
         `${options.directory} holds another vault than its name says`,
       );
     }
-    return new OpenVault(options, document, keys, await VaultStore.open(options));
+    const store = await VaultStore.open(options);
+    const vault = new OpenVault(options, document, keys, store);
+    await removeOrphanSnapshots({ ...options, catalog: vault.catalog }).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+    return vault;
   }
 
   /** The newest keys document. */

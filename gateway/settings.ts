@@ -99,15 +99,22 @@ export function parseSettings(toml: string): GatewaySettings {
   try {
     table = parse(toml);
   } catch (error) {
-    throw new HoldfastError(ErrorCode.usage, `config.toml: ${(error as Error).message}`, { cause: error });
+    throw new HoldfastError(ErrorCode.usage, `config.toml: ${(error as Error).message.split("\n")[0]}`, {
+      next: "Mend the file.",
+      cause: error,
+    });
   }
   const settings: Record<string, unknown> = { ...settingsDefault };
   for (const [key, value] of Object.entries(table)) {
     if (!Object.hasOwn(keys, key))
-      throw new HoldfastError(ErrorCode.usage, `config.toml: unknown key ${key}`);
+      throw new HoldfastError(ErrorCode.usage, `config.toml: unknown key ${key}`, {
+        next: `Its keys are: ${Object.keys(keys).join(", ")}.`,
+      });
     const field = keys[key as keyof typeof keys];
     if (typeof value !== typeof settingsDefault[field]) {
-      throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`);
+      throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`, {
+        next: `It is a ${typeof settingsDefault[field] === "number" ? "number" : 'text between quotes: "..."'}.`,
+      });
     }
     settings[field] = value;
   }

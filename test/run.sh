@@ -4,13 +4,17 @@
 set -eu
 cd "$(dirname -- "$0")/.."
 PATH=$PWD/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# Not every npm links the node of its package into .bin.
+for folder in "$PWD"/node_modules/node-linux-*/bin; do
+  PATH=$folder:$PATH
+done
 export PATH
 
 # package:program that it brings
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
   faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:mkfs.ext4 btrfs-progs:mkfs.btrfs curl:curl \
-  strace:strace git:git; do
+  strace:strace git:git zsh:zsh fish:fish; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 

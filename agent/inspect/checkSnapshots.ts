@@ -27,6 +27,13 @@ export interface CheckPort {
   suspect(vaultId: string, group: number, ids: readonly Uint8Array[]): Promise<void>;
 }
 
+/** See ProvenChunks. */
+export interface Proven {
+  isDrawn(id: Uint8Array, share: number): boolean;
+  has(id: Uint8Array): boolean;
+  add(ids: readonly Uint8Array[]): void;
+}
+
 export type CheckProblem = {
   readonly kind: "page" | "data";
   /** Chunk id, hex. */
@@ -61,8 +68,8 @@ export type CheckOptions = {
   readonly snapshots: readonly { readonly id: string; readonly opened: SnapshotTree }[];
   /** Share of the data chunks to read, 0 to 1. */
   readonly readShare: number;
-  /** A number from 0 to 1 for each chunk: which ones are read. */
-  readonly random: () => number;
+  /** Which chunks belong to that share, and which of them were proven before the check was stopped. */
+  readonly proven: Proven;
   /** Counts pages as files, and bytes that were read and proven. */
   readonly onProgress?: (progress: CheckProgress) => void;
   readonly signal?: AbortSignal;
@@ -145,7 +152,7 @@ class Check {
 
   /** Asks whether the chunks are there, and reads the share of them that is to be proven. */
   async #flush(): Promise<void> {
-    const { port, readShare, random, signal } = this.#options;
+    const { port, readShare, proven, signal } = this.#options;
     const asked = this.#asked;
     this.#asked = [];
     const first = asked[0];
@@ -156,7 +163,7 @@ class Check {
       for (const [index, chunk] of asked.entries()) {
         if (!bitAt(there, index)) {
           this.#addBad(chunk, ErrorCode.chunkMissing, "the gateway does not have it");
-        } else if (readShare > 0 && random() < readShare) {
+        } else if (readShare > 0 && proven.isDrawn(chunk.id, readShare) && !proven.has(chunk.id)) {
           this.#toRead.push(chunk);
           this.#toReadBytes += chunk.bytes;
           if (this.#toRead.length >= readIdsMax || this.#toReadBytes >= readBytesMax) await this.#read();
@@ -172,11 +179,12 @@ class Check {
     this.#toRead = [];
     this.#toReadBytes = 0;
     if (first === undefined) return;
-    const { source, signal } = this.#options;
+    const { source, signal, proven } = this.#options;
     const { vaultId, opened } = first.target;
     const { keys, group } = opened.tree.opener;
     const ids = some.map(({ id }) => id);
     const results = await source.read(vaultId, group, ids, signal);
+    const good: Buffer[] = [];
     for (const [index, chunk] of some.entries()) {
       try {
         const { plaintext } = openResult({
@@ -186,6 +194,7 @@ class Check {
           id: chunk.id,
           type: RecordType.data,
         });
+        good.push(chunk.id);
         this.#readChunks += 1;
         this.#readBytes += plaintext.length;
       } catch (error) {
@@ -194,6 +203,7 @@ class Check {
         this.#addBad(chunk, error.code, error.message);
       }
     }
+    proven.add(good);
     this.#progress("trees");
   }
 

@@ -21,6 +21,10 @@ export class IdSet {
     return true;
   }
 
+  has(id: Uint8Array): boolean {
+    return slotOf(this.#slots, tagOf(id) || 1).taken;
+  }
+
   #grow(): void {
     const old = this.#slots;
     this.#slots = new Float64Array(old.length * 2);
@@ -29,13 +33,17 @@ export class IdSet {
 }
 
 function insert(slots: Float64Array, tag: number): boolean {
+  const { at, taken } = slotOf(slots, tag);
+  slots[at] = tag;
+  return !taken;
+}
+
+/** Where a tag is, or would be. */
+function slotOf(slots: Float64Array, tag: number): { at: number; taken: boolean } {
   const mask = slots.length - 1;
   for (let at = (tag % slots.length) & mask; ; at = (at + 1) & mask) {
-    if (slots[at] === tag) return false;
-    if (slots[at] === 0) {
-      slots[at] = tag;
-      return true;
-    }
+    if (slots[at] === tag) return { at, taken: true };
+    if (slots[at] === 0) return { at, taken: false };
   }
 }
 

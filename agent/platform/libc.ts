@@ -1,4 +1,4 @@
-// The C library through koffi: the only file that loads native code.
+// The C library through koffi: the only file of the agent that loads native code.
 //
 // Pointers are passed as plain numbers (addresses of Blocks that live as long as the process), which saves
 // about 0.3 us a call over passing Buffers. A Block's memory never moves and never is freed while referenced.

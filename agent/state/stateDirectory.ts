@@ -3,6 +3,7 @@
 //   agent.json     enrolment with the device's key and token (enrollment.ts)
 //   seen.json      the newest state of the gateway that was seen (seen.ts)
 //   config.toml    settings, if the user wrote some
+//   check.partial  what a check that was stopped had proven (inspect/provenChunks.ts); may be deleted
 //   cache/         may be deleted at any time: one page cache per item
 //   lock           held by the one run that writes
 

@@ -115,10 +115,20 @@ export async function makeFurtherVault(
 /** A new password in the place of the old one. @throws HoldfastError key-wrong when the old one is wrong */
 export async function changedPassword(
   documents: readonly KeysDocument[],
-  passwords: { readonly old: string; readonly new: string; readonly iterations: number },
+  passwords: {
+    readonly old: string;
+    /** Asked for once the old one has proved right. */
+    readonly new: () => Promise<string>;
+    readonly iterations: number;
+  },
 ): Promise<NewPassword> {
   const { r } = await provePassword(first(documents), passwords.old);
-  return rewrapped(documents, (keys) => openWithPassword(keys, r), passwords.new, passwords.iterations);
+  return rewrapped(
+    documents,
+    (keys) => openWithPassword(keys, r),
+    await passwords.new(),
+    passwords.iterations,
+  );
 }
 
 /** A new password by the account's recovery key (32 bytes). @throws HoldfastError key-wrong */

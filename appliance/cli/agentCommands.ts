@@ -169,7 +169,7 @@ export const agentCommands: readonly CommandSpec[] = [
     path: ["agent", "check"],
     summary: "prove that snapshots can be restored, with the keys of this machine",
     details: [
-      "Reads and proves all directories and asks for every chunk; --read-data also reads and proves content. Without SNAPSHOT, every snapshot of this device is checked.",
+      "Reads and proves all directories and asks for every chunk; --read-data also reads and proves content. Without SNAPSHOT, every snapshot of this device is checked. A check with --read-data that was stopped goes on, within a day and with the same share, with the content that it had not proven yet.",
       snapshotHelp,
     ],
     operands: [{ name: "SNAPSHOT" }],

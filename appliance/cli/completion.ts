@@ -32,18 +32,41 @@ function shownOptions(command: CommandSpec): OptionSpec[] {
   return [...command.options.filter(({ hidden }) => hidden !== true), ...commonOptions];
 }
 
-/** Words that may follow each beginning of a command: "" -> "agent gateway ...", "agent" -> "backup ls ...". */
+/**
+ * Words that may follow each beginning of a command line: "" -> "agent gateway ...", "agent" -> "backup ls ...",
+ * "help agent" -> the same, "completion" -> "bash zsh fish".
+ */
 function wordsAfter(table: readonly CommandSpec[]): Map<string, string[]> {
   const after = new Map<string, string[]>();
-  for (const { path } of table) {
+  const add = (key: string, word: string): void => {
+    const words = after.get(key) ?? [];
+    if (!words.includes(word)) words.push(word);
+    after.set(key, words);
+  };
+  for (const { path, operands } of table) {
     path.forEach((word, depth) => {
-      const key = path.slice(0, depth).join(" ");
-      const words = after.get(key) ?? [];
-      if (!words.includes(word)) words.push(word);
-      after.set(key, words);
+      const before = path.slice(0, depth);
+      add(before.join(" "), word);
+      add(["help", ...before].join(" "), word);
     });
+    // An operand that is called by its choices: "bash|zsh|fish".
+    for (const { name } of operands) {
+      if (!/^[a-z]+(?:\|[a-z]+)+$/.test(name)) continue;
+      for (const choice of name.split("|")) add(path.join(" "), choice);
+    }
   }
   return after;
+}
+
+/** Commands behind which come no more words of the table. */
+function wholeCommands(table: readonly CommandSpec[], after: ReadonlyMap<string, unknown>): CommandSpec[] {
+  return table.filter(({ path }) => !after.has(path.join(" ")));
+}
+
+/** What `word` behind the beginning `key` is, for people. */
+function summaryOf(table: readonly CommandSpec[], key: string, word: string): string | undefined {
+  const path = [...key.split(" ").filter((part) => part !== ""), word].join(" ").replace(/^help (?=.)/, "");
+  return table.find((command) => command.path.join(" ") === path)?.summary;
 }
 
 function choicesOf(table: readonly CommandSpec[]): Map<string, readonly string[]> {
@@ -54,7 +77,9 @@ function choicesOf(table: readonly CommandSpec[]): Map<string, readonly string[]
 }
 
 function bashScript(table: readonly CommandSpec[]): string {
-  const cases = [...wordsAfter(table)].map(([key, words]) => `    "${key}") words="${words.join(" ")}" ;;`);
+  const after = wordsAfter(table);
+  const whole = wholeCommands(table, after).map(({ path }) => `"${path.join(" ")}"`);
+  const cases = [...after].map(([key, words]) => `    "${key}") words="${words.join(" ")}" ;;`);
   const options = table.map((command) => {
     const names = shownOptions(command).map(({ name }) => `--${name}`);
     return `    "${command.path.join(" ")}") words="${names.join(" ")}" ;;`;
@@ -68,20 +93,24 @@ _holdfast() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" path="" words="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in
-      -*) break ;;
+      -*) [ -n "$path" ] && break ;;
       *) path="\${path:+$path }\${COMP_WORDS[i]}" ;;
     esac
-    [ "$i" -ge 2 ] && break
+    case "$path" in
+      ${whole.join("|")}) break ;;
+    esac
   done
+  if [ "$current" = "=" ]; then
+    current=""
+  elif [ "$previous" = "=" ]; then
+    previous="\${COMP_WORDS[COMP_CWORD-2]}"
+  fi
   case "$previous" in
 ${choices.join("\n")}
   esac
   if [[ "$current" == -* ]]; then
     case "$path" in
 ${options.join("\n")}
-    *) case "\${path%% *}" in
-${options.filter((line) => !/^ {4}"[^"]* /.test(line)).join("\n")}
-      esac ;;
     esac
   else
     case "$path" in
@@ -94,76 +123,83 @@ complete -o default -F _holdfast holdfast
 `;
 }
 
-/** Text inside single quotes of zsh and fish. */
-function quoted(text: string): string {
-  return text.replaceAll("'", "");
-}
-
 function zshScript(table: readonly CommandSpec[]): string {
-  const described = (text: string): string => quoted(text).replaceAll(":", "\\:").replaceAll(/[[\]]/g, "");
-  const groups = [...wordsAfter(table)].map(([key, words]) => {
+  const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+  const after = wordsAfter(table);
+  const groups = [...after].map(([key, words]) => {
     const rows = words.map((word) => {
-      const command = table.find(({ path }) => path.join(" ") === (key === "" ? word : `${key} ${word}`));
-      return `'${word}${command === undefined ? "" : `:${described(command.summary)}`}'`;
+      const summary = summaryOf(table, key, word);
+      return quoted(summary === undefined ? word : `${word}:${summary}`);
     });
-    return `    '${key}') words=(${rows.join(" ")}); _describe command words ;;`;
+    return `    ${quoted(key)}) rows=(${rows.join(" ")}); _describe command rows ;;`;
   });
-  const options = table.map((command) => {
+  const commands = wholeCommands(table, after);
+  const options = commands.map((command) => {
     const rows = shownOptions(command).map((option) => {
-      const value =
-        option.kind === "flag"
-          ? ""
-          : `:value:${option.choices === undefined ? "_files" : `(${option.choices.join(" ")})`}`;
-      return `'*--${option.name}[${described(option.summary)}]${value}'`;
+      const { name, summary, kind, choices } = option;
+      const values = choices === undefined ? (takesFile(option) ? "_files" : " ") : `(${choices.join(" ")})`;
+      const value = kind === "flag" ? "" : `:${(option.value ?? "value").replaceAll(":", "\\:")}:${values}`;
+      return quoted(`*--${name}[${summary.replaceAll(/[[\]]/g, "\\$&")}]${value}`);
     });
-    return `    '${command.path.join(" ")}') _arguments ${rows.join(" ")} '*:file:_files' ;;`;
+    return `    ${quoted(command.path.join(" "))}) _arguments ${rows.join(" ")} '*:file:_files' ;;`;
   });
+  // Not "path" and "words": these are zsh's own.
   return `#compdef holdfast
 _holdfast() {
-  local -a words_before
-  local path="" word words
+  local said="" word
+  local -a rows
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    [[ "$word" == -* ]] && break
-    path="\${path:+$path }$word"
-    case "$path" in
-      ${table.map(({ path }) => `'${path.join(" ")}'`).join("|")}) break ;;
+    if [[ "$word" == -* ]]; then
+      [[ -n "$said" ]] && break
+      continue
+    fi
+    said="\${said:+$said }$word"
+    case "$said" in
+      ${commands.map(({ path }) => quoted(path.join(" "))).join("|")}) break ;;
     esac
   done
-  case "$path" in
+  case "$said" in
 ${options.join("\n")}
 ${groups.join("\n")}
     *) _files ;;
   esac
 }
-compdef _holdfast holdfast
+if [ "$funcstack[1]" = "_holdfast" ]; then
+  _holdfast "$@"
+else
+  compdef _holdfast holdfast
+fi
 `;
 }
 
+/** Whether files complete the option's value. */
+function takesFile({ value }: OptionSpec): boolean {
+  return value === "FILE" || value === "DIR";
+}
+
 function fishScript(table: readonly CommandSpec[]): string {
+  const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
   const lines = ["# fish completion for holdfast"];
   for (const [key, words] of wordsAfter(table)) {
+    const seen = key.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`);
     const condition =
       key === ""
         ? "__fish_use_subcommand"
-        : `__fish_seen_subcommand_from ${key}; and not __fish_seen_subcommand_from ${words.join(" ")}`;
+        : `${seen.join("; and ")}; and not __fish_seen_subcommand_from ${words.join(" ")}`;
     for (const word of words) {
-      const command = table.find(({ path }) => path.join(" ") === (key === "" ? word : `${key} ${word}`));
-      const text = command === undefined ? "" : ` -d '${quoted(command.summary)}'`;
+      const summary = summaryOf(table, key, word);
+      const text = summary === undefined ? "" : ` -d ${quoted(summary)}`;
       lines.push(`complete -c holdfast -f -n '${condition}' -a '${word}'${text}`);
     }
   }
   for (const command of table) {
     const condition = command.path.map((word) => `__fish_seen_subcommand_from ${word}`).join("; and ");
     for (const option of shownOptions(command)) {
-      const value =
-        option.kind === "flag"
-          ? ""
-          : option.choices === undefined
-            ? " -r"
-            : ` -x -a '${option.choices.join(" ")}'`;
-      lines.push(
-        `complete -c holdfast -n '${condition}' -l ${option.name}${value} -d '${quoted(option.summary)}'`,
-      );
+      const { name, kind, choices, summary } = option;
+      const valued =
+        choices === undefined ? (takesFile(option) ? " -r" : " -x") : ` -x -a '${choices.join(" ")}'`;
+      const value = kind === "flag" ? "" : valued;
+      lines.push(`complete -c holdfast -n '${condition}' -l ${name}${value} -d ${quoted(summary)}`);
     }
   }
   return `${lines.join("\n")}\n`;

@@ -49,6 +49,9 @@ export const machineCommands: readonly CommandSpec[] = [
   {
     path: ["completion"],
     summary: "print a completion script for your shell",
+    details: [
+      "For zsh: holdfast completion zsh > /usr/local/share/zsh/site-functions/_holdfast. For fish: holdfast completion fish > ~/.config/fish/completions/holdfast.fish. For this shell alone: source <(holdfast completion bash), or zsh.",
+    ],
     operands: [{ name: "bash|zsh|fish", required: true }],
     options: [],
     example: "holdfast completion bash > /etc/bash_completion.d/holdfast",

@@ -1,6 +1,6 @@
 // The program. Reads the command line, loads the one command's module, and ends with its exit status.
 
-import { isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { commandTable } from "./commandTable.ts";
 import { failureOf, statusOf } from "./exitStatus.ts";
 import { Output } from "./output/output.ts";
@@ -11,7 +11,7 @@ async function runProgram(argv: readonly string[]): Promise<number> {
   const nowMs = (): number => performance.now();
   const wish = outputWish(argv);
   const output = new Output({ ...wish, stdout: process.stdout, stderr: process.stderr, nowMs });
-  const stop = listenForStop();
+  const stop = listenForStop(nowMs);
   let readerLeft = false;
   let endsWithReader = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -40,9 +40,13 @@ async function runProgram(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     output.endProgress();
     if (readerLeft && endsWithReader) return 0;
-    // Work that was cut off fails in many ways; what the person did is the reason to name.
+    // Work that was cut off fails in many ways; what the person did is the reason to name. A drive that could not be
+    // unmounted is another matter: it stays behind.
     const { signal } = stop;
-    const failure = failureOf(signal.aborted && isHoldfastError(signal.reason) ? signal.reason : thrown);
+    const wasStopped = signal.aborted && isHoldfastError(signal.reason);
+    const failure = failureOf(
+      wasStopped && !isHoldfastError(thrown, ErrorCode.mountFailed) ? signal.reason : thrown,
+    );
     output.error(failure.error, failure.stack);
     return failure.status;
   }

@@ -1,9 +1,10 @@
 // From argv to a command of the table with its arguments. Unknown words are errors with a hint, never guessed at.
 
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { nearest } from "./nearest.ts";
+import { plannedCommands, plannedOptions } from "./planned.ts";
 import { parseBytes, parseDuration } from "./units.ts";
 
 /** Options that every command takes. */
@@ -23,6 +24,10 @@ export type Parsed =
 
 function usage(message: string, next: string): HoldfastError {
   return new HoldfastError(ErrorCode.usage, message, { next });
+}
+
+function notYet(words: string): HoldfastError {
+  return usage(`${words} is not in this version of Holdfast yet`, "What it has: holdfast help");
 }
 
 function isHelp(word: string | undefined): boolean {
@@ -64,6 +69,8 @@ function findCommand(words: readonly string[], table: readonly CommandSpec[]): C
   const longest = matches.toSorted((a, b) => b.path.length - a.path.length)[0];
   if (longest !== undefined) return longest;
   const [word = "", second] = words;
+  const planned = plannedCommands.find((name) => name === word || name === `${word} ${second}`);
+  if (planned !== undefined) throw notYet(planned);
   const group = table.filter(({ path }) => path[0] === word);
   if (group.length > 0) {
     const names = group.map(({ path }) => path.slice(1).join(" "));
@@ -116,12 +123,14 @@ function readWords(
 
 function findOption(written: string, command: CommandSpec): OptionSpec {
   const options = [...command.options, ...commonOptions];
-  const option = options.find(({ name }) => written === `--${name}`);
+  const option = options.find((each) => written === `--${each.name}`);
   if (option !== undefined) return option;
-  const known = options.filter(({ hidden }) => hidden !== true).map(({ name }) => `--${name}`);
+  const name = command.path.join(" ");
+  if (plannedOptions[name]?.includes(written)) throw notYet(`${name} ${written}`);
+  const known = options.filter(({ hidden }) => hidden !== true).map((each) => `--${each.name}`);
   const meant = nearest(written, known);
   throw usage(
-    `${command.path.join(" ")} has no option ${written}`,
+    `${name} has no option ${written}`,
     meant === undefined ? helpHint(command) : `Did you mean ${meant}? ${helpHint(command)}`,
   );
 }
@@ -153,12 +162,21 @@ export function optionValue(option: OptionSpec, value: string, written: string):
       `It is one of: ${option.choices.join(", ")}.`,
     );
   }
-  if (option.kind === "bytes") return parseBytes(value);
-  if (option.kind === "duration") return parseDuration(value);
+  if (option.kind === "bytes") return parsed(parseBytes, value, written);
+  if (option.kind === "duration") return parsed(parseDuration, value, written);
   if (option.kind !== "integer") return value;
   if (!/^\d{1,15}$/.test(value))
     throw usage(`${written} is not a whole number: ${value}`, "Write digits only.");
   return Number(value);
+}
+
+function parsed(parse: (text: string) => number, value: string, written: string): number {
+  try {
+    return parse(value);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    throw usage(`${written}: ${error.message}`, error.next ?? "");
+  }
 }
 
 function checkOperands(operands: readonly string[], command: CommandSpec): void {

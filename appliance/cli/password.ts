@@ -5,6 +5,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "./command.ts";
+import { TypedLine } from "./typedLine.ts";
 
 const secretCharsMax = 1024;
 
@@ -15,8 +16,12 @@ export function readSecretFile(path: string, what: string): string {
 }
 
 function checked(secret: string, what: string): string {
-  if (secret === "") throw new HoldfastError(ErrorCode.usage, `the ${what} is empty`);
-  if (secret.length > secretCharsMax) throw new HoldfastError(ErrorCode.usage, `the ${what} is too long`);
+  if (secret === "") throw new HoldfastError(ErrorCode.usage, `the ${what} is empty`, { next: "Give one." });
+  if (secret.length > secretCharsMax) {
+    throw new HoldfastError(ErrorCode.usage, `the ${what} is too long`, {
+      next: `It may have ${secretCharsMax} characters; only the first line of a file counts.`,
+    });
+  }
   return secret;
 }
 
@@ -110,36 +115,38 @@ async function onTerminal(
     closeSync(fd);
     throw new HoldfastError(ErrorCode.usage, missing, { next, cause });
   }
-  process.stderr.write(question);
+  let answered = false;
   try {
-    return await readLine(terminal, hidden, signal);
+    // Before the question is seen: whoever types at once must not be echoed.
+    terminal.setRawMode(hidden);
+    process.stderr.write(question);
+    const line = await readLine(terminal, signal);
+    answered = true;
+    return line;
   } finally {
     terminal.setRawMode(false);
     terminal.destroy();
-    if (hidden) process.stderr.write("\n");
+    // The terminal itself ends the line of an answer that it echoes.
+    if (hidden || !answered) process.stderr.write("\n");
   }
 }
 
-/** One line. In raw mode the terminal's own editing is off, so the keys that matter are handled here. */
-function readLine(terminal: ReadStream, hidden: boolean, signal: AbortSignal): Promise<string> {
+function stopped(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "stopped at the question", { next: "Run again." });
+}
+
+function readLine(terminal: ReadStream, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const cancelled = (): HoldfastError =>
-    new HoldfastError(ErrorCode.cancelled, "stopped at the question", { next: "Run again." });
-  terminal.setRawMode(hidden);
+  const typed = new TypedLine();
   terminal.setEncoding("utf8");
-  let line = "";
   terminal.on("data", (text: string) => {
-    for (const key of text) {
-      if (key === "\r" || key === "\n") return resolve(line);
-      if (key === "\u0003" || (key === "\u0004" && line === "")) return reject(cancelled());
-      if (key === "\u007f" || key === "\b") line = line.slice(0, -1);
-      else if (key === "\u0015") line = "";
-      else if (key >= " ") line += key;
-    }
-    return undefined;
+    const end = typed.type(text);
+    if (end === "entered") resolve(typed.text);
+    else if (end === "stopped") reject(stopped());
   });
   terminal.on("error", reject);
-  terminal.on("end", () => reject(cancelled()));
-  signal.addEventListener("abort", () => reject(cancelled()), { once: true });
+  terminal.on("end", () => reject(stopped()));
+  if (signal.aborted) reject(stopped());
+  signal.addEventListener("abort", () => reject(stopped()), { once: true });
   return promise;
 }

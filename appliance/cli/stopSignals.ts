@@ -4,11 +4,20 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 
 export type StopSignals = { readonly signal: AbortSignal; stop(reason: unknown): void };
 
+/**
+ * A signal that comes so soon after the first is the same wish: at Ctrl-C the terminal tells everyone in the foreground, and npm,
+ * which is there too, passes on what it was told.
+ */
+const sameWishMs = 1000;
+
 /** Listens for the signals for the rest of the process's life. */
-export function listenForStop(): StopSignals {
+export function listenForStop(nowMs: () => number): StopSignals {
   const controller = new AbortController();
+  let firstMs: number | undefined;
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.kill(process.pid, "SIGKILL");
+    const now = nowMs();
+    if (firstMs !== undefined && now - firstMs > sameWishMs) process.kill(process.pid, "SIGKILL");
+    firstMs ??= now;
     const next = "Run again to continue.";
     controller.abort(new HoldfastError(ErrorCode.cancelled, `stopped by ${name}`, { next }));
   };

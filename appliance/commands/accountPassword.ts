@@ -15,7 +15,7 @@ export async function run(context: CommandContext): Promise<void> {
     const old = await readPassword(context);
     const changed = await changedPassword(documents, {
       old,
-      new: await readNewPassword(context, "new-password-file"),
+      new: () => readNewPassword(context, "new-password-file"),
       iterations,
     });
     await operations.changePassword(name, changed);

@@ -2,6 +2,7 @@
 
 import { runBackup } from "../../agent/backup/backup.ts";
 import type { BackupRequest } from "../../agent/backup/request.ts";
+import { survey, type Totals } from "../../agent/backup/survey.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
@@ -73,6 +74,15 @@ export async function backUp(
     connection.keys(vault, "write"),
     GatewayBackupSession.start(connection, request.item, signal),
   ]);
+  // Without a former snapshot to estimate by, somebody who watches gets the totals that a look ahead finds.
+  let ahead: Totals | undefined;
+  const over = new AbortController();
+  const looking =
+    output.showsProgress && session.head === null
+      ? survey(request, AbortSignal.any([signal, over.signal])).then((totals) => {
+          ahead = totals;
+        })
+      : undefined;
   const outcome = await runBackup(request, {
     session,
     keys,
@@ -89,7 +99,11 @@ export async function backUp(
         bytes: counts.bytes,
         sent_bytes: sentBytes,
         ...(expectedFiles > 0 ? { total_files: expectedFiles, total_bytes: expectedBytes } : {}),
+        ...(ahead === undefined ? {} : { total_files: ahead.files, total_bytes: ahead.bytes }),
       }),
+  }).finally(async () => {
+    over.abort();
+    await looking;
   });
   output.endProgress();
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;

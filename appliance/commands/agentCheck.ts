@@ -1,6 +1,12 @@
 // holdfast agent check
 
-import { type CheckPort, checkSnapshots, readShareOf } from "../../agent/inspect/checkSnapshots.ts";
+import {
+  type CheckPort,
+  type CheckResult,
+  checkSnapshots,
+  readShareOf,
+} from "../../agent/inspect/checkSnapshots.ts";
+import { ProvenChunks } from "../../agent/inspect/provenChunks.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -28,16 +34,31 @@ export function run(given: CommandContext): Promise<void> {
       });
     }
     const totalBytes = Math.max(...snapshots.map(({ body }) => body.bytes));
-    const result = await checkSnapshots({
-      source: reader.source,
-      port: checkPort(reader),
-      snapshots: snapshots.map((snapshot) => ({ id: snapshot.row.id, opened: reader.open(snapshot) })),
-      readShare: readShareOf(args.text("read-data") ?? "0%", totalBytes),
-      random: Math.random,
-      onProgress: ({ filesDone, bytesDone }) =>
-        output.progress({ label: "checking", files: filesDone, bytes: bytesDone }),
-      signal,
-    });
+    const readData = args.text("read-data") ?? "0%";
+    const readShare = readShareOf(readData, totalBytes);
+    const proven =
+      readShare === 0 ? ProvenChunks.unkept(0) : ProvenChunks.open(reader.state, readData, Date.now());
+    if (proven.resumed > 0) {
+      const started = new Date(proven.startedMs).toISOString();
+      const already = formatCount(proven.resumed, "chunk");
+      output.note(`Going on with the check that began at ${started}: ${already} read and proven already.`);
+    }
+    let result: CheckResult;
+    try {
+      result = await checkSnapshots({
+        source: reader.source,
+        port: checkPort(reader),
+        snapshots: snapshots.map((snapshot) => ({ id: snapshot.row.id, opened: reader.open(snapshot) })),
+        readShare,
+        proven,
+        onProgress: ({ filesDone, bytesDone }) =>
+          output.progress({ label: "checking", files: filesDone, bytes: bytesDone }),
+        signal,
+      });
+      proven.finish();
+    } finally {
+      proven.close();
+    }
     output.endProgress();
     for (const { kind, chunk, message, hurts } of result.problems) {
       output.event({ event: "problem", kind, chunk, message, hurts });
@@ -68,6 +89,7 @@ export function run(given: CommandContext): Promise<void> {
       chunks: result.chunks,
       read_chunks: result.readChunks,
       read_bytes: result.readBytes,
+      resumed_chunks: proven.resumed,
       problems: 0,
       seconds,
     });

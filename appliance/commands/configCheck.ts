@@ -24,18 +24,25 @@ export async function run({ args, output, environment }: CommandContext): Promis
   const [data, state] = [args.text("data"), args.text("state")];
   const named = data !== undefined || state !== undefined;
   const gatewayFile = join(dataFolder(data, environment), "config.toml");
-  const agentFile = join(stateFolder(state, environment), "config.toml");
+  const folder = stateFolder(state, environment);
+  const agentFile = join(folder, "config.toml");
   const checked: string[] = [];
   if (named ? data !== undefined : existsSync(gatewayFile)) {
     await readSettings(gatewayFile);
     checked.push(gatewayFile);
   }
-  if (named ? state !== undefined : existsSync(agentFile)) {
+  if (state !== undefined && !existsSync(folder)) {
+    throw new HoldfastError(ErrorCode.notFound, `${folder} does not exist`, { next: "Check the path." });
+  }
+  const wantsAgent = !named || state !== undefined;
+  if (wantsAgent && existsSync(agentFile)) {
     await checkAgent(agentFile);
     checked.push(agentFile);
+  } else if (state !== undefined) {
+    output.line(`${agentFile}: not there, and need not be`);
   }
   for (const file of checked) output.line(`${file}: good`);
-  if (checked.length === 0)
+  if (checked.length === 0 && !named)
     output.line("No configuration file at the usual places; name a directory with --data or --state.");
   output.event({ event: "done", checked });
 }

@@ -8,7 +8,13 @@ import { dataOf, withAdmin } from "../gatewayAccess.ts";
 export async function run(context: CommandContext): Promise<void> {
   const { output } = context;
   const status = await withAdmin(context, (operations) => operations.status());
-  output.event({ ...status, data: dataOf(context) });
+  const { freeBytes, vaults, ...rest } = status;
+  output.event({
+    ...rest,
+    free_bytes: freeBytes,
+    vaults: vaults.map(({ packBytes, ...vault }) => ({ ...vault, pack_bytes: packBytes })),
+    data: dataOf(context),
+  });
   const running = status.url === null ? "not running" : `running at ${status.url} (process ${status.pid})`;
   output.line(`Gateway ${status.name}: ${running}`);
   output.line(`Fingerprint: ${status.fingerprint}`);

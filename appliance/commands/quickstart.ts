@@ -131,7 +131,9 @@ async function openDrive(
   } catch (error) {
     if (!isHoldfastError(error, ErrorCode.mountFailed)) throw error;
     const next = error.next ?? "See: holdfast doctor";
-    output.warn(`NO DRIVE: ${error.message}. ${next} Going on without it: everything else works.`);
+    output.warn(
+      `NO DRIVE: ${error.message}. Going on without it: everything else works. For a drive: ${next}`,
+    );
     return undefined;
   }
 }

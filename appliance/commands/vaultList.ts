@@ -13,7 +13,12 @@ function stateText(unlocked: boolean, seconds: number | null): string {
 export async function run(context: CommandContext): Promise<void> {
   const { args, output } = context;
   const vaults = await withAdmin(context, (operations) => operations.vaults(args.operands[0]));
-  output.event(vaults);
+  output.event(
+    vaults.map(({ unlockedForSeconds, ...vault }) => ({
+      ...vault,
+      unlocked_for_seconds: unlockedForSeconds,
+    })),
+  );
   if (vaults.length === 0) return output.line("No vaults yet: an account comes with one.");
   const rows = vaults.map(({ account, name, unlocked, unlockedForSeconds, created, id }) => [
     `${account}/${name}`,

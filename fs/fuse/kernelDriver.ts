@@ -86,6 +86,6 @@ async function raiseReadAhead(device: string | undefined, options: FuseMountOpti
   const bytes = options.readAheadBytes ?? READ_AHEAD_BYTES;
   const file = `/sys/class/bdi/${device}/read_ahead_kb`;
   await writeFile(file, String(Math.ceil(bytes / 1024))).catch((error: unknown) => {
-    options.logger.warn({ err: error, file }, "the kernel's read-ahead could not be raised");
+    options.logger.info({ err: error, file }, "the kernel's read-ahead could not be raised");
   });
 }

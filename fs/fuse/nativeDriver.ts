@@ -3,11 +3,14 @@
 //
 // What it cannot do, by its API: names that are not UTF-8 (left out of directories), times finer than a
 // millisecond, inode numbers beyond 32 bits, readdirplus, SEEK_DATA, interrupts, and directories larger than
-// memory (it wants all names at once). On Linux it needs Debian's libfuse2 (the copy in the package has a name that the
-// loader does not look for) and a `fusermount` (package fuse3).
+// memory (it wants all names at once). On Linux it comes with a libfuse 2 for x64, which is loaded first because its file has a name
+// that the loader does not look for; elsewhere it needs Debian's libfuse2. Users other than root need a `fusermount` (package fuse3).
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import type * as Koffi from "koffi";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { View, ViewNode } from "../view/view.ts";
 import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
@@ -84,8 +87,19 @@ async function mount(view: View, mountpoint: string, options: FuseMountOptions):
 }
 
 function load(): NativeClass {
+  const require = createRequire(import.meta.url);
   try {
-    return createRequire(import.meta.url)("fuse-native") as NativeClass;
+    const own = join(
+      dirname(require.resolve("fuse-native")),
+      "prebuilds",
+      `linux-${process.arch}`,
+      "libfuse.so",
+    );
+    // What is loaded under the soname libfuse.so.2 is what the add-on then gets.
+    if (process.platform === "linux" && existsSync(own)) {
+      (require("koffi") as typeof Koffi).load(own);
+    }
+    return require("fuse-native") as NativeClass;
   } catch (error) {
     const reason = (error as Error).message.split("\n")[0];
     throw new HoldfastError(ErrorCode.mountFailed, `the fuse-native driver cannot be loaded: ${reason}`, {

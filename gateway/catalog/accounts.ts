@@ -29,6 +29,13 @@ export type Account = {
 /** The deduplication group that an account's devices share unless they are isolated. */
 export const sharedGroup = 1;
 
+/** What is said where an account's name is in use. */
+export function accountTaken(name: string): HoldfastError {
+  return new HoldfastError(ErrorCode.exists, `there is an account ${name} already`, {
+    next: "Choose another name; `holdfast account list` shows which there are.",
+  });
+}
+
 export class Accounts {
   readonly #environment: IndexEnvironment;
   readonly #rows: Table<Account>;
@@ -57,9 +64,7 @@ export class Accounts {
   add(account: Account): void {
     this.#environment.write(() => {
       const name = Buffer.from(account.name);
-      if (this.#names.has(name)) {
-        throw new HoldfastError(ErrorCode.exists, `there is an account ${account.name} already`);
-      }
+      if (this.#names.has(name)) throw accountTaken(account.name);
       const id = fromHex(account.id, 16);
       if (this.#rows.has(id))
         throw new HoldfastError(ErrorCode.exists, "there is an account with this id already");

@@ -60,7 +60,7 @@ export function refuseLostIndex({ directory, packs }: NamesPort): void {
   if (!packs.all().next().done || !existsSync(folder)) return;
   if (!readdirSync(folder).some((ab) => readdirSync(join(folder, ab)).length > 0)) return;
   throw new HoldfastError(ErrorCode.dataDirInvalid, `${directory} has packs, but its index is empty`, {
-    next: "Rebuild the index from the packs with `holdfast gateway rebuild-index --data DIR`.",
+    next: "Put the vault's index/ back, from a copy if need be. Packs and snapshots are untouched; to rebuild the index from them is not in this version yet.",
     detail: { path: directory },
   });
 }

@@ -24,7 +24,13 @@ export function parseFingerprint(text: string): string {
     .toLowerCase();
   const fingerprint = `SHA256:${hex}`;
   if (!form.test(fingerprint)) {
-    throw new HoldfastError(ErrorCode.usage, `not a fingerprint of the form SHA256:<64 hex digits>: ${text}`);
+    throw new HoldfastError(
+      ErrorCode.usage,
+      `not a fingerprint of the form SHA256:<64 hex digits>: ${text}`,
+      {
+        next: "`holdfast gateway status` shows it on the gateway.",
+      },
+    );
   }
   return fingerprint;
 }

@@ -123,7 +123,7 @@ describe("output", () => {
   test("a terminal gets a progress line that other words wipe first", () => {
     const { output, stderr } = open({ terminal: true });
     output.progress({ label: "backing up", files: 5, bytes: 2048, total_files: 10, total_bytes: 4096 });
-    expect(stderr.text).toContain("[##########..........] 50%");
+    expect(stderr.text).toContain("[#####.....]  50%");
     output.warn("x");
     expect(stderr.text.endsWith("\r\u001b[Kholdfast: warning: x\n")).toBe(true);
   });
@@ -145,6 +145,22 @@ describe("progress", () => {
     expect(text).toContain("10 s left");
     expect(shareDone({ ...state, bytes: 9 * 1024 ** 2 })).toBeLessThan(1);
     expect(shareDone({ label: "x", files: 1, bytes: 1 })).toBeUndefined();
+  });
+
+  test("a narrow terminal loses what matters least", () => {
+    const state = { label: "backing up", files: 20, bytes: 2048, total_files: 100, total_bytes: 4096 };
+    const widths = [99, 79, 60, 45, 30, 20, 12, 3, 0];
+    expect(widths.map((columns) => progressText({ ...state, sent_bytes: 99 }, 10, columns))).toEqual([
+      "backing up  [#####.....]  50%  20 files  2.00 KiB  205 B/s  sent 99 B  10 s left",
+      "backing up  [#####.....]  50%  20 files  2.00 KiB  205 B/s  10 s left",
+      "backing up  50%  20 files  2.00 KiB  205 B/s  10 s left",
+      "backing up  50%  2.00 KiB  205 B/s  10 s left",
+      "50%  2.00 KiB  10 s left",
+      "50%  10 s left",
+      "10 s left",
+      "10 ",
+      "",
+    ]);
   });
 });
 

@@ -32,7 +32,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   fastify: ["gateway/api"],
   "fuse-native": ["fs/fuse"],
   "hash-wasm": ["vault/keys", "gateway/auth", "gateway/console", "agent/source"],
-  koffi: ["agent/platform"],
+  koffi: ["agent/platform", "fs/fuse"],
   lmdb: ["gateway/index", "gateway/catalog", "gateway/cache", "agent/source"],
   pino: ["gateway", "agent", "appliance"],
   re2js: ["agent"],

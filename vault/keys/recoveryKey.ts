@@ -34,6 +34,8 @@ export function formatRecoveryKey(kind: RecoveryKeyKind, privateKey: Uint8Array)
   return text;
 }
 
+const owners: Readonly<Record<RecoveryKeyKind, string>> = { account: "an account's", gateway: "a gateway's" };
+
 function wrong(message: string): HoldfastError {
   return new HoldfastError(ErrorCode.keyWrong, message, {
     next: "Compare the recovery key with what was printed, character by character.",
@@ -52,7 +54,7 @@ export function parseRecoveryKey(kind: RecoveryKeyKind, text: string): Buffer {
   const otherKind = kind === "account" ? "gateway" : "account";
   if (prefix === prefixes[otherKind]) {
     throw wrong(
-      `this is the recovery key of a ${otherKind} (${prefix}), not of a ${kind} (${prefixes[kind]})`,
+      `this is ${owners[otherKind]} recovery key (${prefix}), and ${owners[kind]} (${prefixes[kind]}) is needed`,
     );
   }
   if (prefix !== prefixes[kind]) throw wrong(`the recovery key does not begin with ${prefixes[kind]}`);

@@ -50,6 +50,11 @@ export class Output {
     return this.#stderr.isTTY === true && !this.json;
   }
 
+  /** True where somebody sees how far long work is. */
+  get showsProgress(): boolean {
+    return this.#progress !== undefined;
+  }
+
   /** A line for people: on stdout, and nowhere with --json or --quiet. */
   line(text = ""): void {
     if (this.json || this.quiet) return;

@@ -15,7 +15,7 @@ export type ProgressState = {
 };
 
 const redrawMs = 100;
-const barColumns = 20;
+const barColumns = 10;
 const escapeCode = "\u001b[";
 
 /** The share that is done, 0 to 1, by whichever total says more; undefined without totals. */
@@ -29,24 +29,40 @@ export function shareDone(state: ProgressState): number | undefined {
   return share < 0 ? undefined : Math.min(share, 0.99);
 }
 
-/** The text of the line. `elapsed` in seconds since the first state. */
-export function progressText(state: ProgressState, elapsed: number): string {
+/** The text of the line, in at most `columns`: what matters least goes first. `elapsed` in seconds since the first state. */
+export function progressText(
+  state: ProgressState,
+  elapsed: number,
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const { label, files, bytes, sent_bytes: sent } = state;
   const share = shareDone(state);
-  const parts = [label];
+  const parts: Part[] = [{ text: label, rank: 5 }];
   if (share !== undefined) {
     const full = Math.round(share * barColumns);
-    parts.push(
-      `[${"#".repeat(full)}${".".repeat(barColumns - full)}] ${String(Math.floor(share * 100)).padStart(2)}%`,
-    );
+    parts.push({ text: `[${"#".repeat(full)}${".".repeat(barColumns - full)}]`, rank: 2 });
+    parts.push({ text: `${String(Math.floor(share * 100)).padStart(2)}%`, rank: 7 });
   }
-  parts.push(formatCount(files, "file"), formatBytes(bytes));
-  if (elapsed > 0.5) parts.push(`${formatBytes(Math.round(bytes / elapsed))}/s`);
-  if (sent !== undefined) parts.push(`sent ${formatBytes(sent)}`);
+  parts.push({ text: formatCount(files, "file"), rank: 3 }, { text: formatBytes(bytes), rank: 6 });
+  if (elapsed > 0.5) parts.push({ text: `${formatBytes(Math.round(bytes / elapsed))}/s`, rank: 4 });
+  if (sent !== undefined) parts.push({ text: `sent ${formatBytes(sent)}`, rank: 1 });
   if (share !== undefined && share > 0.02 && elapsed > 2) {
-    parts.push(`${formatDuration((elapsed * (1 - share)) / share)} left`);
+    parts.push({ text: `${formatDuration((elapsed * (1 - share)) / share)} left`, rank: 8 });
   }
-  return parts.join("  ");
+  return fitted(parts, columns);
+}
+
+/** A part of the line; the one of the lowest rank goes first where there is not room for all. */
+type Part = { readonly text: string; readonly rank: number };
+
+function fitted(parts: readonly Part[], columns: number): string {
+  const text = parts.map((part) => part.text).join("  ");
+  if (text.length <= columns || parts.length <= 1) return text.slice(0, Math.max(0, columns));
+  const lowest = Math.min(...parts.map(({ rank }) => rank));
+  return fitted(
+    parts.filter(({ rank }) => rank !== lowest),
+    columns,
+  );
 }
 
 export class ProgressLine {
@@ -66,8 +82,9 @@ export class ProgressLine {
     this.#startedMs ??= now;
     if (now - this.#drawnMs < redrawMs) return;
     this.#drawnMs = now;
-    const text = progressText(state, (now - this.#startedMs) / 1000);
-    this.#sink.write(`\r${text.slice(0, (this.#sink.columns ?? 80) - 1)}${escapeCode}K`);
+    // The last column stays free: a terminal that is written full may go to the next line.
+    const text = progressText(state, (now - this.#startedMs) / 1000, (this.#sink.columns || 80) - 1);
+    this.#sink.write(`\r${text}${escapeCode}K`);
     this.#shown = true;
   }
 

@@ -11,7 +11,7 @@
 // kernel notices at once when the server is killed.
 
 import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { MOUNT_SUBTYPE } from "../mountTable.ts";
 import { MAX_PAGES, PAGE_BYTES } from "./abi.ts";
@@ -47,7 +47,7 @@ export async function mountDescriptor(
     throw new HoldfastError(
       ErrorCode.mountFailed,
       "only root can mount with the kernel driver here: Node.js cannot receive the descriptor that fusermount3 passes",
-      { next: "Run as root, or use --driver fuse-native (needs the packages libfuse2 and fuse3)." },
+      { next: "Run as root, or use --driver fuse-native (needs the package fuse3)." },
     );
   }
   return mountAsUser(path, [...options, `fsname=${MOUNT_SUBTYPE}`], port);
@@ -75,7 +75,17 @@ async function mountAsRoot(path: string, options: readonly string[]): Promise<nu
   }
 }
 
+/** Where fusermount3 looks a drive up before it unmounts it. */
+const mountList = "/etc/mtab";
+
 async function mountAsUser(path: string, options: readonly string[], port: DescriptorPort): Promise<number> {
+  if (!existsSync(mountList)) {
+    throw new HoldfastError(
+      ErrorCode.mountFailed,
+      `fusermount3 could not unmount the drive again: ${mountList} is missing`,
+      { next: `Make it, as root: ln -s /proc/self/mounts ${mountList}` },
+    );
+  }
   const pair = port.openPair();
   try {
     // noatime is mount(8)'s own word; fusermount3 knows it as well.

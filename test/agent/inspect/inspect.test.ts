@@ -1,17 +1,12 @@
 import { randomBytes } from "node:crypto";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CheckPort, checkSnapshots, readShareOf } from "../../../agent/inspect/checkSnapshots.ts";
 import { diffSnapshots } from "../../../agent/inspect/diffSnapshots.ts";
 import { timeText } from "../../../agent/inspect/entryInfo.ts";
 import { findEntries } from "../../../agent/inspect/findEntries.ts";
-import { IdSet } from "../../../agent/inspect/idSet.ts";
 import { fileBytes, listEntries } from "../../../agent/inspect/listTree.ts";
 import { namesOf, parseSnapshotPath } from "../../../agent/inspect/snapshotPath.ts";
 import { openTree } from "../../../agent/inspect/snapshotTree.ts";
 import type { CatalogSnapshot } from "../../../fs/view/ports.ts";
-import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
-import { toHex } from "../../../vault/bytes.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
 import { FixtureVault } from "../../fs/fixtureVault.ts";
 import { directoryOf, fileOf, type NodeSpec, sparseOf } from "../../fs/treeSpec.ts";
@@ -151,114 +146,5 @@ describe("diff", () => {
     await expect(paths(diffSnapshots(before, after, [Buffer.from("none")]))).rejects.toMatchObject({
       code: "not-found",
     });
-  });
-});
-
-class Gateway implements CheckPort {
-  readonly suspects: string[] = [];
-  readonly asked: string[] = [];
-  readonly #vault: FixtureVault;
-
-  constructor(vault: FixtureVault) {
-    this.#vault = vault;
-  }
-
-  async exists(_vault: string, _group: number, ids: readonly Uint8Array[]): Promise<Buffer> {
-    const bitmap = createBitmap(ids.length);
-    for (const [index, id] of ids.entries()) {
-      this.asked.push(toHex(id));
-      if (this.#vault.records.has(toHex(id))) setBit(bitmap, index);
-    }
-    return bitmap;
-  }
-
-  async suspect(_vault: string, _group: number, ids: readonly Uint8Array[]): Promise<void> {
-    this.suspects.push(...ids.map(toHex));
-  }
-}
-
-describe("check", () => {
-  test("finds what is missing and what is damaged, names the files, and tells the gateway", async () => {
-    const vault = new FixtureVault();
-    const [lost, bad] = [randomBytes(MiB), randomBytes(MiB)];
-    const pieces = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? 5000 : randomBytes(7000)));
-    const rows = {
-      lost: sparseOf([lost]),
-      also: sparseOf([100, lost, bad, bad]),
-      good: fileOf("good"),
-      pages: sparseOf(pieces),
-      noted: fileOf("n", { xattrs: [{ name: Buffer.from("user.n"), value: randomBytes(4000) }] }),
-    };
-    const first = vault.snapshot(
-      directoryOf({ ...rows, broken: directoryOf({ below: fileOf("b", { inode: 4n }) }, { inode: 5n }) }),
-    );
-    const second = vault.snapshot(directoryOf({ sub: directoryOf(rows) }));
-    const gateway = new Gateway(vault);
-    const run = (readShare: number) =>
-      checkSnapshots({
-        source: vault,
-        port: gateway,
-        snapshots: [first, second].map((row) => ({ id: row.id, opened: opened(vault, row) })),
-        readShare,
-        random: () => 0.5,
-      });
-    const clean = await run(1);
-    expect(clean.problems).toEqual([]);
-    expect(clean.readChunks).toBe(clean.chunks);
-    expect(new Set(gateway.asked).size).toBe(gateway.asked.length);
-    expect((await run(0)).readChunks).toBe(0);
-
-    const lostId = toHex(vault.put(1, lost));
-    const badId = toHex(vault.put(1, bad));
-    vault.records.delete(lostId);
-    const flipped = Buffer.from(vault.records.get(badId) as Buffer);
-    flipped[3000] = (flipped[3000] as number) ^ 1;
-    vault.records.set(badId, flipped);
-    const page = [...vault.records].find(([, record]) => record[5] === 3)?.[0] as string;
-    vault.records.delete(page);
-    const found = await run(1);
-    const byChunk = Object.fromEntries(found.problems.map((problem) => [problem.chunk, problem]));
-    expect(Object.keys(byChunk).sort()).toEqual([lostId, badId, page].sort());
-    expect(byChunk[lostId]).toMatchObject({ kind: "data", code: "chunk-missing" });
-    expect(byChunk[lostId]?.hurts.map(({ path }) => path).sort()).toEqual([
-      "/also",
-      "/lost",
-      "/sub/also",
-      "/sub/lost",
-    ]);
-    expect(byChunk[badId]).toMatchObject({ kind: "data", code: "chunk-damaged" });
-    expect(byChunk[badId]?.hurts[0]?.snapshot).toBe(first.id);
-    expect(byChunk[page]).toMatchObject({ kind: "page", code: "chunk-missing", hurts: [{ path: "/pages" }] });
-    expect(gateway.suspects).toEqual([badId]);
-  });
-
-  test("--read-data as a percentage or a size", () => {
-    expect(readShareOf("5%", 0)).toBe(0.05);
-    expect(readShareOf("1GiB", 4 * 2 ** 30)).toBe(0.25);
-    expect(readShareOf("512M", 2 ** 30)).toBe(0.5);
-    expect(readShareOf("1T", 5)).toBe(1);
-    for (const bad of ["", "x", "101%", "5 apples", "-1"])
-      expect(() => readShareOf(bad, 1)).toThrow("--read-data");
-  });
-
-  test("a set of ids knows what it has seen", () => {
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 300 }), (ids) => {
-        const set = new IdSet();
-        const seen = new Set<string>();
-        for (const id of [...ids, ...ids]) {
-          const tag = Buffer.concat([id.subarray(0, 6), Buffer.from([(id[6] as number) >> 3])]).toString(
-            "hex",
-          );
-          const zero = tag === "00".repeat(7) ? `${"00".repeat(3)}01${"00".repeat(3)}` : tag;
-          expect(set.add(id)).toBe(!seen.has(zero));
-          seen.add(zero);
-        }
-        expect(set.size).toBe(seen.size);
-      }),
-    );
-    const many = new IdSet();
-    for (let i = 0; i < 100_000; i++) expect(many.add(randomBytes(32))).toBe(true);
-    expect(many.size).toBe(100_000);
   });
 });
