@@ -18,6 +18,8 @@ const slabsPerBody = 3;
 /** Records of one batch, so that many tiny ones do not stall other sessions. */
 const batchRecordsMax = 8192;
 const smallestSlab = 64 * 1024;
+/** A body of more than this part of a usual slab takes one: those are kept, another size would be fresh memory each time. */
+const usualFrom = 1 / 4;
 
 export type IntakePort = {
   readonly slabs: SlabPool;
@@ -43,9 +45,10 @@ export class RecordIntake {
   constructor(port: IntakePort, contentLength: number | undefined, signal: AbortSignal) {
     this.#port = port;
     this.#signal = signal;
-    const wanted = contentLength === undefined ? port.slabs.slabBytes : Math.max(contentLength, smallestSlab);
-    this.#slabBytes = Math.min(wanted, port.slabs.slabBytes);
-    if (port.slabs.slabBytes < limits.recordBytesMax + lengthBytes) {
+    const usual = port.slabs.slabBytes;
+    const small = contentLength !== undefined && contentLength <= usual * usualFrom;
+    this.#slabBytes = small ? Math.min(Math.max(contentLength, smallestSlab), usual) : usual;
+    if (usual < limits.recordBytesMax + lengthBytes) {
       throw new Error("RecordIntake: a slab is smaller than the largest record");
     }
   }
