@@ -11,7 +11,8 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
-const gatewayHeap = "--initial-old-space-size=128";
+/** As in bin/holdfast. */
+const gatewayHeap = ["--initial-old-space-size=128", "--max-semi-space-size=4"];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
@@ -51,7 +52,7 @@ export async function startGatewayChild(
   const fd = openSync(log, "a", 0o600);
   const program = process.argv[1] as string;
   // The heap options of bin/holdfast for a gateway, not those that this process was started with.
-  const child = spawn(process.execPath, [gatewayHeap, program, "gateway", "run", "--data", data], {
+  const child = spawn(process.execPath, [...gatewayHeap, program, "gateway", "run", "--data", data], {
     detached: true,
     cwd: "/",
     stdio: ["ignore", fd, fd],
