@@ -33,6 +33,19 @@ export function addressOf(buffer: Uint8Array): number {
   return Number(load().address(buffer));
 }
 
+const bases = new WeakMap<ArrayBufferLike, number>();
+
+/** Where bytes lie, whatever memory they are a view of (also shared memory). Valid while that is referenced and not transferred. */
+export function addressIn(bytes: Uint8Array): number {
+  const { buffer, byteOffset } = bytes;
+  let base = bases.get(buffer);
+  if (base === undefined) {
+    base = addressOf(new Uint8Array(buffer));
+    bases.set(buffer, base);
+  }
+  return base + byteOffset;
+}
+
 /** The errno of the call made last on this thread. */
 export const lastErrno: () => number = () => koffi.errno();
 
@@ -87,10 +100,18 @@ export const Syscall = {
 
 /** Binds the C library this process already runs on (glibc or musl); throws where a function is missing. */
 export function loadLibc(): Libc {
+  return bindProcess(signatures);
+}
+
+/** Binds functions that this process has, its own or of a library, by their results and parameters; throws where one is missing. */
+export function bindProcess<Name extends string>(
+  functions: Readonly<Record<Name, readonly [string, ...string[]]>>,
+): { readonly [Each in Name]: Call } {
   const library = load().load(null);
-  const calls: Record<string, Call> = {};
-  for (const [name, [result, ...parameters]] of Object.entries(signatures)) {
-    calls[name] = library.func(name, result, [...parameters]);
+  const calls: Partial<Record<Name, Call>> = {};
+  for (const name of Object.keys(functions) as Name[]) {
+    const [result, ...parameters] = functions[name];
+    calls[name] = library.func(name, result, parameters);
   }
-  return calls as Libc;
+  return calls as Record<Name, Call>;
 }
