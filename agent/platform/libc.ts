@@ -115,3 +115,10 @@ export function bindProcess<Name extends string>(
   }
   return calls as Record<Name, Call>;
 }
+
+/** What a function of this process says as text, given a number. Throws where it is missing. */
+export function processText(name: string, argument: number): string {
+  return (
+    (load().load(null).func(name, "str", ["int"]) as (argument: number) => string | null)(argument) ?? ""
+  );
+}
