@@ -60,6 +60,7 @@ const signatures = {
   openat: ["int", "int", "uintptr_t", "int", "uint"],
   close: ["int", "int"],
   statx: ["int", "int", "uintptr_t", "int", "uint", "uintptr_t"],
+  pread: ["int64", "int", "uintptr_t", "uint64", "int64"],
   readlinkat: ["int64", "int", "uintptr_t", "uintptr_t", "uint64"],
   lseek: ["int64", "int", "int64", "int"],
   mkdirat: ["int", "int", "uintptr_t", "uint"],
