@@ -1,5 +1,5 @@
 // The primitives of a seal straight from the zstd and OpenSSL that Node carries: without streams, without a context per record, and
-// from window to record with one buffer between. The compressing alone takes 5 % less, and all around it most of its time.
+// from window to record with one buffer between. Compressing takes 5 % less, and there is less for the collector to do.
 //
 // Stateful: one zstd context, one cipher context and one frame buffer for the life of an engine. Invariants: the cipher context
 // holds no key between calls; close() gives everything back, and nothing is called after it.
