@@ -1,5 +1,5 @@
 // Ids of chunks: a keyed hash of what a record holds (docs/format.md section 5).
-import { createHmac, createSecretKey } from "node:crypto";
+import { type HmacEngine, nodeHmacs, type RunningHmac } from "./hmac.ts";
 import { type RecordType, Width } from "./magic.ts";
 
 const domain = Buffer.from("holdfast.chunk.v1\0", "latin1");
@@ -18,11 +18,22 @@ export function chunkId(
   refs: Uint8Array,
   plaintext: Uint8Array,
 ): Buffer {
+  const hmac = startChunkId(nodeHmacs, idKey, type, refs);
+  hmac.update(plaintext);
+  return hmac.digest();
+}
+
+/** The id of a plaintext that comes in pieces: it is the digest once all of them were taken. */
+export function startChunkId(
+  engine: HmacEngine,
+  idKey: Uint8Array,
+  type: RecordType,
+  refs: Uint8Array,
+): RunningHmac {
   if (refs.length % Width.id !== 0) throw new RangeError("chunkId: references are 32 bytes each");
   prefix.writeUInt8(type, domain.length);
   prefix.writeUInt32LE(refs.length / Width.id, domain.length + 1);
-  // Through a KeyObject: see seal/seal.ts.
-  const hmac = createHmac("sha256", createSecretKey(idKey)).update(prefix);
+  const hmac = engine.start(idKey, prefix);
   if (refs.length > 0) hmac.update(refs);
-  return hmac.update(plaintext).digest();
+  return hmac;
 }

@@ -9,7 +9,8 @@ import { ErrorCode, HoldfastError } from "./errors.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
 import { limits } from "./limits.ts";
 import { Compression, formatVersion, Magic, RecordFlag, RecordType, Width } from "./magic.ts";
-import { compressionLevelDefault, compressPayload, decompressPayload, freeNow } from "./seal/compress.ts";
+import { compressionLevelDefault, compressPayload, decompressPayload } from "./seal/compress.ts";
+import type { SealEngine } from "./seal/engine.ts";
 import { openBody, sealedLengthOf, sealInto } from "./seal/seal.ts";
 
 /** The clear part of a record. Buffers are views of the parsed bytes. */
@@ -142,6 +143,8 @@ export type RecordToSeal = {
   readonly compressionLevel?: number;
   /** Random by default; fixed by test vectors only. */
   readonly iv?: Uint8Array;
+  /** Node's own libraries by default. */
+  readonly engine?: SealEngine;
 };
 
 /** Compresses and seals a chunk in the current key epoch. Arguments outside the format's limits are a RangeError. */
@@ -159,6 +162,7 @@ export function sealRecord(chunk: RecordToSeal): Buffer {
   const { compression, payload } = compressPayload(
     plaintext,
     chunk.compressionLevel ?? compressionLevelDefault,
+    chunk.engine,
   );
   const headerLength = At.afterFixed + refs.length;
   const sealedLength = sealedLengthOf(payload.length);
@@ -177,8 +181,15 @@ export function sealRecord(chunk: RecordToSeal): Buffer {
   if (chunk.iv === undefined) randomFillSync(iv);
   else iv.set(chunk.iv);
   record.set(refs, At.afterFixed);
-  sealInto(keys.sealKeys(keys.currentEpoch), iv, record, headerLength, plaintext.length, payload);
-  if (payload !== plaintext) freeNow(payload);
+  sealInto(
+    keys.sealKeys(keys.currentEpoch),
+    iv,
+    record,
+    headerLength,
+    plaintext.length,
+    payload,
+    chunk.engine,
+  );
   return record;
 }
 

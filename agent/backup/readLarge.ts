@@ -3,7 +3,7 @@
 
 import { nextCut } from "../../vault/chunk/fastCdc.ts";
 import { nextFixedCut } from "../../vault/chunk/fixed.ts";
-import { chunkId } from "../../vault/chunkId.ts";
+import { startChunkId } from "../../vault/chunkId.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
@@ -51,7 +51,7 @@ function* readOpened(
   const mark = new Uint32Array(CHANGE_MARK_WORDS);
   table.copyChangeMark(0, mark, 0);
   const xattrs = xattrsOf(platform, handle);
-  const hasher = new FileHasher(context.fileHashKey);
+  const hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs, sizeMax: expected });
   const reader = new RunReader(context, task, handle, hasher);
   let position = 0;
   const addHole = (length: number): void => {
@@ -166,14 +166,9 @@ class RunReader {
   }
 
   #chunk(rest: Buffer, start: number, end: number): void {
-    const bytes = rest.subarray(start, end);
-    this.#hasher.update(bytes);
-    const id = chunkId(this.#context.idKey, RecordType.data, noRefs, bytes);
-    this.#context.post({
-      kind: "chunk",
-      task: this.#task,
-      id,
-      place: this.#context.windows.take(end - start),
-    });
+    const { hmacs, idKey, windows, post } = this.#context;
+    const id = startChunkId(hmacs, idKey, RecordType.data, noRefs);
+    this.#hasher.update(rest.subarray(start, end), id);
+    post({ kind: "chunk", task: this.#task, id: id.digest(), place: windows.take(end - start) });
   }
 }

@@ -2,8 +2,9 @@
 // changed while it was read, it is read once more, and after that it is kept as read, with a warning.
 
 import { equalBytes, isZero } from "../../vault/bytes.ts";
-import { chunkId } from "../../vault/chunkId.ts";
-import { hashSmallFile } from "../../vault/fileHash.ts";
+import { startChunkId } from "../../vault/chunkId.ts";
+import { hashSmallFile, startSmallFile } from "../../vault/fileHash.ts";
+import type { HmacEngine, RunningHmac } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType, Width } from "../../vault/magic.ts";
 import { type Handle, type Platform, SELF } from "../platform/port.ts";
@@ -16,6 +17,7 @@ import type { Windows } from "./windows.ts";
 export type ReadContext = {
   readonly platform: Platform;
   readonly windows: Windows;
+  readonly hmacs: HmacEngine;
   readonly idKey: Buffer;
   readonly fileHashKey: Buffer;
   readonly gear: Uint32Array;
@@ -77,14 +79,15 @@ export function* readBundle(context: ReadContext, task: number, files: PackedFil
   const rest = windows.rest().subarray(0, room);
   let used = 0;
   const packer = new OutcomePacker(files.count);
-  for (let i = 0; i < files.count; i++) used += readOne(context, files, i, rest, used, packer);
+  // Takes the bytes of a file when it is certain that they belong to the bundle, while they are hot in the cache.
+  const chunk = startChunkId(context.hmacs, context.idKey, RecordType.data, noRefs);
+  for (let i = 0; i < files.count; i++) used += readOne(context, files, i, rest, used, chunk, packer);
   const outcomes = packer.finish();
   if (used === 0) {
     context.post({ kind: "bundle", task, id: undefined, place: undefined, outcomes });
     return;
   }
-  const id = chunkId(context.idKey, RecordType.data, noRefs, rest.subarray(0, used));
-  context.post({ kind: "bundle", task, id, place: windows.take(used), outcomes });
+  context.post({ kind: "bundle", task, id: chunk.digest(), place: windows.take(used), outcomes });
 }
 
 /** Reads file i to `used` of the bundle; returns the bytes that it takes there. */
@@ -94,16 +97,27 @@ function readOne(
   i: number,
   rest: Buffer,
   used: number,
+  chunk: RunningHmac,
   packer: OutcomePacker,
 ): number {
   const room = rest.subarray(used);
   const file = fileAt(files, i);
   let outcome: FileOutcome;
   try {
-    const hash = readUnchanged(context, file, room);
-    if (hash !== undefined) {
-      packer.addPlain(i, file.size, used, hash);
-      return file.size;
+    if (readUnchanged(context, file, room)) {
+      const bytes = room.subarray(0, file.size);
+      if (file.previousHash === undefined) {
+        const hash = startSmallFile(context.hmacs, context.fileHashKey);
+        context.hmacs.both(hash, chunk, bytes);
+        packer.addPlain(i, file.size, used, hash.digest());
+        return file.size;
+      }
+      const hash = hashSmallFile(context.fileHashKey, bytes, context.hmacs);
+      if (!equalBytes(hash, file.previousHash)) {
+        chunk.update(bytes);
+        packer.addPlain(i, file.size, used, hash);
+        return file.size;
+      }
     }
     const first = readAttempt(context, file, room, used);
     outcome = first.changed === undefined ? first : readAttempt(context, file, room, used);
@@ -111,7 +125,9 @@ function readOne(
     outcome = failedOutcome(describeSystemError(error));
   }
   packer.addSpecial(i, outcome);
-  return outcome.offset >= 0 ? outcome.size : 0;
+  if (outcome.offset < 0) return 0;
+  chunk.update(room.subarray(0, outcome.size));
+  return outcome.size;
 }
 
 function fileAt(files: PackedFiles, i: number): FileToOpen {
@@ -127,22 +143,18 @@ function fileAt(files: PackedFiles, i: number): FileToOpen {
 
 /**
  * The usual case with the fewest calls: a file without attributes that is after reading as the walk saw it before, so it did not
- * change in between. Its hash, or undefined where anything is otherwise and a careful attempt has to follow.
+ * change in between. False where anything is otherwise and a careful attempt has to follow.
  */
-function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): Buffer | undefined {
-  if (file.size > room.length) return undefined;
+function readUnchanged(context: ReadContext, file: FileToOpen, room: Buffer): boolean {
+  if (file.size > room.length) return false;
   const { platform } = context;
   const handle = platform.openFile(directoryOf(file.directory), file.name);
   try {
-    const bytes = room.subarray(0, file.size);
-    if (platform.read(handle, bytes, 0) !== file.size) return undefined;
+    if (platform.read(handle, room.subarray(0, file.size), 0) !== file.size) return false;
     platform.stat(handle, SELF, table, 0);
-    if (!table.sameChangeMark(0, file.mark, 0) || hasHoles(platform, handle)) return undefined;
+    if (!table.sameChangeMark(0, file.mark, 0) || hasHoles(platform, handle)) return false;
     const { xattrs, xattrsFailed } = xattrsOf(platform, handle);
-    if (xattrs.length > 0 || xattrsFailed !== undefined) return undefined;
-    const hash = hashSmallFile(context.fileHashKey, bytes);
-    if (file.previousHash !== undefined && equalBytes(hash, file.previousHash)) return undefined;
-    return hash;
+    return xattrs.length === 0 && xattrsFailed === undefined;
   } finally {
     platform.close(handle);
   }
@@ -178,7 +190,8 @@ function readAttempt(context: ReadContext, file: FileToOpen, room: Buffer, offse
     const grown = size > expected;
     if (grown) size = expected;
     const changed = grown || size !== expected || !table.sameChangeMark(1, mark, 0);
-    const fileHash = size === 0 ? undefined : hashSmallFile(context.fileHashKey, room.subarray(0, size));
+    const fileHash =
+      size === 0 ? undefined : hashSmallFile(context.fileHashKey, room.subarray(0, size), context.hmacs);
     const sameContent =
       fileHash !== undefined &&
       file.previousHash !== undefined &&

@@ -6,6 +6,7 @@ import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
+import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { readLargeFile } from "./readLarge.ts";
@@ -20,10 +21,12 @@ const signal = new Int32Array(setup.signal);
 const keys = new VaultKeys(setup.secrets);
 const memories = setup.windows.map((windows) => windows.map((memory) => Buffer.from(memory)));
 const windows = new Windows(setup.worker, setup.windows[setup.worker] ?? []);
+const engines = selectEngines();
 const noRefs = new Uint8Array(0);
 
 const context: ReadContext = {
   platform: selectPlatform(),
+  hmacs: engines.hmacs,
   windows,
   idKey: keys.idKey(setup.group),
   fileHashKey: keys.fileHashKey,
@@ -63,6 +66,7 @@ function seal(request: Seal): void {
     refs: noRefs,
     id: Buffer.from(request.id),
     compressionLevel: setup.compressionLevel,
+    engine: engines.seal,
   });
   // A record that shares its memory with others cannot be transferred.
   const own = record.byteLength === record.buffer.byteLength ? record : Uint8Array.from(record);
@@ -109,4 +113,5 @@ try {
   });
 }
 active?.return(undefined); // closes the file it reads
+engines.close();
 port.close();

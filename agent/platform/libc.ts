@@ -33,6 +33,19 @@ export function addressOf(buffer: Uint8Array): number {
   return Number(load().address(buffer));
 }
 
+const bases = new WeakMap<ArrayBufferLike, number>();
+
+/** Where bytes lie, whatever memory they are a view of (also shared memory). Valid while that is referenced and not transferred. */
+export function addressIn(bytes: Uint8Array): number {
+  const { buffer, byteOffset } = bytes;
+  let base = bases.get(buffer);
+  if (base === undefined) {
+    base = addressOf(new Uint8Array(buffer));
+    bases.set(buffer, base);
+  }
+  return base + byteOffset;
+}
+
 /** The errno of the call made last on this thread. */
 export const lastErrno: () => number = () => koffi.errno();
 
@@ -47,6 +60,7 @@ const signatures = {
   openat: ["int", "int", "uintptr_t", "int", "uint"],
   close: ["int", "int"],
   statx: ["int", "int", "uintptr_t", "int", "uint", "uintptr_t"],
+  pread: ["int64", "int", "uintptr_t", "uint64", "int64"],
   readlinkat: ["int64", "int", "uintptr_t", "uintptr_t", "uint64"],
   fallocate: ["int", "int", "int", "int64", "int64"],
   lseek: ["int64", "int", "int64", "int"],
@@ -88,10 +102,25 @@ export const Syscall = {
 
 /** Binds the C library this process already runs on (glibc or musl); throws where a function is missing. */
 export function loadLibc(): Libc {
+  return bindProcess(signatures);
+}
+
+/** Binds functions that this process has, its own or of a library, by their results and parameters; throws where one is missing. */
+export function bindProcess<Name extends string>(
+  functions: Readonly<Record<Name, readonly [string, ...string[]]>>,
+): { readonly [Each in Name]: Call } {
   const library = load().load(null);
-  const calls: Record<string, Call> = {};
-  for (const [name, [result, ...parameters]] of Object.entries(signatures)) {
-    calls[name] = library.func(name, result, [...parameters]);
+  const calls: Partial<Record<Name, Call>> = {};
+  for (const name of Object.keys(functions) as Name[]) {
+    const [result, ...parameters] = functions[name];
+    calls[name] = library.func(name, result, parameters);
   }
-  return calls as Libc;
+  return calls as Record<Name, Call>;
+}
+
+/** What a function of this process says as text, given a number. Throws where it is missing. */
+export function processText(name: string, argument: number): string {
+  return (
+    (load().load(null).func(name, "str", ["int"]) as (argument: number) => string | null)(argument) ?? ""
+  );
 }

@@ -1,8 +1,7 @@
 // Reading on Linux: listings, attributes, link targets, content and maps of holes.
 
-import { readSync } from "node:fs";
 import { PATH_BYTES_MAX } from "./entryName.ts";
-import { addressOf, allocateBlock, lastErrno, Syscall } from "./libc.ts";
+import { addressIn, addressOf, allocateBlock, lastErrno, Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
 import { ListingBuilder } from "./listing.ts";
@@ -10,7 +9,7 @@ import type { Platform, Segment } from "./port.ts";
 import { SELF } from "./port.ts";
 import type { EntryKind, StatTable } from "./statTable.ts";
 import { STAT_ROW_BYTES } from "./statTable.ts";
-import { asSystemError, Errno, SystemError } from "./systemError.ts";
+import { Errno, SystemError } from "./systemError.ts";
 
 // Basic fields, birth time and mount id.
 const STATX_MASK = 0x7ff | 0x800 | 0x1000;
@@ -110,10 +109,14 @@ export function linuxReading(calls: LinuxCalls): Reading {
     },
 
     read(file, into, position) {
-      return asSystemError(
-        () => file.path,
-        () => readSync(file.fd, into, 0, into.length, position),
-      );
+      if (into.length === 0) return 0;
+      const address = addressIn(into);
+      for (;;) {
+        const got = libc.pread(file.fd, address, into.length, position);
+        if (got >= 0) return got;
+        // File systems on a network or in a process may let a signal end a read.
+        if (lastErrno() !== Errno.EINTR) calls.check(got, "read", file, SELF);
+      }
     },
 
     dataSegments(file, from, size, segmentsMax) {

@@ -11,8 +11,7 @@ import { createPortablePlatform } from "./portable.ts";
  * and does not, since going on without it would quietly leave extended attributes out of every backup.
  */
 export function selectPlatform(): Platform {
-  const supported = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
-  if (!supported || process.env.HOLDFAST_PLATFORM === "portable") return createPortablePlatform();
+  if (!usesLibc()) return createPortablePlatform();
   try {
     return createLinuxPlatform();
   } catch (cause) {
@@ -25,4 +24,10 @@ export function selectPlatform(): Platform {
       },
     );
   }
+}
+
+/** Whether native calls are to be made here. */
+export function usesLibc(): boolean {
+  const supported = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
+  return supported && process.env.HOLDFAST_PLATFORM !== "portable";
 }

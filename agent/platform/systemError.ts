@@ -16,6 +16,7 @@ const extraErrors: readonly (readonly [number, string, string])[] = [
 export const Errno = {
   EPERM: constants.errno.EPERM,
   ENOENT: constants.errno.ENOENT,
+  EINTR: constants.errno.EINTR,
   ENXIO: constants.errno.ENXIO,
   EAGAIN: constants.errno.EAGAIN,
   E2BIG: constants.errno.E2BIG,

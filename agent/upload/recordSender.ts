@@ -3,7 +3,7 @@
 
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { freeNow } from "../../vault/seal/compress.ts";
+import { freeNow } from "../../vault/seal/engine.ts";
 import type { UploadPort } from "./port.ts";
 import type { RateLimit } from "./rateLimit.ts";
 

@@ -13,6 +13,8 @@
 // Invariant: the memory holds the gear table in bytes 0..1023 and the window behind it, both written before every
 // scan; nothing is kept between calls.
 
+import { asBuffer } from "../bytes.ts";
+
 /** Bytes that are scanned at a time: they stay in the second-level cache. */
 const windowBytes = 256 * 1024;
 const gearBytes = 1024;
@@ -117,7 +119,7 @@ declare const WebAssembly: {
 
 const { memory, scan } = new WebAssembly.Instance(new WebAssembly.Module(assemble())).exports;
 const gearArea = new Uint32Array(memory.buffer, 0, gearBytes / 4);
-const window = new Uint8Array(memory.buffer, gearBytes, windowBytes);
+const window = Buffer.from(memory.buffer, gearBytes, windowBytes);
 
 /** A 32-bit gear hash has forgotten everything before the last 32 bytes. */
 const memoryBytes = 32;
@@ -142,9 +144,11 @@ export function gearScan(
   gear: Uint32Array,
 ): number {
   gearArea.set(gear);
+  const source = asBuffer(bytes);
   for (let at = from; at < to; at += windowBytes) {
     const length = Math.min(windowBytes, to - at);
-    window.set(bytes.subarray(at, at + length));
+    // Not set(), which takes a word at a time out of shared memory.
+    source.copy(window, 0, at, at + length);
     const found = scan(0, length, hashAt(bytes, start, at, gear), mask);
     if (found >= 0) return at + found;
   }

@@ -1,9 +1,10 @@
 // Payloads of records: one zstd frame, or the plaintext where zstd does not shrink it.
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, zstdDecompressSync } from "node:zlib";
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { Compression } from "../magic.ts";
+import { nodeEngine, type SealEngine } from "./engine.ts";
 
 export const compressionLevelDefault = 3;
 
@@ -24,18 +25,8 @@ const probeShareMax = 0.98;
 /** log2 of the largest zstd window that a reader accepts: enough for 4 MiB of plaintext. */
 const windowLogMax = 22;
 
-function zstd(bytes: Uint8Array, level: number): Buffer {
-  return zstdCompressSync(bytes, {
-    // Room for the worst case (ZSTD_compressBound) lets zstd work in one pass from input to output, without buffers of its own
-    // between them; the known length keeps its tables small.
-    chunkSize: bytes.length + (bytes.length >>> 8) + 1024,
-    pledgedSrcSize: bytes.length,
-    params: { [constants.ZSTD_c_compressionLevel]: level },
-  });
-}
-
 /** Whether samples of a large chunk shrink; smaller chunks are not worth the question. */
-function looksCompressible(plaintext: Uint8Array): boolean {
+function looksCompressible(plaintext: Uint8Array, engine: SealEngine): boolean {
   if (plaintext.length <= probeBytesMin) return true;
   const samples = Buffer.allocUnsafe(probeSamples * probeSampleBytes);
   const stride = Math.floor(plaintext.length / probeSamples);
@@ -43,28 +34,20 @@ function looksCompressible(plaintext: Uint8Array): boolean {
     const start = i * stride + ((stride - probeSampleBytes) >>> 1);
     samples.set(plaintext.subarray(start, start + probeSampleBytes), i * probeSampleBytes);
   }
-  return zstd(samples, 1).length <= samples.length * probeShareMax;
+  return engine.compress(samples, 1).length <= samples.length * probeShareMax;
 }
 
 /**
- * Gives the memory of a buffer back at once instead of at the next collection, when the buffer is all of that memory. Compressing a
- * stream of chunks would otherwise pile up some hundred MiB that nobody uses. The buffer is empty afterwards.
+ * The payload of a plaintext: its zstd frame where that is shorter, else the plaintext itself (not copied). A frame is valid until the
+ * engine is used again.
  */
-export function freeNow(bytes: Uint8Array): void {
-  const { buffer } = bytes;
-  // Small buffers share a pool with others.
-  if (buffer instanceof ArrayBuffer && bytes.byteOffset === 0 && buffer.byteLength > Buffer.poolSize) {
-    buffer.transfer(0);
-  }
-}
-
-/** The payload of a plaintext: its zstd frame where that is shorter, else the plaintext itself (not copied). */
 export function compressPayload(
   plaintext: Uint8Array,
   level: number,
+  engine: SealEngine = nodeEngine,
 ): { compression: Compression; payload: Uint8Array } {
-  if (plaintext.length >= compressBytesMin && looksCompressible(plaintext)) {
-    const payload = zstd(plaintext, level);
+  if (plaintext.length >= compressBytesMin && looksCompressible(plaintext, engine)) {
+    const payload = engine.compress(plaintext, level);
     if (payload.length < plaintext.length) return { compression: Compression.zstd, payload };
   }
   return { compression: Compression.stored, payload: plaintext };

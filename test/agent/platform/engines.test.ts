@@ -1,0 +1,171 @@
+// The native engines against the ones that need nothing but Node: the same bytes, whatever memory they are given.
+
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { selectEngines } from "../../../agent/platform/engines.ts";
+import { createNativeHmacs } from "../../../agent/platform/nativeHmac.ts";
+import { createNativeSeal } from "../../../agent/platform/nativeSeal.ts";
+import { FileHasher } from "../../../vault/fileHash.ts";
+import { nodeHmacs } from "../../../vault/hmac.ts";
+import { limits } from "../../../vault/limits.ts";
+import { Compression } from "../../../vault/magic.ts";
+import { compressPayload, decompressPayload } from "../../../vault/seal/compress.ts";
+import { nodeEngine } from "../../../vault/seal/engine.ts";
+import { seededBytes } from "../../vault/seeded.ts";
+
+const MiB = 1 << 20;
+const hmacs = createNativeHmacs();
+const sealing = createNativeSeal(limits.plainBytesMax);
+afterAll(() => {
+  hmacs.close();
+  sealing.close();
+});
+
+/** A copy in shared memory, at an odd address: as a chunk lies in a window. */
+function shared(bytes: Uint8Array): Buffer {
+  const memory = Buffer.from(new SharedArrayBuffer(bytes.length + 3)).subarray(3);
+  memory.set(bytes);
+  return memory;
+}
+
+const content = seededBytes("engines", 3 * MiB);
+const pieceLengths = fc.array(
+  fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 50_000 }), fc.constantFrom(63, 64, 65)),
+  { maxLength: 8 },
+);
+
+describe("HMACs", () => {
+  const first = fc.uint8Array({ maxLength: 130 });
+  const key = fc.uint8Array({ maxLength: 64 });
+
+  test("one alone and two together, over pieces of any length, several at a time", () => {
+    fc.assert(
+      fc.property(key, key, first, first, pieceLengths, (keyA, keyB, firstA, firstB, lengths) => {
+        const begin = (engine: typeof nodeHmacs) => [
+          engine.start(keyA, firstA),
+          engine.start(keyB, firstB),
+          engine.start(keyA, firstB),
+        ];
+        const [ours, theirs] = [begin(hmacs), begin(nodeHmacs)];
+        let at = 0;
+        for (const length of lengths) {
+          const piece = shared(content.subarray(at, at + length));
+          hmacs.both(ours[0]!, ours[1]!, piece);
+          ours[2]!.update(piece);
+          for (const each of theirs) each.update(piece);
+          at += length;
+        }
+        expect(ours.map((each) => each.digest())).toEqual(theirs.map((each) => each.digest()));
+      }),
+    );
+  });
+
+  test("a message of 600 MiB has its length in more than 32 bits", () => {
+    const bytes = Buffer.alloc(4 * MiB, 7);
+    const begin = (engine: typeof nodeHmacs) => engine.start(Buffer.alloc(32, 1), Buffer.from([1]));
+    const [ours, theirs] = [begin(hmacs), begin(nodeHmacs)];
+    for (let i = 0; i < 150; i++) {
+      ours.update(bytes);
+      theirs.update(bytes);
+    }
+    expect(ours.digest()).toEqual(theirs.digest());
+  });
+
+  test("a key longer than a block is refused", () => {
+    expect(() => hmacs.start(Buffer.alloc(65), content)).toThrow(RangeError);
+  });
+
+  test.each([1, 1000, MiB - 1, MiB, MiB + 1, 3 * MiB])(
+    "the hash of a file of %d bytes beside another",
+    (size) => {
+      const key = seededBytes("file hash key", 32);
+      const bytes = content.subarray(0, size);
+      const expected = new FileHasher(key);
+      expected.update(bytes);
+      const hash = expected.digest();
+      const id = nodeHmacs.start(key, Buffer.from("id"));
+      id.update(bytes);
+      const expectedId = id.digest();
+      for (const sizeMax of [size, size + MiB, undefined]) {
+        const hasher = new FileHasher(key, { engine: hmacs, ...(sizeMax !== undefined && { sizeMax }) });
+        const beside = hmacs.start(key, Buffer.from("id"));
+        for (let at = 0; at < size; at += 300_001) {
+          hasher.update(shared(bytes.subarray(at, Math.min(size, at + 300_001))), beside);
+        }
+        expect(hasher.digest()).toEqual(hash);
+        expect(beside.digest()).toEqual(expectedId);
+      }
+    },
+  );
+});
+
+describe("seals", () => {
+  test("frames open, whatever the level, and small and large ones may follow each other", () => {
+    const text = Buffer.alloc(limits.plainBytesMax, "the same line again and again\n");
+    const plaintexts = [text, content.subarray(0, MiB), Buffer.alloc(48), text.subarray(0, 70_000)];
+    for (const level of [1, 2, 3, 19, 2]) {
+      for (const each of plaintexts) {
+        const plaintext = shared(each);
+        const { compression, payload } = compressPayload(plaintext, level, sealing);
+        expect(decompressPayload(compression, payload, plaintext.length).equals(plaintext)).toBe(true);
+        // As large as what Node makes of it: the same library.
+        const other = compressPayload(plaintext, level, nodeEngine);
+        expect([compression, payload.length]).toEqual([other.compression, other.payload.length]);
+      }
+    }
+    expect(compressPayload(text, 2, sealing).compression).toBe(Compression.zstd);
+  });
+
+  test("an empty and an incompressible plaintext of the largest size become frames", () => {
+    for (const plaintext of [Buffer.alloc(0), randomBytes(limits.plainBytesMax)]) {
+      const frame = sealing.compress(plaintext, 2);
+      expect(decompressPayload(Compression.zstd, frame, plaintext.length).equals(plaintext)).toBe(true);
+    }
+  });
+
+  test("ciphertexts and tags are the same", () => {
+    const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+    const iv = fc.uint8Array({ minLength: 16, maxLength: 16 });
+    const lengths = fc.oneof(fc.nat({ max: 100 }), fc.nat({ max: MiB }));
+    fc.assert(
+      fc.property(bytes32, iv, fc.uint8Array({ maxLength: 40 }), lengths, (key, counter, head, length) => {
+        const payload = shared(content.subarray(0, length));
+        const [ours, theirs] = [Buffer.alloc(head.length + length), Buffer.alloc(head.length + length)];
+        sealing.encrypt(key, counter, head, payload, ours);
+        nodeEngine.encrypt(key, counter, head, payload, theirs);
+        expect(ours.equals(theirs)).toBe(true);
+        const [tag, expected] = [Buffer.alloc(16), Buffer.alloc(16)];
+        sealing.tag(key, ours, tag);
+        nodeEngine.tag(key, ours, expected);
+        expect(tag).toEqual(expected);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("an output that is too short is refused", () => {
+    const key = Buffer.alloc(32);
+    const iv = Buffer.alloc(16);
+    expect(() => sealing.encrypt(key, iv, iv, iv, Buffer.alloc(31))).toThrow(RangeError);
+    expect(() => sealing.tag(key, iv, Buffer.alloc(15))).toThrow(RangeError);
+  });
+});
+
+test("the platform that is chosen decides on the engines", () => {
+  const { HOLDFAST_PLATFORM } = process.env;
+  try {
+    process.env.HOLDFAST_PLATFORM = "portable";
+    const portable = selectEngines();
+    expect([portable.seal, portable.hmacs]).toEqual([nodeEngine, nodeHmacs]);
+    portable.close();
+    delete process.env.HOLDFAST_PLATFORM;
+    const native = selectEngines();
+    expect(native.seal).not.toBe(nodeEngine);
+    expect(native.hmacs).not.toBe(nodeHmacs);
+    native.close();
+  } finally {
+    if (HOLDFAST_PLATFORM === undefined) delete process.env.HOLDFAST_PLATFORM;
+    else process.env.HOLDFAST_PLATFORM = HOLDFAST_PLATFORM;
+  }
+});
