@@ -8,6 +8,8 @@ import type * as Koffi from "koffi";
 
 // Loaded on first use and not by an import, so that machines without a build of it can run the portable platform.
 let koffi: typeof Koffi;
+/** This process as a library, opened once per thread and never let go. */
+let self: Koffi.LibraryHandle | undefined;
 
 function load(): typeof Koffi {
   koffi ??= createRequire(import.meta.url)("koffi") as typeof Koffi;
@@ -109,7 +111,8 @@ export function loadLibc(): Libc {
 export function bindProcess<Name extends string>(
   functions: Readonly<Record<Name, readonly [string, ...string[]]>>,
 ): { readonly [Each in Name]: Call } {
-  const library = load().load(null);
+  self ??= load().load(null);
+  const library = self;
   const calls: Partial<Record<Name, Call>> = {};
   for (const name of Object.keys(functions) as Name[]) {
     const [result, ...parameters] = functions[name];
