@@ -1,5 +1,6 @@
-// The tree of the item's previous snapshot, read from the local page cache, else from the gateway.
-// Every page is checked against its id wherever it comes from, so a wrong cache cannot put wrong rows into a new snapshot.
+// The tree of the item's previous snapshot, or of a reference snapshot, read from the local page cache, else from the gateway.
+// Every page is checked against its id wherever it comes from, so a wrong cache cannot put wrong rows into a new snapshot. A reference's
+// tree may be another device's, so the work it can cause is bounded too: see `leaves` and `prefetch`.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
@@ -13,6 +14,8 @@ export type PageFetcher = {
 
 /** Pages of one request: 2 MiB as a rule, 32 at worst. */
 const fetchIdsMax = 256;
+/** Also ends a tree that names the same folders again and again, which could be endless to go through. */
+const prefetchedMax = 500_000;
 
 /** The leaf pages of one directory and the rows that they hold together. */
 export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
@@ -48,25 +51,41 @@ export class PreviousTree {
     throw new HoldfastError(ErrorCode.corrupt, "the local page cache changed while it was used");
   }
 
-  /** The leaf pages of a directory, in order. */
+  /**
+   * The leaf pages of a directory, in order.
+   * @throws HoldfastError corrupt, where a page stands twice in it: names ascend, so no writer makes that
+   */
   async leaves(root: Buffer): Promise<Leaves> {
     const page = await this.load(root);
     if (page instanceof LeafPage) return { ids: [root], rows: page.rowCount };
     const ids: Buffer[] = [];
+    await this.#leavesBelow(page, ids, new Set());
     let rows = 0;
-    for (let row = 0; row < page.rowCount; row++) {
-      const child = page.child(row);
-      const id = page.ref(child.ordinal).id;
-      if (page.level === 1) ids.push(id);
-      else for (const below of (await this.leaves(id)).ids) ids.push(below);
-      rows += child.rows;
-    }
+    for (let row = 0; row < page.rowCount; row++) rows += page.child(row).rows;
     return { ids, rows };
+  }
+
+  async #leavesBelow(page: BranchPage, ids: Buffer[], seen: Set<string>): Promise<void> {
+    for (let row = 0; row < page.rowCount; row++) {
+      const { id } = page.ref(page.child(row).ordinal);
+      const key = id.toString("latin1");
+      if (seen.has(key)) throw new HoldfastError(ErrorCode.corrupt, "a page stands twice in a directory");
+      seen.add(key);
+      if (page.level === 1) {
+        ids.push(id);
+        continue;
+      }
+      const below = await this.load(id);
+      if (!(below instanceof BranchPage) || below.level >= page.level)
+        throw new HoldfastError(ErrorCode.corrupt, "a directory page has the wrong level");
+      await this.#leavesBelow(below, ids, seen);
+    }
   }
 
   /**
    * To be called first. Fills a cache that lacks the root page, in large requests, so that a lost cache costs a few round trips and
-   * not one per directory. Where the root is there, the first page that is found missing has the same done.
+   * not one per directory. Where the root is there, the first page that is found missing has the same done. A tree of more than
+   * `prefetchedMax` pages has the rest fetched when the walk comes there.
    */
   async prefetch(root: Buffer): Promise<void> {
     if (this.#cache.get(root) === undefined) await this.#fill(root);
@@ -79,7 +98,7 @@ export class PreviousTree {
     // Newest first, so that few ids wait however wide and deep the tree is.
     const open: Buffer[] = [root];
     const missing: Buffer[] = [];
-    while (open.length + missing.length > 0) {
+    for (let visited = 0; open.length + missing.length > 0 && visited < prefetchedMax; visited++) {
       const id = open.pop();
       const page = id === undefined ? undefined : this.#cache.get(id);
       if (page !== undefined) open.push(...childPages(parsePage(page.plaintext, page.refs)));
