@@ -14,8 +14,10 @@ export type PageFetcher = {
 
 /** Pages of one request: 2 MiB as a rule, 32 at worst. */
 const fetchIdsMax = 256;
-/** Also ends a tree that names the same folders again and again, which could be endless to go through. */
-const prefetchedMax = 500_000;
+/** What filling the cache may cost in bytes of pages, each counted as at least `pageCostMin`, and in ids that wait. */
+const fillCostMax = 2 ** 31;
+const pageCostMin = 4096;
+const fillOpenMax = 1_000_000;
 
 /** The leaf pages of one directory and the rows that they hold together. */
 export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
@@ -27,9 +29,12 @@ export class PreviousTree {
   #unfilled: Buffer | undefined;
   #newest: { readonly id: Buffer; readonly page: Page } | undefined;
 
-  constructor(cache: PageCache, fetcher: PageFetcher) {
+  readonly #fillCostMax: number;
+
+  constructor(cache: PageCache, fetcher: PageFetcher, costMax = fillCostMax) {
     this.#cache = cache;
     this.#fetcher = fetcher;
+    this.#fillCostMax = costMax;
   }
 
   /** A page; a promise only where it must come from the gateway. */
@@ -84,8 +89,8 @@ export class PreviousTree {
 
   /**
    * To be called first. Fills a cache that lacks the root page, in large requests, so that a lost cache costs a few round trips and
-   * not one per directory. Where the root is there, the first page that is found missing has the same done. A tree of more than
-   * `prefetchedMax` pages has the rest fetched when the walk comes there.
+   * not one per directory. Where the root is there, the first page that is found missing has the same done. Of a tree that
+   * is very large, or names the same folders again and again without end, the rest is fetched when the walk comes there.
    */
   async prefetch(root: Buffer): Promise<void> {
     if (this.#cache.get(root) === undefined) await this.#fill(root);
@@ -98,16 +103,21 @@ export class PreviousTree {
     // Newest first, so that few ids wait however wide and deep the tree is.
     const open: Buffer[] = [root];
     const missing: Buffer[] = [];
-    for (let visited = 0; open.length + missing.length > 0 && visited < prefetchedMax; visited++) {
+    let cost = 0;
+    const visit = ({ plaintext, refs }: CachedPage): void => {
+      cost += Math.max(pageCostMin, plaintext.length + refs.length);
+      open.push(...childPages(parsePage(plaintext, refs)));
+    };
+    while (open.length + missing.length > 0 && cost < this.#fillCostMax && open.length < fillOpenMax) {
       const id = open.pop();
       const page = id === undefined ? undefined : this.#cache.get(id);
-      if (page !== undefined) open.push(...childPages(parsePage(page.plaintext, page.refs)));
+      if (page !== undefined) visit(page);
       else if (id !== undefined) missing.push(id);
       if (missing.length < fetchIdsMax && open.length > 0) continue;
       const ids = missing.splice(0);
       for (const [index, fetched] of (await this.#fetch(ids)).entries()) {
         this.#cache.put(ids[index] as Buffer, fetched);
-        open.push(...childPages(parsePage(fetched.plaintext, fetched.refs)));
+        visit(fetched);
       }
     }
   }
