@@ -4,7 +4,7 @@
 // (which pins it to the session), the bundle was fetched and its id recomputed, and the bytes at that place were hashed and found equal to the
 // file that was read here. So a hostile or damaged reference costs time, never content, and needs no second attempt.
 //
-// Bundles are looked at one request at a time and the last few are kept, since neighbours in the walk share them: that bounds memory.
+// A few bundles are fetched at a time and the last ones are kept, since neighbours in the walk share them: that bounds memory.
 
 import { equalBytes } from "../../vault/bytes.ts";
 import { hashSmallFile } from "../../vault/fileHash.ts";
@@ -12,12 +12,15 @@ import { limits } from "../../vault/limits.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import type { FileOutcome } from "../backup/messages.ts";
 import type { FileToRead, KnownContent } from "../source/fileIntake.ts";
+import { ByteBudget } from "./byteBudget.ts";
 import type { UploadPort } from "./port.ts";
 
 const MiB = 1024 * 1024;
-/** Opened bundles that are kept, of 1 MiB at most. */
+/** Bundles (of 1 MiB at most) that are kept or on their way. */
 const keptMax = 16;
-const fetchedAtOnce = 4;
+/** Of one request. */
+const bundlesAtOnce = 4;
+const underWayBytesMax = 8 * MiB;
 /** Fetching ends when it has cost so much more than the bytes of files that it spared. */
 const lossBytesMax = 64 * MiB;
 
@@ -51,10 +54,10 @@ export class ReferenceContent implements KnownContent {
   /** Bytes of sealed bundles that were fetched. */
   readBytes = 0;
   readonly #options: ReferenceContentOptions;
-  /** By id as latin1, least recently used first; undefined: not there, or not right. */
-  readonly #bundles = new Map<string, Buffer | undefined>();
+  /** Contents by id as latin1, least recently used first; undefined: not there, or not right. */
+  readonly #bundles = new Map<string, Promise<Buffer | undefined>>();
+  readonly #underWay = new ByteBudget(underWayBytesMax);
   #over = false;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReferenceContentOptions) {
     this.#options = options;
@@ -67,58 +70,73 @@ export class ReferenceContent implements KnownContent {
     const found: Found = new Array<undefined>(files.length).fill(undefined);
     if (this.#over) return found;
     const candidates = files.flatMap(({ file, outcome }, index) => candidateOf(index, file, outcome) ?? []);
-    if (candidates.length === 0 || (await this.#options.ask(bundle))) return found;
-    const turn = this.#turn.then(() => this.#findAll(candidates, found));
-    this.#turn = turn.catch(() => undefined); // who asked hears of it
-    await turn;
+    if (candidates.length === 0) return found;
+    const groups = [...Map.groupBy(candidates, ({ bundle }) => bundle.toString("latin1")).values()];
+    // All in one round trip, although the second answer is not needed where the first is yes.
+    const asked = groups.map(([first]) => this.#options.ask((first as Candidate).bundle));
+    const [whole, ...there] = await Promise.all([this.#options.ask(bundle), ...asked]);
+    if (whole === true) return found;
+    const present = groups.filter((_, index) => there[index]);
+    for (let at = 0; at < present.length && !this.#over; at += bundlesAtOnce)
+      await this.#findSome(present.slice(at, at + bundlesAtOnce), found);
     return found;
   }
 
-  async #findAll(candidates: readonly Candidate[], found: Found): Promise<void> {
-    const byBundle = Map.groupBy(candidates, ({ bundle }) => bundle.toString("latin1"));
-    const groups = [...byBundle.values()];
-    for (let at = 0; at < groups.length && !this.#over; at += fetchedAtOnce) {
-      const some = groups.slice(at, at + fetchedAtOnce);
-      await this.#fetch(some.map(([first]) => (first as Candidate).bundle));
-      for (const candidate of some.flat()) this.#take(candidate, found);
-    }
-  }
-
-  /** Sees to it that these bundles, as far as they are there and right, are in `#bundles`. */
-  async #fetch(ids: readonly Buffer[]): Promise<void> {
-    const { port, ask, open } = this.#options;
-    const wanted: Buffer[] = [];
-    for (const id of ids) {
-      const key = id.toString("latin1");
-      if (!this.#bundles.has(key)) wanted.push(id);
-      else this.#keep(key, this.#bundles.get(key));
-    }
-    const there = await Promise.all(wanted.map((id) => ask(id)));
-    const present = wanted.filter((_, index) => there[index]);
-    const records = present.length === 0 ? [] : await port.read(present);
-    for (const id of wanted) this.#keep(id.toString("latin1"), undefined);
-    for (const [index, id] of present.entries()) {
-      const record = records[index];
-      if (record === undefined) continue;
-      this.readBytes += record.length;
-      const plaintext = open(id, record);
-      if (plaintext === undefined) await port.suspect([id]);
-      else this.#keep(id.toString("latin1"), plaintext);
+  async #findSome(groups: readonly (readonly Candidate[])[], found: Found): Promise<void> {
+    const bytes = groups.reduce((sum, [first]) => sum + (first as Candidate).plainLength, 0);
+    await this.#underWay.take(bytes);
+    try {
+      const contents = await this.#contents(groups.map(([first]) => (first as Candidate).bundle));
+      for (const [index, candidates] of groups.entries()) {
+        const plaintext = contents[index];
+        if (plaintext !== undefined)
+          for (const candidate of candidates) this.#take(candidate, plaintext, found);
+      }
+    } finally {
+      this.#underWay.give(bytes);
     }
     if (this.readBytes > this.bytes + lossBytesMax) this.#over = true;
   }
 
-  #keep(key: string, plaintext: Buffer | undefined): void {
+  /** The contents of bundles, from those that are kept or in one request for the rest. */
+  #contents(ids: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    const keys = ids.map((id) => id.toString("latin1"));
+    const wanted = ids.filter((_, index) => !this.#bundles.has(keys[index] as string));
+    const fetching = this.#fetch(wanted);
+    const contents = keys.map((key, index) => {
+      const place = wanted.indexOf(ids[index] as Buffer);
+      return this.#bundles.get(key) ?? fetching.then((fetched) => fetched[place]);
+    });
+    for (const [index, content] of contents.entries()) this.#keep(keys[index] as string, content);
+    return Promise.all(contents);
+  }
+
+  async #fetch(ids: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    if (ids.length === 0) return [];
+    const { port, open } = this.#options;
+    const contents: (Buffer | undefined)[] = [];
+    const wrong: Buffer[] = [];
+    for (const [index, record] of (await port.read(ids)).entries()) {
+      const id = ids[index] as Buffer;
+      this.readBytes += record?.length ?? 0;
+      const plaintext = record === undefined ? undefined : open(id, record);
+      if (record !== undefined && plaintext === undefined) wrong.push(id);
+      contents.push(plaintext);
+    }
+    if (wrong.length > 0) await port.suspect(wrong);
+    return contents;
+  }
+
+  #keep(key: string, content: Promise<Buffer | undefined>): void {
+    content.catch(() => undefined); // who waits for it hears of it
     this.#bundles.delete(key);
-    this.#bundles.set(key, plaintext);
+    this.#bundles.set(key, content);
     const oldest = this.#bundles.keys().next().value;
     if (this.#bundles.size > keptMax && oldest !== undefined) this.#bundles.delete(oldest);
   }
 
-  #take(candidate: Candidate, found: Found): void {
-    const { index, file, fileHash, bundle, plainLength, offset, size, content } = candidate;
-    const plaintext = this.#bundles.get(bundle.toString("latin1"));
-    if (plaintext === undefined) return;
+  #take(candidate: Candidate, plaintext: Buffer, found: Found): void {
+    const { index, file, fileHash, plainLength, offset, size, content } = candidate;
     const bytes = plaintext.subarray(offset, offset + size);
     const holds =
       plaintext.length === plainLength &&
