@@ -2,6 +2,7 @@
 
 import { cpSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BackupOutcome, BackupRequest } from "../../../agent/backup/request.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
@@ -99,6 +100,29 @@ describe("the first backup of another item", () => {
     // 18 files of 11 KB in two bundles or three, and no whole bundle of what is there.
     expect(dataIds().length - data.length).toBeLessThanOrEqual(4);
     expect(fx.warnings).toEqual([]);
+  });
+
+  test("random edits on both sides: the snapshot equals the folder, and nothing is sent twice", async () => {
+    const edit = fc.record({ index: fc.nat(150), seed: fc.integer({ min: 1, max: 1e6 }) });
+    const edits = fc.array(edit, { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(edits, edits, edits, async (...rounds) => {
+        rmSync(fx.source, { recursive: true, force: true });
+        rmSync(fx.cachePath, { force: true });
+        fx.gateway = new MemoryGateway();
+        for (let index = 0; index < 120; index++) put(index, index + 1);
+        for (const [at, round] of rounds.entries()) {
+          await (at === 2 ? newcomer() : fx.run());
+          expectSnapshotIsRight();
+          for (const { index, seed } of round) put(index, seed);
+        }
+        await newcomer();
+        expectSnapshotIsRight();
+        expect(fx.gateway.sentTwice).toBe(0);
+        expect(fx.warnings).toEqual([]);
+      }),
+      { numRuns: 6 },
+    );
   });
 
   test("a part of the reference's folders will do", async () => {
