@@ -9,6 +9,7 @@
 import { equalBytes } from "../../vault/bytes.ts";
 import { hashSmallFile } from "../../vault/fileHash.ts";
 import { limits } from "../../vault/limits.ts";
+import { freeNow } from "../../vault/seal/compress.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import type { FileOutcome } from "../backup/messages.ts";
 import type { FileToRead, KnownContent } from "../source/fileIntake.ts";
@@ -16,11 +17,10 @@ import { ByteBudget } from "./byteBudget.ts";
 import type { UploadPort } from "./port.ts";
 
 const MiB = 1024 * 1024;
-/** Bundles (of 1 MiB at most) that are kept or on their way. */
-const keptMax = 16;
-/** Of one request. */
+/** Of bundles that are kept: those of small edits are small, and many of them may be wanted all along the walk. */
+const keptBytesMax = 16 * MiB;
 const bundlesAtOnce = 4;
-const underWayBytesMax = 8 * MiB;
+const underWayBytesMax = 4 * MiB;
 /** Fetching ends when it has cost so much more than the bytes of files that it spared. */
 const lossBytesMax = 64 * MiB;
 
@@ -46,6 +46,9 @@ type Candidate = {
   readonly content: ContentOf<ChunkRef>;
 };
 
+/** Its content (undefined: not there, or not right), and how long the reference says that it is. */
+type Bundle = { readonly content: Promise<Buffer | undefined>; readonly bytes: number };
+
 type Found = (ContentOf<ChunkRef> | undefined)[];
 
 export class ReferenceContent implements KnownContent {
@@ -54,8 +57,9 @@ export class ReferenceContent implements KnownContent {
   /** Bytes of sealed bundles that were fetched. */
   readBytes = 0;
   readonly #options: ReferenceContentOptions;
-  /** Contents by id as latin1, least recently used first; undefined: not there, or not right. */
-  readonly #bundles = new Map<string, Promise<Buffer | undefined>>();
+  /** By id as latin1, least recently used first. */
+  readonly #bundles = new Map<string, Bundle>();
+  #keptBytes = 0;
   readonly #underWay = new ByteBudget(underWayBytesMax);
   #over = false;
 
@@ -86,7 +90,7 @@ export class ReferenceContent implements KnownContent {
     const bytes = groups.reduce((sum, [first]) => sum + (first as Candidate).plainLength, 0);
     await this.#underWay.take(bytes);
     try {
-      const contents = await this.#contents(groups.map(([first]) => (first as Candidate).bundle));
+      const contents = await this.#contents(groups.map(([first]) => first as Candidate));
       for (const [index, candidates] of groups.entries()) {
         const plaintext = contents[index];
         if (plaintext !== undefined)
@@ -99,15 +103,16 @@ export class ReferenceContent implements KnownContent {
   }
 
   /** The contents of bundles, from those that are kept or in one request for the rest. */
-  #contents(ids: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    const keys = ids.map((id) => id.toString("latin1"));
-    const wanted = ids.filter((_, index) => !this.#bundles.has(keys[index] as string));
-    const fetching = this.#fetch(wanted);
-    const contents = keys.map((key, index) => {
-      const place = wanted.indexOf(ids[index] as Buffer);
-      return this.#bundles.get(key) ?? fetching.then((fetched) => fetched[place]);
+  #contents(wanted: readonly Candidate[]): Promise<(Buffer | undefined)[]> {
+    const known = wanted.map(({ bundle }) => this.#bundles.get(bundle.toString("latin1")));
+    const absent = wanted.filter((_, index) => known[index] === undefined);
+    const fetching = this.#fetch(absent.map(({ bundle }) => bundle));
+    const contents = wanted.map((candidate, index) => {
+      const place = absent.indexOf(candidate);
+      const content = known[index]?.content ?? fetching.then((fetched) => fetched[place]);
+      this.#keep(candidate.bundle.toString("latin1"), { content, bytes: candidate.plainLength });
+      return content;
     });
-    for (const [index, content] of contents.entries()) this.#keep(keys[index] as string, content);
     return Promise.all(contents);
   }
 
@@ -121,18 +126,28 @@ export class ReferenceContent implements KnownContent {
       this.readBytes += record?.length ?? 0;
       const plaintext = record === undefined ? undefined : open(id, record);
       if (record !== undefined && plaintext === undefined) wrong.push(id);
+      if (record !== undefined) freeNow(record);
       contents.push(plaintext);
     }
     if (wrong.length > 0) await port.suspect(wrong);
     return contents;
   }
 
-  #keep(key: string, content: Promise<Buffer | undefined>): void {
-    content.catch(() => undefined); // who waits for it hears of it
+  /** Puts a bundle in the last place, and lets go of the first ones when they are too many. */
+  #keep(key: string, bundle: Bundle): void {
+    bundle.content.catch(() => undefined); // who waits for it hears of it
+    this.#forget(key);
+    this.#bundles.set(key, bundle);
+    this.#keptBytes += bundle.bytes;
+    for (const oldest of this.#bundles.keys()) {
+      if (this.#keptBytes <= keptBytesMax) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(key: string): void {
+    this.#keptBytes -= this.#bundles.get(key)?.bytes ?? 0;
     this.#bundles.delete(key);
-    this.#bundles.set(key, content);
-    const oldest = this.#bundles.keys().next().value;
-    if (this.#bundles.size > keptMax && oldest !== undefined) this.#bundles.delete(oldest);
   }
 
   #take(candidate: Candidate, plaintext: Buffer, found: Found): void {

@@ -57,7 +57,11 @@ export class MemoryGateway {
         return bitmap;
       },
       records: (records) => this.#store(records),
-      read: async (ids) => ids.map((id) => this.records.get(toHex(id))),
+      read: async (ids) =>
+        ids.map((id) => {
+          const record = this.records.get(toHex(id));
+          return record === undefined ? undefined : Buffer.from(record);
+        }),
       suspect: async (ids) => {
         for (const id of ids) {
           this.suspects.push(toHex(id));
