@@ -1,6 +1,7 @@
 // Items and snapshots of an account over all its vaults, with names instead of ids.
 
 import type { ItemRow, SnapshotRow } from "../ingest/wire/messages.ts";
+import type { Snapshot } from "./catalog/vaultCatalog.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** Only these devices and items, by name; undefined: all. */
@@ -25,6 +26,26 @@ export async function listItems(gateway: Gateway, account: string, filter: ListF
   return rows;
 }
 
+/** The newest snapshot of each item of an account, the one that was received last first, `most` at most. */
+export async function listNewest(
+  gateway: Gateway,
+  account: string,
+  filter: ListFilter,
+  most: number,
+): Promise<SnapshotRow[]> {
+  const names = deviceNames(gateway, account);
+  const rows: SnapshotRow[] = [];
+  for (const vault of await gateway.vaultsOf(account)) {
+    for (const { name, head } of vault.catalog.items()) {
+      const snapshot = head === null ? undefined : vault.catalog.snapshot(head);
+      if (snapshot === undefined) continue;
+      const row = rowOf(vault.id, snapshot, names, name);
+      if (passes(row, filter)) rows.push(row);
+    }
+  }
+  return rows.sort(laterFirst).slice(0, most);
+}
+
 /** The snapshots of an account, newest first. */
 export async function listSnapshots(
   gateway: Gateway,
@@ -37,25 +58,41 @@ export async function listSnapshots(
     const items = new Map(vault.catalog.items().map((item) => [item.id, item.name]));
     const rows: SnapshotRow[] = [];
     for (const snapshot of vault.catalog.snapshots()) {
-      const row: SnapshotRow = {
-        id: snapshot.id,
-        vault: vault.id,
-        deviceId: snapshot.device,
-        device: names.get(snapshot.device) ?? snapshot.device,
-        itemId: snapshot.item,
-        item: items.get(snapshot.item) ?? snapshot.item,
-        group: snapshot.group,
-        sequence: snapshot.sequence,
-        received: snapshot.received,
-        incomplete: snapshot.incomplete,
-      };
-      if (filter.device !== undefined && row.device !== filter.device) continue;
-      if (filter.item !== undefined && row.item !== filter.item) continue;
-      rows.push(row);
+      const row = rowOf(vault.id, snapshot, names, items.get(snapshot.item) ?? snapshot.item);
+      if (passes(row, filter)) rows.push(row);
     }
     lists.push(rows);
   }
   // Each list is in the order of commits, which a clock that was set back must not disturb; only between vaults does time decide.
   if (lists.length === 1) return lists[0]!;
-  return lists.flat().sort((a, b) => (a.received > b.received ? -1 : a.received < b.received ? 1 : 0));
+  return lists.flat().sort(laterFirst);
+}
+
+function rowOf(
+  vault: string,
+  snapshot: Snapshot,
+  names: ReadonlyMap<string, string>,
+  item: string,
+): SnapshotRow {
+  const { id, device, group, sequence, received, incomplete } = snapshot;
+  return {
+    id,
+    vault,
+    deviceId: device,
+    device: names.get(device) ?? device,
+    itemId: snapshot.item,
+    item,
+    group,
+    sequence,
+    received,
+    incomplete,
+  };
+}
+
+function passes(row: SnapshotRow, { device, item }: ListFilter): boolean {
+  return (device === undefined || row.device === device) && (item === undefined || row.item === item);
+}
+
+function laterFirst(a: SnapshotRow, b: SnapshotRow): number {
+  return a.received > b.received ? -1 : a.received < b.received ? 1 : 0;
 }

@@ -10,7 +10,6 @@ import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
-import type { SnapshotBody } from "../../vault/snapshot.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
@@ -19,16 +18,18 @@ import type { Filter } from "../source/filter.ts";
 import { PageCache } from "../source/pageCache.ts";
 import { PreviousTree } from "../source/previousTree.ts";
 import { topTree } from "../source/topPaths.ts";
-import type { WalkOptions } from "../source/walk.ts";
+import { joinPath } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
-import { opens } from "../upload/readBack.ts";
+import { opened } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
+import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
+import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
 import { Failure } from "./failure.ts";
-import { previousPages } from "./previousPages.ts";
+import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
 import { WorkerPool } from "./workerPool.ts";
@@ -38,14 +39,11 @@ const compressionLevel = 2;
 /** One in so many chunks that the gateway already has is read back and verified. */
 const readBackOneIn = 32;
 
-/** The item's newest snapshot: what the run compares with. */
-export type PreviousSnapshot = { readonly root: Buffer; readonly body: SnapshotBody; readonly group: number };
-
 /** One attempt; use it once and close it. */
 export class BackupRun {
   readonly #request: BackupRequest;
   readonly #context: BackupContext;
-  readonly #previous: PreviousSnapshot | undefined;
+  readonly #base: BaseSnapshot | undefined;
   readonly #startedMs: number;
   readonly #failure = new Failure();
   readonly #pool: WorkerPool;
@@ -56,7 +54,8 @@ export class BackupRun {
   readonly #sweep: ReturnType<typeof readSweepState>;
   /** Bundles that files are to leave: hardly used, or lost at the gateway. */
   readonly #move: Set<string>;
-  readonly #tree: WalkOptions["previous"];
+  readonly #tree: BaseTree | undefined;
+  readonly #known: ReferenceContent | undefined;
   readonly #walker: Walker;
   readonly #onAbort: () => void;
   #warnings = 0;
@@ -65,11 +64,11 @@ export class BackupRun {
     request: BackupRequest,
     context: BackupContext,
     filter: Filter,
-    previous: PreviousSnapshot | undefined,
+    base: BaseSnapshot | undefined,
   ) {
     this.#request = request;
     this.#context = context;
-    this.#previous = previous;
+    this.#base = base;
     this.#startedMs = context.nowMs();
     const { session, keys } = context;
     const { group } = session;
@@ -104,13 +103,23 @@ export class BackupRun {
       pool: this.#pool,
       sender: this.#sender,
       sample: () => randomInt(readBackOneIn) === 0,
-      verify: (id, record) => opens({ keys, group, record, expectedId: id, expectedType: RecordType.data }),
+      verify: (id, record) => this.#opened(id, record) !== undefined,
       onError: fail,
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
-    this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
+    this.#sweep = base?.kind === "previous" ? readSweepState(this.#sweepPath) : emptySweepState;
     this.#move = new Set(this.#sweep.move);
-    this.#tree = this.#usablePrevious(previous);
+    // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
+    this.#tree = base?.group === group ? new BaseTree(base, this.#cache, session, keys) : undefined;
+    if (base?.kind === "reference") {
+      this.#known = new ReferenceContent({
+        port,
+        ask: (id) => this.#chunks.ask(id),
+        open: (id, record) => this.#opened(id, record),
+        fileHashKey: keys.fileHashKey,
+        lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(base)),
+      });
+    }
     this.#walker = this.#makeWalker(filter);
   }
 
@@ -119,14 +128,15 @@ export class BackupRun {
     failure.check();
     const timer = setInterval(() => this.#report(), progressMs);
     try {
-      const old = this.#tree;
-      if (old !== undefined) await old.tree.prefetch(old.root.id);
-      if (old !== undefined && this.#request.rescan) {
+      const paths = this.#request.paths.map(({ path }) => path);
+      await this.#tree?.prefetch(paths);
+      if (this.#tree?.walked.contentOnly === false && this.#request.rescan) {
+        const { tree, root } = this.#tree.walked;
         // Mends what was lost; chunks of large files are asked for as they are read.
-        const lost = lostBundles(old.tree, old.root.id, (id) => this.#chunks.ask(id));
+        const lost = lostBundles(tree, root.id, (id) => this.#chunks.ask(id));
         for (const id of await failure.guard(lost)) this.#move.add(id);
       }
-      const root = await this.#walker.walk(topTree(this.#request.paths.map(({ path }) => path)));
+      const root = await this.#walker.walk(topTree(paths));
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
       failure.check();
@@ -160,17 +170,15 @@ export class BackupRun {
     }
   }
 
-  /** Ids belong to a group: after a move to another one nothing of the old tree can be referred to. */
-  #usablePrevious(previous: PreviousSnapshot | undefined): WalkOptions["previous"] {
-    const { session, keys } = this.#context;
-    if (previous === undefined || previous.group !== session.group) return undefined;
-    const { group, root, body } = previous;
-    const pages = previousPages({ keys, group, read: (ids) => session.read(ids) });
-    return {
-      tree: new PreviousTree(this.#cache, pages),
-      root: { id: root, plainLength: 0 },
-      timeMs: Date.parse(body.time),
-    };
+  /** The content of a data record; undefined where it is not what its id says. */
+  #opened(expectedId: Buffer, record: Buffer): Buffer | undefined {
+    const { keys, session } = this.#context;
+    return opened({ keys, group: session.group, record, expectedId, expectedType: RecordType.data });
+  }
+
+  #warn(path: Uint8Array, what: string): void {
+    this.#warnings += 1;
+    this.#context.warn(path, what);
   }
 
   #makeWalker(filter: Filter): Walker {
@@ -182,6 +190,7 @@ export class BackupRun {
       offer: (id, place) => this.#chunks.offer(id, place),
       onError: (error) => this.#failure.fail(error),
       emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
+      known: this.#known,
     });
     return new Walker({
       platform: selectPlatform(),
@@ -190,15 +199,12 @@ export class BackupRun {
       filter,
       emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
       emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
-      previous: this.#tree,
+      previous: this.#tree?.walked,
       move: this.#move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,
       excludeCaches: this.#request.excludeCaches,
-      warn: (path, what) => {
-        this.#warnings += 1;
-        this.#context.warn(path, what);
-      },
+      warn: (path, what) => this.#warn(path, what),
       breathe: () => this.#failure.guard(this.#metadata.room()),
       hasRoom: () => this.#metadata.hasRoom,
       failure: this.#failure,
@@ -219,7 +225,7 @@ export class BackupRun {
   }
 
   async #commit(root: Buffer): Promise<BackupOutcome> {
-    const { session, keys, device, agentVersion } = this.#context;
+    const { session, keys, device, agentVersion, host } = this.#context;
     const { counts } = this.#walker;
     const sequence = session.sequence + 1;
     const { snapshot, received } = await session.commit(
@@ -228,6 +234,7 @@ export class BackupRun {
         keys,
         device,
         agentVersion,
+        host,
         request: this.#request,
         startedMs: this.#startedMs,
         warnings: this.#warnings,
@@ -246,8 +253,9 @@ export class BackupRun {
       warnings: this.#warnings,
       newChunks: this.#chunks.newChunks + this.#metadata.sentRecords,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
-      readBackBytes: this.#chunks.readBackBytes,
-      hadPrevious: this.#previous !== undefined,
+      readBackBytes: this.#chunks.readBackBytes + (this.#known?.readBytes ?? 0),
+      hadPrevious: this.#base?.kind === "previous",
+      reference: this.#tree?.use(this.#known),
     };
   }
 
@@ -263,7 +271,7 @@ export class BackupRun {
         tree: new PreviousTree(this.#cache, { fetch }),
         root,
         treeBytes: bytes,
-        bytesRead: this.#previous === undefined ? 0 : bytesRead,
+        bytesRead: this.#base?.kind === "previous" ? bytesRead : 0,
       });
       this.#cache.finish(true);
     } catch (error) {
@@ -283,8 +291,8 @@ export class BackupRun {
     this.#context.progress({
       counts: this.#walker.counts,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
-      expectedFiles: this.#previous?.body.files ?? 0,
-      expectedBytes: this.#previous?.body.bytes ?? 0,
+      expectedFiles: this.#base?.kind === "previous" ? this.#base.body.files : 0,
+      expectedBytes: this.#base?.kind === "previous" ? this.#base.body.bytes : 0,
     });
   }
 }

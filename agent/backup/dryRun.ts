@@ -69,6 +69,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
             tree: new PreviousTree(cache, previousPages(context)),
             root: { id: previous.root, plainLength: 0 },
             timeMs: Date.parse(previous.body.time),
+            contentOnly: false,
           },
     move: new Set(),
     rescan: request.rescan,

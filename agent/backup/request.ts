@@ -1,5 +1,6 @@
 // What a backup is asked to do, what it works with, and what comes out.
 
+import type { SnapshotRow } from "../../ingest/wire/messages.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { FilterRules } from "../source/filter.ts";
 import type { TopPath } from "../source/topPaths.ts";
@@ -14,6 +15,8 @@ export interface BackupSession extends UploadPort {
   readonly head: string | null;
   readonly sequence: number;
   snapshotObject(id: string): Promise<Buffer>;
+  /** The newest snapshot of each item in the vault, the latest first; bounded by the protocol. */
+  newestSnapshots(): Promise<readonly SnapshotRow[]>;
   /** Notes on this machine that the commit went through; throws where its disk is full, say. */
   remember(): void;
   commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
@@ -24,6 +27,8 @@ export type BackupRequest = {
   readonly item: string;
   readonly rules: FilterRules;
   readonly rescan: boolean;
+  /** Whether an item without a snapshot looks for content of other items (docs/decisions/0006). */
+  readonly reference: boolean;
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
   readonly limitUploadBytesPerSecond: number | undefined;
@@ -35,6 +40,7 @@ export type BackupContext = {
   readonly keys: VaultKeys;
   readonly device: { readonly id: string; readonly name: string };
   readonly agentVersion: string;
+  readonly host: string;
   /** File of the page cache of this item. */
   readonly cachePath: string;
   readonly nowMs: () => number;
@@ -62,4 +68,18 @@ export type BackupOutcome = {
   readonly sentBytes: number;
   readonly readBackBytes: number;
   readonly hadPrevious: boolean;
+  /** The reference snapshot that an item without one of its own compared with. */
+  readonly reference: ReferenceUse | undefined;
+};
+
+export type ReferenceUse = {
+  readonly snapshot: string;
+  readonly device: string;
+  readonly item: string;
+  /** What kept its place in the reference's chunks. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Sealed bytes fetched: directory pages, and chunks to verify (they count in readBackBytes too). */
+  readonly pageBytes: number;
+  readonly readBytes: number;
 };

@@ -1,6 +1,5 @@
 // The snapshot object of a finished run, and the note that it was committed.
 
-import { hostname } from "node:os";
 import { fromHex } from "../../vault/bytes.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
@@ -10,7 +9,7 @@ import { encodeSnapshot } from "../../vault/snapshot.ts";
 import type { WalkCounts } from "../source/walk.ts";
 import type { BackupContext, BackupRequest, BackupSession } from "./request.ts";
 
-export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion"> & {
+export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion" | "host"> & {
   readonly keys: VaultKeys;
   readonly request: BackupRequest;
   readonly startedMs: number;
@@ -23,7 +22,7 @@ export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersi
 
 /** The bytes to commit: it follows the session's head. */
 export function encodeRunSnapshot(run: FinishedRun): Buffer {
-  const { session, keys, device, agentVersion, request, counts } = run;
+  const { session, keys, device, agentVersion, host, request, counts } = run;
   return encodeSnapshot({
     keys,
     header: {
@@ -39,7 +38,7 @@ export function encodeRunSnapshot(run: FinishedRun): Buffer {
       time: new Date(run.startedMs).toISOString(),
       device: device.name,
       item: request.item,
-      host: hostname(),
+      host,
       paths: request.paths.map(({ path }) => pathToText(path)),
       files: counts.files,
       dirs: counts.dirs,

@@ -1,7 +1,7 @@
 // An upload session at the gateway, as the backup needs it. Broken connections are the backup's own affair
 // (agent/upload/resend.ts).
 
-import type { SessionAnswer } from "../../ingest/wire/messages.ts";
+import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../vault/bytes.ts";
@@ -85,6 +85,11 @@ export class GatewayBackupSession implements BackupSession {
 
   snapshotObject(id: string): Promise<Buffer> {
     return this.#connection.client.snapshotObject(id, this.#signal);
+  }
+
+  async newestSnapshots(): Promise<readonly SnapshotRow[]> {
+    const rows = await this.#connection.client.snapshots({ newest: wireLimits.newestSnapshots });
+    return rows.filter(({ vault }) => vault === this.#vault);
   }
 
   commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {

@@ -90,7 +90,8 @@ export class EntryMaker {
 
   #unchanged(table: StatTable, row: number): boolean {
     const { rescan, previous } = this.#options;
-    if (rescan || previous === undefined || !sameContentMark(table, row, this.#old)) return false;
+    if (rescan || previous === undefined || previous.contentOnly) return false;
+    if (!sameContentMark(table, row, this.#old)) return false;
     return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
   }
 
@@ -144,8 +145,8 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     kind: EntryKind,
   ): void {
-    const { platform, warn, rescan } = this.#options;
-    if (old !== undefined && !rescan) {
+    const { platform, warn, rescan, previous } = this.#options;
+    if (old !== undefined && !rescan && previous?.contentOnly === false) {
       const stat = old.page.statAt(old.row, this.#old);
       if (stat.kind === kind && sameInode(table, row, stat)) {
         this.#counts.others += 1;

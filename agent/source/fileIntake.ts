@@ -1,10 +1,13 @@
 // Takes in the files that must be read: plans bundles of small ones, has workers read them and large ones, and
 // hands back each file's entry when its content has its chunk ids (it need not be uploaded yet).
 //
-// Invariants: files join bundles in walk order; a bundle names at most `bundleDirectoriesMax` directories, which bounds open
-// descriptors; a hard link that was read once in a run is not read again.
+// Where a reference snapshot is compared with (docs/decisions/0006), whole bundles are made first, as if there were none. Of one that the
+// gateway has not, the files whose content is elsewhere at the gateway keep that place, and the others, the rest, form bundles of their own.
+//
+// Invariants: files join bundles in walk order; a hard link that was read once in a run is not read again; every bundle is ended by
+// `flush` or soon after it, those of rests when no other is left to be decided.
 
-import { BundlePlanner, isBundled } from "../../vault/chunk/bundle.ts";
+import { isBundled } from "../../vault/chunk/bundle.ts";
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
@@ -12,12 +15,14 @@ import { outcomeOf } from "../backup/bundleMessage.ts";
 import type { FileOutcome, FileToOpen, Place } from "../backup/messages.ts";
 import type { BundleResult, WorkerPool } from "../backup/workerPool.ts";
 import { CHANGE_MARK_WORDS, type StatTable } from "../platform/statTable.ts";
+import { OpenBundle } from "./openBundle.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
 
-const bundleDirectoriesMax = 256;
 const turnsMax = 8;
+/** Bundles that are read or wait for an answer: bounds what directories they keep open. */
+const undecidedMax = 16;
 
-/** A file to read. `previous` is its content in the previous snapshot, if it had any. */
+/** A file to read. `previous` is its content in the previous (or reference) snapshot, if it had any. */
 export type FileToRead = {
   readonly directory: OpenDirectory;
   readonly path: Buffer;
@@ -34,6 +39,18 @@ export type FileRead = {
   readonly content: ContentOf<ChunkRef> | undefined;
 };
 
+/** Finds the content of files in chunks that the gateway has, where another snapshot says it is. */
+export interface KnownContent {
+  /**
+   * For each file of a bundle that was read, its content in other chunks than this bundle; undefined where it must be sent. All
+   * undefined where the gateway has the bundle itself.
+   */
+  find(
+    bundle: Buffer,
+    files: readonly { readonly file: FileToRead; readonly outcome: FileOutcome }[],
+  ): Promise<readonly (ContentOf<ChunkRef> | undefined)[]>;
+}
+
 type Waiting = { readonly file: FileToRead; readonly resolve: (read: FileRead) => void };
 
 export type FileIntakeOptions = {
@@ -43,6 +60,8 @@ export type FileIntakeOptions = {
   readonly offer: (id: Buffer, place: Place) => void;
   readonly emitExtents: EmitPage;
   readonly onError: (error: unknown) => void;
+  /** Where there is one, `previous` of files is believed only as far as it finds it. */
+  readonly known: KnownContent | undefined;
 };
 
 /** The words of a row that tell whether a file changed. */
@@ -54,36 +73,37 @@ export function changeMark(table: StatTable, row: number): Uint32Array {
 
 export class FileIntake {
   readonly #options: FileIntakeOptions;
-  readonly #planner: BundlePlanner;
-  #bundle: Waiting[] = [];
+  readonly #bundle: OpenBundle<Waiting>;
+  readonly #rest: OpenBundle<Waiting>;
   #turns = 0;
-  readonly #bundleDirectories = new Set<OpenDirectory>();
+  /** Only counted with `known`. */
+  #undecided = 0;
+  #restIsDue = false;
+  #waiting: (() => void)[] = [];
 
   constructor(options: FileIntakeOptions) {
     this.#options = options;
-    this.#planner = new BundlePlanner(options.splitTable);
+    this.#bundle = new OpenBundle(options.splitTable, (bundle) => this.#readBundle(bundle, options.known));
+    this.#rest = new OpenBundle(options.splitTable, (bundle) => this.#readBundle(bundle, undefined));
   }
 
-  /** True while a file can be taken without waiting for a worker. */
+  /** True while a file can be taken without waiting. */
   get hasRoom(): boolean {
-    return this.#options.pool.hasRoom;
+    return this.#undecided < undecidedMax && this.#options.pool.hasRoom;
   }
 
-  room(): Promise<void> {
-    return this.#options.pool.room();
+  async room(): Promise<void> {
+    while (!this.hasRoom) {
+      if (!this.#options.pool.hasRoom) await this.#options.pool.room();
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
   /** Takes a file; `done` is called once. Files over a bundle's share start at once, small ones with their bundle. */
   take(file: FileToRead, done: (read: FileRead) => void): void {
     file.directory.share();
-    if (!isBundled(file.size)) {
-      this.#readAlone(file, done);
-      return;
-    }
-    if (this.#planner.add(file) === "startNew" || this.#tooManyDirectories(file)) this.flush();
-    this.#bundle.push({ file, resolve: done });
-    this.#bundleDirectories.add(file.directory);
-    if (this.#planner.endsAfter()) this.flush();
+    if (isBundled(file.size)) this.#bundle.add({ file, resolve: done });
+    else this.#readAlone(file, done);
   }
 
   /** Called now and then while the walk goes on: a bundle that stays open for long would hold up its folders. */
@@ -95,20 +115,33 @@ export class FileIntake {
   /** Has the open bundle read although it is not full: at the end of the walk. */
   flush(): void {
     this.#turns = 0;
-    const bundle = this.#bundle;
-    if (bundle.length === 0) return;
-    this.#bundle = [];
-    this.#bundleDirectories.clear();
-    this.#options.pool
-      .readBundle(bundle.map(({ file }) => fileToOpen(file)))
-      .then((result) => this.#finishBundle(bundle, result))
-      .catch(this.#options.onError);
+    this.#bundle.end();
+    this.#restIsDue = true;
+    this.#endRest();
   }
 
-  #tooManyDirectories(file: FileToRead): boolean {
-    return (
-      this.#bundleDirectories.size >= bundleDirectoriesMax && !this.#bundleDirectories.has(file.directory)
-    );
+  /** Rests come from bundles that are decided, so their last bundle ends when none is left that could add to it. */
+  #endRest(): void {
+    if (!this.#restIsDue || this.#undecided > 0) return;
+    this.#restIsDue = false;
+    this.#rest.end();
+  }
+
+  #readBundle(bundle: readonly Waiting[], known: KnownContent | undefined): void {
+    const reading = this.#options.pool.readBundle(bundle.map(({ file }) => this.#fileToOpen(file)));
+    if (known === undefined) {
+      reading.then((result) => this.#finishBundle(bundle, result)).catch(this.#options.onError);
+      return;
+    }
+    this.#undecided += 1;
+    reading
+      .then((result) => this.#decide(bundle, result, known))
+      .then(() => {
+        this.#undecided -= 1;
+        for (const wake of this.#waiting.splice(0)) wake();
+        this.#endRest();
+      })
+      .catch(this.#options.onError);
   }
 
   #finishBundle(bundle: readonly Waiting[], result: BundleResult): void {
@@ -125,6 +158,25 @@ export class FileIntake {
     }
   }
 
+  async #decide(bundle: readonly Waiting[], result: BundleResult, known: KnownContent): Promise<void> {
+    const { id, place, outcomes } = result;
+    if (id === undefined || place === undefined) return this.#finishBundle(bundle, result);
+    const files = bundle.map(({ file }, index) => ({ file, outcome: outcomeOf(outcomes, index) }));
+    const found = await known.find(id, files);
+    if (found.every((content) => content === undefined)) return this.#finishBundle(bundle, result);
+    this.#options.pool.release(place);
+    for (const [index, waiting] of bundle.entries()) {
+      const { file, resolve } = waiting;
+      const { outcome } = files[index] as (typeof files)[number];
+      if (outcome.apart) this.#readAlone(file, resolve);
+      else if (outcome.offset >= 0 && found[index] === undefined) this.#rest.add(waiting);
+      else {
+        resolve({ outcome, content: found[index] });
+        file.directory.release();
+      }
+    }
+  }
+
   #readAlone(file: FileToRead, done: (read: FileRead) => void): void {
     const writer = new ExtentsWriter(this.#options.emitExtents);
     const parts = {
@@ -136,7 +188,7 @@ export class FileIntake {
       },
     };
     this.#options.pool
-      .readFile(fileToOpen(file), parts)
+      .readFile(this.#fileToOpen(file), parts)
       .then((outcome) => {
         const written = outcome.failed === undefined && outcome.size > 0 ? writer.finish() : undefined;
         done({ outcome, content: written });
@@ -144,16 +196,17 @@ export class FileIntake {
       })
       .catch(this.#options.onError);
   }
-}
 
-function fileToOpen(file: FileToRead): FileToOpen {
-  return {
-    directory: file.directory.handle.fd,
-    name: file.name,
-    size: file.size,
-    mark: file.mark,
-    previousHash: file.previous?.hash,
-  };
+  #fileToOpen(file: FileToRead): FileToOpen {
+    return {
+      directory: file.directory.handle.fd,
+      name: file.name,
+      size: file.size,
+      mark: file.mark,
+      // A whole bundle is wanted where another snapshot's word is still to be checked.
+      previousHash: this.#options.known === undefined ? file.previous?.hash : undefined,
+    };
+  }
 }
 
 function bundledContent(

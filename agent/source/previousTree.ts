@@ -1,5 +1,6 @@
-// The tree of the item's previous snapshot, read from the local page cache, else from the gateway.
-// Every page is checked against its id wherever it comes from, so a wrong cache cannot put wrong rows into a new snapshot.
+// The tree of the item's previous snapshot, or of a reference snapshot, read from the local page cache, else from the gateway.
+// Every page is checked against its id wherever it comes from, so a wrong cache cannot put wrong rows into a new snapshot. A reference's
+// tree may be another device's, so the work it can cause is bounded too: see `leaves` and `prefetch`.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
@@ -13,6 +14,10 @@ export type PageFetcher = {
 
 /** Pages of one request: 2 MiB as a rule, 32 at worst. */
 const fetchIdsMax = 256;
+/** What filling the cache may cost in bytes of pages, each counted as at least `pageCostMin`, and in ids that wait. */
+const fillCostMax = 2 ** 31;
+const pageCostMin = 4096;
+const fillOpenMax = 1_000_000;
 
 /** The leaf pages of one directory and the rows that they hold together. */
 export type Leaves = { readonly ids: readonly Buffer[]; readonly rows: number };
@@ -24,9 +29,12 @@ export class PreviousTree {
   #unfilled: Buffer | undefined;
   #newest: { readonly id: Buffer; readonly page: Page } | undefined;
 
-  constructor(cache: PageCache, fetcher: PageFetcher) {
+  readonly #fillCostMax: number;
+
+  constructor(cache: PageCache, fetcher: PageFetcher, costMax = fillCostMax) {
     this.#cache = cache;
     this.#fetcher = fetcher;
+    this.#fillCostMax = costMax;
   }
 
   /** A page; a promise only where it must come from the gateway. */
@@ -48,25 +56,41 @@ export class PreviousTree {
     throw new HoldfastError(ErrorCode.corrupt, "the local page cache changed while it was used");
   }
 
-  /** The leaf pages of a directory, in order. */
+  /**
+   * The leaf pages of a directory, in order.
+   * @throws HoldfastError corrupt, where a page stands twice in it: names ascend, so no writer makes that
+   */
   async leaves(root: Buffer): Promise<Leaves> {
     const page = await this.load(root);
     if (page instanceof LeafPage) return { ids: [root], rows: page.rowCount };
     const ids: Buffer[] = [];
+    await this.#leavesBelow(page, ids, new Set());
     let rows = 0;
-    for (let row = 0; row < page.rowCount; row++) {
-      const child = page.child(row);
-      const id = page.ref(child.ordinal).id;
-      if (page.level === 1) ids.push(id);
-      else for (const below of (await this.leaves(id)).ids) ids.push(below);
-      rows += child.rows;
-    }
+    for (let row = 0; row < page.rowCount; row++) rows += page.child(row).rows;
     return { ids, rows };
+  }
+
+  async #leavesBelow(page: BranchPage, ids: Buffer[], seen: Set<string>): Promise<void> {
+    for (let row = 0; row < page.rowCount; row++) {
+      const { id } = page.ref(page.child(row).ordinal);
+      const key = id.toString("latin1");
+      if (seen.has(key)) throw new HoldfastError(ErrorCode.corrupt, "a page stands twice in a directory");
+      seen.add(key);
+      if (page.level === 1) {
+        ids.push(id);
+        continue;
+      }
+      const below = await this.load(id);
+      if (!(below instanceof BranchPage) || below.level >= page.level)
+        throw new HoldfastError(ErrorCode.corrupt, "a directory page has the wrong level");
+      await this.#leavesBelow(below, ids, seen);
+    }
   }
 
   /**
    * To be called first. Fills a cache that lacks the root page, in large requests, so that a lost cache costs a few round trips and
-   * not one per directory. Where the root is there, the first page that is found missing has the same done.
+   * not one per directory. Where the root is there, the first page that is found missing has the same done. Of a tree that
+   * is very large, or names the same folders again and again without end, the rest is fetched when the walk comes there.
    */
   async prefetch(root: Buffer): Promise<void> {
     if (this.#cache.get(root) === undefined) await this.#fill(root);
@@ -79,16 +103,21 @@ export class PreviousTree {
     // Newest first, so that few ids wait however wide and deep the tree is.
     const open: Buffer[] = [root];
     const missing: Buffer[] = [];
-    while (open.length + missing.length > 0) {
+    let cost = 0;
+    const visit = ({ plaintext, refs }: CachedPage): void => {
+      cost += Math.max(pageCostMin, plaintext.length + refs.length);
+      open.push(...childPages(parsePage(plaintext, refs)));
+    };
+    while (open.length + missing.length > 0 && cost < this.#fillCostMax && open.length < fillOpenMax) {
       const id = open.pop();
       const page = id === undefined ? undefined : this.#cache.get(id);
-      if (page !== undefined) open.push(...childPages(parsePage(page.plaintext, page.refs)));
+      if (page !== undefined) visit(page);
       else if (id !== undefined) missing.push(id);
       if (missing.length < fetchIdsMax && open.length > 0) continue;
       const ids = missing.splice(0);
       for (const [index, fetched] of (await this.#fetch(ids)).entries()) {
         this.#cache.put(ids[index] as Buffer, fetched);
-        open.push(...childPages(parsePage(fetched.plaintext, fetched.refs)));
+        visit(fetched);
       }
     }
   }

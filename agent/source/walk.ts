@@ -38,6 +38,8 @@ export type WalkOptions = {
         readonly tree: PreviousTree;
         readonly root: ChunkRef & { readonly id: Buffer };
         readonly timeMs: number;
+        /** It is another item's tree: every file is read, and only where content is may be taken over. */
+        readonly contentOnly: boolean;
       }
     | undefined;
   /** Bundles (ids as latin1) whose files move to new bundles although they did not change. */

@@ -86,7 +86,7 @@ export class Walker {
     const { splitTable, emitDirectory } = this.#options;
     const previous = await this.#previousDirectory(previousRoot);
     const build = new DirectoryBuild(
-      previous,
+      this.#options.previous?.contentOnly === true ? undefined : previous,
       () => new DirectoryWriter(splitTable, emitDirectory),
       this.#options.backlog,
       finished,
@@ -221,6 +221,7 @@ export class Walker {
     const oldChild = oldEntry?.child === undefined ? undefined : old?.page.ref(oldEntry.child.ordinal);
     const same =
       old !== undefined &&
+      this.#options.previous?.contentOnly === false &&
       oldChild !== undefined &&
       sameInode(table, row, old.page.statAt(old.row, this.#old));
     const draft = same

@@ -7,7 +7,7 @@ export interface UploadPort {
   have(ids: readonly Uint8Array[]): Promise<Buffer>;
   /** Sends sealed records, children before parents; resolves when they are durable. */
   records(records: readonly Uint8Array[]): Promise<RecordsAnswer>;
-  /** Sealed records by id; undefined where the gateway has none or a damaged one. */
+  /** Sealed records by id, each memory of its own; undefined where the gateway has none or a damaged one. */
   read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>;
   /** Tells the gateway that it holds wrong bytes under these ids. */
   suspect(ids: readonly Uint8Array[]): Promise<void>;

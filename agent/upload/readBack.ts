@@ -1,15 +1,14 @@
-// Whether a record that the gateway says it has holds what its id names.
+// Whether a record that the gateway says it has holds what its id names, and what that is.
 
 import { isHoldfastError } from "../../vault/errors.ts";
 import { openRecord, type RecordToOpen } from "../../vault/record.ts";
 
-/** True when the record opens and its content has the wanted id. Fails only for defects of our own. */
-export function opens(wanted: RecordToOpen): boolean {
+/** The content, when the record opens and its content has the wanted id. Fails only for defects of our own. */
+export function opened(wanted: RecordToOpen): Buffer | undefined {
   try {
-    openRecord(wanted);
-    return true;
+    return openRecord(wanted).plaintext;
   } catch (error) {
-    if (isHoldfastError(error)) return false;
+    if (isHoldfastError(error)) return undefined;
     throw error;
   }
 }

@@ -79,6 +79,12 @@ export const agentCommands: readonly CommandSpec[] = [
       },
       { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
       { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
+      {
+        name: "no-reference",
+        kind: "flag",
+        summary:
+          "at an item's first backup, do not look for its files in snapshots of other items and devices",
+      },
       { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
       {
         name: "limit-upload",

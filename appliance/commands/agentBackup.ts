@@ -1,5 +1,6 @@
 // holdfast agent backup
 
+import { hostname } from "node:os";
 import { runBackup } from "../../agent/backup/backup.ts";
 import type { BackupRequest } from "../../agent/backup/request.ts";
 import { survey, type Totals } from "../../agent/backup/survey.ts";
@@ -31,6 +32,7 @@ function backupRequest({ args }: CommandContext): BackupRequest {
     item: checkName(args.text("item") ?? defaultItem, "item"),
     rules,
     rescan: args.flag("rescan"),
+    reference: !args.flag("no-reference"),
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
     limitUploadBytesPerSecond: args.bytes("limit-upload"),
@@ -88,6 +90,7 @@ export async function backUp(
     keys,
     device,
     agentVersion: version,
+    host: hostname(),
     cachePath: cachePath(state, session.itemId),
     nowMs: () => Date.now(),
     signal,
@@ -107,11 +110,12 @@ export async function backUp(
   });
   output.endProgress();
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;
-  const { counts } = outcome;
+  const { counts, reference } = outcome;
   output.line(
     `Snapshot ${outcome.snapshot.slice(0, 16)} of ${request.item}: ${formatCount(counts.files, "file")}, ` +
       `${formatCount(counts.dirs, "folder")}, ${formatBytes(counts.bytes)} in ${formatDuration(seconds)}; ` +
       `${formatCount(counts.filesRead, "file")} read, ${formatBytes(outcome.sentBytes)} sent` +
+      `${reference !== undefined && reference.files > 0 ? `, ${formatCount(reference.files, "file")} kept where ${reference.device} has them` : ""}` +
       `${output.warnings > 0 ? `, ${formatCount(output.warnings, "warning")}` : ""}.`,
   );
   output.event({
@@ -127,6 +131,18 @@ export async function backUp(
     new_chunks: outcome.newChunks,
     sent_bytes: outcome.sentBytes,
     read_back_bytes: outcome.readBackBytes,
+    reference:
+      reference === undefined
+        ? null
+        : {
+            snapshot: reference.snapshot,
+            device: reference.device,
+            item: reference.item,
+            files: reference.files,
+            bytes: reference.bytes,
+            page_bytes: reference.pageBytes,
+            read_bytes: reference.readBytes,
+          },
     warnings: output.warnings,
     seconds,
   });

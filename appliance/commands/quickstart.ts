@@ -75,6 +75,7 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
     // Its own packs would be new in every run.
     rules: { excludes: [literalGlob(layout.root)] },
     rescan: false,
+    reference: true,
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,

@@ -6,7 +6,7 @@ import { checkName } from "../../ingest/wire/names.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
-import { listItems, listSnapshots } from "../snapshotLists.ts";
+import { listItems, listNewest, listSnapshots } from "../snapshotLists.ts";
 import { deviceOf, principalOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import {
@@ -24,6 +24,7 @@ import {
 } from "./schemas.ts";
 
 const item = { id: shortId, name, sequence: count, head: nullable(longId) };
+const newest = { type: "integer", minimum: 1, maximum: wireLimits.newestSnapshots } as const;
 const filterName = { type: "string", maxLength: 200 } as const;
 
 export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
@@ -56,11 +57,11 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       await listItems(gateway, principalOf(request).account.id, { device: request.query.device }),
   );
 
-  app.get<{ Querystring: { device?: string; item?: string } }>(
+  app.get<{ Querystring: { device?: string; item?: string; newest?: number } }>(
     "/v1/snapshots",
     {
       schema: {
-        querystring: object({ device: filterName, item: filterName }, ["device", "item"]),
+        querystring: object({ device: filterName, item: filterName, newest }, ["device", "item", "newest"]),
         response: {
           200: array(
             object({
@@ -79,11 +80,13 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
         },
       },
     },
-    async (request): Promise<SnapshotRow[]> =>
-      await listSnapshots(gateway, principalOf(request).account.id, {
-        device: request.query.device,
-        item: request.query.item,
-      }),
+    async (request): Promise<SnapshotRow[]> => {
+      const account = principalOf(request).account.id;
+      const { device, item, newest: most } = request.query;
+      return most === undefined
+        ? await listSnapshots(gateway, account, { device, item })
+        : await listNewest(gateway, account, { device, item }, most);
+    },
   );
 
   app.get<{ Params: { id: string } }>(

@@ -160,9 +160,8 @@ export class GatewayClient {
     return this.#json({ method: "GET", path: `/v1/items${query(filter)}` });
   }
 
-  snapshots(
-    filter: { readonly device?: string | undefined; readonly item?: string | undefined } = {},
-  ): Promise<messages.SnapshotRow[]> {
+  /** Newest first; with `newest` only the last of each item, at most so many. */
+  snapshots(filter: messages.SnapshotFilter = {}): Promise<messages.SnapshotRow[]> {
     return this.#json({ method: "GET", path: `/v1/snapshots${query(filter)}` });
   }
 
@@ -292,9 +291,9 @@ export class GatewayClient {
   }
 }
 
-function query(values: Readonly<Record<string, string | undefined>>): string {
+function query(values: Readonly<Record<string, string | number | undefined>>): string {
   const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, value);
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, `${value}`);
   const text = parameters.toString();
   return text === "" ? "" : `?${text}`;
 }

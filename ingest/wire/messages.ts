@@ -81,6 +81,13 @@ export type SnapshotRow = {
   readonly incomplete: boolean;
 };
 
+export type SnapshotFilter = {
+  readonly device?: string | undefined;
+  readonly item?: string | undefined;
+  /** Only the newest of each item, at most so many. */
+  readonly newest?: number | undefined;
+};
+
 export type EventsAnswer = { readonly next: number; readonly changed: boolean };
 
 export type SessionRequest = {

@@ -26,6 +26,8 @@ export const wireLimits = {
   missingPerCommit: 1000,
   /** Ids of one `suspect`. */
   idsPerSuspect: 1024,
+  /** Snapshots of one `GET /v1/snapshots?newest=`. */
+  newestSnapshots: 1000,
   jsonBytes: 1 * MiB,
   haveBytes: 16_384 * Width.id,
   recordsBytes: 64 * MiB,

@@ -86,6 +86,18 @@ export function standardRows(mountCacheBytes: number): readonly RowDefinition[] 
       goal: { kind: "bound", atMost: 2 },
     },
     { id: "second-device-read-back", title: "second device: bytes read back to verify", unit: "bytes" },
+    { id: "second-device-edited", title: "second device after the edits: time", unit: "s" },
+    {
+      id: "second-device-edited-sent",
+      title: "second device after the edits: sent, of first backup",
+      unit: "%",
+      goal: { kind: "bound", atMost: 2 },
+    },
+    {
+      id: "second-device-edited-read-back",
+      title: "second device after the edits: bytes read back to verify",
+      unit: "bytes",
+    },
     { id: "find", title: "mount: find (with stat)", unit: "s", goal: ratioGoal("faster", 0.5) },
     {
       id: "tar-cold",

@@ -72,5 +72,10 @@ test("everything is there after a restart, and goes on", async () => {
   await device.client.records(session.session, [root.record]);
   const snapshot = snapshotOf(device, item, 2, item.head, root.id);
   await device.client.commit(session.session, snapshot.bytes);
-  expect((await device.client.snapshots()).map((row) => row.sequence)).toEqual([2, 1]);
+  const { client } = device;
+  expect((await client.snapshots()).map((row) => row.sequence)).toEqual([2, 1]);
+  await client.putItem("empty");
+  expect(await client.snapshots({ newest: 10 })).toMatchObject([{ item: "files", sequence: 2 }]);
+  expect(await client.snapshots({ newest: 1, item: "other" })).toEqual([]);
+  await expect(client.snapshots({ newest: 1001 })).rejects.toMatchObject({ code: "usage" });
 });

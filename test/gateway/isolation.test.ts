@@ -93,6 +93,7 @@ test("another account's vault, session, item and snapshot do not exist", async (
     client.startSession({ vault: bert.vault, item: item.id, highestSequence: 0 }),
   ).rejects.toMatchObject(notFound);
   expect(await client.snapshots()).toEqual([]);
+  expect(await client.snapshots({ newest: 10 })).toEqual([]);
   expect(await client.items()).toEqual([]);
   expect((await client.devices()).map((device) => device.id)).toEqual([bert.id]);
 });

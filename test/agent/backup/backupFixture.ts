@@ -13,6 +13,8 @@ import { MemoryGateway, testDevice, testKeys } from "./memoryGateway.ts";
 export type RunOptions = {
   readonly signal?: AbortSignal;
   readonly gateway?: MemoryGateway;
+  readonly group?: number;
+  readonly host?: string;
   readonly progress?: BackupContext["progress"];
 };
 
@@ -30,6 +32,7 @@ export class BackupFixture {
         item: "files",
         rules: {},
         rescan: false,
+        reference: true,
         oneFileSystem: false,
         excludeCaches: false,
         limitUploadBytesPerSecond: undefined,
@@ -37,10 +40,11 @@ export class BackupFixture {
         ...changes,
       },
       {
-        session: (options.gateway ?? this.gateway).session(),
+        session: (options.gateway ?? this.gateway).session(options.group),
         keys: testKeys,
         device: testDevice,
         agentVersion: "test",
+        host: options.host ?? "host",
         cachePath: this.cachePath,
         nowMs: Date.now,
         signal: options.signal ?? new AbortController().signal,

@@ -3,12 +3,13 @@
 
 import type { BackupSession } from "../../../agent/backup/request.ts";
 import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
+import type { SnapshotRow } from "../../../ingest/wire/messages.ts";
 import { RecordStatus, type RecordsAnswer } from "../../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
-import { parseSnapshotHeader, snapshotId } from "../../../vault/snapshot.ts";
+import { parseSnapshotHeader, type SnapshotHeader, snapshotId } from "../../../vault/snapshot.ts";
 
 export const testKeys = new VaultKeys({
   vaultId: Buffer.alloc(16, 1),
@@ -20,8 +21,11 @@ export const testKeys = new VaultKeys({
 export const testDevice = { id: "dd".repeat(16), name: "tester" };
 
 export class MemoryGateway {
-  readonly records = new Map<string, Buffer>();
-  readonly snapshots = new Map<string, Buffer>();
+  readonly records: Map<string, Buffer>;
+  readonly snapshots: Map<string, Buffer>;
+  /** The newest snapshot of each item, the latest first. */
+  readonly newest: SnapshotRow[];
+  readonly #itemId: string;
   readonly suspects: string[] = [];
   head: string | null = null;
   sequence = 0;
@@ -32,11 +36,19 @@ export class MemoryGateway {
   /** Called before a records request is taken in; may throw, as a broken connection would. */
   beforeRecords: (count: number) => void | Promise<void> = () => undefined;
 
+  /** @param shared whose vault this is another item's side of */
+  constructor(shared?: MemoryGateway) {
+    this.records = shared?.records ?? new Map();
+    this.snapshots = shared?.snapshots ?? new Map();
+    this.newest = shared?.newest ?? [];
+    this.#itemId = (0xee - this.newest.length).toString(16).repeat(16);
+  }
+
   /** A session as an agent sees it. */
   session(group = 0): BackupSession {
     return {
       group,
-      itemId: "ee".repeat(16),
+      itemId: this.#itemId,
       head: this.head,
       sequence: this.sequence,
       have: async (ids) => {
@@ -45,7 +57,11 @@ export class MemoryGateway {
         return bitmap;
       },
       records: (records) => this.#store(records),
-      read: async (ids) => ids.map((id) => this.records.get(toHex(id))),
+      read: async (ids) =>
+        ids.map((id) => {
+          const record = this.records.get(toHex(id));
+          return record === undefined ? undefined : Buffer.from(record);
+        }),
       suspect: async (ids) => {
         for (const id of ids) {
           this.suspects.push(toHex(id));
@@ -57,6 +73,7 @@ export class MemoryGateway {
         if (object === undefined) throw new HoldfastError(ErrorCode.notFound, "no such snapshot");
         return object;
       },
+      newestSnapshots: async () => this.newest,
       remember: () => undefined,
       commit: async (object) => {
         const header = parseSnapshotHeader(object);
@@ -68,9 +85,28 @@ export class MemoryGateway {
         this.snapshots.set(id, object);
         this.head = id;
         this.sequence += 1;
+        this.#list(id, header);
         return { snapshot: id, received: "2026-01-01T00:00:00Z" };
       },
     };
+  }
+
+  #list(id: string, header: SnapshotHeader): void {
+    const itemId = toHex(header.itemId);
+    const known = this.newest.findIndex((row) => row.itemId === itemId);
+    if (known >= 0) this.newest.splice(known, 1);
+    this.newest.unshift({
+      id,
+      vault: toHex(header.vaultId),
+      deviceId: toHex(header.deviceId),
+      device: `device ${itemId.slice(0, 2)}`,
+      itemId,
+      item: "files",
+      group: header.group,
+      sequence: header.sequence,
+      received: "2026-01-01T00:00:00Z",
+      incomplete: header.flags.incomplete,
+    });
   }
 
   async #store(records: readonly Uint8Array[]): Promise<RecordsAnswer> {

@@ -48,6 +48,7 @@ export class Reading {
         return id;
       },
       onError: fail,
+      known: undefined,
     });
   }
 

@@ -32,6 +32,7 @@ function request(paths: readonly string[], rules: BackupRequest["rules"] = {}): 
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,
+    reference: false,
     chunker: "fastcdc-1",
   };
 }

@@ -80,3 +80,29 @@ test("a page that nobody has is a failure", async () => {
   await expect(tree.load(writeDirectory([]).id)).rejects.toMatchObject({ code: "chunk-missing" });
   cache.close();
 });
+
+test("a tree that another device made cannot cost without end", async () => {
+  const pages = new KeyedStore();
+  let below = writeDirectory([plainDraft("file")], pages);
+  // 2^60 folders, on 61 pages.
+  for (let level = 0; level < 60; level++)
+    below = writeDirectory([folderDraft("a", below), folderDraft("b", below)], pages);
+  const cache = PageCache.open({
+    path: join(scratch, "endless"),
+    vaultId: Buffer.alloc(16),
+    group: 0,
+    idKey,
+  });
+  const fetch = async (ids: readonly Buffer[]): Promise<CachedPage[]> => ids.map((id) => pages.bytes(id));
+  const tree = new PreviousTree(cache, { fetch }, 4096 * 500);
+  await tree.prefetch(below.id);
+  expect((await tree.leaves(below.id)).rows).toBe(2);
+  // One directory that has the same page again and again.
+  const leaf = writeDirectory([plainDraft("m")], pages);
+  const rows = ["a", "b"].map((name) => Buffer.from([4, 1, name.charCodeAt(0), 0, 1]));
+  const plainLength = [0x80 | (leaf.plainLength & 0x7f), leaf.plainLength >> 7];
+  const head = Buffer.from([1, 0, 0, 0, 2, 0, 0, 0, ...plainLength, 0]);
+  const branch = pages.emit(Buffer.concat([head, ...rows]), leaf.id);
+  await expect(tree.leaves(branch)).rejects.toMatchObject({ code: "corrupt", message: /stands twice/ });
+  cache.close();
+});

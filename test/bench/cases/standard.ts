@@ -83,14 +83,19 @@ export async function standardRun(
         measureMount(context, corpus, turn.name, turn.repository, join(turn.dir, "mnt")),
       );
     }
-    // Before the edits: afterwards the gateway holds the tree as it grew, in bundles that a newcomer would not make.
-    if (own !== undefined && phases.has(Phase.second)) await secondDevice(context, own, corpus, firstSent);
+    const newcomer = async (row: string): Promise<void> => {
+      if (own !== undefined && phases.has(Phase.second))
+        await newDevice(context, own, corpus, firstSent, row);
+    };
+    await newcomer("second-device");
     if (phases.has(Phase.edits)) {
       corpus.editTree();
       await each("small edits", async (turn) => {
         const { addedBytes } = await backup(turn, "edits", corpus.tree);
         samples.add("edits-added", turn.name, addedBytes);
       });
+      // Once more: now the gateway holds the tree as it grew, in bundles that a newcomer would not make.
+      await newcomer("second-device-edited");
     }
     if (own !== undefined && phases.has(Phase.cache)) await cacheLost(context, own, corpus, firstSent);
     if (phases.has(Phase.image)) {
@@ -125,23 +130,22 @@ async function cacheLost(
 }
 
 /** The same tree from a device that knows nothing yet. What it reads back to verify is printed when the agent tells. */
-async function secondDevice(
+async function newDevice(
   context: Context,
   own: HoldfastRepository,
   corpus: Corpus,
   firstSent: number,
+  row: string,
 ): Promise<void> {
-  const second = await own.enrollSecond();
+  const device = await own.enrollAnother(row);
   prepareCaches(context.caches, [corpus.tree]);
-  const { step, addedBytes, reported } = await narrated(context.say, "second device", () =>
-    second.backup(corpus.tree),
-  );
+  const { step, addedBytes, reported } = await narrated(context.say, row, () => device.backup(corpus.tree));
   const { samples } = context;
-  samples.addStep("second-device", PeerName.holdfast, step);
-  samples.add("second-device-sent", PeerName.holdfast, (100 * addedBytes) / firstSent);
-  samples.addReported("second-device", PeerName.holdfast, { added_bytes: addedBytes, ...reported });
+  samples.addStep(row, PeerName.holdfast, step);
+  samples.add(`${row}-sent`, PeerName.holdfast, (100 * addedBytes) / firstSent);
+  samples.addReported(row, PeerName.holdfast, { added_bytes: addedBytes, ...reported });
   const readBack = reported.read_back_bytes;
-  if (readBack !== undefined) samples.add("second-device-read-back", PeerName.holdfast, readBack);
+  if (readBack !== undefined) samples.add(`${row}-read-back`, PeerName.holdfast, readBack);
 }
 
 function rotate(peers: readonly Peer[], by: number): Peer[] {

@@ -159,7 +159,7 @@ async function enroll(
       if (!existsSync(cache)) throw new BenchFailure(`the agent's cache was not found at ${cache}`);
       rmSync(cache, { recursive: true });
     },
-    enrollSecond: () => enroll(gateway, dir, "second", async () => {}),
+    enrollAnother: (another) => enroll(gateway, dir, another, async () => {}),
   };
 }
 

@@ -55,6 +55,6 @@ export type Repository = {
 export type HoldfastRepository = Repository & {
   /** Deletes the agent's local cache, as a user may at any time. */
   readonly forgetCache: () => void;
-  /** A second device of the same account, which has never seen anything. */
-  readonly enrollSecond: () => Promise<HoldfastRepository>;
+  /** Another device of the same account, which has never seen anything. */
+  readonly enrollAnother: (device: string) => Promise<HoldfastRepository>;
 };
