@@ -6,8 +6,9 @@ import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
-import { type LargeContext, LargeFile, openSent } from "./largeFile.ts";
+import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+import { giveBack, openSent } from "./openSent.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { verifyFiles } from "./verifyFiles.ts";
 import { failure, warning, writeSmallFiles } from "./writeSmall.ts";
@@ -67,7 +68,9 @@ function write({ jobs: encoded, record: sent }: Extract<ToWorker, { kind: "write
   } catch (error) {
     return { notes: jobs.map((_, index) => failure(index, error)) };
   }
-  return { notes: writeSmallFiles(context, jobs, chunk) };
+  const notes = writeSmallFiles(context, jobs, chunk);
+  giveBack(chunk);
+  return { notes };
 }
 
 /** The file of a message; one whose opening failed has none, and says so for every later message. */
