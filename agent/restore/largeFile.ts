@@ -7,7 +7,7 @@
 //  - In place (large files that are there already) only ranges that differ are written; a run that stops leaves a mixture, which
 //    the next run completes. That is the price of not needing room for a second copy.
 
-import { asBuffer, isZero } from "../../vault/bytes.ts";
+import { asBuffer, giveBack, isZero } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
@@ -21,7 +21,7 @@ import { applyMetadata } from "./applyMetadata.ts";
 import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { LargeMode, PartExtent, SentRecord } from "./messages.ts";
-import { giveBack, openSent } from "./openSent.ts";
+import { openSent } from "./openSent.ts";
 import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writeSmall.ts";
 
 export type LargeContext = WriteContext & { readonly keys: VaultKeys; readonly group: number };

@@ -1,7 +1,7 @@
-// A worker's way from a sealed record to its plaintext, and back to no memory at all.
+// A worker's way from a sealed record to its plaintext.
 
 import { openResult } from "../../fs/view/recordOpener.ts";
-import { asBuffer } from "../../vault/bytes.ts";
+import { asBuffer, giveBack } from "../../vault/bytes.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import type { SentRecord } from "./messages.ts";
@@ -16,13 +16,4 @@ export function openSent({ keys, group }: OpenContext, { id, record }: SentRecor
   } finally {
     giveBack(record);
   }
-}
-
-/**
- * Gives the memory of a record or a plaintext back at once. V8 would collect the whole heap again and again for buffers that pile up
- * beside it. The bytes are gone afterwards.
- */
-export function giveBack({ buffer }: Uint8Array): void {
-  // Small buffers share a pool with others.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }

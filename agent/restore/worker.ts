@@ -1,14 +1,14 @@
-// The worker thread of a restore: opens records and writes files. It never returns to an event loop: it sleeps on a word of
 // shared memory that the main thread bumps with every message, so that a message costs microseconds.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { giveBack } from "../../vault/bytes.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
 import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
-import { giveBack, openSent } from "./openSent.ts";
+import { openSent } from "./openSent.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { verifyFiles } from "./verifyFiles.ts";
 import { failure, warning, writeSmallFiles } from "./writeSmall.ts";
