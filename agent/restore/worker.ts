@@ -1,3 +1,4 @@
+// The worker thread of a restore: opens records and writes files. It never returns to an event loop: it sleeps on a word of
 // shared memory that the main thread bumps with every message, so that a message costs microseconds.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
@@ -10,6 +11,7 @@ import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { openSent } from "./openSent.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
+import { Turns } from "./turns.ts";
 import { verifyFiles } from "./verifyFiles.ts";
 import { failure, warning, writeSmallFiles } from "./writeSmall.ts";
 
@@ -25,6 +27,7 @@ const context: LargeContext = {
   fileHashKey: keys.fileHashKey,
   keys,
   group: setup.group,
+  turns: new Turns(setup.turns),
 };
 const empty = Buffer.alloc(0);
 const files = new Map<number, LargeFile>();
