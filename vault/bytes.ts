@@ -12,6 +12,14 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/**
+ * Gives the memory behind bytes back at once, all of it, unless small buffers share it. V8 would collect the whole heap again and again
+ * for buffers that pile up beside it. The bytes are gone afterwards.
+ */
+export function giveBack({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
+}
+
 /** Lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("hex");

@@ -3,7 +3,7 @@
 // The clear part is all that a keyless gateway sees; parseRecordHeader checks every bound of it before anything is allocated. What
 // the header claims is proven only by openRecord: first the tag, then the plain length, then the id.
 import { randomFillSync } from "node:crypto";
-import { asBuffer, equalBytes } from "./bytes.ts";
+import { asBuffer, equalBytes, giveBack } from "./bytes.ts";
 import { chunkId } from "./chunkId.ts";
 import { ErrorCode, HoldfastError } from "./errors.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
@@ -235,6 +235,7 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
     header.headerLength,
   );
   const plaintext = decompressPayload(header.compression, payload, plainLength);
+  if (plaintext !== payload) giveBack(payload);
   if (!equalBytes(chunkId(keys.idKey(wanted.group), header.type, header.refs, plaintext), header.id)) {
     throw new HoldfastError(ErrorCode.idMismatch, "the content of the record is not what its id names");
   }

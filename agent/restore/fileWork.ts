@@ -8,7 +8,7 @@ import type { TreeEntry } from "../../fs/view/treeReader.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { ByteBudget } from "../upload/byteBudget.ts";
-import { type FileGroup, FileGroups } from "./fileGroups.ts";
+import { type FileGroup, FileGroups, type WaitingFile } from "./fileGroups.ts";
 import { encodeJobs, type FileJob } from "./jobs.ts";
 import { LargeFiles, type LargeOptions } from "./largeFiles.ts";
 import type { LargeMode, SentRecord, WorkerNote } from "./messages.ts";
@@ -141,7 +141,9 @@ export class FileWork {
       if (notes.length === 0) {
         const jobs = encodeJobs(group.files.map(({ job }) => job));
         const load = group.bytes + group.files.length * fileLoad;
-        ({ notes } = await pool.ask(pool.place(), { kind: "write", jobs, record }, load));
+        const [first, last] = [group.files[0], group.files.at(-1)] as [WaitingFile, WaitingFile];
+        const ends = [first.job.directory, last.job.directory] as const;
+        ({ notes } = await pool.write({ kind: "write", jobs, record }, ends, load));
       }
       const failed = new Set<number>();
       for (const note of notes) {

@@ -7,8 +7,7 @@
 //  - In place (large files that are there already) only ranges that differ are written; a run that stops leaves a mixture, which
 //    the next run completes. That is the price of not needing room for a second copy.
 
-import { openResult } from "../../fs/view/recordOpener.ts";
-import { asBuffer, isZero } from "../../vault/bytes.ts";
+import { asBuffer, giveBack, isZero } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
@@ -23,6 +22,7 @@ import { applyMetadata } from "./applyMetadata.ts";
 import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { LargeMode, PartExtent, SentRecord } from "./messages.ts";
+import { openSent } from "./openSent.ts";
 import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writeSmall.ts";
 
 export type LargeContext = WriteContext & { readonly keys: VaultKeys; readonly group: number };
@@ -105,6 +105,7 @@ export class LargeFile {
       this.#hasher.update(bytes);
       if (!extent.local || this.#base !== this.#file) platform.write(this.#file, bytes, extent.start);
     }
+    for (const chunk of chunks.values()) giveBack(chunk);
   }
 
   /** Compares the hash, sets the metadata, gives the file its name; returns what could not be set. */
@@ -190,12 +191,6 @@ export class LargeFile {
       at += got;
     }
   }
-}
-
-/** The plaintext of a record that was sent along. @throws HoldfastError chunk-damaged */
-export function openSent({ keys, group }: LargeContext, { id, record }: SentRecord): Buffer {
-  const result = { state: "record", record: asBuffer(record) } as const;
-  return openResult({ result, keys, group, id, type: RecordType.data }).plaintext;
 }
 
 function rangeOf(chunks: ReadonlyMap<string, Buffer>, { id, offset, length }: PartExtent): Buffer {

@@ -11,6 +11,8 @@ export type WorkerSetup = {
   readonly targetPath: Uint8Array;
   /** One word: the count of messages sent to this worker, to sleep on. */
   readonly signal: SharedArrayBuffer;
+  /** Of Turns. */
+  readonly turns: SharedArrayBuffer;
 };
 
 /** A run of a large file. `id` is undefined for a hole. */

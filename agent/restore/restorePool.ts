@@ -8,6 +8,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Handle } from "../platform/port.ts";
 import type { FromWorker, SentRecord, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+import { turnMemory } from "./turns.ts";
 
 const threadsMax = 4;
 
@@ -18,6 +19,7 @@ export type Answer = { readonly notes: readonly WorkerNote[]; readonly right: Ui
 
 type WithoutTicket<Message> = Message extends unknown ? Omit<Message, "ticket"> : never;
 export type Request = WithoutTicket<ToWorker>;
+type WriteRequest = Extract<Request, { readonly kind: "write" }>;
 
 type Thread = {
   readonly port: MessagePort;
@@ -39,6 +41,9 @@ export type Place = Thread;
 export class RestorePool {
   readonly #threads: Thread[] = [];
   readonly #open = new Map<number, Open>();
+  readonly #turns = turnMemory();
+  /** Which worker has files of a directory to write, and how many requests with such. */
+  readonly #homes = new Map<string, { readonly thread: Thread; requests: number }>();
   #next = 1;
   #failure: unknown;
   #closed = false;
@@ -61,6 +66,7 @@ export class RestorePool {
       targetFd: options.target.fd,
       targetPath: Uint8Array.from(options.target.path),
       signal,
+      turns: this.#turns,
     };
     const channel = new MessageChannel();
     const worker = new Worker(workerFile, {
@@ -80,6 +86,33 @@ export class RestorePool {
     let least = this.#threads[0] as Thread;
     for (const thread of this.#threads) if (thread.load < least.load) least = thread;
     return least;
+  }
+
+  /**
+   * Sends files to write, to the worker that has files of the same directory to write already: two in one directory would wait for each
+   * other. A worker without anything to do helps all the same.
+   */
+  async write(request: WriteRequest, directories: readonly [Buffer, Buffer], load: number): Promise<Answer> {
+    const keys = directories.map((directory) => directory.toString("latin1"));
+    let thread = this.place();
+    for (const key of keys) if (thread.load > 0) thread = this.#homes.get(key)?.thread ?? thread;
+    const taken = keys.map((key) => {
+      let home = this.#homes.get(key);
+      if (home === undefined) {
+        home = { thread, requests: 0 };
+        this.#homes.set(key, home);
+      }
+      home.requests += 1;
+      return { key, home };
+    });
+    try {
+      return await this.ask(thread, request, load);
+    } finally {
+      for (const { key, home } of taken) {
+        home.requests -= 1;
+        if (home.requests === 0) this.#homes.delete(key);
+      }
+    }
   }
 
   /** Sends a request; `load` is about how many bytes it makes the worker handle. */

@@ -2,13 +2,16 @@
 // shared memory that the main thread bumps with every message, so that a message costs microseconds.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { giveBack } from "../../vault/bytes.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
-import { type LargeContext, LargeFile, openSent } from "./largeFile.ts";
+import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
+import { openSent } from "./openSent.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
+import { Turns } from "./turns.ts";
 import { verifyFiles } from "./verifyFiles.ts";
 import { failure, warning, writeSmallFiles } from "./writeSmall.ts";
 
@@ -24,6 +27,7 @@ const context: LargeContext = {
   fileHashKey: keys.fileHashKey,
   keys,
   group: setup.group,
+  turns: new Turns(setup.turns),
 };
 const empty = Buffer.alloc(0);
 const files = new Map<number, LargeFile>();
@@ -67,7 +71,9 @@ function write({ jobs: encoded, record: sent }: Extract<ToWorker, { kind: "write
   } catch (error) {
     return { notes: jobs.map((_, index) => failure(index, error)) };
   }
-  return { notes: writeSmallFiles(context, jobs, chunk) };
+  const notes = writeSmallFiles(context, jobs, chunk);
+  giveBack(chunk);
+  return { notes };
 }
 
 /** The file of a message; one whose opening failed has none, and says so for every later message. */

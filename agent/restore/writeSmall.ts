@@ -14,12 +14,14 @@ import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { WorkerNote } from "./messages.ts";
 import type { TargetDirectories } from "./targetDirectories.ts";
+import type { Turns } from "./turns.ts";
 
 export type WriteContext = {
   readonly platform: Platform;
   readonly directories: TargetDirectories;
   readonly rights: Rights;
   readonly fileHashKey: Buffer;
+  readonly turns: Turns;
 };
 
 const newFileMode = 0o600;
@@ -55,11 +57,11 @@ function writeOne(context: WriteContext, job: FileJob, chunk: Buffer): string[] 
   if (job.size > 0 && !hashOf(context, bytes).equals(job.hash ?? none)) throw wrongHash();
   const directory = context.directories.at(job.directory);
   if (!job.replace) {
-    const file = createIfAbsent(context, directory, job.name);
+    const file = context.turns.take(job.directory, () => createIfAbsent(context, directory, job.name));
     if (file !== undefined) return fill(context, directory, file, job.name, job, bytes);
   }
   const beside = besideName(job.name, job.hash ?? none);
-  const file = createAnew(context.platform, directory, beside);
+  const file = context.turns.take(job.directory, () => createAnew(context.platform, directory, beside));
   const problems = fill(context, directory, file, beside, job, bytes);
   moveInPlace(context.platform, directory, beside, job.name);
   return problems;
