@@ -10,6 +10,7 @@ import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
+import { type Engines, selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
@@ -47,6 +48,8 @@ export class BackupRun {
   readonly #startedMs: number;
   readonly #failure = new Failure();
   readonly #pool: WorkerPool;
+  /** For pages, which are sealed here. */
+  readonly #engines: Engines;
   readonly #sender: RecordSender;
   readonly #chunks: ChunkUpload;
   readonly #metadata: MetadataUpload;
@@ -92,6 +95,7 @@ export class BackupRun {
       group,
       idKey: keys.idKey(group),
     });
+    this.#engines = selectEngines();
     this.#pool = new WorkerPool(
       { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
       fail,
@@ -158,6 +162,7 @@ export class BackupRun {
     this.#failure.fail(new HoldfastError(ErrorCode.cancelled, "the backup is over"));
     await this.#pool.close();
     this.#walker.close();
+    this.#engines.close();
     this.#cache.close();
   }
 
@@ -215,8 +220,9 @@ export class BackupRun {
   #emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
     const { keys, session } = this.#context;
     const id = chunkId(keys.idKey(session.group), type, refs, plaintext);
+    const engine = this.#engines.seal;
     const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
-      sealRecord({ keys, group: session.group, type, plaintext, refs, id, compressionLevel }),
+      sealRecord({ keys, group: session.group, type, plaintext, refs, id, compressionLevel, engine }),
     );
     if (isNew && type === RecordType.directory && this.#cache.get(id) === undefined) {
       this.#cache.put(id, { plaintext, refs });

@@ -2,8 +2,8 @@
 // gateway said that the record is durable, never before.
 
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
+import { giveBack } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { freeNow } from "../../vault/seal/engine.ts";
 import type { UploadPort } from "./port.ts";
 import type { RateLimit } from "./rateLimit.ts";
 
@@ -70,7 +70,7 @@ export class RecordSender {
     try {
       await this.#rate?.take(bytes);
       const answer = await this.#port.records(batch.map((item) => item.record));
-      for (const item of batch) freeNow(item.record);
+      for (const item of batch) giveBack(item.record);
       this.sentBytes += bytes;
       this.sentRecords += batch.length;
       for (const [index, item] of batch.entries()) {

@@ -6,10 +6,9 @@
 //
 // A few bundles are fetched at a time and the last ones are kept, since neighbours in the walk share them: that bounds memory.
 
-import { equalBytes } from "../../vault/bytes.ts";
+import { equalBytes, giveBack } from "../../vault/bytes.ts";
 import { hashSmallFile } from "../../vault/fileHash.ts";
 import { limits } from "../../vault/limits.ts";
-import { freeNow } from "../../vault/seal/engine.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
 import type { FileOutcome } from "../backup/messages.ts";
 import type { FileToRead, KnownContent } from "../source/fileIntake.ts";
@@ -126,7 +125,7 @@ export class ReferenceContent implements KnownContent {
       this.readBytes += record?.length ?? 0;
       const plaintext = record === undefined ? undefined : open(id, record);
       if (record !== undefined && plaintext === undefined) wrong.push(id);
-      if (record !== undefined) freeNow(record);
+      if (record !== undefined) giveBack(record);
       contents.push(plaintext);
     }
     if (wrong.length > 0) await port.suspect(wrong);

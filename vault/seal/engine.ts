@@ -2,6 +2,7 @@
 // that calls the same libraries without Node's streams and copies (agent/platform/nativeSeal.ts).
 import { createCipheriv, createSecretKey } from "node:crypto";
 import { constants, zstdCompressSync } from "node:zlib";
+import { giveBack } from "../bytes.ts";
 import { Width } from "../magic.ts";
 
 /** Calls never overlap. Every engine gives the same bytes for the same input, but for the compressed ones, which only must be a frame of it. */
@@ -24,24 +25,12 @@ export type SealEngine = {
 
 const zeroNonce = Buffer.alloc(12);
 
-/**
- * Gives the memory of a buffer back at once instead of at the next collection, when the buffer is all of that memory. Compressing a
- * stream of chunks would otherwise pile up some hundred MiB that nobody uses. The buffer is empty afterwards.
- */
-export function freeNow(bytes: Uint8Array): void {
-  const { buffer } = bytes;
-  // Small buffers share a pool with others.
-  if (buffer instanceof ArrayBuffer && bytes.byteOffset === 0 && buffer.byteLength > Buffer.poolSize) {
-    buffer.transfer(0);
-  }
-}
-
 let lastFrame: Buffer | undefined;
 
 /** On node:zlib and node:crypto. */
 export const nodeEngine: SealEngine = {
   compress(bytes, level) {
-    if (lastFrame !== undefined) freeNow(lastFrame);
+    if (lastFrame !== undefined) giveBack(lastFrame);
     lastFrame = zstdCompressSync(bytes, {
       // Room for the worst case (ZSTD_compressBound) lets zstd work in one pass from input to output, without buffers of its own
       // between them; the known length keeps its tables small.
@@ -60,7 +49,7 @@ export const nodeEngine: SealEngine = {
     out.set(cipher.update(head));
     const ciphertext = cipher.update(payload);
     out.set(ciphertext, head.length);
-    freeNow(ciphertext);
+    giveBack(ciphertext);
   },
 
   tag(oneTimeKey, authenticated, out) {
