@@ -1,9 +1,9 @@
 // npm run bench: measures Holdfast beside restic and borg. docs/benchmarks.md says what each row means.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Context } from "./cases/context.ts";
 import { largeRun } from "./cases/large.ts";
-import { standardRun } from "./cases/standard.ts";
+import { restoredFolder, standardRun } from "./cases/standard.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
 import { BenchFailure } from "./failure.ts";
 import { claimFolder } from "./folder.ts";
@@ -48,7 +48,10 @@ async function runAll(options: Options): Promise<Report> {
   const described: Partial<Record<PeerName, PeerDescription>> = {};
   for (const peer of peers) described[peer.name] = peer.describe() ?? { version: "unknown", flags: [] };
   const runs = options.runs ?? (options.large ? 1 : scale.runs);
-  checkFreeSpace(options.dir, options.large ? bigScale.freeBytes : scale.freeBytes);
+  checkFreeSpace(
+    options.dir,
+    options.large ? bigScale.freeBytes : scale.freeBytes + runs * peers.length * scale.restoredBytes,
+  );
   const samples = collectSamples();
   const context: Context = { dir: options.dir, peers, caches: options.caches, samples, say };
 
@@ -59,7 +62,9 @@ async function runAll(options: Options): Promise<Report> {
   } else {
     const corpus = prepareCorpus(options.dir, scale, options.seed, say);
     say(`corpus: ${corpus.files} files, ${corpus.bytes} bytes; image: ${corpus.imageBytes} bytes`);
+    rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     for (let run = 0; run < runs; run++) await standardRun(context, corpus, options.phases, run);
+    rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     input = describeInput(corpus, scale);
   }
   addMemoryRows(samples);
