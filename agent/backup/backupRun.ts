@@ -6,11 +6,8 @@
 
 import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
-import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { sealRecord } from "../../vault/record.ts";
-import { type Engines, selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
@@ -30,6 +27,7 @@ import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
 import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
 import { Failure } from "./failure.ts";
+import { PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
@@ -48,11 +46,10 @@ export class BackupRun {
   readonly #startedMs: number;
   readonly #failure = new Failure();
   readonly #pool: WorkerPool;
-  /** For pages, which are sealed here. */
-  readonly #engines: Engines;
   readonly #sender: RecordSender;
   readonly #chunks: ChunkUpload;
   readonly #metadata: MetadataUpload;
+  readonly #pages: PageSealing;
   readonly #cache: PageCache;
   readonly #sweep: ReturnType<typeof readSweepState>;
   /** Bundles that files are to leave: hardly used, or lost at the gateway. */
@@ -95,7 +92,6 @@ export class BackupRun {
       group,
       idKey: keys.idKey(group),
     });
-    this.#engines = selectEngines();
     this.#pool = new WorkerPool(
       { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
       fail,
@@ -111,6 +107,13 @@ export class BackupRun {
       onError: fail,
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
+    this.#pages = new PageSealing({
+      keys,
+      group,
+      metadata: this.#metadata,
+      cache: this.#cache,
+      compressionLevel,
+    });
     this.#sweep = base?.kind === "previous" ? readSweepState(this.#sweepPath) : emptySweepState;
     this.#move = new Set(this.#sweep.move);
     // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
@@ -162,7 +165,7 @@ export class BackupRun {
     this.#failure.fail(new HoldfastError(ErrorCode.cancelled, "the backup is over"));
     await this.#pool.close();
     this.#walker.close();
-    this.#engines.close();
+    this.#pages.close();
     this.#cache.close();
   }
 
@@ -194,7 +197,7 @@ export class BackupRun {
       splitTable,
       offer: (id, place) => this.#chunks.offer(id, place),
       onError: (error) => this.#failure.fail(error),
-      emitExtents: (plaintext, refs) => this.#emit(RecordType.extents, plaintext, refs),
+      emitExtents: (plaintext, refs) => this.#pages.emit(RecordType.extents, plaintext, refs),
       known: this.#known,
     });
     return new Walker({
@@ -202,8 +205,8 @@ export class BackupRun {
       intake,
       splitTable,
       filter,
-      emitDirectory: (plaintext, refs) => this.#emit(RecordType.directory, plaintext, refs),
-      emitXattrs: (plaintext) => this.#emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
+      emitDirectory: (plaintext, refs) => this.#pages.emit(RecordType.directory, plaintext, refs),
+      emitXattrs: (plaintext) => this.#pages.emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
       previous: this.#tree?.walked,
       move: this.#move,
       rescan: this.#request.rescan,
@@ -215,19 +218,6 @@ export class BackupRun {
       failure: this.#failure,
       backlog: new Backlog(),
     });
-  }
-
-  #emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
-    const { keys, session } = this.#context;
-    const id = chunkId(keys.idKey(session.group), type, refs, plaintext);
-    const engine = this.#engines.seal;
-    const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
-      sealRecord({ keys, group: session.group, type, plaintext, refs, id, compressionLevel, engine }),
-    );
-    if (isNew && type === RecordType.directory && this.#cache.get(id) === undefined) {
-      this.#cache.put(id, { plaintext, refs });
-    }
-    return id;
   }
 
   async #commit(root: Buffer): Promise<BackupOutcome> {
