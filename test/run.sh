@@ -17,6 +17,8 @@ for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:resti
   strace:strace git:git zsh:zsh fish:fish; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
+# borg mounts through a module of Python, which is no command.
+/usr/bin/python3 -c 'import pyfuse3' 2>/dev/null || missing="$missing python3-pyfuse3"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then

@@ -115,7 +115,7 @@ function choosePeers(options: Options): Peer[] {
   if (!options.tiny && missing().length > 0) installPeers(say);
   const present = wanted.filter((peer) => peer.describe() !== undefined);
   for (const peer of wanted)
-    if (!present.includes(peer)) say(`${peer.name} is not there; its columns stay empty`);
+    if (!present.includes(peer)) say(`${peer.name} is not there, or cannot mount; its columns stay empty`);
   if (present.length === 0 && !options.large) throw new BenchFailure("there is no program to measure");
   return present;
 }

@@ -4,6 +4,7 @@
 // Bytes added are the growth of the repository folder. Segments are append-only, so that is what it wrote; its index
 // and hints files are rewritten under new names and count only by how much they grew.
 
+import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BenchFailure } from "../failure.ts";
@@ -22,9 +23,10 @@ export const borg: Peer = {
   create: createRepository,
 };
 
+/** Undefined also where borg cannot mount: Debian has what it needs for that in a package of its own. */
 function describeBorg(): PeerDescription | undefined {
   const version = versionLine("borg", "--version");
-  if (version === undefined) return undefined;
+  if (version === undefined || !canMount()) return undefined;
   return {
     version,
     flags: [
@@ -34,6 +36,11 @@ function describeBorg(): PeerDescription | undefined {
       "borg mount --foreground REPO::ARCHIVE POINT",
     ],
   };
+}
+
+function canMount(): boolean {
+  // Debian's borg runs on Debian's Python, whatever comes first in PATH.
+  return spawnSync("/usr/bin/python3", ["-c", "import pyfuse3"], { stdio: "ignore" }).status === 0;
 }
 
 async function createRepository(dir: string): Promise<Repository> {
