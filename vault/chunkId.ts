@@ -17,8 +17,9 @@ export function chunkId(
   type: RecordType,
   refs: Uint8Array,
   plaintext: Uint8Array,
+  engine = nodeHmacs,
 ): Buffer {
-  const hmac = startChunkId(nodeHmacs, idKey, type, refs);
+  const hmac = startChunkId(engine, idKey, type, refs);
   hmac.update(plaintext);
   return hmac.digest();
 }

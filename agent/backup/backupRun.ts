@@ -8,12 +8,13 @@ import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
+import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
 import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
-import { PageCache } from "../source/pageCache.ts";
+import type { PageCache } from "../source/pageCache.ts";
 import { PreviousTree } from "../source/previousTree.ts";
 import { topTree } from "../source/topPaths.ts";
 import { joinPath } from "../source/walk.ts";
@@ -27,7 +28,7 @@ import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
 import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
 import { Failure } from "./failure.ts";
-import { PageSealing } from "./pageSealing.ts";
+import { openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
@@ -50,6 +51,7 @@ export class BackupRun {
   readonly #chunks: ChunkUpload;
   readonly #metadata: MetadataUpload;
   readonly #pages: PageSealing;
+  readonly #closeEngines: () => void;
   readonly #cache: PageCache;
   readonly #sweep: ReturnType<typeof readSweepState>;
   /** Bundles that files are to leave: hardly used, or lost at the gateway. */
@@ -86,12 +88,9 @@ export class BackupRun {
     const limit = request.limitUploadBytesPerSecond;
     const rate = limit === undefined ? undefined : new RateLimit(limit, () => performance.now(), sleep);
     // Before the workers start: what fails here leaves nothing running.
-    this.#cache = PageCache.open({
-      path: context.cachePath,
-      vaultId: keys.vaultId,
-      group,
-      idKey: keys.idKey(group),
-    });
+    const engines = selectEngines();
+    this.#closeEngines = engines.close;
+    this.#cache = openCache(context, engines);
     this.#pool = new WorkerPool(
       { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
       fail,
@@ -113,6 +112,7 @@ export class BackupRun {
       metadata: this.#metadata,
       cache: this.#cache,
       compressionLevel,
+      engines,
     });
     this.#sweep = base?.kind === "previous" ? readSweepState(this.#sweepPath) : emptySweepState;
     this.#move = new Set(this.#sweep.move);
@@ -165,7 +165,8 @@ export class BackupRun {
     this.#failure.fail(new HoldfastError(ErrorCode.cancelled, "the backup is over"));
     await this.#pool.close();
     this.#walker.close();
-    this.#pages.close();
+    // Pages that still wait cannot be sealed any more.
+    this.#closeEngines();
     this.#cache.close();
   }
 

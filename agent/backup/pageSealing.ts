@@ -1,12 +1,13 @@
-// Hands the pages of a run's tree to the upload: names them, and seals each when it is its turn to be sent.
+// The pages of a run's tree: named, handed to the upload, sealed when it is their turn to be sent, and kept for the next run.
 
 import { chunkId } from "../../vault/chunkId.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
-import { type Engines, selectEngines } from "../platform/engines.ts";
-import type { PageCache } from "../source/pageCache.ts";
+import type { Engines } from "../platform/engines.ts";
+import { PageCache } from "../source/pageCache.ts";
 import type { MetadataUpload } from "../upload/metadataUpload.ts";
+import type { BackupContext } from "./request.ts";
 
 export class PageSealing {
   readonly #keys: VaultKeys;
@@ -14,7 +15,7 @@ export class PageSealing {
   readonly #metadata: MetadataUpload;
   readonly #cache: PageCache;
   readonly #compressionLevel: number;
-  readonly #engines: Engines = selectEngines();
+  readonly #engines: Engines;
 
   constructor(options: {
     readonly keys: VaultKeys;
@@ -23,19 +24,21 @@ export class PageSealing {
     /** Keeps directory pages for the next run. */
     readonly cache: PageCache;
     readonly compressionLevel: number;
+    readonly engines: Engines;
   }) {
     this.#keys = options.keys;
     this.#group = options.group;
     this.#metadata = options.metadata;
     this.#cache = options.cache;
     this.#compressionLevel = options.compressionLevel;
+    this.#engines = options.engines;
   }
 
   /** Takes over a page and returns its id; one that this run had before is not sent again. `refs` are concatenated ids. */
   emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
     const [keys, group, compressionLevel] = [this.#keys, this.#group, this.#compressionLevel];
-    const engine = this.#engines.seal;
-    const id = chunkId(keys.idKey(group), type, refs, plaintext);
+    const { seal: engine, hmacs } = this.#engines;
+    const id = chunkId(keys.idKey(group), type, refs, plaintext, hmacs);
     const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
       sealRecord({ keys, group, type, plaintext, refs, id, compressionLevel, engine }),
     );
@@ -44,9 +47,18 @@ export class PageSealing {
     }
     return id;
   }
+}
 
-  /** Pages that still wait cannot be sealed any more. */
-  close(): void {
-    this.#engines.close();
+/** The local copies of pages; the engines are closed where they cannot be opened. */
+export function openCache(
+  { cachePath: path, keys, session: { group } }: BackupContext,
+  engines: Engines,
+): PageCache {
+  try {
+    const idKey = keys.idKey(group);
+    return PageCache.open({ path, vaultId: keys.vaultId, group, idKey, hmacs: engines.hmacs });
+  } catch (error) {
+    engines.close();
+    throw error;
   }
 }

@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { HmacEngine } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { OffsetTable } from "./offsetTable.ts";
@@ -31,6 +32,8 @@ export type PageCacheOptions = {
   readonly vaultId: Uint8Array;
   readonly group: number;
   readonly idKey: Buffer;
+  /** What checks the ids of pages: Node's by default. */
+  readonly hmacs?: HmacEngine;
 };
 
 const magic = Buffer.from("HFpc0001");
@@ -183,7 +186,8 @@ export class PageCache {
     if (!entry.subarray(4, 36).equals(id) || entryHeaderBytes + refBytes > entry.length) return undefined;
     const refs = entry.subarray(entryHeaderBytes, entryHeaderBytes + refBytes);
     const plaintext = entry.subarray(entryHeaderBytes + refBytes);
-    if (!chunkId(this.#options.idKey, RecordType.directory, refs, plaintext).equals(id)) return undefined;
+    const { idKey, hmacs } = this.#options;
+    if (!chunkId(idKey, RecordType.directory, refs, plaintext, hmacs).equals(id)) return undefined;
     return { plaintext, refs };
   }
 

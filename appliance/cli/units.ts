@@ -18,7 +18,9 @@ export function formatBytes(bytes: number): string {
 
 /** "1 file", "12,345 files". */
 export function formatCount(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`;
+  // Not toLocaleString, which loads the language data for 10 ms.
+  const grouped = String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
+  return `${grouped} ${count === 1 ? one : many}`;
 }
 
 /** "0.4 s", "12 s", "3 min 05 s", "2 h 10 min". */
