@@ -1,6 +1,6 @@
 // What a check of content has read and proven so far, so that a check that was stopped goes on instead of beginning anew.
 //
-// The file: one line of JSON, padded with spaces to 256 bytes, then 8 bytes for each proven chunk: the beginning of its id.
+// The file: one line of JSON, padded with spaces to 512 bytes, then 8 bytes for each proven chunk: the beginning of its id.
 // Invariants
 // - A chunk is noted only after it was read and proven. What was found wrong is never noted: the next run finds it again.
 // - It is there only between a check that was stopped and the one that finishes it. It counts for a day and for the same share;
@@ -8,20 +8,22 @@
 // - It is a help: where it cannot be read or written, or another check has it, a check works without.
 
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { isHoldfastError } from "../../vault/errors.ts";
 import { asInteger, asObject, asText, parseJson } from "../../vault/jsonFields.ts";
 import { canLockFiles, lockFile } from "../platform/fileLock.ts";
 import { IdSet } from "./idSet.ts";
 
-const headBytes = 256;
+const headBytes = 512;
 const tagBytes = 8;
 /** 64 MiB of file; chunks beyond are proven again after a stop. */
 const chunksMax = 8 * 1024 * 1024;
 const ageMsMax = 24 * 3600 * 1000;
 
 type Head = {
+  /** Whose chunks they are, see open(). */
+  readonly origin: string;
   /** What `--read-data` said. */
   readonly share: string;
   /** Decides which chunks belong to the share, 32 hex digits. */
@@ -48,22 +50,26 @@ export class ProvenChunks {
   /** Chunks that an earlier part of this check has proven. */
   readonly resumed: number;
 
-  /** Goes on with the check that was stopped in this state directory, if it was of the same share and today's; else begins one. */
-  static open(state: string, share: string, nowMs: number): ProvenChunks {
+  /**
+   * Goes on with the check that was stopped in this state directory, if it was of the same share and origin and today's; else
+   * begins one. `origin` tells one vault on one gateway from all others: what another one's disk held proves nothing.
+   */
+  static open(state: string, origin: string, share: string, nowMs: number): ProvenChunks {
     const path = join(state, "check.partial");
-    const fresh = freshHead(share, nowMs);
+    const fresh = freshHead(origin, share, nowMs);
     const none = Buffer.alloc(0);
     let fd: number | undefined;
     try {
       fd = openSync(path, "a+", 0o600);
-      if (!canLockFiles() || !lockFile(fd)) {
+      // Without a link it is that of a check that has just ended.
+      if (!canLockFiles() || !lockFile(fd) || fstatSync(fd).nlink === 0) {
         closeSync(fd);
         return new ProvenChunks(path, undefined, fresh, none);
       }
       const bytes = readFileSync(fd);
       const head = parseHead(bytes);
       const age = head === undefined ? -1 : nowMs - head.startedMs;
-      if (head?.share === share && age >= 0 && age < ageMsMax) {
+      if (head?.origin === origin && head.share === share && age >= 0 && age < ageMsMax) {
         // Bytes of a tag that was cut off would shift all that follow.
         ftruncateSync(fd, bytes.length - ((bytes.length - headBytes) % tagBytes));
         return new ProvenChunks(path, fd, head, bytes.subarray(headBytes));
@@ -79,7 +85,7 @@ export class ProvenChunks {
 
   /** For a check that is not to be continued. */
   static unkept(nowMs: number): ProvenChunks {
-    return new ProvenChunks("", undefined, freshHead("", nowMs), Buffer.alloc(0));
+    return new ProvenChunks("", undefined, freshHead("", "", nowMs), Buffer.alloc(0));
   }
 
   /** When the first part of this check began, ms since 1970. */
@@ -120,8 +126,8 @@ export class ProvenChunks {
   }
 }
 
-function freshHead(share: string, startedMs: number): Head {
-  return { share, seed: randomBytes(16).toString("hex"), startedMs };
+function freshHead(origin: string, share: string, startedMs: number): Head {
+  return { origin, share, seed: randomBytes(16).toString("hex"), startedMs };
 }
 
 function parseHead(bytes: Buffer): Head | undefined {
@@ -129,6 +135,7 @@ function parseHead(bytes: Buffer): Head | undefined {
   try {
     const json = asObject(parseJson(bytes.toString("utf8", 0, headBytes), "check"), "check");
     return {
+      origin: asText(json.origin, "origin"),
       share: asText(json.share, "share"),
       seed: asText(json.seed, "seed"),
       startedMs: asInteger(json.startedMs, "startedMs", 0),

@@ -123,7 +123,7 @@ export function bindProcess<Name extends string>(
 
 /** What a function of this process says as text, given a number. Throws where it is missing. */
 export function processText(name: string, argument: number): string {
-  return (
-    (load().load(null).func(name, "str", ["int"]) as (argument: number) => string | null)(argument) ?? ""
-  );
+  self ??= load().load(null);
+  const call = self.func(name, "str", ["int"]) as (argument: number) => string | null;
+  return call(argument) ?? "";
 }

@@ -94,7 +94,8 @@ class NativeHmac implements RunningHmac {
     this.words.set(this.outer);
     this.#finish(BLOCK_BYTES + DIGEST_BYTES);
     this.#swap();
-    const digest = Buffer.allocUnsafe(DIGEST_BYTES);
+    // Memory of its own: a view of Node's pool would take all of the pool along to another thread.
+    const digest = Buffer.allocUnsafeSlow(DIGEST_BYTES);
     this.bytes.copy(digest, 0, 0, DIGEST_BYTES);
     this.#engine.free.push(this);
     return digest;

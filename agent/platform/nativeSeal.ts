@@ -4,7 +4,8 @@
 // Stateful: one zstd context, one cipher context and one frame buffer for the life of an engine. Invariants: the cipher context
 // holds no key between calls; close() gives everything back, and what is called after it throws.
 
-import type { SealEngine } from "../../vault/seal/engine.ts";
+import { zstdDecompressSync } from "node:zlib";
+import { nodeEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { addressIn, allocateBlock, bindProcess } from "./libc.ts";
 
 /** ZSTD_cParameter. */
@@ -77,7 +78,7 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
     check(result, "EVP_EncryptUpdate");
   }
 
-  return {
+  const engine: NativeSeal = {
     compress(bytes, wanted) {
       checkOpen();
       if (wanted !== level) {
@@ -118,4 +119,28 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
       native.EVP_CIPHER_CTX_free(cipher);
     },
   };
+  try {
+    prove(engine);
+  } catch (error) {
+    engine.close();
+    throw error;
+  }
+  return engine;
+}
+
+/** Throws unless the engine agrees with Node's own libraries: a Node that was built with others may have functions that only look alike. */
+function prove(engine: SealEngine): void {
+  const text = Buffer.alloc(3000, "what one seals the other must open; ");
+  const key = Buffer.alloc(32, 7);
+  const iv = Buffer.alloc(16, 9);
+  const opened = zstdDecompressSync(engine.compress(text, 2));
+  const [ours, theirs] = [engine, nodeEngine].map((each) => {
+    const out = Buffer.alloc(4 + text.length + TAG_BYTES);
+    each.encrypt(key, iv, text.subarray(0, 4), text, out);
+    each.tag(key, out.subarray(0, 4 + text.length), out.subarray(4 + text.length));
+    return out;
+  }) as [Buffer, Buffer];
+  if (!opened.equals(text) || !ours.equals(theirs)) {
+    throw new Error("the process's zstd or OpenSSL does not work as expected");
+  }
 }

@@ -117,4 +117,7 @@ try {
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   port.postMessage({ kind: "crashed", message } satisfies FromWorker);
 }
+// Descriptors belong to the process, so nothing but this closes them.
+for (const file of files.values()) file.abandon(true);
+context.directories.close();
 port.close();

@@ -86,7 +86,11 @@ export class ReferenceContent implements KnownContent {
   }
 
   async #findSome(groups: readonly (readonly Candidate[])[], found: Found): Promise<void> {
-    const bytes = groups.reduce((sum, [first]) => sum + (first as Candidate).plainLength, 0);
+    // What the reference says of lengths is not believed here either: a small claim counts as a whole bundle.
+    const lengths = groups.map(([first]) =>
+      Math.max((first as Candidate).plainLength, limits.bundleBytesMax),
+    );
+    const bytes = lengths.reduce((sum, length) => sum + length, 0);
     await this.#underWay.take(bytes);
     try {
       const contents = await this.#contents(groups.map(([first]) => first as Candidate));
@@ -98,7 +102,7 @@ export class ReferenceContent implements KnownContent {
     } finally {
       this.#underWay.give(bytes);
     }
-    if (this.readBytes > this.bytes + lossBytesMax) this.#over = true;
+    if (this.readBytes > this.bytes + lossBytesMax) this.#end();
   }
 
   /** The contents of bundles, from those that are kept or in one request for the rest. */
@@ -135,6 +139,7 @@ export class ReferenceContent implements KnownContent {
   /** Puts a bundle in the last place, and lets go of the first ones when they are too many. */
   #keep(key: string, bundle: Bundle): void {
     bundle.content.catch(() => undefined); // who waits for it hears of it
+    if (this.#over) return;
     this.#forget(key);
     this.#bundles.set(key, bundle);
     this.#keptBytes += bundle.bytes;
@@ -149,6 +154,13 @@ export class ReferenceContent implements KnownContent {
     this.#bundles.delete(key);
   }
 
+  /** Nothing more is taken from the reference. */
+  #end(): void {
+    this.#over = true;
+    this.#bundles.clear();
+    this.#keptBytes = 0;
+  }
+
   #take(candidate: Candidate, plaintext: Buffer, found: Found): void {
     const { index, file, fileHash, plainLength, offset, size, content } = candidate;
     const bytes = plaintext.subarray(offset, offset + size);
@@ -161,7 +173,7 @@ export class ReferenceContent implements KnownContent {
       this.files += 1;
       this.bytes += size;
     } else if (!this.#over) {
-      this.#over = true;
+      this.#end();
       this.#options.lied(file);
     }
   }

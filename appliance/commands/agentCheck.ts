@@ -36,8 +36,12 @@ export function run(given: CommandContext): Promise<void> {
     const totalBytes = Math.max(...snapshots.map(({ body }) => body.bytes));
     const readData = args.text("read-data") ?? "0%";
     const readShare = readShareOf(readData, totalBytes);
+    const { gateway, vault } = reader.connection.enrollment;
+    const origin = `${vault} ${gateway.fingerprint}`;
     const proven =
-      readShare === 0 ? ProvenChunks.unkept(0) : ProvenChunks.open(reader.state, readData, Date.now());
+      readShare === 0
+        ? ProvenChunks.unkept(0)
+        : ProvenChunks.open(reader.state, origin, readData, Date.now());
     if (proven.resumed > 0) {
       const started = new Date(proven.startedMs).toISOString();
       const already = formatCount(proven.resumed, "chunk");

@@ -114,7 +114,7 @@ describe("check", () => {
       const bad = dataIds[10] as string;
       vault.records.set(bad, Buffer.alloc(0));
       const run = async (signal?: AbortSignal) => {
-        const proven = ProvenChunks.open(state, "100%", 0);
+        const proven = ProvenChunks.open(state, "here", "100%", 0);
         try {
           return await checkSnapshots({
             source: vault,

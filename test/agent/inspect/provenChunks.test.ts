@@ -32,7 +32,7 @@ const ids = Array.from({ length: 200 }, () => randomBytes(32));
 
 /** Opens, notes chunks and stops. */
 function stopped(chunks: readonly Buffer[], share = "50%", nowMs = now): ProvenChunks {
-  const proven = ProvenChunks.open(state, share, nowMs);
+  const proven = ProvenChunks.open(state, "here", share, nowMs);
   proven.add(chunks);
   proven.close();
   return proven;
@@ -41,7 +41,7 @@ function stopped(chunks: readonly Buffer[], share = "50%", nowMs = now): ProvenC
 test("goes on after a stop, with the same lot, and begins anew when it is done", () => {
   const first = stopped(ids.slice(0, 50));
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  const second = ProvenChunks.open(state, "50%", now + hourMs);
+  const second = ProvenChunks.open(state, "here", "50%", now + hourMs);
   expect([second.resumed, second.startedMs]).toEqual([50, now]);
   for (const [index, id] of ids.entries()) {
     expect(second.has(id)).toBe(index < 50);
@@ -50,13 +50,20 @@ test("goes on after a stop, with the same lot, and begins anew when it is done",
   // What is known already is not noted twice.
   second.add(ids.slice(40, 60));
   second.close();
-  expect(statSync(path).size).toBe(256 + 8 * 60);
+  expect(statSync(path).size).toBe(512 + 8 * 60);
 
-  const third = ProvenChunks.open(state, "50%", now + hourMs);
+  const third = ProvenChunks.open(state, "here", "50%", now + hourMs);
   expect(third.resumed).toBe(60);
   third.finish();
   expect(existsSync(path)).toBe(false);
   expect(stopped([]).resumed).toBe(0);
+});
+
+test("what another gateway's disk held proves nothing", () => {
+  stopped(ids.slice(0, 3));
+  const other = ProvenChunks.open(state, "there", "50%", now + hourMs);
+  expect([other.resumed, other.has(ids[0] as Buffer)]).toEqual([0, false]);
+  other.close();
 });
 
 test("a share is a share, and all is all", () => {
@@ -83,7 +90,7 @@ test("a torn tail is cut, rubbish begins anew", () => {
   stopped(ids.slice(0, 3));
   appendFileSync(path, "12345");
   expect(stopped(ids.slice(3, 4)).resumed).toBe(3);
-  expect(statSync(path).size).toBe(256 + 8 * 4);
+  expect(statSync(path).size).toBe(512 + 8 * 4);
   const last = stopped([]);
   expect([last.resumed, last.has(ids[3] as Buffer)]).toEqual([4, true]);
   for (const rubbish of ["", "short", "x".repeat(400), JSON.stringify({ share: 5 }).padEnd(264)]) {
@@ -94,14 +101,14 @@ test("a torn tail is cut, rubbish begins anew", () => {
 });
 
 test("two at once, or no place for the file: the check works without", () => {
-  const first = ProvenChunks.open(state, "50%", now);
-  const second = ProvenChunks.open(state, "50%", now);
+  const first = ProvenChunks.open(state, "here", "50%", now);
+  const second = ProvenChunks.open(state, "here", "50%", now);
   second.add(ids);
   second.finish();
   first.add(ids.slice(0, 1));
   first.close();
-  expect(statSync(path).size).toBe(256 + 8);
-  const nowhere = ProvenChunks.open(join(state, "missing"), "50%", now);
+  expect(statSync(path).size).toBe(512 + 8);
+  const nowhere = ProvenChunks.open(join(state, "missing"), "here", "50%", now);
   nowhere.add(ids);
   expect(nowhere.has(ids[0] as Buffer)).toBe(true);
   nowhere.finish();
