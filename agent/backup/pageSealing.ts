@@ -37,10 +37,10 @@ export class PageSealing {
   /** Takes over a page and returns its id; one that this run had before is not sent again. `refs` are concatenated ids. */
   emit(type: RecordType, plaintext: Buffer, refs: Buffer): Buffer {
     const [keys, group, compressionLevel] = [this.#keys, this.#group, this.#compressionLevel];
-    const { seal: engine, hmacs } = this.#engines;
-    const id = chunkId(keys.idKey(group), type, refs, plaintext, hmacs);
+    const engines = this.#engines;
+    const id = chunkId(keys.idKey(group), type, refs, plaintext, engines.hmacs);
     const isNew = this.#metadata.add(id, refs, plaintext.length + refs.length, () =>
-      sealRecord({ keys, group, type, plaintext, refs, id, compressionLevel, engine }),
+      sealRecord({ keys, group, type, plaintext, refs, id, compressionLevel, engine: engines.seal }),
     );
     if (isNew && type === RecordType.directory && this.#cache.get(id) === undefined) {
       this.#cache.put(id, { plaintext, refs });

@@ -14,15 +14,25 @@ export type Engines = {
   readonly close: () => void;
 };
 
-/** The fastest engines that this process has; call it once per thread. They differ in speed only, so a missing one is no error. */
+/**
+ * The fastest engines that this process has; call it once per thread. They differ in speed only, so a missing one is no error. What seals
+ * is made with the first use: a run that finds nothing changed seals nothing.
+ */
 export function selectEngines(): Engines {
-  const seal = usesLibc() ? orUndefined(() => createNativeSeal(limits.plainBytesMax)) : undefined;
   const hmacs = usesLibc() ? orUndefined(createNativeHmacs) : undefined;
+  let seal: (SealEngine & { close?: () => void }) | undefined;
+  let closed = false;
   return {
-    seal: seal ?? nodeEngine,
     hmacs: hmacs ?? nodeHmacs,
+    get seal() {
+      if (closed) throw new Error("engines were used after they were closed");
+      seal ??=
+        (usesLibc() ? orUndefined(() => createNativeSeal(limits.plainBytesMax)) : undefined) ?? nodeEngine;
+      return seal;
+    },
     close() {
-      seal?.close();
+      closed = true;
+      seal?.close?.();
       hmacs?.close();
     },
   };
