@@ -1,8 +1,12 @@
 // Rules of the house that no type checker holds, over what is committed. Each checker is first shown
 // to catch a planted violation and to let honest code pass.
+import { constants } from "node:os";
 import { describe, expect, test } from "vitest";
-import { ErrorCode } from "../vault/errors.ts";
-import { checkErrorPage } from "./tidy/errors.ts";
+import { failureOf } from "../appliance/cli/exitStatus.ts";
+import { errnoOf } from "../fs/fuse/errno.ts";
+import { httpStatus } from "../gateway/api/httpStatus.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { checkErrorPage, type Outside } from "./tidy/errors.ts";
 import { type SourceFile, trackedFiles, typescriptOf } from "./tidy/files.ts";
 import { checkImports } from "./tidy/imports.ts";
 import { checkLock } from "./tidy/lock.ts";
@@ -155,17 +159,29 @@ describe("docs/errors.md", () => {
   const section = (code: string) =>
     `## ${code}\n\nIt went wrong.\n\n- Arises: here.\n- Do: that.\n- Maps to: exit 1, HTTP 400, EIO\n`;
 
+  const outside: Outside = { exit: 1, http: 400, errno: constants.errno.EIO };
+  const check = (page: string, codes: readonly string[], found = outside): string[] =>
+    checkErrorPage(page, codes, () => found);
+
   test("differences are caught when planted", () => {
-    expect(checkErrorPage(section("a") + section("b"), ["a", "b"])).toEqual([]);
-    expect(checkErrorPage(section("a"), ["a", "b"])).toHaveLength(1);
-    expect(checkErrorPage(section("a") + section("b"), ["a"])).toHaveLength(1);
-    expect(checkErrorPage(section("a") + section("a"), ["a"])).toHaveLength(1);
-    expect(checkErrorPage(section("a").replace("EIO", ""), ["a"])).toHaveLength(1);
+    expect(check(section("a") + section("b"), ["a", "b"])).toEqual([]);
+    expect(check(section("a"), ["a", "b"])).toHaveLength(1);
+    expect(check(section("a") + section("b"), ["a"])).toHaveLength(1);
+    expect(check(section("a") + section("a"), ["a"])).toHaveLength(1);
+    expect(check(section("a").replace("EIO", ""), ["a"])).toHaveLength(1);
+    expect(check(section("a"), ["a"], { ...outside, exit: 2 })).toHaveLength(1);
+    expect(check(section("a"), ["a"], { ...outside, http: 404 })).toHaveLength(1);
+    expect(check(section("a"), ["a"], { ...outside, errno: constants.errno.EACCES })).toHaveLength(1);
+    expect(check(section("a").replace("EIO", "EWHAT"), ["a"])).toHaveLength(1);
   });
 
-  test("documents exactly the codes that there are", () => {
+  test("documents exactly the codes that there are, with the statuses that the program gives", () => {
     const page = files.find(({ path }) => path === "docs/errors.md")?.text ?? "";
-    expect(checkErrorPage(page, Object.values(ErrorCode))).toEqual([]);
+    const outsideOf = (code: string): Outside => {
+      const error = new HoldfastError(code as ErrorCode, "planted");
+      return { exit: failureOf(error).status, http: httpStatus(error.code), errno: errnoOf(error) };
+    };
+    expect(checkErrorPage(page, Object.values(ErrorCode), outsideOf)).toEqual([]);
   });
 });
 

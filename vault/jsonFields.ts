@@ -87,11 +87,8 @@ export function asTime(value: unknown, what: string): string {
   return text;
 }
 
-/** Most feature flags in one list. */
-const flagsMax = 64;
-
 /** A list of feature flags; an absent list is empty. @throws HoldfastError corrupt, limit-exceeded */
 export function asFlags(value: unknown, what: string): readonly string[] {
   if (value === undefined) return [];
-  return asArray(value, what, flagsMax).map((flag) => asText(flag, what));
+  return asArray(value, what, limits.featureFlagsMax).map((flag) => asText(flag, what));
 }

@@ -47,7 +47,15 @@ export const limits = {
   directoryDepthMax: 4096,
   snapshotBodyBytesMax: 1 * MiB,
   snapshotBytesMax: 156 + 4 + 1 * MiB + 16,
+  /** Backed-up paths that a snapshot's body lists. */
+  snapshotPathsMax: 65_536,
   documentBytesMax: 1 * MiB,
+  /** Wraps of one keys document: password, recovery key and devices. */
+  wrapsMax: 4096,
+  /** Flags in one list of features. */
+  featureFlagsMax: 64,
+  /** Key epochs of one ring. */
+  epochsMax: 4096,
   fileHashBlockBytes: 1 * MiB,
   /** Records that may be sealed in one key epoch (random 16-byte IVs, AES-CTR). */
   recordsPerEpochMax: 2 ** 36,

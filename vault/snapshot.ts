@@ -66,8 +66,6 @@ const At = {
   afterHeader: Width.snapshotHeader,
 } as const;
 
-const pathsMax = 65_536;
-
 function corrupt(what: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, `snapshot: ${what}`);
 }
@@ -194,7 +192,7 @@ function parseBody(text: Buffer): SnapshotBody {
     device: asText(json.device, "device"),
     item: asText(json.item, "item"),
     host: asText(json.host, "host"),
-    paths: asArray(json.paths, "paths", pathsMax).map((path) => asText(path, "path")),
+    paths: asArray(json.paths, "paths", limits.snapshotPathsMax).map((path) => asText(path, "path")),
     files: asInteger(json.files, "files", 0),
     dirs: asInteger(json.dirs, "dirs", 0),
     others: asInteger(json.others, "others", 0),

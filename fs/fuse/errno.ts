@@ -1,4 +1,4 @@
-// The one place where failures become errno values.
+// The one place where failures become errno values. docs/errors.md lists the same names.
 
 import { constants } from "node:os";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
@@ -7,25 +7,54 @@ const { errno } = constants;
 /** "No such attribute" is ENODATA on Linux. */
 export const ENOATTR = errno.ENODATA;
 
-const byCode: Partial<Record<ErrorCode, number>> = {
+/**
+ * What a program that reads from a drive is told. Damage in any form, outages and what a read-only drive should never meet
+ * are EIO, and only EIO is logged: so a code has another errno only where that tells its reader all there is to know. A busy
+ * gateway is not EAGAIN, which programs take for a descriptor that does not block.
+ */
+const byCode: Readonly<Record<ErrorCode, number>> = {
+  [ErrorCode.usage]: errno.EINVAL,
   [ErrorCode.notFound]: errno.ENOENT,
-  [ErrorCode.vaultLocked]: errno.EACCES,
+  [ErrorCode.exists]: errno.EIO,
   [ErrorCode.forbidden]: errno.EACCES,
+  [ErrorCode.cancelled]: errno.EINTR,
+  [ErrorCode.truncated]: errno.EIO,
+  [ErrorCode.corrupt]: errno.EIO,
+  [ErrorCode.unsupported]: errno.EOPNOTSUPP,
+  [ErrorCode.limitExceeded]: errno.EIO,
+  [ErrorCode.sealInvalid]: errno.EIO,
+  [ErrorCode.idMismatch]: errno.EIO,
+  [ErrorCode.keyWrong]: errno.EACCES,
+  [ErrorCode.kdfWeak]: errno.EIO,
   [ErrorCode.authFailed]: errno.EACCES,
+  [ErrorCode.authThrottled]: errno.EBUSY,
   [ErrorCode.tokenInvalid]: errno.EACCES,
   [ErrorCode.accountDisabled]: errno.EACCES,
-  [ErrorCode.limitExceeded]: errno.ENAMETOOLONG,
-  [ErrorCode.cancelled]: errno.EINTR,
-  [ErrorCode.usage]: errno.EINVAL,
-  [ErrorCode.truncated]: errno.EINVAL,
-  [ErrorCode.unsupported]: errno.EOPNOTSUPP,
-  [ErrorCode.busy]: errno.EAGAIN,
+  [ErrorCode.vaultLocked]: errno.EACCES,
+  [ErrorCode.gatewayUnreachable]: errno.EIO,
+  [ErrorCode.protocol]: errno.EIO,
+  [ErrorCode.fingerprintMismatch]: errno.EIO,
+  [ErrorCode.fingerprintUnknown]: errno.EIO,
+  [ErrorCode.sessionEnded]: errno.EIO,
+  [ErrorCode.missingRefs]: errno.EIO,
+  [ErrorCode.missingChunks]: errno.EIO,
+  [ErrorCode.sequenceConflict]: errno.EIO,
+  [ErrorCode.rollbackDetected]: errno.EIO,
+  [ErrorCode.dataDirLocked]: errno.EIO,
+  [ErrorCode.dataDirInvalid]: errno.EIO,
+  [ErrorCode.diskFull]: errno.EIO,
+  [ErrorCode.ioError]: errno.EIO,
+  [ErrorCode.chunkMissing]: errno.EIO,
+  [ErrorCode.chunkDamaged]: errno.EIO,
+  [ErrorCode.mountFailed]: errno.EIO,
+  [ErrorCode.busy]: errno.EBUSY,
+  [ErrorCode.internal]: errno.EIO,
 };
 
-/** The errno (positive) for an error of a view; EIO for damage, outages and everything unforeseen. */
+/** The errno (positive) for an error of a view; EIO for everything unforeseen. */
 export function errnoOf(error: unknown): number {
   if (error instanceof ErrnoFailure) return error.errno;
-  return (isHoldfastError(error) ? byCode[error.code] : undefined) ?? errno.EIO;
+  return isHoldfastError(error) ? byCode[error.code] : errno.EIO;
 }
 
 /** An answer that is an errno without being a failure worth a log line. */

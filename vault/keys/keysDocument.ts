@@ -29,7 +29,6 @@ import { encodeRing, type OpenedKeys, openRing, ringContext, ringKey, wrappingKe
 
 const accountIdBytes = 16;
 const generationMax = 99_999_999; // 8 digits in the file's name
-const wrapsMax = 4096;
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64");
@@ -115,7 +114,7 @@ export function parseKeysDocument(input: unknown): KeysDocument {
       },
     );
   }
-  const wraps = asArray(json.wraps, "wraps", wrapsMax).map(parseWrap);
+  const wraps = asArray(json.wraps, "wraps", limits.wrapsMax).map(parseWrap);
   if (new Set(wraps.map(holderOf)).size < wraps.length) throw corrupt("two wraps for the same holder");
   const ring = asText(json.ring, "ring");
   if (fromBase64(ring, "ring").length < boxOverhead) throw corrupt("ring is too short");

@@ -2,6 +2,7 @@
 import { fromHex, toHex } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { asObject, asText, parseJson } from "../jsonFields.ts";
+import { limits } from "../limits.ts";
 import { Width } from "../magic.ts";
 import { openBox } from "./box.ts";
 import { derive } from "./hkdf.ts";
@@ -13,7 +14,6 @@ export type OpenedKeys = { readonly secrets: VaultSecrets; readonly e: Buffer };
 
 /** Length of E. */
 export const wrappingKeyBytes = 16;
-const epochsMax = 4096;
 
 function corrupt(what: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, `ring of the keys: ${what}`);
@@ -38,7 +38,7 @@ export function encodeRing(secrets: VaultSecrets): Buffer {
 function parseRing(text: Buffer, vaultId: Buffer, currentEpoch: number): VaultSecrets {
   const json = asObject(parseJson(text, "ring"), "ring");
   const rows = Object.entries(asObject(json.epochs, "epochs"));
-  if (rows.length > epochsMax)
+  if (rows.length > limits.epochsMax)
     throw new HoldfastError(ErrorCode.limitExceeded, `ring of ${rows.length} epochs`);
   const epochs = new Map<number, Buffer>();
   for (const [name, value] of rows) {

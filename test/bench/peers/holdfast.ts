@@ -50,7 +50,7 @@ function describeHoldfast(): PeerDescription | undefined {
     version: versionLine(CLI, "--version") ?? "working tree",
     flags: [
       "holdfast gateway run (own process, TLS, self-signed certificate, on 127.0.0.1)",
-      "holdfast agent backup --json PATH (its cache kept between runs)",
+      "holdfast agent backup --json PATH (zstd level 2, which is fixed; its cache kept between runs)",
       "holdfast agent restore SNAPSHOT --target DIR",
       "holdfast agent mount --foreground POINT",
     ],

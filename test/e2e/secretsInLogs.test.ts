@@ -1,0 +1,246 @@
+// What docs/security.md promises of logs: they name accounts, devices, ids and sizes, never a secret.
+//
+// A gateway at its most talkative level and every command that touches a secret run for real; then all that any of them
+// printed is searched for every secret that there was, in every form in which bytes become text.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { deriveLogin } from "../../vault/keys/kdf.ts";
+import { openWithPassword, parseKeysDocument, passwordKdf } from "../../vault/keys/keysDocument.ts";
+import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
+import { canMount, tool } from "../fs/fuse/mounting.ts";
+import { makeSource, Program, scratchFolder } from "./program.ts";
+
+type Secret = { readonly name: string; readonly forms: readonly string[] };
+
+/** A secret of bytes, in the forms that programs print bytes in. */
+function ofBytes(name: string, bytes: Uint8Array): Secret {
+  const buffer = Buffer.from(bytes);
+  return {
+    name,
+    forms: [
+      buffer.toString("hex"),
+      buffer.toString("base64").replace(/=+$/, ""),
+      buffer.toString("base64url"),
+      buffer.toJSON().data.join(","), // how JSON shows a Buffer
+      buffer.toString("hex").match(/../g)!.join(" "), // how util.inspect shows it
+    ],
+  };
+}
+
+/** A secret of text: as it is, and its bytes. */
+function ofText(name: string, text: string): Secret {
+  return { name, forms: [text, ...ofBytes(name, Buffer.from(text)).forms] };
+}
+
+/** The names of the secrets that a text has, whatever the case of its hex digits. */
+function secretsIn(text: string, secrets: readonly Secret[]): string[] {
+  const folded = text.toLowerCase().replace(/,\s+/g, ",");
+  return secrets
+    .filter(({ forms }) => forms.some((form) => folded.includes(form.toLowerCase())))
+    .map(({ name }) => name);
+}
+
+type Answer = { readonly status: number; readonly text: string };
+
+/** One request past our own client. */
+function ask(
+  url: string,
+  options: { readonly method?: string; readonly token?: string; readonly body?: string },
+): Promise<Answer> {
+  const { method = "GET", token, body } = options;
+  const headers = {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(body !== undefined && { "content-type": "application/json" }),
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers, rejectUnauthorized: false, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    sent.once("error", reject);
+    sent.end(body);
+  });
+}
+
+/** Every program of the test, and everything that they printed. */
+class Printed {
+  readonly #programs: Program[] = [];
+
+  start(args: readonly string[]): Program {
+    const program = new Program(args);
+    this.#programs.push(program);
+    onTestFinished(async () => {
+      await program.stop("SIGKILL");
+    });
+    return program;
+  }
+
+  /** Runs a command line to its end. */
+  async run(status: number, ...args: string[]): Promise<string> {
+    const ran = await this.start(args).ended();
+    expect(ran.status, `holdfast ${args.join(" ")}\n${ran.stdout}${ran.stderr}`).toBe(status);
+    return ran.stdout;
+  }
+
+  get text(): string {
+    return this.#programs.map(({ stdout, stderr }) => stdout + stderr).join("\n");
+  }
+}
+
+test("the search finds a planted secret in every form", () => {
+  const secret = ofBytes("planted", Buffer.from("the secret of this test, 32 bytes"));
+  for (const form of secret.forms) {
+    expect(secretsIn(`{"level":10,"x":"${form}"}`, [secret])).toEqual(["planted"]);
+    expect(secretsIn(`x ${form.toUpperCase()} y`, [secret])).toEqual(["planted"]);
+  }
+  expect(secretsIn("nothing", [secret, ofText("password", "hunter2")])).toEqual([]);
+  expect(secretsIn(JSON.stringify({ l: Buffer.from("hunter2") }), [ofText("password", "hunter2")])).toEqual([
+    "password",
+  ]);
+});
+
+test("no secret is in what gateway and agent print, at the most talkative level", async () => {
+  const folder = scratchFolder();
+  const printed = new Printed();
+  const at = (name: string) => join(folder, name);
+  const [data, state, source, restored] = [at("data"), at("state"), makeSource(folder), at("restored")];
+  const passwords = {
+    password: "correct horse battery staple",
+    second: "Schloss-Neuschwanstein 1869",
+    third: "nine brown foxes leap",
+    wrong: "this is not the password",
+  };
+  for (const [name, text] of Object.entries(passwords)) writeFileSync(at(name), `${text}\n`, { mode: 0o600 });
+  const fileOf = (name: keyof typeof passwords) => ["--password-file", at(name)];
+
+  await printed.run(
+    0,
+    ...["gateway", "init", "--data", data, "--listen", "127.0.0.1:0", "--recovery-key-file", at("grk")],
+  );
+  const config = join(data, "config.toml");
+  const settings = readFileSync(config, "utf8");
+  writeFileSync(config, settings.replace(/^log-level = .*$/m, 'log-level = "trace"'));
+  expect(readFileSync(config, "utf8")).toContain('\nlog-level = "trace"\n');
+  const gateway = printed.start(["gateway", "run", "--data", data]);
+  await gateway.printed(/gateway is listening/);
+  await printed.run(
+    0,
+    ...["account", "add", "alice", "--data", data, ...fileOf("password"), "--kdf-iterations", "210000"],
+    ...["--recovery-key-file", at("ark")],
+  );
+  const { url, fingerprint } = JSON.parse(
+    await printed.run(0, "gateway", "status", "--data", data, "--json"),
+  ) as { url: string; fingerprint: string };
+
+  const enroll = (device: string, password: keyof typeof passwords, where: string) => [
+    ...["agent", "enroll", url, "--account", "alice", ...fileOf(password), "--fingerprint", fingerprint],
+    ...["--device", device, "--state", where],
+  ];
+  await printed.run(1, ...enroll("laptop", "wrong", state));
+  await printed.run(0, ...enroll("laptop", "password", state));
+  const enrollment = JSON.parse(readFileSync(join(state, "agent.json"), "utf8")) as {
+    vault: string;
+    token: string;
+    privateKey: string;
+  };
+  const document = await ask(`${url}/v1/vaults/${enrollment.vault}/keys`, { token: enrollment.token });
+  const keysAtFirst = parseKeysDocument(document.text);
+
+  await printed.run(0, "agent", "backup", source, "--state", state);
+  await printed.run(1, "vault", "unlock", "alice", "--data", data, ...fileOf("wrong"));
+  await printed.run(0, "vault", "unlock", "alice", "--data", data, ...fileOf("password"));
+  if (canMount()) {
+    for (const [name, ...words] of [
+      ["drive-gateway", "gateway", "mount", at("drive-gateway"), "--data", data],
+      ["drive-agent", "agent", "mount", at("drive-agent"), "--state", state, "--foreground"],
+    ] as const) {
+      mkdirSync(at(name));
+      const mounting = printed.start(words);
+      if (name === "drive-agent") await mounting.printed(/The drive is at/);
+      else expect((await mounting.ended()).status).toBe(0);
+      const seen = join(at(name), "alice", "laptop", "files", "latest", source);
+      await expect.poll(() => existsSync(seen), { timeout: 20_000 }).toBe(true);
+      await tool('diff -r --no-dereference "$1" "$2"', source, seen);
+      if (name === "drive-agent") expect((await mounting.stop("SIGINT")).status).toBe(0);
+      else await tool('umount "$1"', at(name));
+    }
+  }
+  await printed.run(0, "agent", "restore", "latest", "--target", restored, "--state", state, "--json");
+  await printed.run(0, "agent", "check", "--read-data", "100%", "--state", state, "--json");
+  await printed.run(0, "vault", "lock", "alice", "--data", data);
+
+  // Past our own client: a login whose token is known here, and requests that are refused for what they carry.
+  const login = (l: string) =>
+    ask(`${url}/v1/login`, { method: "POST", body: JSON.stringify({ account: "alice", l }) });
+  const kdf = passwordKdf(keysAtFirst)!;
+  const keys = await deriveLogin(passwords.password, kdf);
+  const wrong = await deriveLogin(passwords.wrong, kdf);
+  const loggedIn = await login(keys.l.toString("base64"));
+  expect(loggedIn.status).toBe(200);
+  const loginToken = (JSON.parse(loggedIn.text) as { token: string }).token;
+  expect((await ask(`${url}/v1/me`, { token: loginToken })).status).toBe(200);
+  const unknownToken = `hfd_${Buffer.alloc(32, "unknown token").toString("base64url")}`;
+  expect((await ask(`${url}/v1/me`, { token: unknownToken })).status).toBe(401);
+  const misshapen = "L-of-the-wrong-shape".repeat(3);
+  expect((await login(misshapen)).status).toBe(400);
+  expect((await ask(`${url}/v1/login`, { method: "POST", body: `{"l":"${misshapen}"` })).status).toBe(400);
+
+  const change = ["account", "password", "alice", "--data", data];
+  await printed.run(1, ...change, ...fileOf("wrong"), "--new-password-file", at("second"));
+  await printed.run(0, ...change, ...fileOf("password"), "--new-password-file", at("second"));
+  await printed.run(
+    0,
+    ...["account", "recover", "alice", "--data", data, "--recovery-key-file", at("ark"), ...fileOf("third")],
+  );
+  await printed.run(0, ...enroll("desktop", "third", at("state-desktop")));
+  await printed.run(0, "device", "revoke", "alice/laptop", "--data", data);
+  await printed.run(1, "agent", "backup", source, "--state", state);
+  expect((await gateway.stop("SIGTERM")).status).toBe(0);
+
+  const { secrets, e } = openWithPassword(keysAtFirst, keys.r);
+  const other = JSON.parse(readFileSync(join(at("state-desktop"), "agent.json"), "utf8")) as {
+    token: string;
+    privateKey: string;
+  };
+  const recoveryKeys = [
+    ["account", readFileSync(at("ark"), "utf8").trim()],
+    ["gateway", readFileSync(at("grk"), "utf8").trim()],
+  ] as const;
+  const all: Secret[] = [
+    ...Object.entries(passwords).map(([name, text]) => ofText(`the password "${name}"`, text)),
+    ofBytes("L", keys.l),
+    ofBytes("R", keys.r),
+    ofBytes("L of the wrong password", wrong.l),
+    ofBytes("E", e),
+    ofBytes("S", secrets.s),
+    ...[...secrets.epochs].map(([epoch, a]) => ofBytes(`A of epoch ${epoch}`, a)),
+    ...keysAtFirst.wraps.map(({ kind, box }) => ofBytes(`the wrap "${kind}"`, Buffer.from(box, "base64"))),
+    ofBytes("the ring's box", Buffer.from(keysAtFirst.ring, "base64")),
+    ...recoveryKeys.flatMap(([kind, text]) => [
+      ofText(`the recovery key of the ${kind}`, text),
+      ofText(`the recovery key of the ${kind} without dashes`, text.replaceAll("-", "")),
+      ofBytes(`the recovery key of the ${kind}, its bytes`, parseRecoveryKey(kind, text)),
+    ]),
+    ...[enrollment, other].flatMap(({ token, privateKey }) => [
+      ofText("a device token", token),
+      ofBytes("a device's private key", Buffer.from(privateKey, "base64")),
+    ]),
+    ofText("a login token", loginToken),
+    ofText("an unknown token", unknownToken),
+    ofText("a misshapen L", misshapen),
+  ];
+  // Changes of the password and the second device made further ones, whose values nobody here knows: by their prefix.
+  expect(printed.text).not.toMatch(/hf[dl]_[\w-]{20}/);
+  expect(printed.text).not.toMatch(/HF[AG]-?[0-9A-Z]{8}/);
+  expect(secretsIn(printed.text, all)).toEqual([]);
+  // It was searched where something is: the gateway logged requests, refusals and ids.
+  expect(gateway.stderr).toContain("/v1/login");
+  expect(gateway.stderr).toContain("auth-failed");
+  expect(gateway.stderr).toContain(enrollment.vault);
+});
