@@ -193,7 +193,9 @@ describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
     expect(found, "replays that found something lost").toBeGreaterThan(0);
   });
 
-  it("right after a restart is survived by what the gateway says is there", { timeout: 180_000 }, async () => {
+  it("right after a restart is survived by what the gateway says is there", {
+    timeout: 180_000,
+  }, async () => {
     const random = randomFrom(seed + 2);
     for (const [name, preload, lossless] of [
       ["unsynced", [], true],
