@@ -2,11 +2,11 @@
 //
 // Invariants
 // - Commit: the snapshot's file and its name are durable, then one transaction holds index rows, snapshot row, head and
-//   the end of the lease. Nothing is visible before that transaction.
+//   the end of the lease. Nothing is visible before that transaction, and its failure takes no file away.
 // - Commits, and changes of the keys document, run one after the other.
 // - The newest keys document in memory is the one on disk with the highest generation.
 
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
@@ -174,33 +174,29 @@ export class OpenVault {
       });
       this.#requireRoot(device.group, header.root);
       await this.#requireWhole(device.group, header.root);
-      const path = this.#snapshotPath(id);
-      await writeFileDurably(path, object);
+      await writeFileDurably(this.#snapshotPath(id), object);
       const received = this.#options.now().toISOString();
-      try {
-        await this.store.flush(() => {
-          this.#requireRoot(device.group, header.root);
-          this.catalog.commit(
-            session,
-            {
-              id,
-              device: device.id,
-              item: item.id,
-              group: device.group,
-              sequence: header.sequence,
-              keyEpoch: header.keyEpoch,
-              root: toHex(header.root),
-              received,
-              incomplete: header.flags.incomplete,
-              bytes: object.length,
-            },
-            previousOf(header),
-          );
-        });
-      } catch (error) {
-        await rm(path, { force: true });
-        throw error;
-      }
+      // When this fails the file stays: if LMDB could not write its head, nobody knows whether the row is on disk, and a row
+      // without its file is worse than a file without a row (orphanSnapshots.ts).
+      await this.store.flush(() => {
+        this.#requireRoot(device.group, header.root);
+        this.catalog.commit(
+          session,
+          {
+            id,
+            device: device.id,
+            item: item.id,
+            group: device.group,
+            sequence: header.sequence,
+            keyEpoch: header.keyEpoch,
+            root: toHex(header.root),
+            received,
+            incomplete: header.flags.incomplete,
+            bytes: object.length,
+          },
+          previousOf(header),
+        );
+      });
       this.#options.changed();
       return { snapshot: id, received };
     });
