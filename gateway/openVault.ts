@@ -11,12 +11,11 @@ import { join } from "node:path";
 import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
 import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
-import type { CommitAnswer } from "../ingest/wire/messages.ts";
+import type { CommitAnswer, SuspectAnswer } from "../ingest/wire/messages.ts";
 import { wireLimits } from "../ingest/wire/protocol.ts";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
-import { Width } from "../vault/magic.ts";
 import { snapshotId } from "../vault/snapshot.ts";
 import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";
 import type { Device } from "./catalog/devices.ts";
@@ -32,6 +31,8 @@ import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultD
 export type OpenVaultOptions = VaultStoreOptions & {
   readonly row: Vault;
   readonly now: () => Date;
+  /** The device of a number in chunk rows. */
+  readonly deviceOf: (ordinal: number) => Device | undefined;
   /** Told after a commit or another change of what snapshots there are. */
   readonly changed: () => void;
 };
@@ -143,6 +144,13 @@ export class OpenVault {
   /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
   read(group: number, ids: Buffer): AsyncGenerator<ReadOutcome | undefined> {
     return this.store.read(this.store.lookupBatch(group, ids));
+  }
+
+  /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
+  about(group: number, id: Uint8Array): Record<string, unknown> {
+    const row = this.store.overlay.lookup(group, id);
+    const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+    return { group, chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
   }
 
   /** Starts an upload session for an item; see VaultCatalog.startSession. */
@@ -264,27 +272,24 @@ export class OpenVault {
   }
 
   /**
-   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Returns how many were
-   * here. Agents forget what they believe to be here.
+   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Agents forget what they
+   * believe to be here. Answers how many were here and not quarantined before, and, in the order of `ids`, who wrote each.
    */
-  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<number> {
-    const { environment } = this.store;
+  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
+    const { environment, index } = this.store;
     return await this.store.flush(() => {
       let quarantined = 0;
-      for (const id of ids) {
-        const row = this.#needs.open(group, id, reporter);
-        if (row === undefined) continue;
-        quarantined++;
-        this.#options.report("quarantined", {
-          vault: this.id,
-          group,
-          chunk: toHex(id.subarray(0, Width.id)),
-          writer: row.writer,
-          reporter,
-        });
-      }
+      const writers = ids.map((id) => {
+        const row = index.lookup(group, id);
+        const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+        if (this.#needs.open(group, id, reporter) !== undefined) {
+          quarantined++;
+          this.#options.report("quarantined", { vault: this.id, ...this.about(group, id), reporter });
+        }
+        return writer === undefined ? null : { device: writer.name };
+      });
       if (quarantined > 0) environment.write(() => this.catalog.renewCacheToken());
-      return quarantined;
+      return { quarantined, writers };
     });
   }
 

@@ -213,6 +213,7 @@ test("quarantine: a wrong record answers no, an honest copy takes its place, and
   await bert.client.records(one.session, [wrong]);
   expect(await bert.client.suspect(bert.vault, { group: bert.group, ids: [toHex(honest.id)] })).toEqual({
     quarantined: 1,
+    writers: [{ device: "laptop" }],
   });
   expect(bitAt(await bert.client.have(one.session, [honest.id]), 0)).toBe(false);
   const two = await bert.client.startSession({ vault: bert.vault, item: own.id, highestSequence: 0 });
