@@ -199,6 +199,7 @@ export class Administration implements AdminOperations {
       });
     catalog.devices.revoke(row.id);
     for (const vault of await this.#gateway.vaultsOf(account.id)) {
+      vault.catalog.endSessionsOf(row.id);
       if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;
       const document = await vault.replaceKeys((keys) => withoutDevice(keys, row.id));
       catalog.vaults.setKeysGeneration(vault.id, document.generation);

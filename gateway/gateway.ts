@@ -123,6 +123,7 @@ export class Gateway {
       row,
       directory: this.vaultDirectory(id),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
+      deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
       now: this.now,
       changed: () => this.changes.tell(row.account),

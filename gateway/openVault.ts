@@ -2,21 +2,20 @@
 //
 // Invariants
 // - Commit: the snapshot's file and its name are durable, then one transaction holds index rows, snapshot row, head and
-//   the end of the lease. Nothing is visible before that transaction.
+//   the end of the lease. Nothing is visible before that transaction, and its failure takes no file away.
 // - Commits, and changes of the keys document, run one after the other.
 // - The newest keys document in memory is the one on disk with the highest generation.
 
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
 import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
-import type { CommitAnswer } from "../ingest/wire/messages.ts";
+import type { CommitAnswer, SuspectAnswer } from "../ingest/wire/messages.ts";
 import { wireLimits } from "../ingest/wire/protocol.ts";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
-import { Width } from "../vault/magic.ts";
 import { snapshotId } from "../vault/snapshot.ts";
 import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";
 import type { Device } from "./catalog/devices.ts";
@@ -32,6 +31,8 @@ import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultD
 export type OpenVaultOptions = VaultStoreOptions & {
   readonly row: Vault;
   readonly now: () => Date;
+  /** The device of a number in chunk rows. */
+  readonly deviceOf: (ordinal: number) => Device | undefined;
   /** Told after a commit or another change of what snapshots there are. */
   readonly changed: () => void;
 };
@@ -145,6 +146,13 @@ export class OpenVault {
     return this.store.read(this.store.lookupBatch(group, ids));
   }
 
+  /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
+  about(group: number, id: Uint8Array): Record<string, unknown> {
+    const row = this.store.overlay.lookup(group, id);
+    const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+    return { group, chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
+  }
+
   /** Starts an upload session for an item; see VaultCatalog.startSession. */
   startSession(item: Item): { session: string; resumed: boolean } {
     requireFeatures(this.document, "write");
@@ -174,33 +182,29 @@ export class OpenVault {
       });
       this.#requireRoot(device.group, header.root);
       await this.#requireWhole(device.group, header.root);
-      const path = this.#snapshotPath(id);
-      await writeFileDurably(path, object);
+      await writeFileDurably(this.#snapshotPath(id), object);
       const received = this.#options.now().toISOString();
-      try {
-        await this.store.flush(() => {
-          this.#requireRoot(device.group, header.root);
-          this.catalog.commit(
-            session,
-            {
-              id,
-              device: device.id,
-              item: item.id,
-              group: device.group,
-              sequence: header.sequence,
-              keyEpoch: header.keyEpoch,
-              root: toHex(header.root),
-              received,
-              incomplete: header.flags.incomplete,
-              bytes: object.length,
-            },
-            previousOf(header),
-          );
-        });
-      } catch (error) {
-        await rm(path, { force: true });
-        throw error;
-      }
+      // When this fails the file stays: if LMDB could not write its head, nobody knows whether the row is on disk, and a row
+      // without its file is worse than a file without a row (orphanSnapshots.ts).
+      await this.store.flush(() => {
+        this.#requireRoot(device.group, header.root);
+        this.catalog.commit(
+          session,
+          {
+            id,
+            device: device.id,
+            item: item.id,
+            group: device.group,
+            sequence: header.sequence,
+            keyEpoch: header.keyEpoch,
+            root: toHex(header.root),
+            received,
+            incomplete: header.flags.incomplete,
+            bytes: object.length,
+          },
+          previousOf(header),
+        );
+      });
       this.#options.changed();
       return { snapshot: id, received };
     });
@@ -268,27 +272,24 @@ export class OpenVault {
   }
 
   /**
-   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Returns how many were
-   * here. Agents forget what they believe to be here.
+   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Agents forget what they
+   * believe to be here. Answers how many were here and not quarantined before, and, in the order of `ids`, who wrote each.
    */
-  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<number> {
-    const { environment } = this.store;
+  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
+    const { environment, index } = this.store;
     return await this.store.flush(() => {
       let quarantined = 0;
-      for (const id of ids) {
-        const row = this.#needs.open(group, id, reporter);
-        if (row === undefined) continue;
-        quarantined++;
-        this.#options.report("quarantined", {
-          vault: this.id,
-          group,
-          chunk: toHex(id.subarray(0, Width.id)),
-          writer: row.writer,
-          reporter,
-        });
-      }
+      const writers = ids.map((id) => {
+        const row = index.lookup(group, id);
+        const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+        if (this.#needs.open(group, id, reporter) !== undefined) {
+          quarantined++;
+          this.#options.report("quarantined", { vault: this.id, ...this.about(group, id), reporter });
+        }
+        return writer === undefined ? null : { device: writer.name };
+      });
       if (quarantined > 0) environment.write(() => this.catalog.renewCacheToken());
-      return quarantined;
+      return { quarantined, writers };
     });
   }
 

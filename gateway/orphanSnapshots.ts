@@ -1,4 +1,5 @@
-// Files in snapshots/ that no row names: what a crash between a snapshot's file and its transaction leaves.
+// Files in snapshots/ that no row names: what a crash between a snapshot's file and its transaction leaves, or a transaction that
+// failed.
 //
 // Invariants
 // - It runs before the vault takes its first request: no commit is under way.

@@ -39,7 +39,7 @@ export class LocalRecordSource {
     }
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
-    const device = this.#gateway.catalog.devices.list().find((each) => each.ordinal === writer)?.id;
+    const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
 }

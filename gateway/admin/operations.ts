@@ -112,7 +112,7 @@ export interface AdminOperations {
   changePassword(account: string, request: NewPassword): Promise<void>;
   /** Devices of one account, or of all. @throws HoldfastError not-found */
   devices(account?: string): Promise<AdminDeviceRow[]>;
-  /** Ends a device's token and takes its wraps out of the keys documents. `device`: name or id. @throws HoldfastError not-found */
+  /** Ends a device's token and its uploads, and takes its wraps out of the keys documents. `device`: name or id. @throws HoldfastError not-found */
   revokeDevice(account: string, device: string): Promise<void>;
   /** Vaults of one account, or of all. @throws HoldfastError not-found */
   vaults(account?: string): Promise<VaultRow[]>;

@@ -12,6 +12,7 @@ import type {
   UnlockRequest,
 } from "../admin/operations.ts";
 import type { Gateway } from "../gateway.ts";
+import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 
@@ -21,6 +22,7 @@ const newVault = { vaultDocument: document, keysDocument: document, metadataKey:
 const hexKey = { type: "string", pattern: "^[0-9a-f]{64}$" } as const;
 const accountParams = object({ account: text });
 const vaultParams = object({ vault: shortId });
+const nothing = object({});
 const accountQuery = object({ account: text }, ["account"]);
 
 type ByAccount = { Params: { account: string } };
@@ -46,9 +48,17 @@ export function buildAdminApp(
   });
   answerErrors(app);
 
-  app.get("/alive", async () => ({ ok: true }));
-  app.get("/status", async () => await operations.status());
-  app.get("/accounts", async () => await operations.accounts());
+  app.get("/alive", { schema: { querystring: nothing, response: aliveAnswer } }, async () => ({ ok: true }));
+  app.get(
+    "/status",
+    { schema: { querystring: nothing, response: statusAnswer } },
+    async () => await operations.status(),
+  );
+  app.get(
+    "/accounts",
+    { schema: { querystring: nothing, response: accountsAnswer } },
+    async () => await operations.accounts(),
+  );
   app.post<{ Body: NewAccount }>(
     "/accounts",
     { schema: { body: object({ name: text, kdf, l: base64(24), recoveryPublic: base64(32), ...newVault }) } },
@@ -156,7 +166,11 @@ export function buildAdminApp(
 }
 
 function driveRoutes(app: FastifyInstance, gateway: Gateway, drives: DriveOperations): void {
-  app.get("/drives", async () => await drives.drives());
+  app.get(
+    "/drives",
+    { schema: { querystring: nothing, response: drivesAnswer } },
+    async () => await drives.drives(),
+  );
   app.post<{ Body: DriveRequest }>(
     "/drives",
     {

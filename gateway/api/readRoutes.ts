@@ -8,13 +8,14 @@ import type { SuspectAnswer, SuspectRequest } from "../../ingest/wire/messages.t
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { Width } from "../../vault/magic.ts";
 import type { Gateway } from "../gateway.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { deviceOf, vaultOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { parseRange } from "./range.ts";
 import { ReadSlots, sendRecords } from "./recordStream.ts";
-import { array, binaryAnswer, count, group, longId, object, shortId } from "./schemas.ts";
+import { array, binaryAnswer, count, group, longId, name, nullable, object, shortId } from "./schemas.ts";
 
 type VaultParams = { Params: { vault: string } };
 const vaultParams = object({ vault: shortId });
@@ -36,7 +37,10 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
       await slots.take(signal);
       try {
         reply.hijack();
-        await sendRecords(reply.raw, vault.read(asked.group, asked.ids), request.log, signal);
+        const about = (index: number): Record<string, unknown> =>
+          vault.about(asked.group, asked.ids.subarray(index * Width.id, (index + 1) * Width.id));
+        const records = vault.read(asked.group, asked.ids);
+        await sendRecords({ response: reply.raw, records, about, log: request.log, signal });
       } finally {
         slots.free();
       }
@@ -87,7 +91,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
       schema: {
         params: vaultParams,
         body: object({ group, ids: { ...array(longId), maxItems: wireLimits.idsPerSuspect } }),
-        response: { 200: object({ quarantined: count }) },
+        response: { 200: object({ quarantined: count, writers: array(nullable(object({ device: name }))) }) },
       },
     },
     async (request): Promise<SuspectAnswer> => {
@@ -97,7 +101,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
       if (request.body.group !== device.group)
         throw new HoldfastError(ErrorCode.forbidden, "not this device's group");
       const ids = request.body.ids.map((id) => fromHex(id, 32));
-      return { quarantined: await vault.quarantine(device.group, ids, device.id) };
+      return await vault.quarantine(device.group, ids, device.id);
     },
   );
 }

@@ -44,16 +44,21 @@ export class ReadSlots {
   }
 }
 
+export type Answering = {
+  readonly response: ServerResponse;
+  readonly records: AsyncGenerator<ReadOutcome | undefined>;
+  /** What the log says of the record at this place in the answer when it cannot be read. */
+  readonly about: (index: number) => Record<string, unknown>;
+  readonly log: FastifyBaseLogger;
+  readonly signal: AbortSignal;
+};
+
 /** Writes records in order and ends the response. A failure cuts the connection: the client sees a truncated answer. */
-export async function sendRecords(
-  response: ServerResponse,
-  records: AsyncGenerator<ReadOutcome | undefined>,
-  log: FastifyBaseLogger,
-  signal: AbortSignal,
-): Promise<void> {
+export async function sendRecords({ response, records, about, log, signal }: Answering): Promise<void> {
   response.writeHead(200, { "content-type": octetStream });
   let pieces: Buffer[] = [];
   let bytes = 0;
+  let index = 0;
   const flush = async (): Promise<void> => {
     const piece = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
     pieces = [];
@@ -63,7 +68,12 @@ export async function sendRecords(
   try {
     for await (const outcome of records) {
       if (signal.aborted) return;
-      const [length, record] = answerFor(outcome, log);
+      if (outcome instanceof HoldfastError) {
+        const { code, message, detail } = outcome;
+        log.warn({ code, why: message, ...detail, ...about(index) }, "record cannot be read");
+      }
+      index++;
+      const [length, record] = answerFor(outcome);
       pieces.push(length);
       bytes += length.length;
       if (record === undefined) continue;
@@ -85,11 +95,10 @@ export async function sendRecords(
   }
 }
 
-function answerFor(outcome: ReadOutcome | undefined, log: FastifyBaseLogger): [Buffer, Buffer | undefined] {
+function answerFor(outcome: ReadOutcome | undefined): [Buffer, Buffer | undefined] {
   if (outcome === undefined) return [encodeReadLength(ReadSign.missing), undefined];
-  if (!(outcome instanceof HoldfastError)) return [encodeReadLength(outcome.length), outcome];
-  log.warn({ code: outcome.code, why: outcome.message, ...outcome.detail }, "record cannot be read");
-  return [encodeReadLength(ReadSign.damaged), undefined];
+  if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged), undefined];
+  return [encodeReadLength(outcome.length), outcome];
 }
 
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {

@@ -63,6 +63,11 @@ export class Devices {
     return id === undefined ? undefined : this.#rows.get(id);
   }
 
+  /** The device of a number in chunk rows, revoked or not. Looks at all of them: for reports, not for each record. */
+  byOrdinal(ordinal: number): Device | undefined {
+    return this.list().find((device) => device.ordinal === ordinal);
+  }
+
   /** All devices of an account, or of the gateway. */
   list(account?: string): Device[] {
     const devices = this.#rows.entries().map(([, device]) => device);

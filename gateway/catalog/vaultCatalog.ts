@@ -3,7 +3,8 @@
 //
 // Invariants
 // - An item's head is its newest snapshot, and `sequence` that snapshot's number; both change only by `commit`.
-// - An item has at most one lease. Leases end only by transaction: commit, takeover or end; no clock is involved.
+// - An item has at most one lease. Leases end only by transaction: commit, takeover, end or the device's revocation; no clock is
+//   involved.
 // - `changes` grows with every snapshot that appears or goes and never goes back.
 
 import { randomBytes } from "node:crypto";
@@ -163,6 +164,16 @@ export class VaultCatalog {
       const lease = key === undefined ? undefined : this.#leases.get(key);
       if (key === undefined || lease?.session !== id) return;
       this.#leases.put(key, { session: null, ended: this.#endedWith(lease, null) });
+    });
+  }
+
+  /** Ends all sessions of a device, which was revoked: a commit that is under way is refused in its transaction. */
+  endSessionsOf(device: string): void {
+    this.#environment.write(() => {
+      for (const item of this.items()) {
+        const session = item.device === device ? this.#leases.get(fromHex(item.id, 16))?.session : undefined;
+        if (session !== undefined && session !== null) this.endSession(session);
+      }
     });
   }
 

@@ -3,14 +3,16 @@
 //
 // Invariants
 // - `write` returns only after the transaction is on disk (LMDB's own fdatasync; overlappingSync is off, because
-//   with it lmdb-js answers at visibility and durability comes later).
+//   with it lmdb-js answers at visibility and durability comes later), and the file's name is on disk before the first one.
 // - A write that throws changes nothing: neither the file nor, through `onAbort`, what is mirrored in memory.
 // - Only one thread writes, and writes do not interleave: `write` is synchronous and nested writes join it.
 // - noMemInit stays off: LMDB would write uninitialised heap into the file, and this process holds keys.
 
 import { mkdirSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { fileError, syncDirectorySync } from "../store/files.ts";
 
 /** Address space reserved for the map, not a limit: lmdb-js grows it. The file stays as small as its content. */
 const mapBytes = 256 * 2 ** 30;
@@ -119,7 +121,10 @@ function freeBytes(directory: string): number {
   return bavail * bsize;
 }
 
-/** Opens (creates) the index environment in `directory`. One process may have it open at a time. */
+/**
+ * Opens (creates) the index environment in `directory`. One process may have it open at a time.
+ * @throws HoldfastError io-error, disk-full when its name cannot be made durable; LMDB's own errors
+ */
 export function openIndexEnvironment(directory: string): IndexEnvironment {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const root = open({
@@ -131,5 +136,13 @@ export function openIndexEnvironment(directory: string): IndexEnvironment {
     overlappingSync: false,
     encoding: "binary",
   });
+  try {
+    // LMDB syncs its file, not the name of it. Each time, since a run before this one may have been killed in between.
+    syncDirectorySync(directory);
+    syncDirectorySync(dirname(directory));
+  } catch (error) {
+    void root.close();
+    throw fileError(error, directory);
+  }
   return new IndexEnvironment(directory, root);
 }

@@ -83,6 +83,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** As `syncDirectory`, for callers that are synchronous. */
+export function syncDirectorySync(path: string): void {
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /**
  * Writes a file so that after this call it is there whole, also after power loss, and before it either the old one
  * or none. Mode 0600.

@@ -93,15 +93,14 @@ async function checkTail(path: string, bytes: number, tail: Buffer): Promise<voi
 /** Renames a finished pack from open/ to its name and makes both directories durable. */
 export async function moveToName(path: string, name: Uint8Array, directory: string): Promise<void> {
   const folder = closedPackFolder(directory, name);
-  const created = await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const target = closedPackPath(directory, asBuffer(name));
   // A try before this one may have come as far as the rename.
   if (existsSync(path) || !existsSync(target)) await rename(path, target);
+  // The folders above each time too: who made them may have been killed before these syncs.
   await syncDirectory(folder);
-  if (created !== undefined) {
-    await syncDirectory(join(directory, "packs"));
-    await syncDirectory(directory);
-  }
+  await syncDirectory(join(directory, "packs"));
+  await syncDirectory(directory);
   await syncDirectory(openFolder(directory));
 }
 

@@ -4,6 +4,8 @@
 // - Nothing that was acknowledged is dropped: a pack is cut only behind its last record that is known or admitted here.
 // - A record is admitted only when all records that it refers to are: data first, then metadata in the order of writing. What
 //   is not admitted was never acknowledged; it is in no trailer, so a rebuild does not bring it back either.
+// - Nothing counts before it is on disk: a process that was killed between write and fdatasync leaves whole frames in the page
+//   cache alone, which read like any other and go with the power. Each pack is synced before its frames are read.
 // - Frames up to a pack's covered mark are in LMDB already and are not admitted again.
 
 import { createHash, type Hash } from "node:crypto";
@@ -96,6 +98,7 @@ export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> 
 function scanPack(pack: PackRow, path: string): Scan {
   try {
     const fd = openSync(path, constants.O_RDWR);
+    fsyncSync(fd);
     const { size } = fstatSync(fd);
     const read = (offset: number, length: number): Buffer => {
       const bytes = Buffer.allocUnsafe(length);

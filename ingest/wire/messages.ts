@@ -107,4 +107,8 @@ export type SessionAnswer = {
 export type CommitAnswer = { readonly snapshot: string; readonly received: string };
 
 export type SuspectRequest = { readonly group: number; readonly ids: readonly string[] };
-export type SuspectAnswer = { readonly quarantined: number };
+export type SuspectAnswer = {
+  readonly quarantined: number;
+  /** Who wrote each of the ids asked, in their order; null when it is not here or its writer is not known. */
+  readonly writers: readonly ({ readonly device: string } | null)[];
+};

@@ -75,6 +75,40 @@ async function record(name: string, rounds: number, random: Random, preload: str
   return { site, log: readWriteLog(disk.log), acks: readAcks(acksPath), created, trees, source, freshState };
 }
 
+/**
+ * The gateway is killed between writing records and syncing them, and started again on the same disk. What it then says is
+ * there counts as told, although no agent was ever sent a status for it.
+ */
+async function recordUnsynced(name: string, random: Random, preload: string[]): Promise<Recorded> {
+  const folder = join(scratch, name);
+  const disk = await createLoggedDisk(folder, diskMiB);
+  const site = await Site.create(join(folder, "site"), { data: join(disk.folder, "data") });
+  await site.stop();
+  await site.start({ preload: ["dieBeforeSync.ts"] });
+  const created = flushedEntries(disk.log);
+  const [freshState, source, acksPath] = [
+    join(folder, "fresh"),
+    join(folder, "source"),
+    join(folder, "acks"),
+  ];
+  cpSync(site.state, freshState, { recursive: true });
+  mkdirSync(source);
+  changeSource(source, random, 0);
+  const environment = { HOLDFAST_TEST_ACKS: acksPath, HOLDFAST_TEST_WRITE_LOG: disk.log };
+  const backup = site.agent(["backup", source], { preload: ["recordAcks.ts"], environment });
+  await site.gateway.ended;
+  await backup.end("SIGKILL");
+  await site.start({ preload });
+  const sent = idsOf(readAcks(acksPath), "sent");
+  const absent = new Set(await site.absent(sent));
+  const ids = [...sent].filter((id) => !absent.has(id));
+  const flushed = flushedEntries(disk.log);
+  await site.gateway.end("SIGKILL");
+  disk.unmount();
+  const acks: AckLine[] = [{ event: "stored", ids, flushed }];
+  return { site, log: readWriteLog(disk.log), acks, created, trees: new Map(), source, freshState };
+}
+
 /** Flushes to cut the power at: right behind an acknowledgement, and anywhere. */
 function* moments({ log, acks, created }: Recorded, random: Random): Generator<number> {
   const flushes = flushPositions(log).filter((index) => index + 1 >= created);
@@ -157,5 +191,22 @@ describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
       await end();
     }
     expect(found, "replays that found something lost").toBeGreaterThan(0);
+  });
+
+  it("right after a restart is survived by what the gateway says is there", {
+    timeout: 180_000,
+  }, async () => {
+    const random = randomFrom(seed + 2);
+    for (const [name, preload, lossless] of [
+      ["unsynced", [], true],
+      ["unsynced and lying", ["lieAboutSync.ts"], false],
+    ] as const) {
+      const recorded = await recordUnsynced(name, random, [...preload]);
+      const told = recorded.acks[0] as AckLine & { event: "stored" };
+      expect(told.ids.length, "records that were written and not synced").toBeGreaterThan(0);
+      const { lost, end } = await cutPower(recorded, told.flushed - 1, `${name} replay`, random);
+      expect(lost.length === 0, `${name}: lost ${lost.length}`).toBe(lossless);
+      await end();
+    }
   });
 });

@@ -176,6 +176,29 @@ test("a revoked device is out, its name is free, and its wrap is gone", async ()
   expect((await again.client.me()).device?.name).toBe("doomed");
 });
 
+test("revoking a device ends its uploads: a commit that is under way is refused", async () => {
+  const doomed = await fixture.device(anna.account, "doomed too");
+  const own = await doomed.client.putItem("files");
+  const { session } = await doomed.client.startSession({
+    vault: doomed.vault,
+    item: own.id,
+    highestSequence: 0,
+  });
+  const root = pageRecord(doomed, [], "root of a revoked device");
+  await doomed.client.records(session, [root.record]);
+  const vault = await fixture.gateway.vault(doomed.vault);
+  const row = fixture.gateway.catalog.devices.get(doomed.id)!;
+  const committing = vault.commit(session, row, snapshotOf(doomed, own, 1, null, root.id).bytes);
+  // Its token and lease were looked at by now; writing the snapshot's file takes several turns of the event loop.
+  const revoked = new Promise<void>((resolve, reject) => {
+    setImmediate(() => void fixture.administration.revokeDevice("anna", "doomed too").then(resolve, reject));
+  });
+  await expect(committing).rejects.toMatchObject({ code: "session-ended" });
+  await revoked;
+  expect(vault.catalog.item(own.id)).toMatchObject({ sequence: 0, head: null });
+  expect(vault.catalog.session(session)?.ended).toEqual({ session, snapshot: null });
+});
+
 test("a disabled account is out, and comes back", async () => {
   const carl = await fixture.device(await fixture.account("carl"), "pc");
   await fixture.administration.setDisabled("carl", true);
@@ -213,6 +236,7 @@ test("quarantine: a wrong record answers no, an honest copy takes its place, and
   await bert.client.records(one.session, [wrong]);
   expect(await bert.client.suspect(bert.vault, { group: bert.group, ids: [toHex(honest.id)] })).toEqual({
     quarantined: 1,
+    writers: [{ device: "laptop" }],
   });
   expect(bitAt(await bert.client.have(one.session, [honest.id]), 0)).toBe(false);
   const two = await bert.client.startSession({ vault: bert.vault, item: own.id, highestSequence: 0 });

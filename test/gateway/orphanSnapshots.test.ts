@@ -76,6 +76,26 @@ test("the repeated commit takes the orphan in", async () => {
   expect(await device.client.snapshotObject(left.name)).toEqual(left.bytes);
 });
 
+test("a commit whose transaction fails keeps its file, shows nothing, and can be repeated", async () => {
+  const { session, snapshot } = await prepared();
+  const name = toHex(snapshot.id);
+  const vault = await fixture.gateway.vault(device.vault);
+  const row = fixture.gateway.catalog.devices.get(device.id)!;
+  const { item } = vault.catalog.session(session)!;
+  const committing = vault.commit(session, row, snapshot.bytes);
+  // The lease was looked at by now, and the file needs several turns of the event loop.
+  const taken = new Promise<string>((resolve) => {
+    setImmediate(() => resolve(vault.startSession(item).session));
+  });
+  await expect(committing).rejects.toMatchObject({ code: "session-ended" });
+  expect(await readdir(folder)).toEqual([name]);
+  expect(await device.client.snapshots()).toEqual([]);
+  expect((await device.client.commit(await taken, snapshot.bytes)).snapshot).toBe(name);
+  await restart();
+  expect(await readdir(folder)).toEqual([name]);
+  expect(await device.client.snapshotObject(name)).toEqual(snapshot.bytes);
+});
+
 test("what is half written goes; what is not understood, or of an item that is not known, stays", async () => {
   const first = await committed();
   const bytes = await readFile(join(folder, first));

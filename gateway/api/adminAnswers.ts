@@ -1,0 +1,50 @@
+// JSON schemas of the admin socket's answers; their types are in ../admin/operations.ts and ../admin/drives.ts.
+
+import { array, base64, count, flag, nullable, object, shortId, time } from "./schemas.ts";
+
+const text = { type: "string" } as const;
+
+export const aliveAnswer = { 200: object({ ok: flag }) } as const;
+
+export const statusAnswer = {
+  200: object({
+    id: shortId,
+    name: text,
+    version: text,
+    fingerprint: text,
+    url: nullable(text),
+    pid: nullable(count),
+    accounts: count,
+    devices: count,
+    freeBytes: count,
+    vaults: array(
+      object({
+        id: shortId,
+        account: text,
+        name: text,
+        unlocked: flag,
+        chunks: count,
+        snapshots: count,
+        packs: count,
+        packBytes: count,
+      }),
+    ),
+  }),
+} as const;
+
+export const accountsAnswer = {
+  200: array(
+    object({
+      id: shortId,
+      name: text,
+      kdf: object({ suite: count, iterations: count, salt: base64(32) }),
+      recoveryPublic: base64(32),
+      disabled: flag,
+      created: time,
+      vaults: array(object({ id: shortId, name: text })),
+      devices: count,
+    }),
+  ),
+} as const;
+
+export const drivesAnswer = { 200: array(object({ mountpoint: text })) } as const;
