@@ -107,4 +107,8 @@ export type SessionAnswer = {
 export type CommitAnswer = { readonly snapshot: string; readonly received: string };
 
 export type SuspectRequest = { readonly group: number; readonly ids: readonly string[] };
-export type SuspectAnswer = { readonly quarantined: number };
+export type SuspectAnswer = {
+  readonly quarantined: number;
+  /** Of each id that was asked: who wrote the record, null where that is not known. Absent at gateways that do not tell. */
+  readonly writers?: readonly ({ readonly device: string } | null)[];
+};
