@@ -210,3 +210,18 @@ test("an isolated device is not touched; what it finds in another group it lists
   await backup(laptop, source, "shared", never);
   await done(...check, "--state", kiosk);
 });
+
+test("who wrote it is named by the backup that reads it back, and by check", async () => {
+  const source = makeSource("named");
+  const path = join(source.folder, "bad");
+  await lie(source.bad);
+  const { warnings } = await backup(laptop, source, "named", 1);
+  expect(warnings).toEqual([expect.stringContaining("which device desktop wrote")]);
+
+  const next = randomBytes(source.bad.length);
+  writeFileSync(path, next);
+  await lie(next);
+  const { snapshot } = await backup(laptop, source, "named", never);
+  const checked = await holdfast("agent", "check", snapshot, "--read-data", "100%", "--state", laptop);
+  expect(checked.stderr).toContain(`${mismatch}; device desktop wrote it; it hurts ${path}\n`);
+});
