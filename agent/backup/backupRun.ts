@@ -22,7 +22,7 @@ import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { RateLimit } from "../upload/rateLimit.ts";
-import { opened } from "../upload/readBack.ts";
+import { opened, wrongRecord } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
@@ -36,8 +36,7 @@ import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
 const compressionLevel = 2;
-/** One in so many chunks that the gateway already has is read back and verified. */
-const readBackOneIn = 32;
+const readBackOneInUsual = 32;
 
 /** One attempt; use it once and close it. */
 export class BackupRun {
@@ -72,8 +71,10 @@ export class BackupRun {
     this.#context = context;
     this.#base = base;
     this.#startedMs = context.nowMs();
-    const { session, keys } = context;
+    const { session, keys, readBackOneIn = readBackOneInUsual } = context;
     const { group } = session;
+    const onWrong = (id: Buffer, writer: string | undefined): void =>
+      this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
     const failure = this.#failure;
     const fail = (error: unknown): void => failure.fail(error);
     this.#onAbort = () =>
@@ -103,6 +104,7 @@ export class BackupRun {
       sender: this.#sender,
       sample: () => randomInt(readBackOneIn) === 0,
       verify: (id, record) => this.#opened(id, record) !== undefined,
+      onWrong,
       onError: fail,
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
@@ -123,6 +125,7 @@ export class BackupRun {
         port,
         ask: (id) => this.#chunks.ask(id),
         open: (id, record) => this.#opened(id, record),
+        onWrong,
         fileHashKey: keys.fileHashKey,
         lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(base)),
       });

@@ -43,6 +43,8 @@ export type BackupContext = {
   readonly host: string;
   /** File of the page cache of this item. */
   readonly cachePath: string;
+  /** One in so many chunks that the gateway has already, and others may have written, is read back and verified; 32 unless given. */
+  readonly readBackOneIn?: number | undefined;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   readonly warn: (path: Uint8Array, what: string) => void;

@@ -3,14 +3,14 @@
 // Every page of the trees is read and proven with this machine's keys; of file content the gateway is asked whether it is
 // there, and a random share is read and proven too. The gateway stays locked. Memory: 11 to 21 bytes per page and chunk.
 
-import type { RecordSource } from "../../fs/view/ports.ts";
 import { openResult } from "../../fs/view/recordOpener.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { pathToText } from "../../vault/pathText.ts";
+import type { CheckOptions, CheckProblem, CheckProgress, CheckResult } from "./checkTypes.ts";
 import { IdSet } from "./idSet.ts";
 import { pathBytes, type TreePath, walkPages } from "./pageWalk.ts";
 import type { SnapshotTree } from "./snapshotTree.ts";
@@ -19,62 +19,6 @@ const readIdsMax = 32;
 const readBytesMax = 16 * 1024 * 1024;
 const hurtFilesMax = 10_000;
 
-/** What a check asks of the gateway besides records. */
-export interface CheckPort {
-  /** Bit i of the answer: id i is there. At most 16,384 ids. */
-  exists(vaultId: string, group: number, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer>;
-  /** These records are not what their ids say. At most 1,024 ids. */
-  suspect(vaultId: string, group: number, ids: readonly Uint8Array[]): Promise<void>;
-}
-
-/** See ProvenChunks. */
-export interface Proven {
-  isDrawn(id: Uint8Array, share: number): boolean;
-  has(id: Uint8Array): boolean;
-  add(ids: readonly Uint8Array[]): void;
-}
-
-export type CheckProblem = {
-  readonly kind: "page" | "data";
-  /** Chunk id, hex. */
-  readonly chunk: string;
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** Paths of files and directories that it hurts, with the snapshot in which each was found first. */
-  readonly hurts: readonly { readonly snapshot: string; readonly path: string }[];
-};
-
-export type CheckResult = {
-  readonly snapshots: number;
-  readonly pages: number;
-  readonly chunks: number;
-  readonly readChunks: number;
-  readonly readBytes: number;
-  readonly problems: readonly CheckProblem[];
-};
-
-export type CheckProgress = {
-  readonly phase: "trees" | "files hurt";
-  readonly filesDone: number;
-  readonly filesTotal: number;
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-};
-
-export type CheckOptions = {
-  readonly source: RecordSource;
-  readonly port: CheckPort;
-  /** Opened snapshots with their ids (hex). */
-  readonly snapshots: readonly { readonly id: string; readonly opened: SnapshotTree }[];
-  /** Share of the data chunks to read, 0 to 1. */
-  readonly readShare: number;
-  /** Which chunks belong to that share, and which of them were proven before the check was stopped. */
-  readonly proven: Proven;
-  /** Counts pages as files, and bytes that were read and proven. */
-  readonly onProgress?: (progress: CheckProgress) => void;
-  readonly signal?: AbortSignal;
-};
-
 type Target = { readonly opened: SnapshotTree; readonly vaultId: string };
 type Asked = { readonly id: Buffer; readonly bytes: number; readonly target: Target };
 type Bad = {
@@ -82,6 +26,7 @@ type Bad = {
   code: ErrorCode;
   message: string;
   target: Target;
+  writer: string | undefined;
   hurts: CheckProblem["hurts"][number][];
 };
 
@@ -107,12 +52,14 @@ class Check {
     for (const { id, opened } of snapshots) await this.#walk(id, opened);
     await this.#flush();
     if ([...this.#bad.values()].some(({ kind }) => kind === "data")) await this.#findHurt();
-    await this.#report();
-    const problems = [...this.#bad].map(([chunk, { kind, code, message, hurts }]) => ({
+    const untold = await this.#report();
+    const problems = [...this.#bad].map(([chunk, { kind, code, message, target, writer, hurts }]) => ({
       kind,
       chunk: Buffer.from(chunk, "latin1").toString("hex"),
       code,
       message,
+      group: target.opened.header.group,
+      writer,
       hurts,
     }));
     return {
@@ -122,6 +69,7 @@ class Check {
       readChunks: this.#readChunks,
       readBytes: this.#readBytes,
       problems,
+      untold,
     };
   }
 
@@ -139,7 +87,14 @@ class Check {
       onBadPage: (id, path, error) => {
         const hurts = [{ snapshot, path: pathToText(pathBytes(path)) }];
         const { code, message } = error;
-        this.#bad.set(id.toString("latin1"), { kind: "page", code, message, target, hurts });
+        this.#bad.set(id.toString("latin1"), {
+          kind: "page",
+          code,
+          message,
+          target,
+          writer: undefined,
+          hurts,
+        });
       },
       onPages: (count) => {
         this.#pages += count;
@@ -208,7 +163,14 @@ class Check {
   }
 
   #addBad({ id, target }: Asked, code: ErrorCode, message: string): void {
-    this.#bad.set(id.toString("latin1"), { kind: "data", code, message, target, hurts: [] });
+    this.#bad.set(id.toString("latin1"), {
+      kind: "data",
+      code,
+      message,
+      target,
+      writer: undefined,
+      hurts: [],
+    });
   }
 
   /** Walks again for the names of files that bad chunks belong to: only when there are any, so that nothing is kept for all. */
@@ -232,22 +194,27 @@ class Check {
     }
   }
 
-  /** Tells the gateway which records it keeps are wrong, so that the next honest upload takes their place. */
-  async #report(): Promise<void> {
-    const groups = new Map<string, { vaultId: string; group: number; ids: Buffer[] }>();
-    for (const [id, { code, target }] of this.#bad) {
-      if (code !== ErrorCode.chunkDamaged) continue;
-      const { group } = target.opened.header;
-      const key = `${target.vaultId}/${group}`;
-      const wrong = groups.get(key) ?? { vaultId: target.vaultId, group, ids: [] };
-      wrong.ids.push(Buffer.from(id, "latin1"));
-      groups.set(key, wrong);
-    }
-    for (const { vaultId, group, ids } of groups.values()) {
-      for (let at = 0; at < ids.length; at += wireLimits.idsPerSuspect) {
-        await this.#options.port.suspect(vaultId, group, ids.slice(at, at + wireLimits.idsPerSuspect));
+  /**
+   * Tells the gateway which records of the own group are wrong, so that the next honest upload takes their place. What was found
+   * counts more than that this works: a failure is the answer.
+   */
+  async #report(): Promise<HoldfastError | undefined> {
+    const { port, ownGroup } = this.#options;
+    const wrong = [...this.#bad].filter(
+      ([, { code, target }]) => code === ErrorCode.chunkDamaged && target.opened.header.group === ownGroup,
+    );
+    const vaults = Map.groupBy(wrong, ([, { target }]) => target.vaultId);
+    try {
+      for (const [vaultId, rows] of vaults) {
+        const ids = rows.map(([id]) => Buffer.from(id, "latin1"));
+        const writers = await port.suspect(vaultId, ownGroup, ids);
+        for (const [index, [, bad]] of rows.entries()) bad.writer = writers[index];
       }
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      return error;
     }
+    return undefined;
   }
 
   #progress(phase: CheckProgress["phase"]): void {
@@ -273,26 +240,4 @@ function isLast(bad: Bad, snapshot: string, path: TreePath): boolean {
  */
 export async function checkSnapshots(options: CheckOptions): Promise<CheckResult> {
   return new Check(options).run();
-}
-
-/**
- * The share of chunks to read for `--read-data`: a percentage ("5%"), or a size, taken as a share of `totalBytes`.
- * @throws HoldfastError usage
- */
-export function readShareOf(text: string, totalBytes: number): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(%|(?:[KMGT]i?)?B?)$/i.exec(text.trim()) ?? [];
-  const value = Number(number);
-  if (number === undefined || unit === undefined || (unit === "%" && value > 100)) {
-    throw new HoldfastError(
-      ErrorCode.usage,
-      `--read-data takes a percentage or a size, not ${JSON.stringify(text)}`,
-      {
-        next: "For example: --read-data 5%, --read-data 2GiB.",
-      },
-    );
-  }
-  if (unit === "%") return value / 100;
-  const power =
-    unit === "" || unit.toUpperCase() === "B" ? 0 : "KMGT".indexOf(unit.charAt(0).toUpperCase()) + 1;
-  return totalBytes === 0 ? 1 : Math.min(1, (value * 1024 ** power) / totalBytes);
 }

@@ -4,9 +4,9 @@
 import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
-import { toHex } from "../../vault/bytes.ts";
 import type { BackupSession } from "../backup/request.ts";
 import type { AgentConnection } from "./connection.ts";
+import { reportSuspects } from "./suspects.ts";
 
 export class GatewayBackupSession implements BackupSession {
   readonly itemId: string;
@@ -78,9 +78,8 @@ export class GatewayBackupSession implements BackupSession {
     return results;
   }
 
-  async suspect(ids: readonly Uint8Array[]): Promise<void> {
-    const hex = ids.map((id) => toHex(id));
-    await this.#connection.client.suspect(this.#vault, { group: this.group, ids: hex });
+  suspect(ids: readonly Uint8Array[]): Promise<(string | undefined)[]> {
+    return reportSuspects(this.#connection.client, this.#vault, this.group, ids);
   }
 
   snapshotObject(id: string): Promise<Buffer> {

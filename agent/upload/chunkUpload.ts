@@ -26,6 +26,8 @@ export type ChunkUploadOptions = {
   readonly sender: RecordSender;
   /** Reads back a record that the gateway says it has; true when its content is right. Called for a random share. */
   readonly verify: (id: Buffer, record: Buffer) => boolean;
+  /** Called for a record that is not what its id names and was reported; `writer` is the name of the device, where known. */
+  readonly onWrong: (id: Buffer, writer: string | undefined) => void;
   /** Whether this chunk, which somebody else may have written, is to be read back. */
   readonly sample: () => boolean;
   readonly onError: (error: unknown) => void;
@@ -100,13 +102,14 @@ export class ChunkUpload {
 
   /** Whether a chunk that the gateway has may be relied on: a random share is read back and compared. */
   async #trusted(id: Buffer): Promise<boolean> {
-    const { port, sample, verify } = this.#options;
+    const { port, sample, verify, onWrong } = this.#options;
     if (!sample()) return true;
     const [record] = await port.read([id]);
     if (record !== undefined) {
       this.readBackBytes += record.length;
       if (verify(id, record)) return true;
-      await port.suspect([id]);
+      const [writer] = await port.suspect([id]);
+      onWrong(id, writer);
     }
     const answer = await port.have([id]);
     return bitAt(answer, 0);

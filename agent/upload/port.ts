@@ -9,6 +9,6 @@ export interface UploadPort {
   records(records: readonly Uint8Array[]): Promise<RecordsAnswer>;
   /** Sealed records by id, each memory of its own; undefined where the gateway has none or a damaged one. */
   read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>;
-  /** Tells the gateway that it holds wrong bytes under these ids. */
-  suspect(ids: readonly Uint8Array[]): Promise<void>;
+  /** Tells the gateway that it holds wrong bytes under these ids; answers which device wrote each, where the gateway says. */
+  suspect(ids: readonly Uint8Array[]): Promise<readonly (string | undefined)[]>;
 }

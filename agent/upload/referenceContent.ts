@@ -29,6 +29,8 @@ export type ReferenceContentOptions = {
   readonly ask: (id: Buffer) => Promise<boolean>;
   /** The plaintext of a data record; undefined where it is not what its id says. */
   readonly open: (id: Buffer, record: Buffer) => Buffer | undefined;
+  /** Called for a record that is not what its id names and was reported; `writer` is the name of the device, where known. */
+  readonly onWrong: (id: Buffer, writer: string | undefined) => void;
   readonly fileHashKey: Buffer;
   /** Called once, when the reference names a place that does not hold the file it says: nothing more is taken from it. */
   readonly lied: (file: FileToRead) => void;
@@ -121,7 +123,7 @@ export class ReferenceContent implements KnownContent {
 
   async #fetch(ids: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
     if (ids.length === 0) return [];
-    const { port, open } = this.#options;
+    const { port, open, onWrong } = this.#options;
     const contents: (Buffer | undefined)[] = [];
     const wrong: Buffer[] = [];
     for (const [index, record] of (await port.read(ids)).entries()) {
@@ -132,7 +134,8 @@ export class ReferenceContent implements KnownContent {
       if (record !== undefined) giveBack(record);
       contents.push(plaintext);
     }
-    if (wrong.length > 0) await port.suspect(wrong);
+    const writers = wrong.length > 0 ? await port.suspect(wrong) : [];
+    for (const [index, id] of wrong.entries()) onWrong(id, writers[index]);
     return contents;
   }
 

@@ -1,24 +1,21 @@
 // holdfast agent check
 
-import {
-  type CheckPort,
-  type CheckResult,
-  checkSnapshots,
-  readShareOf,
-} from "../../agent/inspect/checkSnapshots.ts";
+import { checkSnapshots } from "../../agent/inspect/checkSnapshots.ts";
+import type { CheckPort, CheckResult } from "../../agent/inspect/checkTypes.ts";
 import { ProvenChunks } from "../../agent/inspect/provenChunks.ts";
-import { toHex } from "../../vault/bytes.ts";
+import { readShareOf } from "../../agent/inspect/readShare.ts";
+import type { OpenedSnapshot } from "../../agent/session/snapshotList.ts";
+import { reportSuspects } from "../../agent/session/suspects.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
+import type { Output } from "../cli/output/output.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { type SnapshotReader, withSnapshots } from "../openedSnapshots.ts";
 
 function checkPort({ connection }: SnapshotReader): CheckPort {
   return {
     exists: (vault, group, ids, signal) => connection.client.exists(vault, group, ids, signal),
-    suspect: async (vault, group, ids) => {
-      await connection.client.suspect(vault, { group, ids: ids.map((id) => toHex(id)) });
-    },
+    suspect: (vault, group, ids) => reportSuspects(connection.client, vault, group, ids),
   };
 }
 
@@ -33,6 +30,7 @@ export function run(given: CommandContext): Promise<void> {
         next: "`holdfast agent snapshots` lists what there is.",
       });
     }
+    const ownGroup = reader.connection.enrollment.device.group;
     const totalBytes = Math.max(...snapshots.map(({ body }) => body.bytes));
     const readData = args.text("read-data") ?? "0%";
     const readShare = readShareOf(readData, totalBytes);
@@ -52,6 +50,7 @@ export function run(given: CommandContext): Promise<void> {
       result = await checkSnapshots({
         source: reader.source,
         port: checkPort(reader),
+        ownGroup,
         snapshots: snapshots.map((snapshot) => ({ id: snapshot.row.id, opened: reader.open(snapshot) })),
         readShare,
         proven,
@@ -64,13 +63,15 @@ export function run(given: CommandContext): Promise<void> {
       proven.close();
     }
     output.endProgress();
-    for (const { kind, chunk, message, hurts } of result.problems) {
-      output.event({ event: "problem", kind, chunk, message, hurts });
+    for (const { kind, chunk, message, writer, hurts } of result.problems) {
+      output.event({ event: "problem", kind, chunk, message, writer: writer ?? null, hurts });
       const places = hurts.map(({ path }) => path);
+      const by = writer === undefined ? "" : `; device ${writer} wrote it`;
       output.fault(
-        `chunk ${chunk.slice(0, 16)}: ${message}; it hurts ${places.join(", ") || "no file that is known"}`,
+        `chunk ${chunk.slice(0, 16)}: ${message}${by}; it hurts ${places.join(", ") || "no file that is known"}`,
       );
     }
+    warnOfUntold(output, result, ownGroup, snapshots);
     const seconds = Math.round(nowMs() - startedMs) / 1000;
     output.line(
       `Checked ${formatCount(result.snapshots, "snapshot")}: ${formatCount(result.pages, "page")} and ` +
@@ -98,4 +99,26 @@ export function run(given: CommandContext): Promise<void> {
       seconds,
     });
   });
+}
+
+/** Damage that the gateway does not know of yet: it will not ask for good copies until it does. */
+function warnOfUntold(
+  output: Output,
+  { problems, untold }: CheckResult,
+  ownGroup: number,
+  snapshots: readonly OpenedSnapshot[],
+): void {
+  if (untold !== undefined) {
+    output.warn(`the gateway could not be told which chunks are damaged (${untold.message}): check again`);
+  }
+  const damaged = problems.filter(({ code }) => code === ErrorCode.chunkDamaged);
+  const groups = new Set(damaged.map(({ group }) => group));
+  groups.delete(ownGroup);
+  const rows = snapshots.map(({ row }) => row).filter(({ group }) => groups.has(group));
+  for (const device of new Set(rows.map((row) => row.device))) {
+    output.warn(
+      `damaged chunks of device ${device} are not of this device's group, so the gateway does not believe this device: ` +
+        `run \`holdfast agent check --read-data 100%\` on ${device} as well`,
+    );
+  }
 }

@@ -30,7 +30,7 @@ const outcome = await runBackup(
       have: async (ids) => createBitmap(ids.length),
       records: async (records) => ({ statuses: new Uint8Array(records.length), missing: [] }),
       read: async (ids) => ids.map(() => undefined),
-      suspect: async () => undefined,
+      suspect: async () => [],
       snapshotObject: () => Promise.reject(new Error("there is no snapshot")),
       newestSnapshots: async () => [],
       remember: () => undefined,

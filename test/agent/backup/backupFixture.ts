@@ -15,6 +15,7 @@ export type RunOptions = {
   readonly gateway?: MemoryGateway;
   readonly group?: number;
   readonly host?: string;
+  readonly readBackOneIn?: number;
   readonly progress?: BackupContext["progress"];
 };
 
@@ -46,6 +47,7 @@ export class BackupFixture {
         agentVersion: "test",
         host: options.host ?? "host",
         cachePath: this.cachePath,
+        readBackOneIn: options.readBackOneIn,
         nowMs: Date.now,
         signal: options.signal ?? new AbortController().signal,
         warn: (path, what) => this.warnings.push(`${Buffer.from(path).toString()}: ${what}`),

@@ -67,6 +67,7 @@ export class MemoryGateway {
           this.suspects.push(toHex(id));
           this.records.delete(toHex(id));
         }
+        return ids.map(() => "desktop");
       },
       snapshotObject: async (id) => {
         const object = this.snapshots.get(id);

@@ -189,6 +189,7 @@ describe("a reference that is not right", () => {
     }
     const outcome = await newcomer();
     expect(fx.gateway.suspects.length).toBeGreaterThan(0);
+    expect(fx.warnings.join()).toContain("which device desktop wrote, is not what its id names");
     expect(outcome.reference?.files).toBe(0);
     expect(outcome.readBackBytes).toBeGreaterThan(0);
   });

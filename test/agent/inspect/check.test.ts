@@ -6,13 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CheckPort, checkSnapshots, readShareOf } from "../../../agent/inspect/checkSnapshots.ts";
+import { checkSnapshots } from "../../../agent/inspect/checkSnapshots.ts";
+import type { CheckPort } from "../../../agent/inspect/checkTypes.ts";
 import { IdSet } from "../../../agent/inspect/idSet.ts";
 import { ProvenChunks } from "../../../agent/inspect/provenChunks.ts";
+import { readShareOf } from "../../../agent/inspect/readShare.ts";
 import { openTree } from "../../../agent/inspect/snapshotTree.ts";
 import type { CatalogSnapshot } from "../../../fs/view/ports.ts";
 import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
 import { toHex } from "../../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
 import { FixtureVault } from "../../fs/fixtureVault.ts";
 import { directoryOf, fileOf, sparseOf } from "../../fs/treeSpec.ts";
@@ -44,8 +47,14 @@ class Gateway implements CheckPort {
     return bitmap;
   }
 
-  async suspect(_vault: string, _group: number, ids: readonly Uint8Array[]): Promise<void> {
+  /** Ends a report, as a broken connection would. */
+  failing: HoldfastError | undefined;
+
+  async suspect(_vault: string, group: number, ids: readonly Uint8Array[]) {
+    if (this.failing !== undefined) throw this.failing;
+    expect(group).toBe(this.#vault.group);
     this.suspects.push(...ids.map(toHex));
+    return ids.map(() => "desktop");
   }
 }
 
@@ -66,10 +75,11 @@ describe("check", () => {
     );
     const second = vault.snapshot(directoryOf({ sub: directoryOf(rows) }));
     const gateway = new Gateway(vault);
-    const run = (readShare: number) =>
+    const run = (readShare: number, ownGroup = vault.group) =>
       checkSnapshots({
         source: vault,
         port: gateway,
+        ownGroup,
         snapshots: [first, second].map((row) => ({ id: row.id, opened: opened(vault, row) })),
         readShare,
         proven: ProvenChunks.unkept(0),
@@ -102,6 +112,14 @@ describe("check", () => {
     expect(byChunk[badId]?.hurts[0]?.snapshot).toBe(first.id);
     expect(byChunk[page]).toMatchObject({ kind: "page", code: "chunk-missing", hurts: [{ path: "/pages" }] });
     expect(gateway.suspects).toEqual([badId]);
+    expect([byChunk[badId]?.writer, byChunk[lostId]?.writer]).toEqual(["desktop", undefined]);
+
+    // Of another group only what was found is told, and a report that fails costs none of it.
+    const problems = found.problems.map((problem) => ({ ...problem, writer: undefined }));
+    expect(await run(1, vault.group + 1)).toMatchObject({ problems, untold: undefined });
+    expect(gateway.suspects).toEqual([badId]);
+    gateway.failing = new HoldfastError(ErrorCode.gatewayUnreachable, "the line broke");
+    expect(await run(1)).toMatchObject({ problems, untold: gateway.failing });
   });
 
   test("one that was stopped reads what it had not proven yet, and damage that it had found again", async () => {
@@ -119,6 +137,7 @@ describe("check", () => {
           return await checkSnapshots({
             source: vault,
             port: new Gateway(vault),
+            ownGroup: vault.group,
             snapshots: [{ id: snapshot.id, opened: opened(vault, snapshot) }],
             readShare: 1,
             proven,

@@ -62,7 +62,9 @@ class StrictGateway implements UploadPort {
     return ids.map(() => undefined);
   }
 
-  async suspect(): Promise<void> {}
+  async suspect() {
+    return [];
+  }
 }
 
 function setUp(pause: () => Promise<void>, sample = () => false) {
@@ -93,6 +95,7 @@ function setUp(pause: () => Promise<void>, sample = () => false) {
     pool: { seal, release },
     sender: new RecordSender(gateway),
     verify: () => true,
+    onWrong: () => undefined,
     sample,
     onError,
   });

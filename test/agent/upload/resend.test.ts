@@ -43,7 +43,9 @@ class FlakyGateway implements UploadPort {
     return ids.map(() => undefined);
   }
 
-  async suspect() {}
+  async suspect() {
+    return [];
+  }
 }
 
 function lost(): HoldfastError {
