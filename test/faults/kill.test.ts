@@ -83,9 +83,10 @@ describe("kill -9", () => {
         await compareRestores(site, done.snapshot, source, round);
     }
     console.log(`kills: ${JSON.stringify(hits)}; a whole backup took ${Math.round(usualMs)} ms`);
-    // Kills that all came too late, or before anything was acknowledged, would have shown nothing. A few may.
-    if (kills >= 10) {
-      for (const [what, count] of Object.entries(hits)) expect(count, what).toBeGreaterThan(0);
+    // Kills that all came too late, or before anything was acknowledged, would have shown nothing. Most of so many do.
+    if (kills >= 25) {
+      expect(hits.unfinished, "kills that stopped a run").toBeGreaterThan(0);
+      expect(hits.acknowledged, "records acknowledged before a kill").toBeGreaterThan(0);
     }
     await site.stop();
   });
