@@ -66,7 +66,9 @@ function checkPrefix(bytes: Buffer): number {
   if (bytes.readUInt32LE(At.magic) !== Magic.record) throw corrupt("not the magic of a record");
   const version = bytes[At.version]!;
   if (version !== formatVersion) {
-    throw new HoldfastError(ErrorCode.unsupported, `record version ${version} is not known to this program`);
+    throw new HoldfastError(ErrorCode.unsupported, `record version ${version} is not known to this program`, {
+      next: "Use a newer version of this program.",
+    });
   }
   const type = bytes[At.type]!;
   if (type < RecordType.data || type > RecordType.partial) throw corrupt(`unknown type ${type}`);

@@ -129,6 +129,7 @@ export function parseSnapshotHeader(object: Uint8Array): SnapshotHeader {
     throw new HoldfastError(
       ErrorCode.unsupported,
       `snapshot version ${version} is not known to this program`,
+      { next: "Use a newer version of this program." },
     );
   }
   const flags = bytes[At.flags]!;

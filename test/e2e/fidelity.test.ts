@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canRun } from "../faults/requirements.ts";
-import { compareTrees, rsyncDifferences } from "../fidelity/compareTrees.ts";
+import { compareTrees, rsyncDifferences, tarDigest } from "../fidelity/compareTrees.ts";
 import { buildNastyTree, type NastyTree } from "../fidelity/nastyTree.ts";
 import { openFolder, removeTree, run } from "../fidelity/tool.ts";
 import { type Event, eventsOf } from "./jsonLines.ts";
@@ -67,6 +67,8 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
   function expectSame(restored: string): void {
     expect(compareTrees(source, restored)).toEqual([]);
     expect(rsyncDifferences(source, restored, tree.rsyncExcludes)).toEqual([]);
+    const beyondTar = ["./deep", "./sparse", "./xattrs"];
+    expect(tarDigest(restored, beyondTar)).toBe(tarDigest(source, beyondTar));
   }
 
   it("backs up without a warning, and a file of 1 TiB by its data alone", () => {

@@ -129,9 +129,10 @@ export async function runGateway(data: string): Promise<Program> {
   return gateway;
 }
 
-/** Init, run, account add. */
+/** Init (with further arguments), run, account add. */
 export async function openSite(
   finished: (undo: () => void | Promise<void>) => void = onTestFinished,
+  ...initArguments: readonly string[]
 ): Promise<Site> {
   const folder = scratchFolder(finished as (undo: () => void) => void);
   const [data, password, recoveryKey] = [
@@ -149,6 +150,7 @@ export async function openSite(
     "127.0.0.1:0",
     "--recovery-key-file",
     join(folder, "grk"),
+    ...initArguments,
   );
   const gateway = await runGateway(data);
   finished(async () => {

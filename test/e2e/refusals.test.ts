@@ -217,7 +217,7 @@ test("a changed and a recovered password: devices go on, the backups open with t
   );
 });
 
-test("a vault of a newer format is refused, by gateway and agent, and named", async () => {
+test("a vault of a newer format is refused by its gateway, and named to the agent", async () => {
   const newer = await openSite();
   const state = await enroll(newer, "one");
   await newer.gateway.stop();

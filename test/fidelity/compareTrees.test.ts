@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { compareTrees, rsyncDifferences } from "./compareTrees.ts";
+import { compareTrees, rsyncDifferences, tarDigest } from "./compareTrees.ts";
 import { buildNastyTree, type NastyTree } from "./nastyTree.ts";
 import { inside, openFolder, removeTree } from "./tool.ts";
 
@@ -51,6 +51,21 @@ describe("planted differences", () => {
   test("none where there is none", () => {
     expect(found()).toEqual([]);
     expect(rsyncDifferences(left, right)).toEqual([]);
+    expect(tarDigest(right)).toBe(tarDigest(left));
+  });
+
+  test.each([
+    ["a nanosecond", "touch -d @1234567890.123456788 folder/a"],
+    ["an xattr", "setfattr -n user.folder -v 0x02 folder"],
+    ["an ACL entry", "setfacl -m u:1234:r file"],
+    ["a mode", "chmod o+w fifo"],
+    ["a link broken up", "cp -p --remove-destination b x; mv x b"],
+    ["a byte of content", "printf C | dd of=file conv=notrunc status=none"],
+  ])("tar tells them too: %s", (_, script) => {
+    sh(
+      `touch -r . ../stamp; touch -r file ../fileStamp; ${script}; touch -r ../fileStamp file; touch -r ../stamp .`,
+    );
+    expect(tarDigest(right)).not.toBe(tarDigest(left));
   });
 
   // Each keeps the folder's own time but for those that say so.

@@ -3,6 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { type Aspect, addDetails, aspects, type Survey, surveyNames } from "./survey.ts";
+import { run } from "./tool.ts";
 
 export type Difference = {
   /** Below both roots, printable; "" is the root itself. */
@@ -69,6 +70,26 @@ export function rsyncDifferences(left: string, right: string, exclude: readonly 
     spawnSync("find", [left, "-type", "s", "-printf", "%P\n"], { encoding: "latin1" }).stdout.split("\n"),
   );
   return result.stdout.split("\n").filter((line) => line !== "" && !sockets.has(line.slice(12)));
+}
+
+/**
+ * The SHA-256 of a tar archive of a tree with its attributes and ACLs: equal for trees that tar cannot tell apart. Without access
+ * times, which no snapshot has, and without the order in which a file system lists attributes, so `exclude` takes patterns
+ * for folders whose files have several; also for what tar would read whole or is blind to. Sockets are exempt.
+ */
+export function tarDigest(root: string, exclude: readonly string[] = []): string {
+  const options = [
+    "--sort=name",
+    "--xattrs",
+    "--acls",
+    "--numeric-owner",
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+    ...exclude.map((pattern) => `--exclude=${pattern}`),
+  ];
+  const script = 'set -o pipefail; tar -cf - "$@" . | sha256sum';
+  return run("bash", ["-c", script, "bash", ...options], root)
+    .toString()
+    .trim();
 }
 
 function shown(text: string): string {

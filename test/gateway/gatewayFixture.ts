@@ -37,6 +37,8 @@ export type TestDevice = EnrollAnswer & { readonly client: GatewayClient; readon
 export class GatewayFixture {
   readonly path: string;
   readonly #options: Partial<GatewayOptions>;
+  /** What goes with the fixture: the directory, with the scratch folder around it where it is in one. */
+  readonly #scratch: string;
   fingerprint = "";
   recoveryKey = "";
   gateway!: Gateway;
@@ -44,14 +46,16 @@ export class GatewayFixture {
   administration!: Administration;
   readonly #clients: GatewayClient[] = [];
 
-  constructor(path: string, options: Partial<GatewayOptions>) {
+  constructor(path: string, options: Partial<GatewayOptions>, scratch = path) {
     this.path = path;
+    this.#scratch = scratch;
     this.#options = options;
   }
 
   static async create(options: Partial<GatewayOptions> = {}, path?: string): Promise<GatewayFixture> {
-    const folder = path ?? join(await mkdtemp(join(tmpdir(), "holdfast-gateway-")), "data");
-    const fixture = new GatewayFixture(folder, options);
+    const scratch = path ?? (await mkdtemp(join(tmpdir(), "holdfast-gateway-")));
+    const folder = path ?? join(scratch, "data");
+    const fixture = new GatewayFixture(folder, options, scratch);
     const made = await initDataDir(folder, {
       settings: { name: "test", listen: "127.0.0.1:0", reserveMiB: 0 },
       now: new Date(),
@@ -81,7 +85,7 @@ export class GatewayFixture {
 
   async remove(): Promise<void> {
     await this.stop();
-    await rm(this.path, { recursive: true, force: true });
+    await rm(this.#scratch, { recursive: true, force: true });
   }
 
   client(token?: string, triesMax = 1): GatewayClient {

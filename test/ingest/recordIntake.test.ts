@@ -5,6 +5,7 @@ import type { BatchAnswer } from "../../ingest/session/admission.ts";
 import { RecordIntake } from "../../ingest/session/recordIntake.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { encodeRecordBody } from "../../ingest/wire/recordBody.ts";
+import { HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 
 const slabBytes = limits.recordBytesMax + 4;
@@ -57,6 +58,63 @@ test("any cutting of a body brings the same records", async () => {
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+/** The records of a body as the document says, and how it ends: the slow and obvious way. */
+function splitPlainly(body: Buffer): { whole: Buffer[]; end: "whole" | "truncated" | "refused" } {
+  const whole: Buffer[] = [];
+  for (let at = 0; at < body.length; ) {
+    if (body.length - at < 4) return { whole, end: "truncated" };
+    const length = body.readUInt32LE(at);
+    if (length < 92 || length > limits.recordBytesMax) return { whole, end: "refused" };
+    if (body.length - at - 4 < length) return { whole, end: "truncated" };
+    whole.push(body.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return { whole, end: "whole" };
+}
+
+test("fuzz: any bytes are split as the document says or refused, and all memory comes back", async () => {
+  const u32 = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value, 0);
+    return bytes;
+  };
+  const lengths = fc.oneof(fc.integer({ min: 80, max: 200 }), fc.integer({ min: 0, max: 0xffff_ffff }));
+  const part = fc.oneof(
+    fc.integer({ min: 92, max: 600 }).map((size) => Buffer.concat([u32(size), Buffer.alloc(size, size)])),
+    fc
+      .tuple(lengths, fc.uint8Array({ maxLength: 300 }))
+      .map(([length, rest]) => Buffer.concat([u32(length), rest])),
+    fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(part, { maxLength: 12 }),
+      fc.integer({ min: 1, max: 500 }),
+      fc.option(fc.nat(200_000), { nil: undefined }),
+      async (parts, piece, declared) => {
+        const body = Buffer.concat(parts);
+        const expected = splitPlainly(body);
+        const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes });
+        const port = recordingPort(slabs, 1);
+        const intake = new RecordIntake(port, declared, never);
+        try {
+          await feed(intake, cut(body, piece));
+          const { statuses } = await intake.finish();
+          expect([expected.end, statuses.length]).toEqual(["whole", expected.whole.length]);
+        } catch (error) {
+          if (!(error instanceof HoldfastError)) throw error;
+          await intake.abandon();
+          const codes = expected.end === "truncated" ? ["truncated"] : ["corrupt", "limit-exceeded"];
+          expect(expected.end === "whole" ? [] : codes).toContain(error.code);
+        }
+        expect(port.seen).toEqual(expected.whole);
+        expect(slabs.bytesOut).toBe(0);
+      },
+    ),
+    { numRuns: 300 },
   );
 });
 

@@ -74,6 +74,25 @@ describe("bitmaps", () => {
     expect(() => parseBitmap(Buffer.alloc(2), 8)).toThrow(HoldfastError);
     expect(() => parseBitmap(Buffer.from([0x80]), 7)).toThrow(HoldfastError);
   });
+  test("fuzz", () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 20 }),
+        fc.oneof(fc.nat(170), fc.nat(2 ** 31)),
+        (bytes, count) => {
+          try {
+            const parsed = parseBitmap(Buffer.from(bytes), count);
+            expect(parsed.length).toBe(Math.ceil(count / 8));
+            const set = Array.from({ length: parsed.length * 8 }, (_, i) => bitAt(parsed, i));
+            expect(set.lastIndexOf(true)).toBeLessThan(count);
+          } catch (error) {
+            expect(error).toBeInstanceOf(HoldfastError);
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
 });
 
 describe("records body", () => {

@@ -17,6 +17,8 @@ export type RunOptions = {
   readonly host?: string;
   readonly readBackOneIn?: number;
   readonly progress?: BackupContext["progress"];
+  /** How far the machine's clock is ahead: files are then no longer so young that they are read again in any case. */
+  readonly aheadMs?: number;
 };
 
 export class BackupFixture {
@@ -48,7 +50,7 @@ export class BackupFixture {
         host: options.host ?? "host",
         cachePath: this.cachePath,
         readBackOneIn: options.readBackOneIn,
-        nowMs: Date.now,
+        nowMs: () => Date.now() + (options.aheadMs ?? 0),
         signal: options.signal ?? new AbortController().signal,
         warn: (path, what) => this.warnings.push(`${Buffer.from(path).toString()}: ${what}`),
         progress: options.progress ?? (() => undefined),

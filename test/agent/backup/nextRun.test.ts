@@ -2,7 +2,9 @@
 
 import {
   appendFileSync,
+  chmodSync,
   closeSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -67,6 +69,53 @@ describe("the next run", () => {
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
     expect(next.newChunks).toBeLessThanOrEqual(20); // pages on the way to it, no data
     expect(next.sentBytes).toBeLessThan(20_000);
+  });
+
+  describe("reads a file again of which nothing changed but", () => {
+    const sizeAndTime = (path: string): string => {
+      const { size, mtimeNs } = lstatSync(path, { bigint: true });
+      return `${size} ${mtimeNs}`;
+    };
+
+    /** Changes a file so that its size and time stay, and backs up: it must be read, and no other. */
+    async function changed(change: (path: string) => void): Promise<void> {
+      fx.smallTree(40);
+      const path = join(fx.source, "d1", "f1");
+      old(path);
+      const before = sizeAndTime(path);
+      const run = () => fx.run({}, { aheadMs: 60_000 });
+      await run();
+      change(path);
+      expect(sizeAndTime(path)).toBe(before);
+      const next = await run();
+      expect(next.counts.filesRead).toBe(1);
+      expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+      expect((await run()).counts.filesRead).toBe(0);
+    }
+
+    test("its change time: new content, the old size and time", () =>
+      changed((path) => {
+        const { ino } = lstatSync(path);
+        writeFileSync(path, noise(lstatSync(path).size, 4711));
+        old(path);
+        expect(lstatSync(path).ino).toBe(ino);
+      }));
+
+    test("its change time: a mode that went and came back", () =>
+      changed((path) => {
+        const { mode } = lstatSync(path);
+        chmodSync(path, 0o600);
+        chmodSync(path, mode & 0o7777);
+      }));
+
+    test("its inode: another file of the same size and time took its place", () =>
+      changed((path) => {
+        const { ino, size } = lstatSync(path);
+        writeFileSync(`${path}.new`, noise(size, 4712));
+        old(`${path}.new`);
+        renameSync(`${path}.new`, path);
+        expect(lstatSync(path).ino).not.toBe(ino);
+      }));
   });
 
   test("edits in a large file send little", async () => {

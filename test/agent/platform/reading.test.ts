@@ -88,6 +88,26 @@ describe.each(platforms)("%s platform", (_, create) => {
     platform.setTimes(fresh.top, bytes("f"), undefined, table.modifiedNs(0) + 1_000_000_000n);
     platform.stat(fresh.top, bytes("f"), table, 5);
     expect(table.sameChangeMark(5, mark, 1)).toBe(false);
+    // One field at a time, which no file system can be made to do; also by what only the upper half of a field has.
+    const stats = fs.lstatSync(join(fresh.root, "f"), { bigint: true });
+    table.fill(0, stats);
+    table.copyChangeMark(0, mark, 1);
+    const second = 1_000_000_000n;
+    for (const [field, by] of [
+      ["size", 1n],
+      ["size", 1n << 32n],
+      ["mtimeNs", 1n],
+      ["mtimeNs", second],
+      ["ctimeNs", 1n],
+      ["ctimeNs", second],
+      ["ino", 1n],
+      ["ino", 1n << 32n],
+    ] as const) {
+      table.fill(5, { ...stats, [field]: stats[field] + by });
+      expect(table.sameChangeMark(5, mark, 1), `${field} + ${by}`).toBe(false);
+    }
+    table.fill(5, { ...stats, atimeNs: stats.atimeNs + second });
+    expect(table.sameChangeMark(5, mark, 1), "an access is no change").toBe(true);
   });
 
   test("opening a file refuses links, FIFOs and directories and never waits", () => {
