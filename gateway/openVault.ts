@@ -147,10 +147,10 @@ export class OpenVault {
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
-  about(group: number, id: Uint8Array): Record<string, unknown> {
+  about(group: number, id: Uint8Array): { chunk: string; writer: string | null; writerName: string | null } {
     const row = this.store.overlay.lookup(group, id);
     const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
-    return { group, chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
+    return { chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
   }
 
   /** Starts an upload session for an item; see VaultCatalog.startSession. */
@@ -276,19 +276,17 @@ export class OpenVault {
    * believe to be here. Answers how many were here and not quarantined before, and, in the order of `ids`, who wrote each.
    */
   async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
-    const { environment, index } = this.store;
     return await this.store.flush(() => {
       let quarantined = 0;
       const writers = ids.map((id) => {
-        const row = index.lookup(group, id);
-        const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+        const about = this.about(group, id);
         if (this.#needs.open(group, id, reporter) !== undefined) {
           quarantined++;
-          this.#options.report("quarantined", { vault: this.id, ...this.about(group, id), reporter });
+          this.#options.report("quarantined", { vault: this.id, group, ...about, reporter });
         }
-        return writer === undefined ? null : { device: writer.name };
+        return about.writerName === null ? null : { device: about.writerName };
       });
-      if (quarantined > 0) environment.write(() => this.catalog.renewCacheToken());
+      if (quarantined > 0) this.store.environment.write(() => this.catalog.renewCacheToken());
       return { quarantined, writers };
     });
   }
