@@ -2,11 +2,12 @@
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { Operation } from "../../vault/features.ts";
 import { fromBase64 } from "../../vault/jsonFields.ts";
 import { publicKeyOf } from "../../vault/keys/box.ts";
 import { openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
-import { parseVaultDocument, requireFeatures } from "../../vault/vaultDocument.ts";
+import { parseVaultDocument, requireFeatures, type VaultDocument } from "../../vault/vaultDocument.ts";
 import { type Enrollment, readEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
 
@@ -15,11 +16,13 @@ const triesUsual = 5;
 /** About half a minute: a job outlasts a gateway that restarts. */
 export const triesPatient = 9;
 
+type OpenedVault = { readonly document: VaultDocument; readonly keys: VaultKeys };
+
 export class AgentConnection {
   readonly enrollment: Enrollment;
   readonly client: GatewayClient;
   readonly seen: Seen;
-  readonly #keys = new Map<string, Promise<VaultKeys>>();
+  readonly #vaults = new Map<string, Promise<OpenedVault>>();
 
   /** Reads the state directory; nothing is sent yet. @throws HoldfastError data-dir-invalid, unsupported */
   /** `triesMax`: how often a request is tried while the gateway does not answer. */
@@ -35,16 +38,20 @@ export class AgentConnection {
    * @param operation what will be done with the vault: its feature flags may forbid it
    * @throws HoldfastError key-wrong, unsupported, rollback-detected, token-invalid, gateway-unreachable
    */
-  keys(vault: string, operation: "read" | "write"): Promise<VaultKeys> {
-    const known = this.#keys.get(vault);
-    if (known !== undefined) return known;
-    const opening = this.#open(vault, operation);
-    this.#keys.set(vault, opening);
-    opening.catch(() => this.#keys.delete(vault));
-    return opening;
+  async keys(vault: string, operation: Operation): Promise<VaultKeys> {
+    let opening = this.#vaults.get(vault);
+    if (opening === undefined) {
+      opening = this.#open(vault, operation);
+      this.#vaults.set(vault, opening);
+      opening.catch(() => this.#vaults.delete(vault));
+    }
+    const { document, keys } = await opening;
+    // Each time: it may have been opened for something else.
+    requireFeatures(document, operation);
+    return keys;
   }
 
-  async #open(vault: string, operation: "read" | "write"): Promise<VaultKeys> {
+  async #open(vault: string, operation: Operation): Promise<OpenedVault> {
     const { client, enrollment, seen } = this;
     const [vaultJson, keysJson] = await Promise.all([
       client.vaultDocument(vault),
@@ -76,7 +83,7 @@ export class AgentConnection {
     );
     e.fill(0);
     seen.noteGeneration(vault, document.generation);
-    return new VaultKeys(secrets);
+    return { document: vaultDocument, keys: new VaultKeys(secrets) };
   }
 
   /** The keys of every vault of the account that this device may open, by vault id. */

@@ -31,6 +31,7 @@ export function run(given: CommandContext): Promise<void> {
       });
     }
     const ownGroup = reader.connection.enrollment.device.group;
+    for (const { row } of snapshots) await reader.connection.keys(row.vault, "verify");
     const totalBytes = Math.max(...snapshots.map(({ body }) => body.bytes));
     const readData = args.text("read-data") ?? "0%";
     const readShare = readShareOf(readData, totalBytes);

@@ -89,6 +89,14 @@ test("a snapshot of a newer format: it is not restored, and the message says so"
   await expectRefused(restore, /snapshot version 2 is not known.*newer version of this program/);
 });
 
+test("a feature that only verifying needs: check does not call good what it does not understand", async () => {
+  needs("verify");
+  const check = (): Promise<Ran> => holdfast("agent", "check", "--state", state);
+  await expectRefused(check, /feature "time-travel-1" to verify.*newer version/);
+  relay.alter = (_, body) => body;
+  expect(await check()).toMatchObject({ status: 0 });
+});
+
 test("a feature that only writing needs: restores go on", async () => {
   needs("write");
   await expectRefused(backup, /feature "time-travel-1" to write/);
