@@ -4,8 +4,9 @@
 // the header claims is proven only by openRecord: first the tag, then the plain length, then the id.
 import { randomFillSync } from "node:crypto";
 import { asBuffer, equalBytes, giveBack } from "./bytes.ts";
-import { chunkId } from "./chunkId.ts";
+import { chunkId, startChunkId } from "./chunkId.ts";
 import { ErrorCode, HoldfastError } from "./errors.ts";
+import type { HmacEngine, RunningHmac } from "./hmac.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
 import { limits } from "./limits.ts";
 import { Compression, formatVersion, Magic, RecordFlag, RecordType, Width } from "./magic.ts";
@@ -202,6 +203,13 @@ export type RecordToOpen = {
   readonly record: Uint8Array;
   readonly expectedId: Uint8Array;
   readonly expectedType: RecordType;
+  /** Takes all of the plaintext into the id, where its bytes are to be hashed for something else in the same pass. */
+  readonly beside?: IdTaker | undefined;
+};
+
+export type IdTaker = {
+  readonly engine: HmacEngine;
+  take(id: RunningHmac, plaintext: Buffer): void;
 };
 
 /**
@@ -238,11 +246,19 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
   );
   const plaintext = decompressPayload(header.compression, payload, plainLength);
   if (plaintext !== payload) giveBack(payload);
-  if (!equalBytes(chunkId(keys.idKey(wanted.group), header.type, header.refs, plaintext), header.id)) {
+  if (!equalBytes(contentId(wanted, header, plaintext), header.id)) {
     throw new HoldfastError(ErrorCode.idMismatch, "the content of the record is not what its id names");
   }
   if (hasDuplicates(header.refs)) throw corrupt("a reference stands twice");
   return { plaintext, refs: header.refs };
+}
+
+function contentId({ keys, group, beside }: RecordToOpen, header: RecordHeader, plaintext: Buffer): Buffer {
+  const idKey = keys.idKey(group);
+  if (beside === undefined) return chunkId(idKey, header.type, header.refs, plaintext);
+  const id = startChunkId(beside.engine, idKey, header.type, header.refs);
+  beside.take(id, plaintext);
+  return id.digest();
 }
 
 /** Whether an id stands twice. Ids are uniform, so 6 bytes tell nearly all apart; only when those collide are whole ids compared. */

@@ -52,7 +52,7 @@ export class LargeFile {
     const directory = context.directories.at(job.directory);
     this.#context = context;
     this.#job = job;
-    this.#hasher = new FileHasher(context.fileHashKey);
+    this.#hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs });
     if (mode.inPlace) {
       this.#file = platform.openFileForUpdate(directory, job.name);
       this.#base = this.#file;
@@ -84,7 +84,9 @@ export class LargeFile {
       if (extent.id === undefined || extent.offset !== 0 || this.#base === undefined) return 0;
       const bytes = this.#readBase(extent);
       if (bytes === undefined) return 0;
-      return chunkId(keys.idKey(group), RecordType.data, noRefs, bytes).equals(extent.id) ? 1 : 0;
+      return chunkId(keys.idKey(group), RecordType.data, noRefs, bytes, this.#context.hmacs).equals(extent.id)
+        ? 1
+        : 0;
     });
   }
 

@@ -32,11 +32,11 @@ export function verifyFiles(
 }
 
 function isRight(context: WriteContext, job: FileJob): boolean {
-  const { platform, directories, fileHashKey } = context;
+  const { platform, directories, fileHashKey, hmacs } = context;
   try {
     const file = platform.openFile(directories.at(job.directory), job.name);
     try {
-      const hasher = new FileHasher(fileHashKey);
+      const hasher = new FileHasher(fileHashKey, { engine: hmacs });
       let at = 0;
       for (let got = platform.read(file, piece, 0); got > 0; got = platform.read(file, piece, at)) {
         hasher.update(piece.subarray(0, got));

@@ -4,8 +4,10 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { giveBack } from "../../vault/bytes.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { processRights } from "./applyMetadata.ts";
+import { FileHashes } from "./fileHashes.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
 import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
@@ -20,11 +22,13 @@ const signal = new Int32Array(setup.signal);
 const keys = new VaultKeys(setup.secrets);
 const platform = selectPlatform();
 const target = { fd: setup.targetFd, path: Buffer.from(setup.targetPath) };
+const engines = selectEngines();
 const context: LargeContext = {
   platform,
   directories: new TargetDirectories(platform, target),
   rights: processRights(),
   fileHashKey: keys.fileHashKey,
+  hmacs: engines.hmacs,
   keys,
   group: setup.group,
   turns: new Turns(setup.turns),
@@ -65,13 +69,14 @@ function work(message: ToWorker): Outcome {
 function write({ jobs: encoded, record: sent }: Extract<ToWorker, { kind: "write" }>): Outcome {
   const jobs = decodeJobs(encoded);
   if (sent === undefined) return { notes: writeSmallFiles(context, jobs, empty) };
+  const hashed = new FileHashes(context.hmacs, context.fileHashKey, jobs);
   let chunk: Buffer;
   try {
-    chunk = openSent(context, sent);
+    chunk = openSent(context, sent, hashed);
   } catch (error) {
     return { notes: jobs.map((_, index) => failure(index, error)) };
   }
-  const notes = writeSmallFiles(context, jobs, chunk);
+  const notes = writeSmallFiles(context, jobs, chunk, hashed.hashes);
   giveBack(chunk);
   return { notes };
 }
@@ -120,4 +125,5 @@ try {
 // Descriptors belong to the process, so nothing but this closes them.
 for (const file of files.values()) file.abandon(true);
 context.directories.close();
+engines.close();
 port.close();

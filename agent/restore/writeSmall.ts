@@ -5,6 +5,7 @@
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { FileHasher, hashSmallFile } from "../../vault/fileHash.ts";
+import type { HmacEngine } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
@@ -21,22 +22,28 @@ export type WriteContext = {
   readonly directories: TargetDirectories;
   readonly rights: Rights;
   readonly fileHashKey: Buffer;
+  /** What hashes files. */
+  readonly hmacs: HmacEngine;
   readonly turns: Turns;
 };
 
 const newFileMode = 0o600;
 const none = Buffer.alloc(0);
 
-/** Writes files whose bytes are ranges of `chunk`; an error of one does not stop the others. */
+/**
+ * Writes files whose bytes are ranges of `chunk`; an error of one does not stop the others.
+ * @param hashes of the files' bytes by the index of the job, as far as they are known already
+ */
 export function writeSmallFiles(
   context: WriteContext,
   jobs: readonly FileJob[],
   chunk: Buffer,
+  hashes: readonly (Buffer | undefined)[] = [],
 ): WorkerNote[] {
   const notes: WorkerNote[] = [];
   for (const [index, job] of jobs.entries()) {
     try {
-      for (const problem of writeOne(context, job, chunk)) notes.push(warning(index, problem));
+      for (const problem of writeOne(context, job, chunk, hashes[index])) notes.push(warning(index, problem));
     } catch (error) {
       const note = failure(index, error);
       notes.push(note);
@@ -49,12 +56,12 @@ export function writeSmallFiles(
   return notes;
 }
 
-function writeOne(context: WriteContext, job: FileJob, chunk: Buffer): string[] {
+function writeOne(context: WriteContext, job: FileJob, chunk: Buffer, known: Buffer | undefined): string[] {
   const bytes = chunk.subarray(job.offset, job.offset + job.size);
   if (bytes.length !== job.size) {
     throw new HoldfastError(ErrorCode.corrupt, "the file reaches out of its chunk");
   }
-  if (job.size > 0 && !hashOf(context, bytes).equals(job.hash ?? none)) throw wrongHash();
+  if (job.size > 0 && !(known ?? hashOf(context, bytes)).equals(job.hash ?? none)) throw wrongHash();
   const directory = context.directories.at(job.directory);
   if (!job.replace) {
     const file = context.turns.take(job.directory, () => createIfAbsent(context, directory, job.name));
@@ -68,8 +75,9 @@ function writeOne(context: WriteContext, job: FileJob, chunk: Buffer): string[] 
 }
 
 function hashOf(context: WriteContext, bytes: Buffer): Buffer {
-  if (bytes.length <= limits.fileHashBlockBytes) return hashSmallFile(context.fileHashKey, bytes);
-  const hasher = new FileHasher(context.fileHashKey);
+  if (bytes.length <= limits.fileHashBlockBytes)
+    return hashSmallFile(context.fileHashKey, bytes, context.hmacs);
+  const hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs });
   hasher.update(bytes);
   return hasher.digest() ?? none;
 }

@@ -7,7 +7,7 @@ import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { openRecord } from "../../vault/record.ts";
+import { type IdTaker, openRecord } from "../../vault/record.ts";
 import { type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
 
@@ -169,13 +169,14 @@ export type ResultToOpen = {
   readonly group: number;
   readonly id: Uint8Array;
   readonly type: RecordType;
+  readonly beside?: IdTaker | undefined;
 };
 
 /**
  * Verifies and opens what a source answered for one id.
  * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
  */
-export function openResult({ result, keys, group, id, type }: ResultToOpen): OpenedRecord {
+export function openResult({ result, keys, group, id, type, beside }: ResultToOpen): OpenedRecord {
   if (result === undefined || result.state === "missing") {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
@@ -188,7 +189,7 @@ export function openResult({ result, keys, group, id, type }: ResultToOpen): Ope
     });
   }
   try {
-    return openRecord({ keys, group, record: result.record, expectedId: id, expectedType: type });
+    return openRecord({ keys, group, record: result.record, expectedId: id, expectedType: type, beside });
   } catch (error) {
     if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
       throw error;
