@@ -13,7 +13,7 @@ export PATH
 # package:program that it brings
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
-  faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:mkfs.ext4 btrfs-progs:mkfs.btrfs curl:curl \
+  faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs curl:curl \
   strace:strace git:git zsh:zsh fish:fish; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done

@@ -1,6 +1,6 @@
 // Small disks for tests: an image file behind a loop device with ext4 or btrfs on it, plain or with every write logged by QEMU.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,7 +30,7 @@ function unmountFolder(folder: string): void {
 }
 
 /** Attaches an image to a loop device and mounts its ext4 on `folder`. */
-export function mountImage(image: string, folder: string, options: readonly string[] = []): Disk {
+function mountImage(image: string, folder: string, options: readonly string[] = []): Disk {
   mkdirSync(folder, { recursive: true });
   const device = runTool("losetup", "--find", "--show", image);
   let forget = (): void => {};
@@ -47,6 +47,22 @@ export function mountImage(image: string, folder: string, options: readonly stri
     throw error;
   }
   return { folder, unmount: detach };
+}
+
+/**
+ * Mounts an ext4 as a machine does that lost its power: as it is, and where the kernel will not have it, after the check that
+ * every boot makes. (The log may hold a superblock that the kernel was changing while it was written: its checksum is wrong then.)
+ */
+export function mountAfterPowerLoss(image: string, folder: string): Disk {
+  try {
+    return mountImage(image, folder);
+  } catch {
+    const { status, stdout } = spawnSync("e2fsck", ["-f", "-y", image], { encoding: "utf8" });
+    // 0: clean, 1: corrected.
+    if (status !== 0 && status !== 1) throw new Error(`e2fsck of ${image} ended with ${status}: ${stdout}`);
+    console.log(`checked before it could be mounted: ${image}`);
+    return mountImage(image, folder);
+  }
 }
 
 function format(image: string): void {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Random, randomFrom } from "../fidelity/random.ts";
 import { type AckLine, idsOf, readAcks, snapshotsOf } from "./ackLog.ts";
-import { createLoggedDisk, mountImage } from "./loopDisk.ts";
+import { createLoggedDisk, mountAfterPowerLoss } from "./loopDisk.ts";
 import { Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { canRun } from "./requirements.ts";
@@ -129,7 +129,7 @@ async function cutPower(recorded: Recorded, flush: number, name: string, random:
   mkdirSync(folder);
   const image = join(folder, "disk.img");
   replay(recorded.log, flush, image, diskMiB * 2 ** 20, random);
-  const disk = mountImage(image, join(folder, "disk"));
+  const disk = mountAfterPowerLoss(image, join(folder, "disk"));
   const state = join(folder, "state");
   cpSync(recorded.freshState, state, { recursive: true });
   const site = recorded.site.with({ data: join(disk.folder, "data"), state });
@@ -150,7 +150,7 @@ async function cutPower(recorded: Recorded, flush: number, name: string, random:
   }
 }
 
-const tools = ["qemu-storage-daemon", "losetup", "mkfs.ext4", "mount"];
+const tools = ["qemu-storage-daemon", "losetup", "mkfs.ext4", "e2fsck", "mount"];
 
 describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
   it("is survived by everything that was acknowledged", { timeout: 120_000 + replays * 60_000 }, async () => {
