@@ -1,4 +1,4 @@
-// Chooses what hashes and seals in a worker of a backup.
+// Chooses what hashes and seals on a thread of a backup or restore.
 
 import { type HmacEngine, nodeHmacs } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
