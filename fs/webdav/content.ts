@@ -52,7 +52,11 @@ export async function answerContent(parts: ContentParts): Promise<WebAnswer> {
   const body = request.method === "HEAD" ? undefined : await bodyOf(parts, first, length);
   if (range === undefined) return { status: 200, headers: about, ...(body !== undefined && { body }) };
   const contentRange = `bytes ${range.first}-${range.last}/${resource.size}`;
-  return { status: 206, headers: { ...about, "content-range": contentRange }, ...(body !== undefined && { body }) };
+  return {
+    status: 206,
+    headers: { ...about, "content-range": contentRange },
+    ...(body !== undefined && { body }),
+  };
 }
 
 function rangeOf(

@@ -1,7 +1,8 @@
 // Listings shrink to a twentieth: compressed as they are made, for clients that take it.
 
 import { pipeline } from "node:stream";
-import { createGzip } from "node:zlib";
+import { promisify } from "node:util";
+import { createGzip, gzip as gzipWhole } from "node:zlib";
 import type { WebRequest } from "../view/webPort.ts";
 
 /** Fast; the next levels win little on listings. */
@@ -23,4 +24,11 @@ export async function* gzipped(pieces: AsyncIterable<Buffer>): AsyncGenerator<Bu
   // A failure of the pieces destroys the stream with it, so the loop below throws it.
   pipeline(pieces, gzip, () => undefined);
   for await (const piece of gzip) yield piece as Buffer;
+}
+
+const compress = promisify(gzipWhole);
+
+/** The same for what is there in one piece. */
+export function gzippedWhole(bytes: Buffer): Promise<Buffer> {
+  return compress(bytes, { level });
 }

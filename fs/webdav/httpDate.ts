@@ -12,7 +12,9 @@ export function httpDate(timeNs: bigint): string | undefined {
 
 /** "1994-11-06T08:49:37Z"; undefined as above. */
 export function isoDate(timeNs: bigint): string | undefined {
-  return dateOf(timeNs)?.toISOString().replace(/\.\d+Z$/, "Z");
+  return dateOf(timeNs)
+    ?.toISOString()
+    .replace(/\.\d+Z$/, "Z");
 }
 
 function dateOf(timeNs: bigint): Date | undefined {

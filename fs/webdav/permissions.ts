@@ -17,7 +17,8 @@ type AclEntry = { readonly tag: number; readonly permissions: number; readonly i
 /** The entries of an ACL as the kernel stores it; undefined for bytes that are none. */
 function parseAcl(bytes: Uint8Array): AclEntry[] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 4 || (bytes.length - 4) % 8 !== 0 || view.getUint32(0, true) !== aclVersion) return undefined;
+  if (bytes.length < 4 || (bytes.length - 4) % 8 !== 0 || view.getUint32(0, true) !== aclVersion)
+    return undefined;
   const entries: AclEntry[] = [];
   for (let at = 4; at < bytes.length; at += 8) {
     entries.push({

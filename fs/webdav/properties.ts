@@ -16,7 +16,9 @@ const collectionType = "<D:collection/>";
 const davProperties: Readonly<Record<string, Value>> = {
   resourcetype: (_view, { kind }) => (kind === "collection" ? collectionType : ""),
   getcontentlength: (_view, { kind, size }) => (kind === "collection" ? undefined : String(size)),
-  getlastmodified: (_view, { attributes }) => httpDate(attributes.mtimeNs),
+  getlastmodified: (_view, { attributes, chain }) =>
+    // Folders above snapshots need not have a time.
+    attributes.mtimeNs === 0n && chain === undefined ? undefined : httpDate(attributes.mtimeNs),
   getetag: etagOf,
   getcontenttype: (_view, { kind, path }) =>
     kind === "file" ? mediaType(path.at(-1) ?? Buffer.alloc(0)) : kind === "link" ? "text/plain" : undefined,
@@ -30,7 +32,11 @@ const davProperties: Readonly<Record<string, Value>> = {
 /** What mod_dav invented and davfs2 asks for. */
 const apacheNamespace = "http://apache.org/dav/props/";
 const executable: Value = (_view, { kind, attributes }) =>
-  kind === "file" && attributes.kind === NodeKind.file ? ((attributes.mode & 0o111) === 0 ? "F" : "T") : undefined;
+  kind === "file" && attributes.kind === NodeKind.file
+    ? (attributes.mode & 0o111) === 0
+      ? "F"
+      : "T"
+    : undefined;
 
 /** Of allprop: few, for Windows takes no listing over 1 MB by default. Locks, names and types are told to who asks. */
 const allprop = ["resourcetype", "getcontentlength", "getlastmodified", "getetag", "creationdate"];

@@ -6,9 +6,9 @@ import { isHoldfastError } from "../../vault/errors.ts";
 import type { View } from "../view/view.ts";
 import type { WebAnswer, WebRequest } from "../view/webPort.ts";
 import { refuse } from "./failure.ts";
-import { gzipped, takesGzip } from "./gzip.ts";
-import { type PropfindBody, parsePropfind, propfindLimits } from "./propfindBody.ts";
+import { gzipped, gzippedWhole, takesGzip } from "./gzip.ts";
 import { PropertyWriter } from "./properties.ts";
+import { type PropfindBody, parsePropfind, propfindLimits } from "./propfindBody.ts";
 import type { ListingPage, Resolver } from "./resolver.ts";
 import type { Resource } from "./resource.ts";
 import type { Slots } from "./slots.ts";
@@ -27,13 +27,21 @@ export type PropfindAsked = { readonly depth: 0 | 1; readonly body: PropfindBody
 /** Reads headers and body. */
 export async function readPropfind(request: WebRequest): Promise<PropfindAsked | WebAnswer> {
   const { headers } = request;
-  const depth = String(headers.depth ?? "infinity").trim().toLowerCase();
+  const depth = String(headers.depth ?? "infinity")
+    .trim()
+    .toLowerCase();
   if (depth === "infinity") {
     const message = "a listing goes one level deep: Depth must be 0 or 1";
     return refuse(request, { status: 403, message, condition: "propfind-finite-depth" });
   }
   if (depth !== "0" && depth !== "1") return refuse(request, { status: 400, message: "Depth is not 0 or 1" });
-  if (!["", "identity"].includes(String(headers["content-encoding"] ?? "").trim().toLowerCase())) {
+  if (
+    !["", "identity"].includes(
+      String(headers["content-encoding"] ?? "")
+        .trim()
+        .toLowerCase(),
+    )
+  ) {
     return refuse(request, { status: 415, message: "a compressed body is not taken" });
   }
   const bytes = await collect(request.body);
@@ -112,7 +120,7 @@ function response(href: string, propstats: string): string {
 /** Below this, compressing costs more than it saves. */
 const gzipBytesMin = 1024;
 
-function multistatus(request: WebRequest, body: Buffer | AsyncIterable<Buffer>): WebAnswer {
+async function multistatus(request: WebRequest, body: Buffer | AsyncIterable<Buffer>): Promise<WebAnswer> {
   const headers = {
     "content-type": "application/xml; charset=utf-8",
     "cache-control": "no-store",
@@ -120,12 +128,8 @@ function multistatus(request: WebRequest, body: Buffer | AsyncIterable<Buffer>):
   };
   const short = Buffer.isBuffer(body) && body.length < gzipBytesMin;
   if (short || !takesGzip(request.headers)) return { status: 207, headers, body };
-  const pieces = Buffer.isBuffer(body) ? single(body) : body;
-  return { status: 207, headers: { ...headers, "content-encoding": "gzip" }, body: gzipped(pieces) };
-}
-
-async function* single(piece: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield piece;
+  const packed = Buffer.isBuffer(body) ? await gzippedWhole(body) : gzipped(body);
+  return { status: 207, headers: { ...headers, "content-encoding": "gzip" }, body: packed };
 }
 
 /** The server's own root, which holds nothing but the base folder: some clients look at it first. */
@@ -134,7 +138,7 @@ export function answerServerRoot(
   request: WebRequest,
   asked: PropfindAsked,
   base: readonly Buffer[],
-): WebAnswer {
+): Promise<WebAnswer> {
   const writer = new PropertyWriter(view, asked.body, asked.brief);
   const { root } = view;
   const folder: Resource = {

@@ -35,7 +35,8 @@ export function checkConditions(
   const unmodifiedSince = one(headers["if-unmodified-since"]);
   if (ifMatch !== undefined) {
     if (!names(ifMatch, validators.etag, false)) return "failed";
-  } else if (unmodifiedSince !== undefined && later(validators.lastModified, unmodifiedSince)) return "failed";
+  } else if (unmodifiedSince !== undefined && later(validators.lastModified, unmodifiedSince))
+    return "failed";
   const ifNoneMatch = one(headers["if-none-match"]);
   const modifiedSince = one(headers["if-modified-since"]);
   if (ifNoneMatch !== undefined) {
@@ -47,7 +48,11 @@ export function checkConditions(
 }
 
 /** Whether a Range counts: there is no If-Range, or it names exactly what is here. */
-export function rangeCounts(headers: WebRequest["headers"], resource: Resource, validators: Validators): boolean {
+export function rangeCounts(
+  headers: WebRequest["headers"],
+  resource: Resource,
+  validators: Validators,
+): boolean {
   const ifRange = one(headers["if-range"])?.trim();
   if (ifRange === undefined) return true;
   if (ifRange.startsWith('"')) return ifRange === validators.etag;

@@ -48,11 +48,18 @@ export class WebDav implements WebFront {
   answerAnybody(request: WebRequest): WebAnswer | undefined {
     const { method } = request;
     if (method === "OPTIONS") {
-      return { status: 200, headers: { dav: "1", "ms-author-via": "DAV", allow: allowed, "content-length": "0" } };
+      return {
+        status: 200,
+        headers: { dav: "1", "ms-author-via": "DAV", allow: allowed, "content-length": "0" },
+      };
     }
     if (method === "GET" || method === "HEAD" || method === "PROPFIND") return undefined;
     if (changing.has(method)) return refuse(request, { status: 403, message: "backups are read-only" });
-    return refuse(request, { status: 405, message: `${method} is not known here`, headers: { allow: allowed } });
+    return refuse(request, {
+      status: 405,
+      message: `${method} is not known here`,
+      headers: { allow: allowed },
+    });
   }
 
   async answer(request: WebRequest, scope: WebScope): Promise<WebAnswer> {
