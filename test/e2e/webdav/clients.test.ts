@@ -94,7 +94,7 @@ describe.skipIf(!canRun("litmus", "litmus"))("litmus", () => {
 describe.skipIf(!canRun("cadaver", "cadaver", "script"))("cadaver", () => {
   it("lists, goes into folders and gets files; its writes are refused", async () => {
     const home = fs.mkdtempSync(join(site.folder, "cadaver-"));
-    secretFile(join(home, ".netrc"), `machine 127.0.0.1 login ${site.user} password ${site.password}\n`);
+    secretFile(join(home, ".netrc"), `machine 127.0.0.1 login ${site.user} password ${site.appPassword}\n`);
     const reads = ["ls", "cd content", "ls", "get f4194305", "get f0", "cd ../names", "get '日本語' kanji"];
     const writes = ["put .netrc secret", "mkcol new", "delete UPPER", "move upper lower", "lock upper"];
     const commands = ["y", ...reads, ...writes, "quit"];
@@ -158,7 +158,7 @@ describe.skipIf(!canRun("rclone", "rclone", "fusermount3"))("rclone", () => {
   const rclone = (...words: string[]) => clientDone("rclone", words, { env: environment });
 
   beforeAll(async () => {
-    const obscured = await clientDone("rclone", ["obscure", "-"], { input: site.password });
+    const obscured = await clientDone("rclone", ["obscure", "-"], { input: site.appPassword });
     environment = {
       HOME: site.folder,
       RCLONE_CONFIG: secretFile(join(site.folder, "rclone.conf"), ""),

@@ -17,7 +17,7 @@ let made = 0;
 export type Curl = (path: string, ...words: string[]) => Promise<CurlAnswer>;
 
 /** curl for a site; a path begins with "/" and is sent as it is. `password`: another one, or null for none. */
-export function curlOf(site: DavSite, password: string | null = site.password, user = site.user): Curl {
+export function curlOf(site: DavSite, password: string | null = site.appPassword, user = site.user): Curl {
   const login = password === null ? "" : `user = "${user}:${password}"\n`;
   const options = secretFile(
     join(site.folder, `curl-${made++}`),

@@ -11,7 +11,7 @@ export type DavSite = Site & {
   readonly source: string;
   readonly state: string;
   readonly user: string;
-  readonly password: string;
+  readonly appPassword: string;
   /** The gateway's own certificate, to be pinned: a file in PEM. */
   readonly certificate: string;
   /** Path of the account's folder, "/dav/alice/". */
@@ -31,7 +31,10 @@ export function encodePath(path: string | Uint8Array): string {
 }
 
 /** Makes an app password for alice with these further words; gives its text and id. */
-export async function appPassword(site: Site, ...words: string[]): Promise<{ password: string; id: string }> {
+export async function newAppPassword(
+  site: Site,
+  ...words: string[]
+): Promise<{ password: string; id: string }> {
   const made = await done("account", "app-password", "alice", "--data", site.data, "--json", ...words);
   const { password, id } = lastEvent(made) as { password: string; id: string };
   return { password, id };
@@ -49,13 +52,13 @@ export async function openDavSite(
   const state = await enroll(site, "laptop");
   await done("agent", "backup", source, "--state", state);
   await done("vault", "unlock", "alice", "--data", site.data, "--password-file", site.password);
-  const { password } = await appPassword(site);
+  const { password: appPassword } = await newAppPassword(site);
   return {
     ...site,
     source,
     state,
     user: "alice",
-    password,
+    appPassword,
     certificate: join(site.data, "tls", "cert.pem"),
     root: "/dav/alice/",
     tree: `/dav/alice/laptop/files/latest${encodePath(source)}/`,

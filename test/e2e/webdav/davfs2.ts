@@ -27,7 +27,7 @@ export async function withDavfs2<Result>(
   copyFileSync(site.certificate, certificate);
   chmodSync(certificate, 0o644);
   const url = `${site.url}${path}`;
-  const secrets = secretFile(join(folder, "secrets"), `"${url}" ${site.user} "${site.password}"\n`);
+  const secrets = secretFile(join(folder, "secrets"), `"${url}" ${site.user} "${site.appPassword}"\n`);
   const settings = [
     `secrets ${secrets}`,
     `cache_dir ${cache}`,

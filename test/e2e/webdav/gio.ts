@@ -25,7 +25,7 @@ export async function withGio(site: DavSite, script: string): Promise<GioSession
       GVFS_REMOTE_VOLUME_MONITOR_IGNORE: "1",
       ROOT: `${server}${site.root}`,
       USER_NAME: site.user,
-      USER_PASSWORD: site.password,
+      USER_PASSWORD: site.appPassword,
     },
   });
   const [first, ...lines] = ran.stdout.toString().split("\n");

@@ -57,7 +57,7 @@ export async function runLitmus(site: DavSite, suite: string): Promise<LitmusRes
   try {
     const printed = await clientDone(
       "litmus",
-      ["--keep-going", `${relay.url}${site.tree}`, site.user, site.password],
+      ["--keep-going", `${relay.url}${site.tree}`, site.user, site.appPassword],
       { env: { TESTS: suite }, folder: site.folder },
     );
     const results: Record<string, string> = {};

@@ -152,7 +152,7 @@ describe.skipIf(!canRun("ranges over WebDAV", "curl"))(`parts of files (seed ${s
     const words = ["--continue-at", "-", "--output", file, "--write-out", "%{http_code} %{size_download}"];
     const options = ["--silent", "--cacert", site.certificate, "--config", "-"];
     const said = await clientDone("curl", [...options, ...words, `${site.url}${path}`], {
-      input: `user = "${site.user}:${site.password}"`,
+      input: `user = "${site.user}:${site.appPassword}"`,
     });
     expect(said.toString()).toBe(`206 ${size - 3_000_000}`);
     expect(readFileSync(file).equals(whole)).toBe(true);
