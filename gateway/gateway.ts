@@ -11,6 +11,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { unknownWriter } from "./catalog/devices.ts";
@@ -35,6 +36,7 @@ export type GatewayOptions = {
 export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
+  readonly appPasswords: AppPasswords;
   readonly unlocked: UnlockedVaults;
   readonly changes = new ChangeFeed();
   readonly logger: Logger;
@@ -56,10 +58,17 @@ export class Gateway {
     this.#lock = lock;
     this.#options = options;
     this.unlocked = new UnlockedVaults(options.monotonicMs);
+    const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
     this.authenticator = new Authenticator({
       catalog,
       secret: Buffer.from(dataDir.identity.secret, "base64"),
-      ...(options.monotonicMs !== undefined && { monotonicMs: options.monotonicMs }),
+      ...clock,
+    });
+    this.appPasswords = new AppPasswords({
+      catalog,
+      now: options.now,
+      warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
+      ...clock,
     });
   }
 
@@ -188,6 +197,7 @@ export class Gateway {
       await vault?.close();
     }
     await this.authenticator.close();
+    this.appPasswords.writeUses();
     await this.catalog.close();
     this.#lock.release();
   }
