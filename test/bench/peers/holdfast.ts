@@ -136,6 +136,7 @@ async function enroll(
   );
   const { services } = gateway;
   const shownAt = (source: string): string => join(ACCOUNT, device, itemOf(source), "latest", source);
+  let appPassword: string | undefined;
   const newest = new Map<string, string>();
   const newestOf = (source: string): string => {
     const id = newest.get(source);
@@ -184,11 +185,10 @@ async function enroll(
       await gateway.stop();
       await gateway.start();
       await gateway.admin("vault", "unlock", ACCOUNT, "--password-file", gateway.password);
-      const printed = await gateway.admin("account", "app-password", ACCOUNT, "--label", "bench", "--json");
-      const { password } = JSON.parse(printed.stdout.trim().split("\n").at(-1) ?? "") as { password: string };
+      appPassword ??= await newAppPassword(gateway);
       return {
         url: `${gateway.url}/dav/${shownAt(source)}/`,
-        authorization: `Basic ${Buffer.from(`${ACCOUNT}:${password}`).toString("base64")}`,
+        authorization: `Basic ${Buffer.from(`${ACCOUNT}:${appPassword}`).toString("base64")}`,
         services,
         stop: async () => {},
       };
@@ -201,6 +201,11 @@ async function enroll(
     },
     enrollAnother: (another) => enroll(gateway, dir, another, async () => {}),
   };
+}
+
+async function newAppPassword({ admin }: Gateway): Promise<string> {
+  const printed = await admin("account", "app-password", ACCOUNT, "--label", "bench", "--json");
+  return (JSON.parse(printed.stdout.trim().split("\n").at(-1) ?? "") as { password: string }).password;
 }
 
 const itemOf = (source: string): string => basename(source);
