@@ -29,6 +29,11 @@ export function timeFolder(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
 }
 
+/** "@GMT-2026.11.22-05.45.12": what Samba's shadow_copy2 asks for by default. */
+export function gmtFolder(timeMs: number): string {
+  return `@GMT-${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, ".").replace("T", "-")}`;
+}
+
 /** Names for times in ascending order: the second, third... of one second gets -2, -3... */
 export function timeFolders(timesMs: readonly number[]): string[] {
   const seen = new Map<string, number>();
