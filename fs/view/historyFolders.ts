@@ -8,6 +8,7 @@
 // its item's snapshots are in; its owner and mode let nobody pass whom one of its versions would stop (passage.ts).
 
 import { HoldfastError } from "../../vault/errors.ts";
+import { isTimeFolder } from "./folderNames.ts";
 import { ClosedNode } from "./folderNodes.ts";
 import { type Run, runsOf } from "./history.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
@@ -58,8 +59,6 @@ type OpenPath = {
 };
 
 const pathsKept = 64;
-const escapedTime = /^%*\d{4}-\d\d-\d\dT\d{6}Z(?:-\d+)?$/;
-const plainTime = /^\d{4}-\d\d-\d\dT\d{6}Z(?:-\d+)?$/;
 
 export class HistoryFolders {
   readonly #snapshots: ItemSnapshots;
@@ -82,11 +81,11 @@ export class HistoryFolders {
   async lookup(folder: HistoryFolder, name: Uint8Array): Promise<ViewNode | undefined> {
     const text = Buffer.from(name).toString("latin1");
     const open = await this.#path(folder.item, folder.names);
-    if (plainTime.test(text)) {
+    if (isTimeFolder(text)) {
       const run = open.versions.find(({ first }) => first.snapshot.folder === text);
       return run === undefined || run.first.found === undefined ? undefined : this.#version(folder, run);
     }
-    const child = escapedTime.test(text) ? Buffer.from(name.subarray(1)) : Buffer.from(name);
+    const child = looksLikeTime(text) ? Buffer.from(name.subarray(1)) : Buffer.from(name);
     const states = await this.#below(folder, child, open);
     let passage: CommonPassage | undefined;
     let there = false;
@@ -199,8 +198,13 @@ export class HistoryFolders {
   }
 }
 
+/** A time, or one with % in front. */
+function looksLikeTime(name: string): boolean {
+  return isTimeFolder(name.replace(/^%+/, ""));
+}
+
 function escaped(name: Buffer): Buffer {
-  return escapedTime.test(name.toString("latin1")) ? Buffer.concat([Buffer.from("%"), name]) : name;
+  return looksLikeTime(name.toString("latin1")) ? Buffer.concat([Buffer.from("%"), name]) : name;
 }
 
 function keyOf({ account, device, item }: ItemName, names: readonly Buffer[]): string {

@@ -10,7 +10,7 @@
 // them for one that was moved.
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { folderName, gmtFolder } from "./folderNames.ts";
+import { folderName, gmtFolder, isGmtFolder, isTimeFolder } from "./folderNames.ts";
 import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
 import { HistoryFolders } from "./historyFolders.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
@@ -82,9 +82,13 @@ export class Namespace {
     if (hidden === historyName) return this.history.root(folder.item);
     const shadow = `${folder.path}/${shadowName}`;
     if (hidden === shadowName) return this.#folder(shadow, () => this.#shadows(folder.item, shadow));
-    if (!hidden.startsWith("@GMT-")) return undefined;
-    const shadows = await this.#shadows(folder.item, `${folder.path}/@`);
-    return shadows.find((row) => row.name.toString("latin1") === hidden)?.node;
+    const shadows = isGmtFolder(hidden) ? await this.#shadows(folder.item, `${folder.path}/@`) : [];
+    const found = shadows.find((row) => row.name.toString("latin1") === hidden)?.node;
+    // Snapshots of a locked vault have other times than they will have: what is sought may well be one.
+    const locked = found === undefined && (isGmtFolder(hidden) || isTimeFolder(hidden));
+    const closed = locked ? (await this.snapshots.of(folder.item)).find(isLocked)?.opened : undefined;
+    if (closed instanceof HoldfastError) throw closed;
+    return found;
   }
 
   /** Forgets all listings and returns the folders whose rows are no longer the same, with the names that are gone. */
