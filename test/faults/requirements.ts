@@ -16,6 +16,7 @@ const packages: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
   mount: "mount",
   "qemu-storage-daemon": "qemu-system-common",
+  smbd: "samba",
 };
 
 function missing(programs: readonly string[]): string | undefined {
