@@ -17,6 +17,7 @@ table{width:100%;border-collapse:collapse;margin-top:.6rem}
 caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:.3rem .5rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{color:var(--soft);font-weight:600;white-space:nowrap}
+thead th:first-child{width:100%}
 tbody th{font-weight:400;overflow-wrap:anywhere;white-space:pre-wrap}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .t{white-space:nowrap;font-variant-numeric:tabular-nums}

@@ -33,5 +33,6 @@ export function permittedView(view: View, asUser: AsUser): View {
     extentAt: (node, offset) => view.extentAt(node, offset),
     statistics: () => view.statistics(),
     onNamesChanged: (listener) => view.onNamesChanged(listener),
+    onClosed: (listener) => view.onClosed(listener),
   };
 }
