@@ -2,6 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
+import { contentTag } from "./contentTag.ts";
 import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
 import { versionsOf } from "./history.ts";
 import { HistoryFolder } from "./historyFolders.ts";
@@ -97,6 +98,14 @@ export class VaultView implements View {
       this.#readAhead(node as EntryNode, size, at, bytes.length);
       return bytes;
     });
+  }
+
+  contentTag(node: ViewNode): string {
+    if (node instanceof TextNode) return node.tag;
+    const closed = closedReason(node);
+    if (closed !== undefined) throw closed;
+    const { entry, size } = fileOf(node);
+    return contentTag(entry.content, size);
   }
 
   async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {
