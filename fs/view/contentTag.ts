@@ -27,8 +27,3 @@ export function contentTag(content: Content, size: number): string {
 function textOf(id: Uint8Array): string {
   return asBuffer(id).toString("latin1");
 }
-
-/** The tag of a text that is no archived file. */
-export function textTag(text: Uint8Array): string {
-  return createHash("sha256").update("holdfast text\0").update(text).digest("base64url").slice(0, tagLength);
-}
