@@ -45,6 +45,8 @@ export class GatewayDrives implements Drives {
       history: (path, signal) => this.#openView().history(path, signal),
       archiver,
       base: "dav",
+      // Asked for each request, so that a reload counts at once.
+      hideLinks: () => gateway.dataDir.settings.webdavHideLinks,
     });
   }
 
