@@ -15,7 +15,7 @@ import type { Resource, Step } from "./resource.ts";
 
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
-  readonly hideLinks?: boolean;
+  readonly hideLinks?: () => boolean;
 };
 
 /** A page of a collection. `next` goes to the next call; undefined at the end. */
@@ -38,7 +38,7 @@ export class Resolver {
     this.#view = view;
     this.#scope = scope;
     this.#prefix = [folderName(scope.account), ...(scope.read ?? [])].map((name) => Buffer.from(name));
-    this.#hideLinks = options.hideLinks === true;
+    this.#hideLinks = options.hideLinks?.() === true;
   }
 
   /** @throws HoldfastError not-found, forbidden, vault-locked, and what reading directories fails with */
