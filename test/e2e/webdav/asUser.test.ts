@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canRun } from "../../faults/requirements.ts";
 import { type Random, randomFrom } from "../../fidelity/random.ts";
 import { run } from "../../fidelity/tool.ts";
+import { clientDone } from "./clientProgram.ts";
+import { curlOf } from "./curl.ts";
 import { type DavSite, encodePath, newAppPassword, openDavSite } from "./davSite.ts";
 import { basic, rawRequest } from "./rawRequest.ts";
 
@@ -75,81 +77,116 @@ function readableBy(user: (typeof users)[number], paths: readonly string[]): boo
     .map((line) => line === "y");
 }
 
-describe.skipIf(!canRun("--as-user", "setfacl", "setpriv"))(`--as-user (seed ${seed})`, () => {
-  let site: DavSite;
-  let paths: string[];
+describe.skipIf(!canRun("--as-user", "setfacl", "setpriv", "curl", "tar", "unzip"))(
+  `--as-user (seed ${seed})`,
+  () => {
+    let site: DavSite;
+    let paths: string[];
 
-  beforeAll(async () => {
-    site = await openDavSite(
-      (folder) => {
-        // The way to the tree is open, here and in the snapshot.
-        fs.chmodSync(dirname(folder), 0o755);
-        fillWithRights(folder, randomFrom(seed), 3);
-      },
-      (step) => undo.push(step),
-    );
-    paths = pathsBelow(site.source);
-  });
-  afterAll(async () => {
-    for (const step of undo.reverse()) await step();
-  });
+    beforeAll(async () => {
+      site = await openDavSite(
+        (folder) => {
+          // The way to the tree is open, here and in the snapshot.
+          fs.chmodSync(dirname(folder), 0o755);
+          fillWithRights(folder, randomFrom(seed), 3);
+        },
+        (step) => undo.push(step),
+      );
+      paths = pathsBelow(site.source);
+    });
+    afterAll(async () => {
+      for (const step of undo.reverse()) await step();
+    });
 
-  it.each(users)("as $uid in $gids", async (user) => {
-    const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
-    const login = basic("alice", password);
-    const allowed = readableBy(user, paths);
-    expect(allowed.length).toBe(paths.length);
-    const share = allowed.filter(Boolean).length / paths.length;
-    expect([share > 0.05, share < 0.95]).toEqual([true, true]);
-    const wrong: string[] = [];
-    for (const [at, path] of paths.entries()) {
-      const target = `/dav/alice/laptop/files/latest${encodePath(path)}`;
-      const isFolder = path.endsWith("/");
-      const { status, text } = await rawRequest(site, `${isFolder ? "PROPFIND" : "GET"} ${target}`, [
-        login,
-        "Depth: 1",
-      ]);
-      const expected = allowed[at] ? (isFolder ? 207 : 200) : 403;
-      if (status !== expected) wrong.push(`${path}: ${status} for ${expected}`);
-      if (!isFolder && text.includes("content of") !== allowed[at]) wrong.push(`${path}: content`);
-    }
-    expect(wrong).toEqual([]);
-  });
-
-  it.each(users.slice(1, 3))(
-    "as $uid in $gids: no more by the history of paths than by the paths",
-    async (user) => {
+    it.each(users)("as $uid in $gids", async (user) => {
       const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
       const login = basic("alice", password);
-      const item = await rawRequest(site, "PROPFIND /dav/alice/laptop/files/", [login, "Depth: 1"]);
-      const time = /files\/(\d{4}-\d\d-\d\dT\d{6}Z)\//.exec(item.text)?.[1] as string;
       const allowed = readableBy(user, paths);
-      const more: string[] = [];
-      let shown = 0;
+      expect(allowed.length).toBe(paths.length);
+      const share = allowed.filter(Boolean).length / paths.length;
+      expect([share > 0.05, share < 0.95]).toEqual([true, true]);
+      const wrong: string[] = [];
       for (const [at, path] of paths.entries()) {
-        const versions = `/dav/alice/laptop/files/.history${encodePath(path.replace(/\/$/, ""))}`;
-        for (const target of [`${versions}/${time}`, `${versions}/`]) {
-          for (const method of ["GET", "PROPFIND"]) {
-            const { status, text } = await rawRequest(site, `${method} ${target}`, [login, "Depth: 1"]);
-            if (allowed[at] && status < 300) shown++;
-            if (!allowed[at] && (text.includes("content of") || (path.endsWith("/") && status < 300))) {
-              more.push(`${method} ${target}: ${status}`);
+        const target = `/dav/alice/laptop/files/latest${encodePath(path)}`;
+        const isFolder = path.endsWith("/");
+        const { status, text } = await rawRequest(site, `${isFolder ? "PROPFIND" : "GET"} ${target}`, [
+          login,
+          "Depth: 1",
+        ]);
+        const expected = allowed[at] ? (isFolder ? 207 : 200) : 403;
+        if (status !== expected) wrong.push(`${path}: ${status} for ${expected}`);
+        if (!isFolder && text.includes("content of") !== allowed[at]) wrong.push(`${path}: content`);
+      }
+      expect(wrong).toEqual([]);
+    });
+
+    it.each(users.slice(1, 3))(
+      "as $uid in $gids: no more by the history of paths than by the paths",
+      async (user) => {
+        const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+        const login = basic("alice", password);
+        const item = await rawRequest(site, "PROPFIND /dav/alice/laptop/files/", [login, "Depth: 1"]);
+        const time = /files\/(\d{4}-\d\d-\d\dT\d{6}Z)\//.exec(item.text)?.[1] as string;
+        const allowed = readableBy(user, paths);
+        const more: string[] = [];
+        let shown = 0;
+        for (const [at, path] of paths.entries()) {
+          const versions = `/dav/alice/laptop/files/.history${encodePath(path.replace(/\/$/, ""))}`;
+          for (const target of [`${versions}/${time}`, `${versions}/`]) {
+            for (const method of ["GET", "PROPFIND"]) {
+              const { status, text } = await rawRequest(site, `${method} ${target}`, [login, "Depth: 1"]);
+              if (allowed[at] && status < 300) shown++;
+              if (!allowed[at] && (text.includes("content of") || (path.endsWith("/") && status < 300))) {
+                more.push(`${method} ${target}: ${status}`);
+              }
             }
           }
         }
-      }
-      expect(more).toEqual([]);
-      expect(shown).toBeGreaterThan(0);
-    },
-  );
+        expect(more).toEqual([]);
+        expect(shown).toBeGreaterThan(0);
+      },
+    );
 
-  it("shows without --as-user what root sees", async () => {
-    const login = basic("alice", site.appPassword);
-    for (const path of paths.filter((each) => !each.endsWith("/")).slice(0, 40)) {
-      const { status } = await rawRequest(site, `GET /dav/alice/laptop/files/latest${encodePath(path)}`, [
-        login,
-      ]);
-      expect(status, path).toBe(200);
-    }
-  });
-});
+    it.each(users)("as $uid in $gids: archives hold that and no more", async (user) => {
+      const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+      const readable = readableBy(user, paths);
+      const allowed = new Map(paths.map((path, at) => [path, readable[at]]));
+      /** Whether the way to it can be listed, folder by folder, and it can be read. */
+      const isReached = (path: string): boolean => {
+        for (let at = path.indexOf("/", site.source.length + 1); at >= 0; at = path.indexOf("/", at + 1))
+          if (allowed.get(path.slice(0, at + 1)) !== true) return false;
+        return allowed.get(path) === true;
+      };
+      const expected = paths.filter(isReached).map((path) => path.slice(site.source.lastIndexOf("/") + 1));
+      for (const [format, list] of [
+        ["tar", 'tar -tf "$1"'],
+        ["zip", 'unzip -Z1 "$1"'],
+      ] as const) {
+        const { status, body } = await curlOf(site, password)(`${site.tree}?archive=${format}`);
+        expect(status).toBe(200);
+        const file = join(site.folder, `archive.${format}`);
+        fs.writeFileSync(file, body);
+        const names = (await clientDone("sh", ["-c", list, "sh", file])).toString().trim().split("\n");
+        expect(names.filter((name) => name !== "source/").sort(), format).toEqual(expected.sort());
+        const content = await clientDone("sh", [
+          "-c",
+          format === "tar" ? 'tar -xOf "$1"' : 'unzip -p "$1"',
+          "sh",
+          file,
+        ]);
+        const files = expected.filter((name) => !name.endsWith("/"));
+        expect(content.toString().match(/content of /g)?.length ?? 0, format).toBe(files.length);
+      }
+    });
+
+    it("shows without --as-user what root sees", async () => {
+      const login = basic("alice", site.appPassword);
+      for (const path of paths.filter((each) => !each.endsWith("/")).slice(0, 40)) {
+        const { status } = await rawRequest(site, `GET /dav/alice/laptop/files/latest${encodePath(path)}`, [
+          login,
+        ]);
+        expect(status, path).toBe(200);
+      }
+    });
+  },
+);

@@ -237,6 +237,27 @@ describe("--read", () => {
         expect(text, target).not.toContain(secret);
       }
     }
+    // Archives and histories, by both of their addresses.
+    const programs = (target: string) => [
+      `${target}?archive=tar`,
+      `${target.replace("/dav/", "/v1/archive/")}?format=tar`,
+      target.replace("/dav/", "/v1/history/").replace("/latest/", "/"),
+    ];
+    for (const target of [...programs(`${site.tree}secret/`), ...programs(site.tree), ...programs(inTime)]) {
+      const { status, text } = await rawRequest(site, `GET ${target}`, [basic("alice", password)]);
+      expect([400, 403, 404], target).toContain(status);
+      expect(text, target).not.toContain(secret);
+      const all = await rawRequest(site, `GET ${target}`, [basic("alice", site.appPassword)]);
+      expect([200, 404], target).toContain(all.status);
+    }
+    for (const target of programs(inside).slice(0, 2)) {
+      const { status, text } = await rawRequest(site, `GET ${target}`, [basic("alice", password)]);
+      expect([status, text.includes("anybody may see this"), text.includes(secret)], target).toEqual([
+        200,
+        true,
+        false,
+      ]);
+    }
     // Links that lead out show where they point to, never what is there; those that stay inside are files.
     for (const [name, shows] of [
       ["link", "../secret/marker.txt"],
