@@ -7,7 +7,7 @@ import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { type IdTaker, openRecord } from "../../vault/record.ts";
+import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
 import { type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
 
@@ -37,12 +37,15 @@ export type RecordOpenerOptions = {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly caches: PlaintextCaches;
+  /** Node's own libraries by default. */
+  readonly engines?: OpenEngines;
 };
 
 export class RecordOpener {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly #source: RecordSource;
+  readonly #engines: OpenEngines | undefined;
   readonly #caches: PlaintextCaches;
   readonly #vaultId: string;
   readonly #prefix: string;
@@ -51,6 +54,7 @@ export class RecordOpener {
 
   constructor(options: RecordOpenerOptions) {
     this.#source = options.source;
+    this.#engines = options.engines;
     this.keys = options.keys;
     this.group = options.group;
     this.#caches = options.caches;
@@ -148,9 +152,13 @@ export class RecordOpener {
       group: this.group,
       id: flight.id,
       type: flight.type,
+      engines: this.#engines,
     });
     // The references are a view of the sealed record, which must not stay in memory for them.
-    const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs) };
+    const record = {
+      plaintext: this.#engines?.open.keepsMemory ? Buffer.from(plaintext) : plaintext,
+      refs: refs.length === 0 ? noRefs : Buffer.from(refs),
+    };
     this.#cacheOf(flight.type).put(this.#key(flight.id), record);
     return record;
   }
@@ -170,13 +178,15 @@ export type ResultToOpen = {
   readonly id: Uint8Array;
   readonly type: RecordType;
   readonly beside?: IdTaker | undefined;
+  readonly engines?: OpenEngines | undefined;
 };
 
 /**
  * Verifies and opens what a source answered for one id.
  * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
  */
-export function openResult({ result, keys, group, id, type, beside }: ResultToOpen): OpenedRecord {
+export function openResult(wanted: ResultToOpen): OpenedRecord {
+  const { result, id, type, ...rest } = wanted;
   if (result === undefined || result.state === "missing") {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
@@ -189,7 +199,7 @@ export function openResult({ result, keys, group, id, type, beside }: ResultToOp
     });
   }
   try {
-    return openRecord({ keys, group, record: result.record, expectedId: id, expectedType: type, beside });
+    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
   } catch (error) {
     if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
       throw error;
