@@ -13,6 +13,8 @@ export type GatewaySettings = {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** Free MiB on the disk below which uploads are refused. */
   readonly reserveMiB: number;
+  /** Symbolic links that lead to no file of their snapshot are left out of WebDAV, not shown as small files. */
+  readonly webdavHideLinks: boolean;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -23,6 +25,7 @@ export const settingsDefault: GatewaySettings = {
   listen: "0.0.0.0:7440",
   logLevel: "info",
   reserveMiB: 256,
+  webdavHideLinks: false,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -34,8 +37,16 @@ const keys = {
   listen: "listen",
   "log-level": "logLevel",
   "reserve-mib": "reserveMiB",
+  "webdav-hide-links": "webdavHideLinks",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
+} as const;
+
+/** What values of a type look like. */
+const forms = {
+  number: "a number",
+  boolean: "true or false",
+  string: 'a text between quotes: "..."',
 } as const;
 
 /** The text of a config.toml with these settings. */
@@ -54,6 +65,10 @@ log-level = ${text(settings.logLevel)}
 
 # Uploads are refused when less than this many MiB are free on the disk.
 reserve-mib = ${settings.reserveMiB}
+
+# WebDAV has no symbolic links. Those that lead to a file of their snapshot show that file; the others
+# are small files that hold their target. true: leave these out.
+webdav-hide-links = ${settings.webdavHideLinks}
 
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
@@ -113,7 +128,7 @@ export function parseSettings(toml: string): GatewaySettings {
     const field = keys[key as keyof typeof keys];
     if (typeof value !== typeof settingsDefault[field]) {
       throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`, {
-        next: `It is a ${typeof settingsDefault[field] === "number" ? "number" : 'text between quotes: "..."'}.`,
+        next: `It is ${forms[typeof settingsDefault[field] as keyof typeof forms]}.`,
       });
     }
     settings[field] = value;

@@ -2,7 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
-import { contentTag, textTag } from "./contentTag.ts";
+import { contentTag } from "./contentTag.ts";
 import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
 import { versionsOf } from "./history.ts";
 import { HistoryFolder } from "./historyFolders.ts";
@@ -101,7 +101,9 @@ export class VaultView implements View {
   }
 
   contentTag(node: ViewNode): string {
-    if (node instanceof TextNode) return textTag(node.bytes);
+    if (node instanceof TextNode) return node.tag;
+    const closed = closedReason(node);
+    if (closed !== undefined) throw closed;
     const { entry, size } = fileOf(node);
     return contentTag(entry.content, size);
   }

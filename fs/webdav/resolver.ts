@@ -1,8 +1,8 @@
 // Finds resources by path and lists collections, inside what a request may see.
 //
 // Invariants: every name is checked against the scope before it is looked up, so what lies outside answers exactly as what does not
-// exist; inside a snapshot no directory is entered or listed that `asUser` may not; links to directories are never followed,
-// but for those above snapshots (`latest`), which the view itself makes.
+// exist; no directory is entered or listed that `asUser` may not, be it in a snapshot or above (folders of histories have modes of
+// their own); links to directories are never followed, but for those above snapshots (`latest`), which the view itself makes.
 
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -15,11 +15,14 @@ import type { Resource, Step } from "./resource.ts";
 
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
-  readonly hideLinks?: boolean;
+  readonly hideLinks?: () => boolean;
 };
 
 /** A page of a collection. `next` goes to the next call; undefined at the end. */
 export type ListingPage = { readonly rows: readonly Resource[]; readonly next: bigint | undefined };
+
+/** Names in the path of a snapshot: account, device, item, time. What begins deeper is a version of a path in a history. */
+const snapshotDepth = 4;
 
 /** A node on the way, and how it was reached. */
 type Found = Pick<Resource, "node" | "chain" | "direct">;
@@ -35,7 +38,7 @@ export class Resolver {
     this.#view = view;
     this.#scope = scope;
     this.#prefix = [folderName(scope.account), ...(scope.read ?? [])].map((name) => Buffer.from(name));
-    this.#hideLinks = options.hideLinks === true;
+    this.#hideLinks = options.hideLinks?.() === true;
   }
 
   /** @throws HoldfastError not-found, forbidden, vault-locked, and what reading directories fails with */
@@ -55,7 +58,7 @@ export class Resolver {
     if (wanted !== undefined && !wanted.equals(name)) throw notFound();
     if (node.attributes.kind !== NodeKind.directory) throw notFound();
     const chain = insideOf(at, above);
-    if (chain !== undefined) await this.#demand(node, Permission.enter);
+    await this.#demand(node, Permission.enter);
     const child = await this.#view.lookup(node, name);
     if (child === undefined) throw notFound();
     return this.#below(at, child, chain);
@@ -98,7 +101,8 @@ export class Resolver {
   ): Promise<ViewNode | undefined> {
     const root = path.slice(0, path.length - chain.length);
     const visible = (names: readonly Buffer[]): boolean => this.covers([...root, ...names]);
-    return fileBehind({ view: this.#view, chain, target, asUser: this.#scope.asUser, visible });
+    const whole = root.length === snapshotDepth;
+    return fileBehind({ view: this.#view, chain, whole, target, asUser: this.#scope.asUser, visible });
   }
 
   /** Whether all below this path may be seen. */
@@ -113,7 +117,7 @@ export class Resolver {
   async list(collection: Resource, from: bigint, rowsMax: number): Promise<ListingPage> {
     const { node, path } = collection;
     const chain = insideOf(collection, path);
-    if (chain !== undefined) await this.#demand(node, Permission.list);
+    await this.#demand(node, Permission.list);
     const only = this.#prefix[path.length];
     if (only !== undefined) {
       const child = await this.#view.lookup(node, only);
