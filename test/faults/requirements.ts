@@ -5,6 +5,8 @@ import { accessSync, constants } from "node:fs";
 
 /** Programs that a test needs, with the Debian package that brings each. */
 const packages: Readonly<Record<string, string>> = {
+  "7z": "p7zip-full",
+  bsdtar: "libarchive-tools",
   "mkfs.btrfs": "btrfs-progs",
   faketime: "faketime",
   fusermount3: "fuse3",
