@@ -7,6 +7,8 @@ import { accessSync, constants } from "node:fs";
 const packages: Readonly<Record<string, string>> = {
   "/usr/libexec/gvfsd-dav": "gvfs-backends",
   "dbus-run-session": "dbus-daemon",
+  "7z": "p7zip-full",
+  bsdtar: "libarchive-tools",
   "mkfs.btrfs": "btrfs-progs",
   "mount.davfs": "davfs2",
   faketime: "faketime",
