@@ -2,7 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
-import { contentTag } from "./contentTag.ts";
+import { contentTag, textTag } from "./contentTag.ts";
 import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
 import { versionsOf } from "./history.ts";
 import { HistoryFolder } from "./historyFolders.ts";
@@ -101,7 +101,7 @@ export class VaultView implements View {
   }
 
   contentTag(node: ViewNode): string {
-    if (node instanceof TextNode) return node.tag;
+    if (node instanceof TextNode) return textTag(node.bytes);
     const closed = closedReason(node);
     if (closed !== undefined) throw closed;
     const { entry, size } = fileOf(node);
@@ -164,8 +164,8 @@ export class VaultView implements View {
   #closeLocked(): void {
     const folders = this.#namespace.closeLocked();
     if (folders === undefined) return;
-    for (const folder of folders) this.#tell(folder);
     for (const listener of this.#closedListeners) listener(closedReason);
+    for (const folder of folders) this.#tell(folder);
   }
 
   #tell(directory: ViewNode, gone?: readonly Uint8Array[]): void {
