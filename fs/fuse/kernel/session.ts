@@ -1,6 +1,6 @@
 // One mounted connection: takes requests, asks the view, replies.
 //
-// Invariants: every request but FORGET, BATCH_FORGET and INTERRUPT gets exactly one reply (an interrupted one
+// Invariants: every request but those of abi.silentOpcodes gets exactly one reply (an interrupted one
 // EINTR at once; what the view says later is dropped); a node's lookup count grows only for replies
 // that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
 
@@ -24,6 +24,8 @@ const { errno } = constants;
 const READS_AT_ONCE = 64;
 /** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
 const PREFETCHED_NODES_MAX = 100_000;
+/** The kernel asks for no more; what a request claims beyond is not to cost memory. */
+const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
@@ -73,13 +75,14 @@ export class FuseSession {
       if (body.op === "forget") {
         for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
       } else if (body.op === "interrupt") this.#interrupt(body.unique);
-      else void this.#serve({ header, body });
+      else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
         { err: error, opcode: header?.opcode },
         "the kernel sent an unreadable request",
       );
-      if (header !== undefined) this.#send(header.unique, errno.EINVAL);
+      if (header !== undefined && !abi.silentOpcodes.has(header.opcode))
+        this.#send(header.unique, errno.EINVAL);
     }
   }
 
@@ -144,7 +147,7 @@ export class FuseSession {
         if (this.#agreed.zeroMessageOpendir) throw errnoFailure(errno.ENOSYS);
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
-        return this.#read(entry, body.offset, body.size, pending);
+        return this.#read(entry, body.offset, Math.min(body.size, REPLY_BYTES_MAX), pending);
       case "readdir":
         return this.#readdir(entry, body, pending);
       case "getxattr":
@@ -207,7 +210,7 @@ export class FuseSession {
     { offset, size, plus }: { readonly offset: number; readonly size: number; readonly plus: boolean },
     pending: Pending,
   ): Promise<Answer> {
-    const limit = Math.min(size, abi.MAX_PAGES * abi.PAGE_BYTES);
+    const limit = Math.min(size, REPLY_BYTES_MAX);
     const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
       [];
     let bytes = 0;
