@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { orHangup } from "../cli/stopSignals.ts";
 import { openAgentDrive } from "../drive/agentDrive.ts";
 import { startDaemon, tellFailed, tellMounted } from "../drive/background.ts";
 import { type DriveOptions, driveOptions } from "../drive/driveOptions.ts";
@@ -50,13 +51,14 @@ async function serve(
   options: DriveOptions,
   folder: string,
 ): Promise<void> {
+  const untilStopped = orHangup(signal);
   const connection = new AgentConnection(state);
   try {
     const { mounted, view } = await openAgentDrive(connection, mountpoint, options);
     const forget = tellMounted(folder, mounted.mountpoint);
     output.line(`The drive is at ${mounted.mountpoint}. Ctrl-C unmounts it.`);
     output.event({ event: "mounted", mountpoint: mounted.mountpoint });
-    await untilUnmounted(mounted, signal);
+    await untilUnmounted(mounted, untilStopped);
     view.close();
     forget();
     output.event({ event: "done", mountpoint: mounted.mountpoint });

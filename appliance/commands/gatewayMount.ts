@@ -8,6 +8,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { openVaultSecrets, unlockRequest } from "../account/ownerKeys.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
+import { orHangup } from "../cli/stopSignals.ts";
 import { driveOptions } from "../drive/driveOptions.ts";
 import { GatewayDrives } from "../drive/gatewayDrives.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
@@ -35,7 +36,8 @@ async function mountInGateway(
   client: AdminClient,
   mountpoint: string,
 ): Promise<void> {
-  const { args, output, signal } = context;
+  const { args, output } = context;
+  const signal = args.flag("foreground") ? orHangup(context.signal) : context.signal;
   const { asUser, ...options } = driveOptions(context);
   const vaults = await client.vaults();
   const row = await client.mount({ mountpoint, ...options, ...(asUser === undefined ? {} : { asUser }) });
@@ -70,7 +72,8 @@ async function untilGone(client: AdminClient, mountpoint: string, signal: AbortS
 
 /** No gateway runs: this process opens the data directory and one account's vaults. */
 async function mountHere(context: CommandContext, data: string, mountpoint: string): Promise<void> {
-  const { output, signal } = context;
+  const { output } = context;
+  const signal = orHangup(context.signal);
   const gateway = await Gateway.open(data, { logger: gatewayLogger("warn"), now: () => new Date(), version });
   const drives = new GatewayDrives(gateway);
   try {

@@ -11,6 +11,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { pathToText } from "../../vault/pathText.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { askYes } from "../cli/password.ts";
+import { orHangup } from "../cli/stopSignals.ts";
 import { openAgentDrive } from "../drive/agentDrive.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
 import { quickstartFolder } from "../locations.ts";
@@ -84,7 +85,8 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
 }
 
 async function start(context: CommandContext, layout: Layout, request: BackupRequest): Promise<void> {
-  const { output, signal, args, environment } = context;
+  const { output, args, environment } = context;
+  const signal = orHangup(context.signal);
   await prepare(layout, output, signal);
   const path = (request.paths[0] as BackupRequest["paths"][number]).path;
   rememberPath(layout, path.toString());

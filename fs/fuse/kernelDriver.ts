@@ -69,6 +69,8 @@ async function mount(
       // Whatever was mounted over or instead of our drive meanwhile is not ours to take away.
       if ((await mountAt(path))?.device === device) await detach(path, false);
     } finally {
+      stopListening();
+      session.stop();
       // After a lazy detach, files that are still open get ENOTCONN rather than a half-living drive.
       await channel.close();
       await closed;

@@ -38,6 +38,7 @@ export class FuseChannel {
   readonly #descriptor: number;
   readonly #socket: Socket;
   #open = true;
+  #closing = false;
   #notices: Promise<void> = Promise.resolve();
   /** Resolves when the kernel or close() ended the connection. */
   readonly closed: Promise<void>;
@@ -92,17 +93,21 @@ export class FuseChannel {
   notify(code: number, body: Uint8Array): Promise<void> {
     const message = Buffer.concat([outHeader(OUT_HEADER_BYTES + body.length, code, 0), body]);
     this.#notices = this.#notices.then(async () => {
-      if (!this.#open) return;
+      if (!this.#open || this.#closing) return;
       await writeAsync(this.#descriptor, message).catch(() => {});
     });
     return this.#notices;
   }
 
-  /** Ends the connection: the kernel answers ENOTCONN for the mount from now on. */
+  /**
+   * Ends the connection: the kernel answers ENOTCONN for the mount from now on. Requests are handed out until then and must be
+   * answered without delay, because a notification on its way may wait for one.
+   */
   async close(): Promise<void> {
-    this.#open = false;
-    // A notification on its way must not land in whatever gets this descriptor's number next.
+    this.#closing = true;
+    // It must not land in whatever gets this descriptor's number next.
     await this.#notices;
+    this.#open = false;
     this.#socket.destroy();
     await this.closed;
   }

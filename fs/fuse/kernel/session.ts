@@ -29,8 +29,18 @@ const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
-/** `abort` is there only for what can take long: making one costs more than answering from memory. */
-type Pending = { readonly abort: AbortController | undefined; answered: boolean };
+/** A notice that the kernel took longer for waits for a lookup in our hands, which is then told to try again. */
+const NOTICE_MS_MAX = 5000;
+
+/**
+ * `abort` is there only for what can take long: making one costs more than answering from memory. `directory`: the node whose
+ * lock the kernel holds until the answer.
+ */
+type Pending = {
+  readonly abort: AbortController | undefined;
+  readonly directory: number | undefined;
+  answered: boolean;
+};
 type Answer = Uint8Array | undefined;
 
 export class FuseSession {
@@ -40,6 +50,8 @@ export class FuseSession {
   readonly #pending = new Map<number, Pending>();
   readonly #directories: DirectoryReader;
   readonly #waitingReads: (() => void)[] = [];
+  readonly #untilAnswered: (() => void)[] = [];
+  #stopped = false;
   #reads = 0;
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
@@ -61,9 +73,14 @@ export class FuseSession {
     this.#channel = channel;
   }
 
-  /** Ends all reads that are still in the view. */
+  /**
+   * Answers everything that is pending, and whatever comes from now on, with ENOTCONN. Otherwise a view that stalls would hold up
+   * the end: a notification in the kernel waits for lookups in our hands, and the connection for the notification, even in a
+   * process that was killed.
+   */
   stop(): void {
-    for (const pending of this.#pending.values()) pending.abort?.abort();
+    this.#stopped = true;
+    for (const unique of this.#pending.keys()) this.#answerNow(unique, errno.ENOTCONN);
   }
 
   /** Handles one request; never throws. */
@@ -74,7 +91,7 @@ export class FuseSession {
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
         for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
-      } else if (body.op === "interrupt") this.#interrupt(body.unique);
+      } else if (body.op === "interrupt") this.#answerNow(body.unique, errno.EINTR);
       else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
@@ -95,18 +112,45 @@ export class FuseSession {
     const names = entry.names ?? [];
     entry.names = undefined;
     for (const name of names) {
-      await this.#channel?.notify(
+      await this.#notify(
+        entry.nodeId,
         abi.Notify.invalEntry,
         invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
       );
     }
-    await this.#channel?.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
+    await this.#notify(entry.nodeId, abi.Notify.invalInode, invalInode(entry.nodeId));
+  }
+
+  /** Notifies while no lookup in the directory is in our hands: the kernel would wait for it, and cannot be stopped meanwhile. */
+  async #notify(directory: number, code: number, body: Uint8Array): Promise<void> {
+    while (!this.#stopped && this.#inHand(directory).length > 0) {
+      await new Promise<void>((go) => this.#untilAnswered.push(go));
+    }
+    if (this.#stopped) return;
+    const late = setTimeout(() => {
+      for (const unique of this.#inHand(directory)) this.#answerNow(unique, errno.EINTR);
+    }, NOTICE_MS_MAX);
+    await this.#channel?.notify(code, body);
+    clearTimeout(late);
+  }
+
+  /** Unanswered requests for which the kernel holds the lock of a directory. */
+  #inHand(directory: number): number[] {
+    const found: number[] = [];
+    for (const [unique, pending] of this.#pending)
+      if (pending.directory === directory && !pending.answered) found.push(unique);
+    return found;
   }
 
   async #serve(request: Request): Promise<void> {
-    const { unique } = request.header;
-    const long = request.body.op === "read" || request.body.op === "lseek";
-    const pending: Pending = { abort: long ? new AbortController() : undefined, answered: false };
+    const { unique, nodeId } = request.header;
+    if (this.#stopped) return this.#send(unique, errno.ENOTCONN);
+    const { op } = request.body;
+    const pending: Pending = {
+      abort: op === "read" || op === "lseek" ? new AbortController() : undefined,
+      directory: op === "lookup" || op === "readdir" ? nodeId : undefined,
+      answered: false,
+    };
     this.#pending.set(unique, pending);
     let status = 0;
     let answer: Answer;
@@ -119,6 +163,7 @@ export class FuseSession {
       this.#pending.delete(unique);
     }
     if (!pending.answered) this.#send(unique, status, answer);
+    if (this.#untilAnswered.length > 0) for (const go of this.#untilAnswered.splice(0)) go();
   }
 
   #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
@@ -263,13 +308,14 @@ export class FuseSession {
     return reply.statfsReply(totalBytes, nodes);
   }
 
-  #interrupt(unique: number): void {
+  /** Answers in place of the view. Of a request that is unknown or answered the kernel wants to hear nothing more. */
+  #answerNow(unique: number, status: number): void {
     const pending = this.#pending.get(unique);
-    // Unknown: answered meanwhile. The kernel wants no reply then.
     if (pending === undefined || pending.answered) return;
     pending.answered = true;
     pending.abort?.abort();
-    this.#send(unique, errno.EINTR);
+    this.#send(unique, status);
+    for (const go of this.#untilAnswered.splice(0)) go();
   }
 
   #failure(request: Request, error: unknown, pending: Pending): number {
