@@ -16,6 +16,7 @@ import { seek } from "./extents.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
 import { invalEntry, invalInode } from "./notices.ts";
+import { type Pending, PendingRequests } from "./pendingRequests.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
@@ -31,27 +32,15 @@ const MUTABLE_SECONDS = 1;
 
 /** A notice that the kernel took longer for waits for a lookup in our hands, which is then told to try again. */
 const NOTICE_MS_MAX = 5000;
-
-/**
- * `abort` is there only for what can take long: making one costs more than answering from memory. `directory`: the node whose
- * lock the kernel holds until the answer.
- */
-type Pending = {
-  readonly abort: AbortController | undefined;
-  readonly directory: number | undefined;
-  answered: boolean;
-};
 type Answer = Uint8Array | undefined;
 
 export class FuseSession {
   readonly nodes: NodeTable;
   readonly #view: View;
   readonly #options: FuseMountOptions;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly #directories: DirectoryReader;
   readonly #waitingReads: (() => void)[] = [];
-  readonly #untilAnswered: (() => void)[] = [];
-  #stopped = false;
   #reads = 0;
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
@@ -73,14 +62,9 @@ export class FuseSession {
     this.#channel = channel;
   }
 
-  /**
-   * Answers everything that is pending, and whatever comes from now on, with ENOTCONN. Otherwise a view that stalls would hold up
-   * the end: a notification in the kernel waits for lookups in our hands, and the connection for the notification, even in a
-   * process that was killed.
-   */
+  /** Answers all that is pending or comes with ENOTCONN: a view that stalls must not hold up the end. */
   stop(): void {
-    this.#stopped = true;
-    for (const unique of this.#pending.keys()) this.#answerNow(unique, errno.ENOTCONN);
+    this.#pending.stop();
   }
 
   /** Handles one request; never throws. */
@@ -91,7 +75,7 @@ export class FuseSession {
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
         for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
-      } else if (body.op === "interrupt") this.#answerNow(body.unique, errno.EINTR);
+      } else if (body.op === "interrupt") this.#pending.answerNow(body.unique, errno.EINTR);
       else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
@@ -121,49 +105,28 @@ export class FuseSession {
     await this.#notify(entry.nodeId, abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
-  /** Notifies while no lookup in the directory is in our hands: the kernel would wait for it, and cannot be stopped meanwhile. */
+  /** Notifies while no lookup in the directory is in our hands. */
   async #notify(directory: number, code: number, body: Uint8Array): Promise<void> {
-    while (!this.#stopped && this.#inHand(directory).length > 0) {
-      await new Promise<void>((go) => this.#untilAnswered.push(go));
-    }
-    if (this.#stopped) return;
-    const late = setTimeout(() => {
-      for (const unique of this.#inHand(directory)) this.#answerNow(unique, errno.EINTR);
-    }, NOTICE_MS_MAX);
+    await this.#pending.untilNoLookup(directory);
+    if (this.#pending.stopped) return;
+    const late = setTimeout(() => this.#pending.interruptLookups(directory), NOTICE_MS_MAX);
     await this.#channel?.notify(code, body);
     clearTimeout(late);
   }
 
-  /** Unanswered requests for which the kernel holds the lock of a directory. */
-  #inHand(directory: number): number[] {
-    const found: number[] = [];
-    for (const [unique, pending] of this.#pending)
-      if (pending.directory === directory && !pending.answered) found.push(unique);
-    return found;
-  }
-
   async #serve(request: Request): Promise<void> {
-    const { unique, nodeId } = request.header;
-    if (this.#stopped) return this.#send(unique, errno.ENOTCONN);
-    const { op } = request.body;
-    const pending: Pending = {
-      abort: op === "read" || op === "lseek" ? new AbortController() : undefined,
-      directory: op === "lookup" || op === "readdir" ? nodeId : undefined,
-      answered: false,
-    };
-    this.#pending.set(unique, pending);
+    const pending = this.#pending.begin(request);
+    if (pending === undefined) return;
     let status = 0;
     let answer: Answer;
     try {
       answer = await this.#answer(request, pending);
     } catch (error) {
       status = this.#failure(request, error, pending);
-    } finally {
-      // The kernel reuses nothing here: `unique` only ever grows.
-      this.#pending.delete(unique);
     }
+    const { unique } = request.header;
     if (!pending.answered) this.#send(unique, status, answer);
-    if (this.#untilAnswered.length > 0) for (const go of this.#untilAnswered.splice(0)) go();
+    this.#pending.end(unique);
   }
 
   #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
@@ -306,16 +269,6 @@ export class FuseSession {
   async #statfs(): Promise<Answer> {
     const { totalBytes, nodes } = await this.#view.statistics();
     return reply.statfsReply(totalBytes, nodes);
-  }
-
-  /** Answers in place of the view. Of a request that is unknown or answered the kernel wants to hear nothing more. */
-  #answerNow(unique: number, status: number): void {
-    const pending = this.#pending.get(unique);
-    if (pending === undefined || pending.answered) return;
-    pending.answered = true;
-    pending.abort?.abort();
-    this.#send(unique, status);
-    for (const go of this.#untilAnswered.splice(0)) go();
   }
 
   #failure(request: Request, error: unknown, pending: Pending): number {
