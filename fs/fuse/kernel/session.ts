@@ -159,9 +159,9 @@ export class FuseSession {
       case "readdir":
         return this.#readdir(entry, body, pending);
       case "getxattr":
-        return xattrValue(this.#view, entry.node, body.name, body.size);
+        return xattrValue(this.#view, entry.node, body, this.#options.asUser !== undefined);
       case "listxattr":
-        return xattrNames(this.#view, entry.node, body.size);
+        return xattrNames(this.#view, entry.node, body);
       case "lseek":
         return seek(this.#view, entry.node, body, pending.abort?.signal).then((at) => {
           if (at === undefined) throw errnoFailure(errno.ENXIO);
