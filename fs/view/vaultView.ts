@@ -58,12 +58,18 @@ export class VaultView implements View {
     const { context, page, attributes } = directoryOf(directory);
     const numberOf = context.inodes.within(attributes.inode);
     const rows: DirectoryRow[] = [];
-    for await (const run of context.tree.leaves(page, first)) {
-      for (let row = run.from; row < run.page.rowCount; row++) {
-        if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
-        const entry = run.page.draft(row);
-        rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf) });
+    try {
+      for await (const run of context.tree.leaves(page, first)) {
+        for (let row = run.from; row < run.page.rowCount; row++) {
+          if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
+          const entry = run.page.draft(row);
+          rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf) });
+        }
       }
+    } catch (error) {
+      // What comes before the damage is shown; who asks for the rest hears of it.
+      if (rows.length === 0) throw error;
+      return { rows, next: BigInt(first + rows.length) };
     }
     return { rows, next: undefined };
   }

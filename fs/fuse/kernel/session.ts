@@ -5,7 +5,7 @@
 // that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
 
 import { constants } from "node:os";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
 import { errnoFailure, errnoOf } from "../errno.ts";
@@ -13,6 +13,7 @@ import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
 import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
+import { FailureLog } from "./failureLog.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
 import { invalEntry, invalInode } from "./notices.ts";
@@ -40,6 +41,7 @@ export class FuseSession {
   readonly #options: FuseMountOptions;
   readonly #pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly #directories: DirectoryReader;
+  readonly #failures: FailureLog;
   readonly #waitingReads: (() => void)[] = [];
   #reads = 0;
   #agreed = agree(0, abi.PROTOCOL_MINOR);
@@ -48,6 +50,7 @@ export class FuseSession {
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#options = options;
+    this.#failures = new FailureLog(options.logger);
     this.nodes = new NodeTable(view.root);
     this.#directories = new DirectoryReader(view, (entry, name) => {
       const detail = {
@@ -222,13 +225,16 @@ export class FuseSession {
     const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
       [];
     let bytes = 0;
-    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
-      bytes += reply.direntBytes(name.length, plus);
-      if (bytes > limit) {
-        bytes -= reply.direntBytes(name.length, plus);
-        break;
+    try {
+      for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
+        const length = reply.direntBytes(name.length, plus);
+        if (bytes + length > limit) break;
+        bytes += length;
+        rows.push({ name, node: row?.node, next });
       }
-      rows.push({ name, node: row?.node, next });
+    } catch (error) {
+      // The rows before the damage are shown; the next request hears of it.
+      if (rows.length === 0) throw error;
     }
     if (pending.answered) return undefined;
     // No await from here on: nodes that are counted are also sent.
@@ -274,12 +280,7 @@ export class FuseSession {
   #failure(request: Request, error: unknown, pending: Pending): number {
     const status = errnoOf(error);
     if (status === errno.EIO && !pending.answered) {
-      const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
-      const inode = this.nodes.get(request.header.nodeId)?.node.attributes.inode;
-      const detail = { err: error, code, op: request.body.op, inode: String(inode) };
-      const range =
-        request.body.op === "read" ? { offset: String(request.body.offset), size: request.body.size } : {};
-      this.#options.logger.error({ ...detail, ...range }, "reading from the drive failed");
+      this.#failures.tell(error, request.body, this.nodes.get(request.header.nodeId)?.node.attributes.inode);
     }
     return status;
   }
