@@ -82,6 +82,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     options: [
       data,
       { name: "foreground", kind: "flag", summary: "stay here and unmount at Ctrl-C" },
+      { name: "wait", kind: "flag", summary: "wait until a gateway runs; never open the directory itself" },
       {
         name: "account",
         kind: "text",

@@ -10,6 +10,8 @@ import type { Gateway } from "../../gateway/gateway.ts";
 import type { Drives } from "../../gateway/runningGateway.ts";
 import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSource.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
+import { shellWord } from "../shellWord.ts";
+import { vaultNameText } from "../vaultName.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 /** The keys that the gateway holds now. */
@@ -66,8 +68,16 @@ export class GatewayDrives implements Drives {
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
       caches: createCaches(),
+      unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });
     return this.#view;
+  }
+
+  #unlockCommand(account: string, id: string): string {
+    const { catalog, dataDir } = this.#gateway;
+    const vault = catalog.vaults.get(id)?.name;
+    const name = vault === undefined ? account : vaultNameText({ account, vault });
+    return `holdfast vault unlock ${shellWord(name)} --data ${shellWord(dataDir.path)}`;
   }
 
   async close(): Promise<void> {

@@ -19,3 +19,8 @@ export function contentTag(content: Content, size: number): string {
   }
   return hash.digest("base64url").slice(0, tagLength);
 }
+
+/** The tag of a text that is no archived file. */
+export function textTag(text: Uint8Array): string {
+  return createHash("sha256").update("holdfast text\0").update(text).digest("base64url").slice(0, tagLength);
+}

@@ -18,8 +18,16 @@ const kinds: Readonly<Record<EntryKind, NodeKind>> = {
   [EntryKind.blockDevice]: NodeKind.blockDevice,
 };
 
+/** What stat(2) calls an entry's kind. */
+export function kindOf(kind: EntryKind): NodeKind {
+  return kinds[kind];
+}
+
 /** What a directory without other figures shows as its size. */
 export const directoryBytes = 4096n;
+
+/** Shared by all that was opened with one vault's keys; `closed` says why it may no longer be read. */
+export type VaultLock = { closed: HoldfastError | undefined };
 
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
@@ -29,16 +37,23 @@ export class SnapshotContext {
   /** Id of the root directory page. */
   readonly root: Buffer;
   readonly timeNs: bigint;
+  readonly lock: VaultLock;
 
   constructor(
     opener: RecordOpener,
-    snapshot: { readonly id: string; readonly root: Uint8Array; readonly timeNs: bigint },
+    snapshot: {
+      readonly id: string;
+      readonly root: Uint8Array;
+      readonly timeNs: bigint;
+      readonly lock: VaultLock;
+    },
   ) {
     this.tree = new TreeReader(opener);
     this.content = new ContentReader(opener);
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);
     this.timeNs = snapshot.timeNs;
+    this.lock = snapshot.lock;
   }
 
   /** The node of a row of the directory that has this number. */

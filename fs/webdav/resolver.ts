@@ -61,16 +61,15 @@ export class Resolver {
     return this.#below(at, child, chain);
   }
 
-  /** A child as it is shown: links above snapshots lead to what they name. */
+  /** A child as it is shown: above snapshots, a link to a folder beside it leads there. */
   async #below(parent: Found, child: ViewNode, chain: readonly Step[] | undefined): Promise<Found> {
     const { node, direct } = parent;
-    if (chain !== undefined || child.attributes.kind !== NodeKind.symlink) {
-      return { node: child, chain, direct };
+    if (chain === undefined && child.attributes.kind === NodeKind.symlink) {
+      const target = Buffer.from(await this.#view.readlink(child));
+      const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
+      if (beside?.attributes.kind === NodeKind.directory) return { node: beside, chain, direct: false };
     }
-    const target = Buffer.from(await this.#view.readlink(child));
-    const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
-    if (beside === undefined || beside.attributes.kind !== NodeKind.directory) throw notFound();
-    return { node: beside, chain, direct: false };
+    return { node: child, chain, direct };
   }
 
   /** The resource of a node; undefined for what is not shown. */
@@ -80,16 +79,9 @@ export class Resolver {
       return { path, kind: "collection", node, attributes, size: 0, chain, direct };
     if (attributes.kind === NodeKind.file)
       return { path, kind: "file", node, attributes, size: Number(attributes.size), chain, direct };
-    if (attributes.kind !== NodeKind.symlink || chain === undefined) return undefined;
+    if (attributes.kind !== NodeKind.symlink) return undefined;
     const target = await this.#view.readlink(node);
-    const root = path.length - chain.length;
-    const behind = await fileBehind({
-      view: this.#view,
-      chain,
-      target,
-      asUser: this.#scope.asUser,
-      visible: (names) => this.#within([...path.slice(0, root), ...names]),
-    });
+    const behind = chain === undefined ? undefined : await this.#fileBehind(target, chain, path);
     if (behind !== undefined) {
       const shown = behind.attributes;
       const size = Number(shown.size);
@@ -99,8 +91,18 @@ export class Resolver {
     return { path, kind: "link", node, attributes, size: target.length, target, chain, direct };
   }
 
-  /** Whether a path lies below the scope. */
-  #within(path: readonly Buffer[]): boolean {
+  #fileBehind(
+    target: Uint8Array,
+    chain: readonly Step[],
+    path: readonly Buffer[],
+  ): Promise<ViewNode | undefined> {
+    const root = path.slice(0, path.length - chain.length);
+    const visible = (names: readonly Buffer[]): boolean => this.covers([...root, ...names]);
+    return fileBehind({ view: this.#view, chain, target, asUser: this.#scope.asUser, visible });
+  }
+
+  /** Whether all below this path may be seen. */
+  covers(path: readonly Buffer[]): boolean {
     return this.#prefix.every((name, depth) => path[depth]?.equals(name));
   }
 
@@ -128,14 +130,9 @@ export class Resolver {
     chain: readonly Step[] | undefined,
   ): Promise<Resource[]> {
     const shown: Resource[] = [];
-    const { direct } = collection;
     for (const { name, node } of rows) {
       const path = [...collection.path, asBuffer(name)];
-      const found =
-        chain === undefined && node.attributes.kind === NodeKind.symlink
-          ? await this.#below(collection, node, chain)
-          : { node, chain, direct };
-      const resource = await this.#resource(found, path);
+      const resource = await this.#resource(await this.#below(collection, node, chain), path);
       if (resource !== undefined) shown.push(resource);
     }
     return shown;

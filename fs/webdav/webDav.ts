@@ -2,8 +2,10 @@
 
 import type { View } from "../view/view.ts";
 import type { WebAnswer, WebFront, WebRequest, WebScope } from "../view/webPort.ts";
+import { type Archiver, answerArchive, isArchivable } from "./archiveAnswer.ts";
 import { answerContent } from "./content.ts";
 import { refuse, refuseFailure } from "./failure.ts";
+import { answerIndex } from "./htmlIndex.ts";
 import { answerPropfind, answerServerRoot, readPropfind } from "./propfind.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import { Slots } from "./slots.ts";
@@ -32,6 +34,8 @@ export type WebDavOptions = ResolverOptions & {
   readonly view: () => View;
   /** The folder of the server that all of it is below. */
   readonly base: string;
+  /** Without it, folders cannot be had as archives. */
+  readonly archiver?: Archiver;
 };
 
 export class WebDav implements WebFront {
@@ -88,7 +92,19 @@ export class WebDav implements WebFront {
       const slots = this.#listings;
       return answerPropfind({ view, resolver, request, asked, resource, base, slots, owner });
     }
-    if (resource.kind === "collection") return refuse(request, { status: 403, message: "a folder" });
-    return answerContent({ view, resolver, request, resource, slots: this.#downloads, owner });
+    const downloads = this.#downloads;
+    const { archiver } = this.#options;
+    const format = /(?:^|&)archive=([a-z]{1,9})(?:&|$)/.exec(target.query)?.[1];
+    if (archiver !== undefined && format !== undefined) {
+      return answerArchive({ archiver, format, view, scope, resolver, request, resource, slots: downloads });
+    }
+    if (resource.kind !== "collection") {
+      return answerContent({ view, resolver, request, resource, slots: downloads, owner });
+    }
+    const archivable = archiver !== undefined && isArchivable(resolver, resource);
+    const archives = archivable ? Object.keys(archiver.formats) : [];
+    const slots = this.#listings;
+    const { query } = target;
+    return answerIndex({ resolver, request, collection: resource, base, query, archives, slots, owner });
   }
 }

@@ -192,6 +192,10 @@ export class MemoryView implements View {
     return () => this.#listeners.delete(listener);
   }
 
+  onClosed(): () => void {
+    return () => undefined;
+  }
+
   /** Tells all listeners that names below `parent` changed. */
   namesChanged(parent: ViewNode): void {
     for (const listener of this.#listeners) listener(parent);

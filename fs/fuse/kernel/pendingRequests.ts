@@ -1,8 +1,8 @@
 // Requests that are in our hands: read from the kernel and not answered.
 //
 // Invariants: each is answered once, by whoever comes first: the view, an interrupt, or the end; after stop() nothing is
-// begun. The kernel holds a directory's lock while it waits for a lookup in it, and cannot be stopped while a notification of ours
-// waits for that lock, not even by killing this process: hence untilNoLookup.
+// begun. The kernel holds locks while it waits for an answer: a directory's for lookups in it, a file's pages' for reads. A
+// notification of ours that waits for these cannot be stopped, not even by killing this process: hence untilIdle.
 
 import { constants } from "node:os";
 import type { Request } from "./request.ts";
@@ -12,8 +12,8 @@ const { errno } = constants;
 export type Pending = {
   /** There only for what can take long: making one costs more than answering from memory. */
   readonly abort: AbortController | undefined;
-  /** The node whose lock the kernel holds until the answer. */
-  readonly directory: number | undefined;
+  /** The node of which the kernel holds locks until the answer. */
+  readonly locked: number | undefined;
   answered: boolean;
 };
 
@@ -40,7 +40,7 @@ export class PendingRequests {
     }
     const pending: Pending = {
       abort: body.op === "read" || body.op === "lseek" ? new AbortController() : undefined,
-      directory: body.op === "lookup" || body.op === "readdir" ? header.nodeId : undefined,
+      locked: body.op === "lookup" || body.op === "readdir" || body.op === "read" ? header.nodeId : undefined,
       answered: false,
     };
     this.#byUnique.set(header.unique, pending);
@@ -71,21 +71,21 @@ export class PendingRequests {
     this.#answered();
   }
 
-  /** Resolves when no lookup in the directory is in our hands. */
-  async untilNoLookup(directory: number): Promise<void> {
-    while (this.#lookupsIn(directory).length > 0) {
+  /** Resolves when nothing in our hands makes the kernel hold locks of the node. */
+  async untilIdle(nodeId: number): Promise<void> {
+    while (this.#locking(nodeId).length > 0) {
       await new Promise<void>((go) => this.#waiting.push(go));
     }
   }
 
-  /** Answers the lookups in a directory with EINTR. */
-  interruptLookups(directory: number): void {
-    for (const unique of this.#lookupsIn(directory)) this.answerNow(unique, errno.EINTR);
+  /** Answers all of that with EINTR. */
+  interrupt(nodeId: number): void {
+    for (const unique of this.#locking(nodeId)) this.answerNow(unique, errno.EINTR);
   }
 
-  #lookupsIn(directory: number): number[] {
+  #locking(nodeId: number): number[] {
     const found: number[] = [];
-    for (const [unique, pending] of this.#byUnique) if (pending.directory === directory) found.push(unique);
+    for (const [unique, pending] of this.#byUnique) if (pending.locked === nodeId) found.push(unique);
     return found;
   }
 

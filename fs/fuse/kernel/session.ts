@@ -16,7 +16,6 @@ import { seek } from "./extents.ts";
 import { FailureLog } from "./failureLog.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
-import { invalEntry, invalInode } from "./notices.ts";
 import { type Pending, PendingRequests } from "./pendingRequests.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
@@ -31,16 +30,14 @@ const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
-/** A notice that the kernel took longer for waits for a lookup in our hands, which is then told to try again. */
-const NOTICE_MS_MAX = 5000;
 type Answer = Uint8Array | undefined;
 
 export class FuseSession {
   readonly nodes: NodeTable;
   readonly #view: View;
   readonly #options: FuseMountOptions;
-  readonly #pending = new PendingRequests((unique, status) => this.#send(unique, status));
-  readonly #directories: DirectoryReader;
+  readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
+  readonly directories: DirectoryReader;
   readonly #failures: FailureLog;
   readonly #waitingReads: (() => void)[] = [];
   #reads = 0;
@@ -52,7 +49,7 @@ export class FuseSession {
     this.#options = options;
     this.#failures = new FailureLog(options.logger);
     this.nodes = new NodeTable(view.root);
-    this.#directories = new DirectoryReader(view, (entry, name) => {
+    this.directories = new DirectoryReader(view, (entry, name) => {
       const detail = {
         inode: String(entry.node.attributes.inode),
         name: Buffer.from(name).toString("latin1"),
@@ -67,7 +64,7 @@ export class FuseSession {
 
   /** Answers all that is pending or comes with ENOTCONN: a view that stalls must not hold up the end. */
   stop(): void {
-    this.#pending.stop();
+    this.pending.stop();
   }
 
   /** Handles one request; never throws. */
@@ -78,7 +75,7 @@ export class FuseSession {
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
         for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
-      } else if (body.op === "interrupt") this.#pending.answerNow(body.unique, errno.EINTR);
+      } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
       else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
@@ -90,35 +87,8 @@ export class FuseSession {
     }
   }
 
-  /** Makes the kernel drop the names below a mutable directory. */
-  async namesChanged(directory: ViewNode): Promise<void> {
-    const root = directory.attributes.inode === this.#view.root.attributes.inode;
-    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
-    if (entry === undefined) return;
-    this.#directories.forget(entry);
-    const names = entry.names ?? [];
-    entry.names = undefined;
-    for (const name of names) {
-      await this.#notify(
-        entry.nodeId,
-        abi.Notify.invalEntry,
-        invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
-      );
-    }
-    await this.#notify(entry.nodeId, abi.Notify.invalInode, invalInode(entry.nodeId));
-  }
-
-  /** Notifies while no lookup in the directory is in our hands. */
-  async #notify(directory: number, code: number, body: Uint8Array): Promise<void> {
-    await this.#pending.untilNoLookup(directory);
-    if (this.#pending.stopped) return;
-    const late = setTimeout(() => this.#pending.interruptLookups(directory), NOTICE_MS_MAX);
-    await this.#channel?.notify(code, body);
-    clearTimeout(late);
-  }
-
   async #serve(request: Request): Promise<void> {
-    const pending = this.#pending.begin(request);
+    const pending = this.pending.begin(request);
     if (pending === undefined) return;
     let status = 0;
     let answer: Answer;
@@ -129,7 +99,7 @@ export class FuseSession {
     }
     const { unique } = request.header;
     if (!pending.answered) this.#send(unique, status, answer);
-    this.#pending.end(unique);
+    this.pending.end(unique);
   }
 
   #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
@@ -186,6 +156,7 @@ export class FuseSession {
   #entry(nodeId: number): NodeEntry {
     const entry = this.nodes.get(nodeId);
     if (entry === undefined) throw errnoFailure(errno.ESTALE);
+    if (entry.closed !== undefined) throw entry.closed;
     if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
     return entry;
   }
@@ -226,7 +197,7 @@ export class FuseSession {
       [];
     let bytes = 0;
     try {
-      for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
+      for await (const { name, row, next } of this.directories.rows(entry, offset)) {
         const length = reply.direntBytes(name.length, plus);
         if (bytes + length > limit) break;
         bytes += length;
