@@ -3,7 +3,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { dataBytesOf, type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
 import { ContentReader } from "./contentReader.ts";
-import { InodeNumbers } from "./inodeNumbers.ts";
+import { InodeNumbers, linkState } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import { detachedRef, isLinked, type TreeEntry, TreeReader } from "./treeReader.ts";
 import { type Attributes, NodeKind, type ViewNode } from "./view.ts";
@@ -58,8 +58,10 @@ export class SnapshotContext {
 
   /** The node of a row of the directory that has this number. */
   nodeOf(entry: TreeEntry, numberOf: (name: Uint8Array) => bigint): EntryNode {
-    const inode = isLinked(entry) ? this.inodes.ofLink(entry.device, entry.inode) : numberOf(entry.name);
-    return new EntryNode(this, entry, inode);
+    if (!isLinked(entry)) return new EntryNode(this, entry, numberOf(entry.name));
+    const { device, inode, size, target, ctime } = entry;
+    const state = linkState(size ?? target?.length ?? 0, ctime.seconds, ctime.nanoseconds);
+    return new EntryNode(this, entry, this.inodes.ofLink(device, inode, state));
   }
 }
 
