@@ -39,8 +39,8 @@ function sized(value: Uint8Array, room: number): Uint8Array {
 const ACL_PREFIX = "system.posix_acl_";
 const ACL_HEADER_BYTES = 4;
 const ACL_ROW_BYTES = 8;
-/** Rows for one user and one group. */
-const [ACL_USER, ACL_GROUP] = [0x02, 0x08];
+/** Rows for one user, for the owning group and for another group. */
+const [ACL_USER, ACL_GROUP_OBJ, ACL_GROUP] = [0x02, 0x04, 0x08];
 
 /** An ACL (posix_acl_xattr_header and rows) without rows for users and groups by number; its mask stays and still limits the group. */
 function withoutNumbers(acl: Uint8Array): Uint8Array {
@@ -51,4 +51,12 @@ function withoutNumbers(acl: Uint8Array): Uint8Array {
     if (tag !== ACL_USER && tag !== ACL_GROUP) kept.push(bytes.subarray(at, at + ACL_ROW_BYTES));
   }
   return Buffer.concat(kept);
+}
+
+/** What an ACL gives the owning group, before its mask: 0 to 7; 0 where it cannot be read. */
+export function groupRights(acl: Uint8Array): number {
+  const bytes = Buffer.from(acl);
+  for (let at = ACL_HEADER_BYTES; at + ACL_ROW_BYTES <= bytes.length; at += ACL_ROW_BYTES)
+    if (bytes.readUInt16LE(at) === ACL_GROUP_OBJ) return bytes.readUInt16LE(at + 2) & 7;
+  return 0;
 }

@@ -207,6 +207,10 @@ describe.skipIf(!canMount())("rights in a drive", () => {
     expect(await as(4321, "", "cat", "private")).toBe("yes");
     expect(await as(4322, "", "cat", "private")).toBe(denied);
     expect(await as(4322, "50", "cat", "group")).toBe("yes");
+    // No ACL lets anybody in, and none is lost on the owning group.
+    expect(await as(1235, "50", "cat", "wide")).toBe(denied);
+    expect(await as(1235, "50", "cat", "acl")).toBe("yes");
+    expect(await as(1234, "", "cat", "wide")).toBe(denied);
     expect(await as(0, "", "head -c 1", "null")).toBe(denied);
   });
 });
