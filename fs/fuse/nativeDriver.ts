@@ -2,7 +2,7 @@
 // kernel driver cannot be used, such as macOS, or Linux users without root.
 //
 // What it cannot do, by its API: names that are not UTF-8 (left out of directories), times finer than a
-// millisecond, inode numbers beyond 32 bits, readdirplus, SEEK_DATA, interrupts, and directories larger than
+// millisecond or before 1970, ACLs that are enforced, ERANGE for a list of attributes (EIO instead), inode numbers beyond 32 bits, readdirplus, SEEK_DATA, interrupts, and directories larger than
 // memory (it wants all names at once). On Linux it comes with a libfuse 2 for x64, which is loaded first because its file has a name
 // that the loader does not look for; elsewhere it needs Debian's libfuse2. Users other than root need a `fusermount` (package fuse3).
 
@@ -215,7 +215,8 @@ async function modeWithoutAcl(view: View, node: ViewNode): Promise<number> {
 }
 
 function statOf({ attributes }: ViewNode, owner: FuseMountOptions["asUser"]): object {
-  const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
+  // It takes a negative number for a very large one.
+  const milliseconds = (ns: bigint): number => Math.max(0, Number(ns / 1_000_000n));
   return {
     uid: (owner ?? attributes).uid,
     gid: (owner ?? attributes).gid,
