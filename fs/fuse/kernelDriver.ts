@@ -59,8 +59,8 @@ async function mount(
   session.attach(channel);
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
-  const { nodes, directories, pending } = session;
-  const invalidation = new Invalidation({ view, nodes, directories, channel, pending });
+  const { nodes, filesRead, directories, pending } = session;
+  const invalidation = new Invalidation({ view, nodes, filesRead, directories, channel, pending });
   const closed = channel.closed.then(() => {
     invalidation.stop();
     session.stop();

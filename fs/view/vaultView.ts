@@ -102,6 +102,8 @@ export class VaultView implements View {
 
   contentTag(node: ViewNode): string {
     if (node instanceof TextNode) return textTag(node.bytes);
+    const closed = closedReason(node);
+    if (closed !== undefined) throw closed;
     const { entry, size } = fileOf(node);
     return contentTag(entry.content, size);
   }
@@ -162,8 +164,8 @@ export class VaultView implements View {
   #closeLocked(): void {
     const folders = this.#namespace.closeLocked();
     if (folders === undefined) return;
-    for (const folder of folders) this.#tell(folder);
     for (const listener of this.#closedListeners) listener(closedReason);
+    for (const folder of folders) this.#tell(folder);
   }
 
   #tell(directory: ViewNode, gone?: readonly Uint8Array[]): void {

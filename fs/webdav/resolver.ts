@@ -1,7 +1,7 @@
 // Finds resources by path and lists collections, inside what a request may see.
 //
 // Invariants: every name is checked against the scope before it is looked up, so what lies outside answers exactly as what does not
-// exist; inside a snapshot no directory is entered or listed that `asUser` may not; links to directories are never followed,
+// exist; no directory is entered or listed that `asUser` may not, be it in a snapshot or of a path's history; links to directories are never followed,
 // but for those above snapshots (`latest`), which the view itself makes.
 
 import { asBuffer } from "../../vault/bytes.ts";
@@ -55,7 +55,7 @@ export class Resolver {
     if (wanted !== undefined && !wanted.equals(name)) throw notFound();
     if (node.attributes.kind !== NodeKind.directory) throw notFound();
     const chain = insideOf(at, above);
-    if (chain !== undefined) await this.#demand(node, Permission.enter);
+    await this.#demand(node, Permission.enter);
     const child = await this.#view.lookup(node, name);
     if (child === undefined) throw notFound();
     return this.#below(at, child, chain);
@@ -113,7 +113,7 @@ export class Resolver {
   async list(collection: Resource, from: bigint, rowsMax: number): Promise<ListingPage> {
     const { node, path } = collection;
     const chain = insideOf(collection, path);
-    if (chain !== undefined) await this.#demand(node, Permission.list);
+    await this.#demand(node, Permission.list);
     const only = this.#prefix[path.length];
     if (only !== undefined) {
       const child = await this.#view.lookup(node, only);

@@ -1,7 +1,7 @@
 // Makes the kernel drop what it cached: names that changed, and everything of nodes that were closed.
 //
-// Notifications go out one after the other. A name that the kernel drops takes all below it along that nobody holds open, and the
-// kernel's FORGETs then empty the node table: so names go first where a vault was locked.
+// Notifications go out one after the other. Where a vault was locked, the pages of files that were read go first. A name that the kernel
+// drops takes all below it along that nobody holds open, and FORGETs then empty the node table: few of very many are left to be told.
 
 import type { HoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
@@ -15,6 +15,7 @@ import type { PendingRequests } from "./pendingRequests.ts";
 export type InvalidationParts = {
   readonly view: View;
   readonly nodes: NodeTable;
+  readonly filesRead: ReadonlySet<number>;
   readonly directories: DirectoryReader;
   readonly channel: FuseChannel;
   readonly pending: PendingRequests;
@@ -59,9 +60,14 @@ export class Invalidation {
 
   /** Nothing of these nodes is answered from here on; the kernel also drops the pages of open and mapped files. */
   async #nodesClosed(reasonOf: (node: ViewNode) => HoldfastError | undefined): Promise<void> {
-    const { nodes, directories } = this.#parts;
+    const { nodes, filesRead, directories } = this.#parts;
     directories.forgetAll();
-    for (const nodeId of nodes.close(reasonOf)) {
+    const closed = nodes.close(reasonOf);
+    // In line at once, before the names that are told of next.
+    for (const nodeId of closed) {
+      if (filesRead.has(nodeId)) void this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
+    }
+    for (const nodeId of closed) {
       // Meanwhile the kernel may have let go of it.
       if (nodes.get(nodeId) === undefined) continue;
       await this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));

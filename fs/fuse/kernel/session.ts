@@ -34,6 +34,8 @@ type Answer = Uint8Array | undefined;
 
 export class FuseSession {
   readonly nodes: NodeTable;
+  /** Ids of files that were read: the kernel may have pages of them. */
+  readonly filesRead = new Set<number>();
   readonly #view: View;
   readonly #options: FuseMountOptions;
   readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
@@ -74,7 +76,10 @@ export class FuseSession {
       header = parseHeader(bytes);
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
-        for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
+        for (const { nodeId, lookups } of body.forgets) {
+          this.nodes.forget(nodeId, lookups);
+          if (this.nodes.get(nodeId) === undefined) this.filesRead.delete(nodeId);
+        }
       } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
       else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
@@ -114,6 +119,7 @@ export class FuseSession {
       throw errnoFailure(errno.ENOSYS);
     }
     const entry = this.#entry(header.nodeId);
+    if (body.op === "read") this.filesRead.add(header.nodeId);
     switch (body.op) {
       case "lookup":
         return this.#lookup(entry, body.name, pending);
