@@ -4,6 +4,7 @@ import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog
 import type { AgentConnection } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
+import { OpenPool } from "../../fs/view/openPool.ts";
 import { createCaches } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
 import { driveLogger } from "./driveLogger.ts";
@@ -21,6 +22,7 @@ export async function openAgentDrive(
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
     keyring: new FixedKeyring(await connection.allKeys()),
     caches: createCaches(),
+    pool: new OpenPool(),
   });
   try {
     return { mounted: await mountDrive(view, mountpoint, options, driveLogger), view };

@@ -1,6 +1,7 @@
 // The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places.
 
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
+import { OpenPool } from "../../fs/view/openPool.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
 import { createCaches } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
@@ -30,6 +31,7 @@ export class GatewayDrives implements Drives {
   readonly #gateway: Gateway;
   readonly #logger: FuseLogger;
   readonly #mounted = new Map<string, Mounted>();
+  readonly #pool = new OpenPool();
   #view: VaultView | undefined;
 
   constructor(gateway: Gateway) {
@@ -63,6 +65,7 @@ export class GatewayDrives implements Drives {
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
       caches: createCaches(),
+      pool: this.#pool,
     });
     return this.#view;
   }
@@ -74,5 +77,6 @@ export class GatewayDrives implements Drives {
         this.#logger.error({ err: outcome.reason }, "a drive could not be unmounted");
     }
     this.#view?.close();
+    await this.#pool.close();
   }
 }

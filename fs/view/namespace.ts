@@ -8,6 +8,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
 import { folderName, timeFolders } from "./folderNames.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
+import type { OpenPool } from "./openPool.ts";
 import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
 import { type PlaintextCaches, RecordOpener } from "./recordOpener.ts";
 import { folderAttributes, RootNode, SnapshotContext } from "./snapshotNodes.ts";
@@ -57,6 +58,8 @@ export type NamespaceParts = {
   readonly catalog: SnapshotCatalog;
   readonly keyring: Keyring;
   readonly caches: PlaintextCaches;
+  /** Threads that open large records; without them the calling thread does. Whoever made it closes it. */
+  readonly pool?: OpenPool | undefined;
 };
 
 type OpenedSnapshot = { readonly context: SnapshotContext; readonly body: SnapshotBody };
@@ -228,8 +231,8 @@ export class Namespace {
     if (id.toString("hex") !== row.id || header.group !== row.group) {
       throw new HoldfastError(ErrorCode.idMismatch, `snapshot ${row.id} is not the one that was asked for`);
     }
-    const { source, caches } = this.#parts;
-    const opener = new RecordOpener({ source, keys, group: header.group, caches });
+    const { source, caches, pool } = this.#parts;
+    const opener = new RecordOpener({ source, keys, group: header.group, caches, pool });
     const timeNs = BigInt(Date.parse(body.time)) * 1_000_000n;
     const opened = { context: new SnapshotContext(opener, { id: row.id, root: header.root, timeNs }), body };
     this.#opened.set(row.id, opened);

@@ -32,6 +32,14 @@ export interface RecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]>;
+  /** The same, each result as soon as it is there, so that opening it does not wait for the rest. */
+  readEach?(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
 }
 
 /** One visible snapshot as its keeper knows it without keys. Ids are hex; times RFC 3339. */

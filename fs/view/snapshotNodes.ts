@@ -2,6 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { dataBytesOf, type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
+import { ContentAhead } from "./contentAhead.ts";
 import { ContentReader } from "./contentReader.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
@@ -21,10 +22,14 @@ const kinds: Readonly<Record<EntryKind, NodeKind>> = {
 /** What a directory without other figures shows as its size. */
 export const directoryBytes = 4096n;
 
+/** A row of the directory whose root page has this id. */
+export type RowPlace = { readonly directory: Buffer; readonly row: number };
+
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
   readonly tree: TreeReader;
   readonly content: ContentReader;
+  readonly contentAhead: ContentAhead;
   readonly inodes: InodeNumbers;
   /** Id of the root directory page. */
   readonly root: Buffer;
@@ -36,15 +41,16 @@ export class SnapshotContext {
   ) {
     this.tree = new TreeReader(opener);
     this.content = new ContentReader(opener);
+    this.contentAhead = new ContentAhead(this.tree, this.content);
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);
     this.timeNs = snapshot.timeNs;
   }
 
-  /** The node of a row of the directory that has this number. */
-  nodeOf(entry: TreeEntry, numberOf: (name: Uint8Array) => bigint): EntryNode {
+  /** The node of a row of the directory that has this number; `place`: which row that is, where it is known. */
+  nodeOf(entry: TreeEntry, numberOf: (name: Uint8Array) => bigint, place?: RowPlace): EntryNode {
     const inode = isLinked(entry) ? this.inodes.ofLink(entry.device, entry.inode) : numberOf(entry.name);
-    return new EntryNode(this, entry, inode);
+    return new EntryNode(this, entry, inode, place);
   }
 }
 
@@ -69,10 +75,12 @@ export class EntryNode implements ViewNode {
   readonly immutable = true;
   readonly context: SnapshotContext;
   readonly entry: EntryDraft;
+  readonly place: RowPlace | undefined;
   readonly #inode: bigint;
 
-  constructor(context: SnapshotContext, entry: TreeEntry, inode: bigint) {
+  constructor(context: SnapshotContext, entry: TreeEntry, inode: bigint, place?: RowPlace) {
     this.context = context;
+    this.place = place;
     this.entry = detached(entry);
     this.#inode = inode;
   }

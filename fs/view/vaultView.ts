@@ -1,5 +1,6 @@
 // The View over vaults: folders of the namespace above, trees of snapshots below.
 
+import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
 import { ClosedNode, FolderNode, LinkNode, Namespace, type NamespaceParts } from "./namespace.ts";
@@ -27,7 +28,10 @@ export class VaultView implements View {
     this.root = this.#namespace.root;
     this.#stops = [
       parts.catalog.onChanged(() => this.#changed()),
-      parts.keyring.onChanged(() => this.#changed()),
+      parts.keyring.onChanged(() => {
+        parts.pool?.forgetUnless((keys) => parts.keyring.keysOf(toHex(keys.vaultId)) === keys);
+        this.#changed();
+      }),
     ];
   }
 
@@ -55,13 +59,16 @@ export class VaultView implements View {
       return { rows, next: first + rows.length < all.length ? BigInt(first + rows.length) : undefined };
     }
     const { context, page, attributes } = directoryOf(directory);
+    const place = directory instanceof EntryNode ? directory.place : undefined;
+    if (place !== undefined) context.contentAhead.entered(page, place.directory, place.row);
     const numberOf = context.inodes.within(attributes.inode);
     const rows: DirectoryRow[] = [];
     for await (const run of context.tree.leaves(page, first)) {
       for (let row = run.from; row < run.page.rowCount; row++) {
         if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
         const entry = run.page.draft(row);
-        rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf) });
+        const place = { directory: page, row: first + rows.length };
+        rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf, place) });
       }
     }
     return { rows, next: undefined };
@@ -87,6 +94,35 @@ export class VaultView implements View {
     const bytes = await context.content.read(entry.content, size, at, length, signal);
     this.#readAhead(node as EntryNode, size, at, bytes.length);
     return bytes;
+  }
+
+  async readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    const { context, entry, size } = fileOf(node);
+    if (offset >= BigInt(size)) return [];
+    const at = Number(offset);
+    const pieces = await context.content.readPieces(entry.content, size, at, length, signal);
+    this.#readAhead(node as EntryNode, size, at, Math.min(length, size - at));
+    return pieces;
+  }
+
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined {
+    if (!(node instanceof EntryNode) || node.entry.size === undefined) return undefined;
+    const { content, size } = node.entry;
+    if (offset >= BigInt(size)) return [];
+    const at = Number(offset);
+    let pieces: readonly Uint8Array[] | undefined;
+    try {
+      pieces = node.context.content.piecesNow(content, size, at, length);
+    } catch {
+      return undefined; // readPieces will find the same and say so
+    }
+    if (pieces !== undefined) this.#readAhead(node, size, at, Math.min(length, size - at));
+    return pieces;
   }
 
   async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {
@@ -116,6 +152,9 @@ export class VaultView implements View {
 
   #readAhead(node: EntryNode, size: number, offset: number, length: number): void {
     const end = offset + length;
+    const { place } = node;
+    if (offset === 0 && place !== undefined) node.context.contentAhead.reading(place.directory, place.row);
+    if (offset === 0 && end >= size) return;
     const known = this.#progress.get(node) ?? { next: 0, ahead: 0 };
     this.#progress.set(node, known);
     const sequential = offset === known.next;

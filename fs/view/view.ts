@@ -74,6 +74,18 @@ export interface View {
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The same as pieces one behind the other, which may be views of cached memory: they are good until the event loop's next turn, so
+   * whoever passes them on to something asynchronous copies them.
+   */
+  readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]>;
+  /** The same of what is in memory, at once; undefined when it has to be waited for. Never throws for what readPieces would tell. */
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined;
   /** The first extent boundary map row that contains or follows `offset`; undefined past the end. */
   extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined>;
   /** Whole-tree figures for statfs. */

@@ -174,6 +174,19 @@ export class MemoryView implements View {
     }
   }
 
+  async readPieces(
+    of: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    return [await this.read(of, offset, length, signal)];
+  }
+
+  piecesNow(): undefined {
+    return undefined;
+  }
+
   async extentAt(of: ViewNode, offset: bigint): Promise<Extent | undefined> {
     return (of as MemoryNode).content?.extents.find((extent) => extent.offset + extent.length > offset);
   }
