@@ -137,6 +137,18 @@ export const agentCommands: readonly CommandSpec[] = [
     load: () => import("../commands/agentCat.ts"),
   },
   {
+    path: ["agent", "history"],
+    summary: "list the versions of a file or folder over all snapshots, newest first",
+    details: [
+      "A version is a run of snapshots in which the content is the same: the bytes of a file, the target of a link, everything below a folder. It is named by its first snapshot. Nothing is read but directories. Without --item, all items of the device are looked through.",
+    ],
+    operands: [{ name: "PATH", required: true }],
+    options: [item, device, state],
+    example: "holdfast agent history /etc/hosts",
+    endsWithReader: true,
+    load: () => import("../commands/agentHistory.ts"),
+  },
+  {
     path: ["agent", "find"],
     summary: "find files in snapshots by name",
     details: [

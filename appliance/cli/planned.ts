@@ -4,11 +4,11 @@
 /** A command's words, or a group's one word. */
 export const plannedCommands: readonly string[] = [
   ...["service", "replica", "seed"],
-  ...["account app-password", "account invite", "vault copy"],
+  ...["account invite", "vault copy"],
   ...["scrub", "gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from", "evict"].map(
     (word) => `gateway ${word}`,
   ),
-  ...["agent history", "agent dump", "agent run"],
+  ...["agent dump", "agent run"],
 ];
 
 /** Options by their command's words. */

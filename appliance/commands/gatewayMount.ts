@@ -1,6 +1,7 @@
 // holdfast gateway mount
 
 import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { Administration } from "../../gateway/administration.ts";
 import { Gateway } from "../../gateway/gateway.ts";
@@ -20,6 +21,8 @@ export async function run(context: CommandContext): Promise<void> {
   const data = dataOf(context);
   const mountpoint = resolve(args.operand(0));
   const client = new AdminClient(data);
+  // While a gateway starts again, this must not open its directory before it does.
+  if (args.flag("wait")) await untilRunning(client, context.signal);
   if (await client.isRunning()) return mountInGateway(context, client, mountpoint);
   if (!args.flag("foreground")) {
     throw new HoldfastError(ErrorCode.gatewayUnreachable, `no gateway runs on ${data}`, {
@@ -56,10 +59,17 @@ async function mountInGateway(
 
 const lookMs = 500;
 
+/** Until a gateway answers. @throws HoldfastError cancelled */
+async function untilRunning(client: AdminClient, signal: AbortSignal): Promise<void> {
+  while (!(await client.isRunning())) {
+    if (signal.aborted) throw new HoldfastError(ErrorCode.cancelled, "no gateway has started meanwhile");
+    await pause(lookMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
 /** Until somebody unmounts the gateway's drive; at a stop it is unmounted from here. */
 async function untilGone(client: AdminClient, mountpoint: string, signal: AbortSignal): Promise<void> {
   const { detach } = await import("../../fs/fuse/kernel/mountHelper.ts");
-  const { setTimeout: pause } = await import("node:timers/promises");
   while (!signal.aborted) {
     const drives = await client.drives();
     if (!drives.some((drive) => drive.mountpoint === mountpoint)) return;

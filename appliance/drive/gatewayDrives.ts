@@ -1,15 +1,18 @@
-// The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places.
+// The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places and served as WebDAV.
 
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
 import { OpenPool } from "../../fs/view/openPool.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
 import { createCaches } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
+import { WebDav } from "../../fs/webdav/webDav.ts";
 import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
 import type { Gateway } from "../../gateway/gateway.ts";
 import type { Drives } from "../../gateway/runningGateway.ts";
 import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSource.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
+import { shellWord } from "../shellWord.ts";
+import { vaultNameText } from "../vaultName.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 /** The keys that the gateway holds now. */
@@ -30,6 +33,7 @@ function keyringOf({ unlocked }: Gateway): Keyring {
 export class GatewayDrives implements Drives {
   readonly #gateway: Gateway;
   readonly #logger: FuseLogger;
+  readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
   readonly #pool = new OpenPool();
   #view: VaultView | undefined;
@@ -37,6 +41,7 @@ export class GatewayDrives implements Drives {
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
     this.#logger = gateway.logger;
+    this.web = new WebDav({ view: () => this.#openView(), base: "dav" });
   }
 
   async drives(): Promise<DriveRow[]> {
@@ -66,8 +71,16 @@ export class GatewayDrives implements Drives {
       keyring: keyringOf(this.#gateway),
       caches: createCaches(),
       pool: this.#pool,
+      unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });
     return this.#view;
+  }
+
+  #unlockCommand(account: string, id: string): string {
+    const { catalog, dataDir } = this.#gateway;
+    const vault = catalog.vaults.get(id)?.name;
+    const name = vault === undefined ? account : vaultNameText({ account, vault });
+    return `holdfast vault unlock ${shellWord(name)} --data ${shellWord(dataDir.path)}`;
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { View } from "../view/view.ts";
 import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
 import { FuseChannel } from "./kernel/channel.ts";
+import { Invalidation } from "./kernel/invalidation.ts";
 import { type DescriptorPort, detach, mountDescriptor } from "./kernel/mountHelper.ts";
 import { FuseSession } from "./kernel/session.ts";
 import { mountAt, prepareMountpoint } from "./mountTable.ts";
@@ -58,9 +59,10 @@ async function mount(
   session.attach(channel);
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
-  const stopListening = view.onNamesChanged((directory) => void session.namesChanged(directory));
+  const { nodes, directories } = session;
+  const invalidation = new Invalidation({ view, nodes, directories, channel });
   const closed = channel.closed.then(() => {
-    stopListening();
+    invalidation.stop();
     session.stop();
   });
   let ending: Promise<void> | undefined;

@@ -19,11 +19,18 @@ const kinds: Readonly<Record<EntryKind, NodeKind>> = {
   [EntryKind.blockDevice]: NodeKind.blockDevice,
 };
 
+/** What stat(2) calls an entry's kind. */
+export function kindOf(kind: EntryKind): NodeKind {
+  return kinds[kind];
+}
+
 /** What a directory without other figures shows as its size. */
 export const directoryBytes = 4096n;
 
 /** A row of the directory whose root page has this id. */
 export type RowPlace = { readonly directory: Buffer; readonly row: number };
+/** Shared by all that was opened with one vault's keys; `closed` says why it may no longer be read. */
+export type VaultLock = { closed: HoldfastError | undefined };
 
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
@@ -34,10 +41,16 @@ export class SnapshotContext {
   /** Id of the root directory page. */
   readonly root: Buffer;
   readonly timeNs: bigint;
+  readonly lock: VaultLock;
 
   constructor(
     opener: RecordOpener,
-    snapshot: { readonly id: string; readonly root: Uint8Array; readonly timeNs: bigint },
+    snapshot: {
+      readonly id: string;
+      readonly root: Uint8Array;
+      readonly timeNs: bigint;
+      readonly lock: VaultLock;
+    },
   ) {
     this.tree = new TreeReader(opener);
     this.content = new ContentReader(opener);
@@ -45,6 +58,7 @@ export class SnapshotContext {
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);
     this.timeNs = snapshot.timeNs;
+    this.lock = snapshot.lock;
   }
 
   /** The node of a row of the directory that has this number; `place`: which row that is, where it is known. */

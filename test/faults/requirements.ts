@@ -5,13 +5,18 @@ import { accessSync, constants } from "node:fs";
 
 /** Programs that a test needs, with the Debian package that brings each. */
 const packages: Readonly<Record<string, string>> = {
+  "/usr/libexec/gvfsd-dav": "gvfs-backends",
+  "dbus-run-session": "dbus-daemon",
   "mkfs.btrfs": "btrfs-progs",
+  "mount.davfs": "davfs2",
   faketime: "faketime",
+  gio: "libglib2.0-bin",
   fusermount3: "fuse3",
   losetup: "mount",
   "mkfs.ext4": "e2fsprogs",
   mount: "mount",
   "qemu-storage-daemon": "qemu-system-common",
+  smbd: "samba",
 };
 
 function missing(programs: readonly string[]): string | undefined {

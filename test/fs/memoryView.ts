@@ -187,6 +187,11 @@ export class MemoryView implements View {
     return undefined;
   }
 
+  /** Content is told apart by its node alone. */
+  contentTag({ attributes }: ViewNode): string {
+    return `node-${attributes.inode}`;
+  }
+
   async extentAt(of: ViewNode, offset: bigint): Promise<Extent | undefined> {
     return (of as MemoryNode).content?.extents.find((extent) => extent.offset + extent.length > offset);
   }
@@ -198,6 +203,10 @@ export class MemoryView implements View {
   onNamesChanged(listener: (directory: ViewNode) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onClosed(): () => void {
+    return () => undefined;
   }
 
   /** Tells all listeners that names below `parent` changed. */

@@ -15,7 +15,6 @@ import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
-import { invalEntry, invalInode } from "./notices.ts";
 import { ReadTurns } from "./readTurns.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
@@ -37,7 +36,7 @@ export class FuseSession {
   readonly #view: View;
   readonly #options: FuseMountOptions;
   readonly #pending = new Map<number, Pending>();
-  readonly #directories: DirectoryReader;
+  readonly directories: DirectoryReader;
   readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
@@ -46,7 +45,7 @@ export class FuseSession {
     this.#view = view;
     this.#options = options;
     this.nodes = new NodeTable(view.root);
-    this.#directories = new DirectoryReader(view, (entry, name) => {
+    this.directories = new DirectoryReader(view, (entry, name) => {
       const detail = {
         inode: String(entry.node.attributes.inode),
         name: Buffer.from(name).toString("latin1"),
@@ -82,23 +81,6 @@ export class FuseSession {
       );
       if (header !== undefined) this.#send(header.unique, errno.EINVAL);
     }
-  }
-
-  /** Makes the kernel drop the names below a mutable directory. */
-  async namesChanged(directory: ViewNode): Promise<void> {
-    const root = directory.attributes.inode === this.#view.root.attributes.inode;
-    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
-    if (entry === undefined) return;
-    this.#directories.forget(entry);
-    const names = entry.names ?? [];
-    entry.names = undefined;
-    for (const name of names) {
-      await this.#channel?.notify(
-        abi.Notify.invalEntry,
-        invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
-      );
-    }
-    await this.#channel?.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
   async #serve(request: Request): Promise<void> {
@@ -173,6 +155,7 @@ export class FuseSession {
   #entry(nodeId: number): NodeEntry {
     const entry = this.nodes.get(nodeId);
     if (entry === undefined) throw errnoFailure(errno.ESTALE);
+    if (entry.closed !== undefined) throw entry.closed;
     if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
     return entry;
   }
@@ -212,7 +195,7 @@ export class FuseSession {
     const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
       [];
     let bytes = 0;
-    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
+    for await (const { name, row, next } of this.directories.rows(entry, offset)) {
       bytes += reply.direntBytes(name.length, plus);
       if (bytes > limit) {
         bytes -= reply.direntBytes(name.length, plus);
