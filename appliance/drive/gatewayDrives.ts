@@ -3,7 +3,7 @@
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
 import { OpenPool } from "../../fs/view/openPool.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
-import { createCaches } from "../../fs/view/recordOpener.ts";
+import { cachesOf } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
 import { WebDav } from "../../fs/webdav/webDav.ts";
 import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
@@ -36,10 +36,13 @@ export class GatewayDrives implements Drives {
   readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
   readonly #pool = new OpenPool();
+  readonly #memoryBytes: number;
   #view: VaultView | undefined;
 
-  constructor(gateway: Gateway) {
+  /** @param memoryBytes of opened records kept in memory: as the gateway's settings say unless given */
+  constructor(gateway: Gateway, memoryBytes: number = gateway.dataDir.settings.driveCacheMiB * 2 ** 20) {
     this.#gateway = gateway;
+    this.#memoryBytes = memoryBytes;
     this.#logger = gateway.logger;
     this.web = new WebDav({ view: () => this.#openView(), base: "dav" });
   }
@@ -69,7 +72,7 @@ export class GatewayDrives implements Drives {
       source: new LocalRecordSource(this.#gateway),
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
-      caches: createCaches(),
+      caches: cachesOf(this.#memoryBytes),
       pool: this.#pool,
       unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });

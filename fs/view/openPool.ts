@@ -100,7 +100,10 @@ export class OpenPool {
   async close(): Promise<void> {
     this.#closed = true;
     const threads = this.#threads.splice(0);
-    for (const { worker } of threads) worker.postMessage({ kind: "stop" } satisfies ToOpener);
+    for (const { worker } of threads) {
+      worker.ref();
+      worker.postMessage({ kind: "stop" } satisfies ToOpener);
+    }
     await Promise.all(threads.map(({ ended }) => ended));
   }
 

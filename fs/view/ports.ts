@@ -40,6 +40,8 @@ export interface RecordSource {
     take: (index: number, result: RecordResult) => void,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Forgets a copy of its own that turned out to be wrong. Returns whether it had one: asking again may then bring a sound one. */
+  discard?(vaultId: string, group: number, id: Uint8Array): boolean;
 }
 
 /** One visible snapshot as its keeper knows it without keys. Ids are hex; times RFC 3339. */

@@ -23,6 +23,14 @@ const pooledBytesMin = 32 * 1024;
 /** The caches that all vaults of a view share. */
 export type PlaintextCaches = { readonly data: PlaintextCache; readonly pages: PlaintextCache };
 
+/** What drives keep in memory unless they are told otherwise. */
+export const memoryCacheBytesDefault = 80 * MiB;
+
+/** Caches of so many bytes together: four fifths for file content, one for directory and extent pages. */
+export function cachesOf(bytes: number): PlaintextCaches {
+  return createCaches(Math.floor((bytes / 5) * 4), Math.floor(bytes / 5));
+}
+
 /** 64 MiB of file content and 16 MiB of directory and extent pages, unless other bounds are given. */
 export function createCaches(dataBytes = 64 * MiB, pageBytes = 16 * MiB): PlaintextCaches {
   return { data: new PlaintextCache(dataBytes, true), pages: new PlaintextCache(pageBytes) };
@@ -30,6 +38,8 @@ export function createCaches(dataBytes = 64 * MiB, pageBytes = 16 * MiB): Plaint
 
 type Flight = {
   readonly id: Buffer;
+  /** Asked for a second time, because the source's own copy was wrong. */
+  again: boolean;
   readonly type: RecordType;
   readonly promise: Promise<CachedRecord>;
   readonly resolve: (record: CachedRecord) => void;
@@ -106,11 +116,20 @@ export class RecordOpener {
   #flight(key: string, id: Uint8Array, type: RecordType): Flight {
     const known = this.#flights.get(key);
     if (known !== undefined && known.type === type) return known;
-    const flight: Flight = { id: Buffer.from(id), type, ...Promise.withResolvers<CachedRecord>() };
+    const flight: Flight = {
+      id: Buffer.from(id),
+      again: false,
+      type,
+      ...Promise.withResolvers<CachedRecord>(),
+    };
     this.#flights.set(key, flight);
+    this.#enqueue(flight);
+    return flight;
+  }
+
+  #enqueue(flight: Flight): void {
     if (this.#queue.length === 0) queueMicrotask(() => this.#send());
     this.#queue.push(flight);
-    return flight;
   }
 
   #send(): void {
@@ -166,8 +185,19 @@ export class RecordOpener {
           return record;
         });
       },
-      (error: unknown) => this.#land(flight, () => flight.reject(error)),
+      (error: unknown) => this.#failed(flight, error),
     );
+  }
+
+  #failed(flight: Flight, error: unknown): void {
+    if (!flight.again && isHoldfastError(error, ErrorCode.chunkDamaged)) {
+      flight.again = true;
+      if (this.#source.discard?.(this.#vaultId, this.group, flight.id) === true) {
+        this.#enqueue(flight);
+        return;
+      }
+    }
+    this.#land(flight, () => flight.reject(error));
   }
 
   #land(flight: Flight, settle: () => void): void {
@@ -177,17 +207,18 @@ export class RecordOpener {
   }
 
   #settle(flight: Flight, open: () => OpenedRecord): void {
-    this.#land(flight, () => {
-      try {
-        const { plaintext, refs } = open();
-        // The references are a view of the sealed record, which must not stay in memory for them.
-        const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs), pins: 0 };
-        this.#cacheOf(flight.type).put(this.#key(flight.id), record);
-        flight.resolve(record);
-      } catch (error) {
-        flight.reject(error);
-      }
-    });
+    let opened: OpenedRecord;
+    try {
+      opened = open();
+    } catch (error) {
+      this.#failed(flight, error);
+      return;
+    }
+    const { plaintext, refs } = opened;
+    // The references are a view of the sealed record, which must not stay in memory for them.
+    const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs), pins: 0 };
+    this.#cacheOf(flight.type).put(this.#key(flight.id), record);
+    this.#land(flight, () => flight.resolve(record));
   }
 }
 
