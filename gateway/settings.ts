@@ -13,6 +13,8 @@ export type GatewaySettings = {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** Free MiB on the disk below which uploads are refused. */
   readonly reserveMiB: number;
+  /** MiB of opened records that drives and WebDAV keep in memory. */
+  readonly driveCacheMiB: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -23,6 +25,7 @@ export const settingsDefault: GatewaySettings = {
   listen: "0.0.0.0:7440",
   logLevel: "info",
   reserveMiB: 256,
+  driveCacheMiB: 80,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -34,6 +37,7 @@ const keys = {
   listen: "listen",
   "log-level": "logLevel",
   "reserve-mib": "reserveMiB",
+  "drive-cache-mib": "driveCacheMiB",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -54,6 +58,9 @@ log-level = ${text(settings.logLevel)}
 
 # Uploads are refused when less than this many MiB are free on the disk.
 reserve-mib = ${settings.reserveMiB}
+
+# MiB of opened content and folders that drives and WebDAV keep in memory, 20 at least. A change needs a restart.
+drive-cache-mib = ${settings.driveCacheMiB}
 
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
@@ -83,6 +90,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!levels.includes(settings.logLevel)) throw wrong("log-level", `one of ${levels.join(", ")}`);
   if (!Number.isInteger(settings.reserveMiB) || settings.reserveMiB < 0 || settings.reserveMiB > 2 ** 40) {
     throw wrong("reserve-mib", "a whole number");
+  }
+  const { driveCacheMiB } = settings;
+  if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
+    throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");

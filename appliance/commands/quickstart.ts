@@ -109,7 +109,7 @@ async function start(context: CommandContext, layout: Layout, request: BackupReq
     if (drive === undefined) await untilAborted(signal);
     else {
       await untilUnmounted(drive.mounted, signal);
-      drive.view.close();
+      await drive.close();
     }
     output.event({ event: "done", stopped: true });
     output.note("Unmounted and stopped. Run the same command again to go on.");
@@ -130,7 +130,9 @@ async function openDrive(
   }
   const options = { driver: "kernel", allowOther: false, asUser: undefined } as const;
   try {
-    return await openAgentDrive(connection, layout.drive, options);
+    // The gateway is on this machine: nothing is gained by keeping its records twice.
+    const caches = { diskBytes: 0, folder: "", memoryBytes: undefined };
+    return await openAgentDrive(connection, layout.drive, options, caches);
   } catch (error) {
     if (!isHoldfastError(error, ErrorCode.mountFailed)) throw error;
     const next = error.next ?? "See: holdfast doctor";

@@ -2,7 +2,7 @@
 //
 // Invariants: every request but those of abi.silentOpcodes gets exactly one reply (an interrupted one
 // EINTR at once; what the view says later is dropped); a node's lookup count grows only for replies
-// that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
+// that are sent; reads in the view take turns (readTurns.ts).
 
 import { constants } from "node:os";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -17,12 +17,12 @@ import { FailureLog } from "./failureLog.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
 import { type Pending, PendingRequests } from "./pendingRequests.ts";
+import { ReadTurns } from "./readTurns.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
-const READS_AT_ONCE = 64;
 /** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
 const PREFETCHED_NODES_MAX = 100_000;
 /** The kernel asks for no more; what a request claims beyond is not to cost memory. */
@@ -30,7 +30,8 @@ const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
-type Answer = Uint8Array | undefined;
+/** Pieces are good for this turn of the event loop: what is awaited between having and sending them is settled. */
+type Answer = Uint8Array | readonly Uint8Array[] | undefined;
 
 export class FuseSession {
   readonly nodes: NodeTable;
@@ -41,8 +42,7 @@ export class FuseSession {
   readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly directories: DirectoryReader;
   readonly #failures: FailureLog;
-  readonly #waitingReads: (() => void)[] = [];
-  #reads = 0;
+  readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
 
@@ -81,6 +81,7 @@ export class FuseSession {
           if (this.nodes.get(nodeId) === undefined) this.filesRead.delete(nodeId);
         }
       } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
+      else if (body.op === "read" && this.#readNow(header, body)) return;
       else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
@@ -233,19 +234,24 @@ export class FuseSession {
     return out;
   }
 
+  /** Answers a read from memory. */
+  #readNow({ nodeId, unique }: RequestHeader, { offset, size }: { offset: bigint; size: number }): boolean {
+    const entry = this.nodes.get(nodeId);
+    if (entry === undefined || entry.closed !== undefined) return false;
+    const pieces = this.#view.piecesNow(entry.node, offset, Math.min(size, REPLY_BYTES_MAX));
+    if (pieces === undefined) return false;
+    this.filesRead.add(nodeId);
+    this.#send(unique, 0, pieces);
+    return true;
+  }
+
   async #read(entry: NodeEntry, offset: bigint, size: number, pending: Pending): Promise<Answer> {
-    if (this.#reads >= READS_AT_ONCE) await new Promise<void>((go) => this.#waitingReads.push(go));
-    else this.#reads++;
+    await this.#readTurns.take();
     try {
-      if (pending.answered || offset >= entry.node.attributes.size) return undefined;
-      const data = await this.#view.read(entry.node, offset, size, pending.abort?.signal);
-      // More than was asked for would make the kernel drop the reply and hang the reader.
-      return data.length > size ? data.subarray(0, size) : data;
+      if (pending.answered) return undefined;
+      return await this.#view.readPieces(entry.node, offset, size, pending.abort?.signal);
     } finally {
-      const next = this.#waitingReads.shift();
-      // The place passes on; the count stays.
-      if (next === undefined) this.#reads--;
-      else next();
+      this.#readTurns.end();
     }
   }
 
