@@ -18,4 +18,15 @@ export class GatewayRecordSource implements RecordSource {
   ): Promise<readonly RecordResult[]> {
     return await this.#client.readAll(vaultId, group, ids, signal);
   }
+
+  async readEach(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    let index = 0;
+    for await (const result of this.#client.read(vaultId, group, ids, signal)) take(index++, result);
+  }
 }

@@ -44,6 +44,12 @@ export class TreeReader {
     return parsed(await this.opener.open(id, RecordType.directory, signal));
   }
 
+  /** A directory page that is in memory. */
+  pageNow(id: Uint8Array): Page | undefined {
+    const record = this.opener.opened(id, RecordType.directory);
+    return record === undefined ? undefined : parsed(record);
+  }
+
   /** The entry of this name in the directory whose root page is `directory`, or undefined. */
   async lookup(
     directory: Uint8Array,

@@ -12,6 +12,7 @@ const packages: Readonly<Record<string, string>> = {
   "mkfs.btrfs": "btrfs-progs",
   "mount.davfs": "davfs2",
   faketime: "faketime",
+  fio: "fio",
   gio: "libglib2.0-bin",
   fusermount3: "fuse3",
   losetup: "mount",
