@@ -15,6 +15,8 @@ export type GatewaySettings = {
   readonly reserveMiB: number;
   /** Symbolic links that lead to no file of their snapshot are left out of WebDAV, not shown as small files. */
   readonly webdavHideLinks: boolean;
+  /** MiB of opened records that drives and WebDAV keep in memory. */
+  readonly driveCacheMiB: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -26,6 +28,7 @@ export const settingsDefault: GatewaySettings = {
   logLevel: "info",
   reserveMiB: 256,
   webdavHideLinks: false,
+  driveCacheMiB: 80,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -38,6 +41,7 @@ const keys = {
   "log-level": "logLevel",
   "reserve-mib": "reserveMiB",
   "webdav-hide-links": "webdavHideLinks",
+  "drive-cache-mib": "driveCacheMiB",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -70,6 +74,9 @@ reserve-mib = ${settings.reserveMiB}
 # are small files that hold their target. true: leave these out.
 webdav-hide-links = ${settings.webdavHideLinks}
 
+# MiB of opened content and folders that drives and WebDAV keep in memory, 20 at least. A change needs a restart.
+drive-cache-mib = ${settings.driveCacheMiB}
+
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -98,6 +105,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!levels.includes(settings.logLevel)) throw wrong("log-level", `one of ${levels.join(", ")}`);
   if (!Number.isInteger(settings.reserveMiB) || settings.reserveMiB < 0 || settings.reserveMiB > 2 ** 40) {
     throw wrong("reserve-mib", "a whole number");
+  }
+  const { driveCacheMiB } = settings;
+  if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
+    throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");

@@ -50,7 +50,8 @@ export async function archiveBytes(
   const nodes = (): ReturnType<typeof walkNodes> => walkNodes(view, node, name, signal);
   if (format === "zip") return compress ? undefined : storedZipBytes(() => zipEntries(nodes(), silent));
   let bytes = 0;
-  for await (const part of tarParts(view, nodes(), silent)) bytes += part.length;
+  for await (const part of tarParts(view, nodes(), silent))
+    bytes += "bytes" in part ? part.bytes.length : part.length;
   return bytes;
 }
 

@@ -27,3 +27,8 @@ export function contentTag(content: Content, size: number): string {
 function textOf(id: Uint8Array): string {
   return asBuffer(id).toString("latin1");
 }
+
+/** The tag of a text that is no archived file. */
+export function textTag(text: Uint8Array): string {
+  return hash("sha256", text, "base64url").slice(0, tagLength);
+}

@@ -1,6 +1,5 @@
 // Nodes of a drive that stand in no snapshot.
 
-import { createHash } from "node:crypto";
 import type { HoldfastError } from "../../vault/errors.ts";
 import { folderAttributes } from "./snapshotNodes.ts";
 import { type Attributes, type DirectoryRow, NodeKind, type ViewNode } from "./view.ts";
@@ -37,12 +36,9 @@ export class TextNode implements ViewNode {
   readonly immutable = true;
   readonly attributes: Attributes;
   readonly bytes: Buffer;
-  /** As View.contentTag has it. */
-  readonly tag: string;
 
   constructor(text: string, inode: bigint, timeNs: bigint) {
     this.bytes = Buffer.from(text);
-    this.tag = createHash("sha256").update(this.bytes).digest("base64url").slice(0, 22);
     const size = BigInt(this.bytes.length);
     const file = { kind: NodeKind.file, mode: 0o444, size, allocatedBytes: size };
     this.attributes = { ...folderAttributes(inode, timeNs), ...file };

@@ -13,6 +13,9 @@ import { fileBehind } from "./links.ts";
 import { mayDo, Permission } from "./permissions.ts";
 import type { Resource, Step } from "./resource.ts";
 
+/** Names above what is in an item's folder: account, device, item. Only there does the view itself make links. */
+const itemDepth = 3;
+
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
   readonly hideLinks?: () => boolean;
@@ -61,13 +64,17 @@ export class Resolver {
     await this.#demand(node, Permission.enter);
     const child = await this.#view.lookup(node, name);
     if (child === undefined) throw notFound();
-    return this.#below(at, child, chain);
+    return this.#below(at, child, chain, above.length);
   }
 
-  /** A child as it is shown: above snapshots, a link to a folder beside it leads there. */
-  async #below(parent: Found, child: ViewNode, chain: readonly Step[] | undefined): Promise<Found> {
-    const { node, direct } = parent;
-    if (chain === undefined && child.attributes.kind === NodeKind.symlink) {
+  /** A child as it is shown: in an item's folder, a link to a folder beside it (`latest`) leads there. */
+  async #below(
+    { node, direct }: Found,
+    child: ViewNode,
+    chain: readonly Step[] | undefined,
+    depth: number,
+  ): Promise<Found> {
+    if (depth === itemDepth && child.attributes.kind === NodeKind.symlink) {
       const target = Buffer.from(await this.#view.readlink(child));
       const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
       if (beside?.attributes.kind === NodeKind.directory) return { node: beside, chain, direct: false };
@@ -136,7 +143,10 @@ export class Resolver {
     const shown: Resource[] = [];
     for (const { name, node } of rows) {
       const path = [...collection.path, asBuffer(name)];
-      const resource = await this.#resource(await this.#below(collection, node, chain), path);
+      const resource = await this.#resource(
+        await this.#below(collection, node, chain, path.length - 1),
+        path,
+      );
       if (resource !== undefined) shown.push(resource);
     }
     return shown;

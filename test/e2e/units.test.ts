@@ -39,7 +39,7 @@ class Unit {
   readonly #mountpoint: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #ended: Promise<void>;
-  starts = 0;
+  #starts = 0;
   #stopping = false;
   #pid = 0;
 
@@ -68,7 +68,7 @@ class Unit {
     while (!this.#stopping) {
       const child = this.#command("ExecStart");
       this.#pid = child.pid as number;
-      this.starts++;
+      this.#starts++;
       await once(child, "exit");
       this.#pid = 0;
       await once(this.#command("ExecStopPost"), "exit");
@@ -81,8 +81,11 @@ class Unit {
     await once(this.#command("ExecStartPost"), "exit");
   }
 
-  kill(): void {
+  /** Kills it and waits until it was started again. */
+  async killed(): Promise<void> {
+    const before = this.#starts;
     process.kill(this.#pid, "SIGKILL");
+    await expect.poll(() => this.#starts, { timeout: 30_000 }).toBeGreaterThan(before);
   }
 
   async stop(): Promise<void> {
@@ -156,8 +159,7 @@ describe.skipIf(!canMount())("drives by unit", () => {
       await unlock();
       await readable();
     }
-    unit.kill();
-    await expect.poll(() => unit.starts, { timeout: 30_000 }).toBe(4);
+    await unit.killed();
     await unit.started();
     await readable();
     await unit.stop();
@@ -173,8 +175,7 @@ describe.skipIf(!canMount())("drives by unit", () => {
     const same = () => tool('cmp "$1" "$2"', file, join(source, "inner", "large.bin"));
     await restart("SIGTERM");
     await same();
-    unit.kill();
-    await expect.poll(() => unit.starts, { timeout: 30_000 }).toBe(2);
+    await unit.killed();
     await unit.started();
     await same();
     await unit.stop();

@@ -3,7 +3,6 @@
 // The same tree always gives the same bytes, whose number follows from metadata alone. Names are bytes; times have nanoseconds; owners
 // come by number and name; attributes, ACLs, hard links, devices and holes are kept. Access and change times are not in it.
 
-import { isUtf8 } from "node:buffer";
 import type { Attributes, View, ViewNode } from "../../view/view.ts";
 import type { NoteTaker } from "../archiveTypes.ts";
 import { type ContentPart, dataRuns, named } from "../content.ts";
@@ -22,7 +21,16 @@ import {
   ustarMax,
 } from "./ustar.ts";
 
-export type TarPart = Buffer | ContentPart;
+export type TarPart =
+  | {
+      readonly bytes: Buffer;
+      /** With these bytes a member is complete; after content there is always such a part, of no bytes where it needs no padding. */
+      readonly ends: boolean;
+    }
+  | ContentPart;
+
+const ending = (bytes: Buffer): TarPart => ({ bytes, ends: true });
+const going = (bytes: Buffer): TarPart => ({ bytes, ends: false });
 
 /** @throws HoldfastError what reading metadata fails with, naming the path */
 export async function* tarParts(
@@ -39,7 +47,7 @@ export async function* tarParts(
     }
     const place = links.place(attributes, path);
     if (place.state === "link") {
-      yield member(path, attributes, { type: TarType.hardLink, link: place.to });
+      yield ending(member(path, attributes, { type: TarType.hardLink, link: place.to }));
       continue;
     }
     if (place.state === "forgotten") {
@@ -50,10 +58,10 @@ export async function* tarParts(
     if (attributes.kind === "file") yield* fileParts(view, node, path, pax);
     else {
       const link = attributes.kind === "symlink" ? await named(path, view.readlink(node)) : undefined;
-      yield member(path, attributes, { type: TarType[attributes.kind], link, pax });
+      yield ending(member(path, attributes, { type: TarType[attributes.kind], link, pax }));
     }
   }
-  yield Buffer.alloc(2 * blockBytes);
+  yield ending(Buffer.alloc(2 * blockBytes));
 }
 
 async function* fileParts(
@@ -67,12 +75,12 @@ async function* fileParts(
   const count = await countRuns(view, node, path);
   const sparse = count.dataBytes < size;
   const stored = count.dataBytes + (sparse ? mapBytes(count, size) : 0);
+  yield going(member(path, attributes, { type: TarType.file, size: stored, pax, sparse }));
   if (sparse) {
-    yield member(path, attributes, { type: TarType.file, size: stored, pax, sparse: true });
-    yield* sparseMap(view, node, path, count);
-  } else yield member(path, attributes, { type: TarType.file, size, pax });
+    for await (const piece of sparseMap(view, node, path, count)) yield going(piece);
+  }
   yield* contentParts(view, node, path, count);
-  if (paddingAfter(stored) > 0) yield Buffer.alloc(paddingAfter(stored));
+  yield ending(Buffer.alloc(paddingAfter(stored)));
 }
 
 async function* contentParts(
@@ -116,23 +124,16 @@ function member(path: Buffer, attributes: Attributes, fields: MemberFields): Buf
       ? { major: attributes.deviceMajor, minor: attributes.deviceMinor }
       : {}),
   };
-  const text = new PaxRecords();
-  const fit = sparse ? undefined : splitName(whole);
-  if (sparse) {
-    text.add("GNU.sparse.major", 1);
-    text.add("GNU.sparse.minor", 0);
-    text.add("GNU.sparse.name", whole);
-    text.add("GNU.sparse.realsize", Number(attributes.size));
-  } else if (fit === undefined) text.add("path", whole);
-  const longLink = link !== undefined && link.length > ustarMax.linkBytes;
-  if (longLink) text.add("linkpath", link);
-  // Other programs than GNU tar take these for UTF-8 unless they are told.
-  const binary = [(sparse || fit === undefined) && whole, longLink && link].some(
-    (bytes) => bytes && !isUtf8(bytes),
-  );
   const all = new PaxRecords();
-  if (binary) all.add("hdrcharset", "BINARY");
-  all.addAll(text);
+  const fit = sparse ? undefined : splitName(whole);
+  // Bytes that are not UTF-8 go in as they are, as GNU tar has it; it would complain of a record `hdrcharset`.
+  if (sparse) {
+    all.add("GNU.sparse.major", 1);
+    all.add("GNU.sparse.minor", 0);
+    all.add("GNU.sparse.name", whole);
+    all.add("GNU.sparse.realsize", Number(attributes.size));
+  } else if (fit === undefined) all.add("path", whole);
+  if (link !== undefined && link.length > ustarMax.linkBytes) all.add("linkpath", link);
   if (Buffer.byteLength(userName) > ustarMax.ownerBytes || !ascii(userName)) all.add("uname", userName);
   if (Buffer.byteLength(groupName) > ustarMax.ownerBytes || !ascii(groupName)) all.add("gname", groupName);
   if (uid > ustarMax.id) all.add("uid", uid);
