@@ -59,8 +59,8 @@ async function mount(
   session.attach(channel);
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
-  const { nodes, filesRead, directories } = session;
-  const invalidation = new Invalidation({ view, nodes, filesRead, directories, channel });
+  const { nodes, filesRead, directories, pending } = session;
+  const invalidation = new Invalidation({ view, nodes, filesRead, directories, channel, pending });
   const closed = channel.closed.then(() => {
     invalidation.stop();
     session.stop();
@@ -71,6 +71,8 @@ async function mount(
       // Whatever was mounted over or instead of our drive meanwhile is not ours to take away.
       if ((await mountAt(path))?.device === device) await detach(path, false);
     } finally {
+      invalidation.stop();
+      session.stop();
       // After a lazy detach, files that are still open get ENOTCONN rather than a half-living drive.
       await channel.close();
       await closed;

@@ -32,6 +32,16 @@ export interface RecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]>;
+  /** The same, each result as soon as it is there, so that opening it does not wait for the rest. */
+  readEach?(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Forgets a copy of its own that turned out to be wrong. Returns whether it had one: asking again may then bring a sound one. */
+  discard?(vaultId: string, group: number, id: Uint8Array): boolean;
 }
 
 /** One visible snapshot as its keeper knows it without keys. Ids are hex; times RFC 3339. */

@@ -1,5 +1,6 @@
 // The View over vaults: folders of the namespace above, trees of snapshots below.
 
+import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
 import { contentTag, textTag } from "./contentTag.ts";
@@ -36,6 +37,7 @@ export class VaultView implements View {
     this.#stops = [
       parts.catalog.onChanged(() => this.#changed()),
       parts.keyring.onChanged(() => {
+        parts.pool?.forgetUnless((keys) => parts.keyring.keysOf(toHex(keys.vaultId)) === keys);
         this.#closeLocked();
         this.#changed();
       }),
@@ -108,6 +110,39 @@ export class VaultView implements View {
     return contentTag(entry.content, size);
   }
 
+  async readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    if (node instanceof TextNode) return [await this.read(node, offset, length)];
+    return unlessClosed(node, async () => {
+      const { context, entry, size } = fileOf(node);
+      if (offset >= BigInt(size)) return [];
+      const at = Number(offset);
+      const pieces = await context.content.readPieces(entry.content, size, at, length, signal);
+      this.#readAhead(node as EntryNode, size, at, Math.min(length, size - at));
+      return pieces;
+    });
+  }
+
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined {
+    if (!(node instanceof EntryNode) || node.entry.size === undefined) return undefined;
+    const { content, size } = node.entry;
+    if (closedReason(node) !== undefined) return undefined;
+    if (offset >= BigInt(size)) return [];
+    const at = Number(offset);
+    let pieces: readonly Uint8Array[] | undefined;
+    try {
+      pieces = node.context.content.piecesNow(content, size, at, length);
+    } catch {
+      return undefined; // readPieces will find the same and say so
+    }
+    if (pieces !== undefined) this.#readAhead(node, size, at, Math.min(length, size - at));
+    return pieces;
+  }
+
   async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {
     if (node instanceof TextNode) return extentOfText(node, offset);
     return unlessClosed(node, async () => {
@@ -147,6 +182,9 @@ export class VaultView implements View {
 
   #readAhead(node: EntryNode, size: number, offset: number, length: number): void {
     const end = offset + length;
+    const { place } = node;
+    if (offset === 0 && place !== undefined) node.context.contentAhead.reading(place.directory, place.row);
+    if (offset === 0 && end >= size) return;
     const known = this.#progress.get(node) ?? { next: 0, ahead: 0 };
     this.#progress.set(node, known);
     const sequential = offset === known.next;
@@ -212,14 +250,22 @@ async function unlessClosed<T>(node: ViewNode, work: () => Promise<T>): Promise<
 
 async function readRows(directory: DirectoryNode, first: number, rowsMax: number): Promise<DirectoryPage> {
   const { context, page, attributes } = directory;
+  const place = directory instanceof EntryNode ? directory.place : undefined;
+  if (place !== undefined) context.contentAhead.entered(page, place.directory, place.row);
   const numberOf = context.inodes.within(attributes.inode);
   const rows: DirectoryRow[] = [];
-  for await (const run of context.tree.leaves(page, first)) {
-    for (let row = run.from; row < run.page.rowCount; row++) {
-      if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
-      const entry = run.page.draft(row);
-      rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf) });
+  try {
+    for await (const run of context.tree.leaves(page, first)) {
+      for (let row = run.from; row < run.page.rowCount; row++) {
+        if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
+        const entry = run.page.draft(row);
+        const node = context.nodeOf(entry, numberOf, { directory: page, row: first + rows.length });
+        rows.push({ name: Buffer.from(entry.name), node });
+      }
     }
+  } catch (error) {
+    if (rows.length === 0) throw error; // else what comes before the damage is shown, and who asks on hears of it
+    return { rows, next: BigInt(first + rows.length) };
   }
   return { rows, next: undefined };
 }

@@ -76,6 +76,18 @@ export interface View {
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The same as pieces one behind the other, which may be views of cached memory: they are good until the event loop's next turn, so
+   * whoever passes them on to something asynchronous copies them.
+   */
+  readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]>;
+  /** The same of what is in memory, at once; undefined when it has to be waited for. Never throws for what readPieces would tell. */
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined;
   /** A short name of a file's content, in base64url characters: the same only for the same bytes, in any snapshot. Reads nothing. */
   contentTag(node: ViewNode): string;
   /** The first extent boundary map row that contains or follows `offset`; undefined past the end. */

@@ -29,6 +29,8 @@ export function permittedView(view: View, asUser: AsUser): View {
     readlink: (node) => view.readlink(node),
     xattrs: (node) => view.xattrs(node),
     read: (node, offset, length, signal) => view.read(node, offset, length, signal),
+    readPieces: (node, offset, length, signal) => view.readPieces(node, offset, length, signal),
+    piecesNow: (node, offset, length) => view.piecesNow(node, offset, length),
     contentTag: (node) => view.contentTag(node),
     extentAt: (node, offset) => view.extentAt(node, offset),
     statistics: () => view.statistics(),

@@ -7,9 +7,12 @@ import { accessSync, constants } from "node:fs";
 const packages: Readonly<Record<string, string>> = {
   "/usr/libexec/gvfsd-dav": "gvfs-backends",
   "dbus-run-session": "dbus-daemon",
+  "7z": "p7zip-full",
+  bsdtar: "libarchive-tools",
   "mkfs.btrfs": "btrfs-progs",
   "mount.davfs": "davfs2",
   faketime: "faketime",
+  fio: "fio",
   gio: "libglib2.0-bin",
   fusermount3: "fuse3",
   losetup: "mount",

@@ -10,6 +10,7 @@ import type { FuseChannel } from "./channel.ts";
 import type { DirectoryReader } from "./directoryReader.ts";
 import type { NodeTable } from "./nodeTable.ts";
 import { invalEntry, invalInode } from "./notices.ts";
+import type { PendingRequests } from "./pendingRequests.ts";
 
 export type InvalidationParts = {
   readonly view: View;
@@ -17,7 +18,11 @@ export type InvalidationParts = {
   readonly filesRead: ReadonlySet<number>;
   readonly directories: DirectoryReader;
   readonly channel: FuseChannel;
+  readonly pending: PendingRequests;
 };
+
+/** A notice that takes the kernel longer waits for a request in our hands, which is then told to try again. */
+const noticeMsMax = 5000;
 
 export class Invalidation {
   readonly #parts: InvalidationParts;
@@ -38,7 +43,7 @@ export class Invalidation {
 
   /** Names below a mutable directory (all, unless it is known which), and its rows. */
   async #namesChanged(directory: ViewNode, gone?: readonly Uint8Array[]): Promise<void> {
-    const { view, nodes, directories, channel } = this.#parts;
+    const { view, nodes, directories } = this.#parts;
     const root = directory.attributes.inode === view.root.attributes.inode;
     const entry = root ? nodes.get(abi.ROOT_NODE_ID) : nodes.find(directory);
     if (entry === undefined) return;
@@ -47,24 +52,35 @@ export class Invalidation {
     const names = gone?.map((name) => Buffer.from(name).toString("latin1")) ?? [...known];
     for (const name of names) {
       if (!known.delete(name)) continue;
-      await channel.notify(abi.Notify.invalEntry, invalEntry(entry.nodeId, Buffer.from(name, "latin1")));
+      const body = invalEntry(entry.nodeId, Buffer.from(name, "latin1"));
+      await this.#notify(entry.nodeId, abi.Notify.invalEntry, body);
     }
-    await channel.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
+    await this.#notify(entry.nodeId, abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
   /** Nothing of these nodes is answered from here on; the kernel also drops the pages of open and mapped files. */
   async #nodesClosed(reasonOf: (node: ViewNode) => HoldfastError | undefined): Promise<void> {
-    const { nodes, filesRead, directories, channel } = this.#parts;
+    const { nodes, filesRead, directories } = this.#parts;
     directories.forgetAll();
     const closed = nodes.close(reasonOf);
     // In line at once, before the names that are told of next.
     for (const nodeId of closed) {
-      if (filesRead.has(nodeId)) void channel.notify(abi.Notify.invalInode, invalInode(nodeId));
+      if (filesRead.has(nodeId)) void this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
     }
     for (const nodeId of closed) {
       // Meanwhile the kernel may have let go of it.
       if (nodes.get(nodeId) === undefined) continue;
-      await channel.notify(abi.Notify.invalInode, invalInode(nodeId));
+      await this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
     }
+  }
+
+  /** Notifies while nothing in our hands makes the kernel hold locks of the node. */
+  async #notify(nodeId: number, code: number, body: Uint8Array): Promise<void> {
+    const { channel, pending } = this.#parts;
+    await pending.untilIdle(nodeId);
+    if (pending.stopped) return;
+    const late = setTimeout(() => pending.interrupt(nodeId), noticeMsMax);
+    await channel.notify(code, body);
+    clearTimeout(late);
   }
 }
