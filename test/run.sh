@@ -14,7 +14,7 @@ export PATH
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
   faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs curl:curl \
-  strace:strace git:git p7zip-full:7z unzip:unzip libarchive-tools:bsdtar zsh:zsh fish:fish; do
+  strace:strace git:git p7zip-full:7z unzip:unzip libarchive-tools:bsdtar fdisk:sfdisk qemu-system-x86:qemu-system-x86_64 zsh:zsh fish:fish; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 # borg mounts through a module of Python, which is no command.
