@@ -21,15 +21,28 @@ export class LocalRecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]> {
-    const vault = await this.#gateway.vault(vaultId);
-    const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
     const results: RecordResult[] = [];
-    let at = 0;
-    for await (const outcome of vault.read(group, Buffer.concat(ids))) {
-      if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
-      results.push(this.#result(outcome, rows[at++]?.writer));
-    }
+    await this.readEach(vaultId, group, ids, (_, result) => results.push(result), signal);
     return results;
+  }
+
+  /** The same, each result as soon as it was read. */
+  async readEach(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const vault = await this.#gateway.vault(vaultId);
+    const all = Buffer.concat(ids);
+    const rows = vault.store.overlay.lookupBatch(group, all);
+    let index = 0;
+    for await (const outcome of vault.read(group, all)) {
+      if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
+      take(index, this.#result(outcome, rows[index]?.writer));
+      index++;
+    }
   }
 
   #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {

@@ -22,7 +22,12 @@ export function snapshotView(
   const view = new VaultView({ source, catalog: noCatalog, keyring: noKeyring, caches });
   const opener = new RecordOpener({ source, keys, group: header.group, caches });
   const timeNs = BigInt(Date.parse(body.time)) * 1_000_000n;
-  const context = new SnapshotContext(opener, { id: row.id, root: header.root, timeNs });
+  const context = new SnapshotContext(opener, {
+    id: row.id,
+    root: header.root,
+    timeNs,
+    lock: { closed: undefined },
+  });
   return { view, root: new RootNode(context, rootInode) };
 }
 

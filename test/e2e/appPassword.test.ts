@@ -83,6 +83,7 @@ test("refuses what cannot be meant", async () => {
   const usage = [2, "usage"];
   expect(await refused()).toEqual(usage);
   expect(await refused("revoke", "alice")).toEqual(usage);
+  expect(await refused("list")).toEqual(usage);
   expect(await refused("lsit", "alice")).toEqual(usage);
   expect(await refused("list", "alice", "x")).toEqual(usage);
   expect(await refused("list", "alice", "--label", "x")).toEqual(usage);

@@ -14,6 +14,8 @@ import { promisify } from "node:util";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "./abi.ts";
 
+const GATHERED_BYTES_MAX = 16 * 1024;
+
 const writeAsync = promisify(writeCallback);
 
 type PollHandle = { open(descriptor: number): number };
@@ -37,7 +39,10 @@ function pollHandleClass(): PollHandleClass {
 export class FuseChannel {
   readonly #descriptor: number;
   readonly #socket: Socket;
+  /** Small replies are put together here: writing is over when the call returns. */
+  readonly #out = Buffer.allocUnsafeSlow(GATHERED_BYTES_MAX);
   #open = true;
+  #closing = false;
   #notices: Promise<void> = Promise.resolve();
   /** Resolves when the kernel or close() ended the connection. */
   readonly closed: Promise<void>;
@@ -72,15 +77,26 @@ export class FuseChannel {
   }
 
   /**
-   * Sends a reply. `data` is not copied. Returns the errno name when the kernel did not take it.
+   * Sends a reply. `data`, one piece or several, is not kept. Returns the errno name when the kernel did not take it.
    * ENOENT means that the asking process is gone, which is no failure of ours.
    */
-  reply(unique: number, errno: number, data?: Uint8Array): string | undefined {
+  reply(unique: number, errno: number, data?: Uint8Array | readonly Uint8Array[]): string | undefined {
     if (!this.#open) return undefined;
-    const header = outHeader(OUT_HEADER_BYTES + (data?.length ?? 0), -errno, unique);
+    const pieces = data === undefined ? [] : data instanceof Uint8Array ? [data] : data;
+    let length = OUT_HEADER_BYTES;
+    for (const piece of pieces) length += piece.length;
+    const out = this.#out;
+    writeOutHeader(out, length, -errno, unique);
     try {
-      if (data === undefined) writeSync(this.#descriptor, header);
-      else writevSync(this.#descriptor, [header, data]);
+      if (length <= out.length) {
+        // Copying little is faster than handing several buffers over.
+        let at = OUT_HEADER_BYTES;
+        for (const piece of pieces) {
+          out.set(piece, at);
+          at += piece.length;
+        }
+        writeSync(this.#descriptor, out, 0, length);
+      } else writevSync(this.#descriptor, [out.subarray(0, OUT_HEADER_BYTES), ...pieces]);
       return undefined;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "unknown";
@@ -90,29 +106,33 @@ export class FuseChannel {
 
   /** Tells the kernel to drop what it cached. Never fails: it may not know the thing at all. */
   notify(code: number, body: Uint8Array): Promise<void> {
-    const message = Buffer.concat([outHeader(OUT_HEADER_BYTES + body.length, code, 0), body]);
+    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES);
+    writeOutHeader(header, OUT_HEADER_BYTES + body.length, code, 0);
+    const message = Buffer.concat([header, body]);
     this.#notices = this.#notices.then(async () => {
-      if (!this.#open) return;
+      if (!this.#open || this.#closing) return;
       await writeAsync(this.#descriptor, message).catch(() => {});
     });
     return this.#notices;
   }
 
-  /** Ends the connection: the kernel answers ENOTCONN for the mount from now on. */
+  /**
+   * Ends the connection: the kernel answers ENOTCONN for the mount from now on. Requests are handed out until then and must be
+   * answered without delay, because a notification on its way may wait for one.
+   */
   async close(): Promise<void> {
-    this.#open = false;
-    // A notification on its way must not land in whatever gets this descriptor's number next.
+    this.#closing = true;
+    // It must not land in whatever gets this descriptor's number next.
     await this.#notices;
+    this.#open = false;
     this.#socket.destroy();
     await this.closed;
   }
 }
 
-function outHeader(length: number, error: number, unique: number): Buffer {
-  const out = Buffer.allocUnsafe(OUT_HEADER_BYTES);
+function writeOutHeader(out: Buffer, length: number, error: number, unique: number): void {
   out.writeUInt32LE(length, 0);
   out.writeInt32LE(error, 4);
   out.writeUInt32LE(unique >>> 0, 8);
   out.writeUInt32LE(Math.floor(unique / 2 ** 32), 12);
-  return out;
 }

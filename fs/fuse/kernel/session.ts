@@ -1,11 +1,11 @@
 // One mounted connection: takes requests, asks the view, replies.
 //
-// Invariants: every request but FORGET, BATCH_FORGET and INTERRUPT gets exactly one reply (an interrupted one
+// Invariants: every request but those of abi.silentOpcodes gets exactly one reply (an interrupted one
 // EINTR at once; what the view says later is dropped); a node's lookup count grows only for replies
-// that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
+// that are sent; reads in the view take turns (readTurns.ts).
 
 import { constants } from "node:os";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
 import { errnoFailure, errnoOf } from "../errno.ts";
@@ -13,40 +13,45 @@ import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
 import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
+import { FailureLog } from "./failureLog.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
-import { invalEntry, invalInode } from "./notices.ts";
+import { type Pending, PendingRequests } from "./pendingRequests.ts";
+import { ReadTurns } from "./readTurns.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
-const READS_AT_ONCE = 64;
 /** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
 const PREFETCHED_NODES_MAX = 100_000;
+/** The kernel asks for no more; what a request claims beyond is not to cost memory. */
+const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
-/** `abort` is there only for what can take long: making one costs more than answering from memory. */
-type Pending = { readonly abort: AbortController | undefined; answered: boolean };
-type Answer = Uint8Array | undefined;
+/** Pieces are good for this turn of the event loop: what is awaited between having and sending them is settled. */
+type Answer = Uint8Array | readonly Uint8Array[] | undefined;
 
 export class FuseSession {
   readonly nodes: NodeTable;
+  /** Ids of files that were read: the kernel may have pages of them. */
+  readonly filesRead = new Set<number>();
   readonly #view: View;
   readonly #options: FuseMountOptions;
-  readonly #pending = new Map<number, Pending>();
-  readonly #directories: DirectoryReader;
-  readonly #waitingReads: (() => void)[] = [];
-  #reads = 0;
+  readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
+  readonly directories: DirectoryReader;
+  readonly #failures: FailureLog;
+  readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
 
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#options = options;
+    this.#failures = new FailureLog(options.logger);
     this.nodes = new NodeTable(view.root);
-    this.#directories = new DirectoryReader(view, (entry, name) => {
+    this.directories = new DirectoryReader(view, (entry, name) => {
       const detail = {
         inode: String(entry.node.attributes.inode),
         name: Buffer.from(name).toString("latin1"),
@@ -59,9 +64,9 @@ export class FuseSession {
     this.#channel = channel;
   }
 
-  /** Ends all reads that are still in the view. */
+  /** Answers all that is pending or comes with ENOTCONN: a view that stalls must not hold up the end. */
   stop(): void {
-    for (const pending of this.#pending.values()) pending.abort?.abort();
+    this.pending.stop();
   }
 
   /** Handles one request; never throws. */
@@ -71,51 +76,36 @@ export class FuseSession {
       header = parseHeader(bytes);
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
-        for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
-      } else if (body.op === "interrupt") this.#interrupt(body.unique);
-      else void this.#serve({ header, body });
+        for (const { nodeId, lookups } of body.forgets) {
+          this.nodes.forget(nodeId, lookups);
+          if (this.nodes.get(nodeId) === undefined) this.filesRead.delete(nodeId);
+        }
+      } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
+      else if (body.op === "read" && this.#readNow(header, body)) return;
+      else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
         { err: error, opcode: header?.opcode },
         "the kernel sent an unreadable request",
       );
-      if (header !== undefined) this.#send(header.unique, errno.EINVAL);
+      if (header !== undefined && !abi.silentOpcodes.has(header.opcode))
+        this.#send(header.unique, errno.EINVAL);
     }
-  }
-
-  /** Makes the kernel drop the names below a mutable directory. */
-  async namesChanged(directory: ViewNode): Promise<void> {
-    const root = directory.attributes.inode === this.#view.root.attributes.inode;
-    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
-    if (entry === undefined) return;
-    this.#directories.forget(entry);
-    const names = entry.names ?? [];
-    entry.names = undefined;
-    for (const name of names) {
-      await this.#channel?.notify(
-        abi.Notify.invalEntry,
-        invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
-      );
-    }
-    await this.#channel?.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
   async #serve(request: Request): Promise<void> {
-    const { unique } = request.header;
-    const long = request.body.op === "read" || request.body.op === "lseek";
-    const pending: Pending = { abort: long ? new AbortController() : undefined, answered: false };
-    this.#pending.set(unique, pending);
+    const pending = this.pending.begin(request);
+    if (pending === undefined) return;
     let status = 0;
     let answer: Answer;
     try {
       answer = await this.#answer(request, pending);
     } catch (error) {
       status = this.#failure(request, error, pending);
-    } finally {
-      // The kernel reuses nothing here: `unique` only ever grows.
-      this.#pending.delete(unique);
     }
+    const { unique } = request.header;
     if (!pending.answered) this.#send(unique, status, answer);
+    this.pending.end(unique);
   }
 
   #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
@@ -130,6 +120,7 @@ export class FuseSession {
       throw errnoFailure(errno.ENOSYS);
     }
     const entry = this.#entry(header.nodeId);
+    if (body.op === "read") this.filesRead.add(header.nodeId);
     switch (body.op) {
       case "lookup":
         return this.#lookup(entry, body.name, pending);
@@ -144,13 +135,13 @@ export class FuseSession {
         if (this.#agreed.zeroMessageOpendir) throw errnoFailure(errno.ENOSYS);
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
-        return this.#read(entry, body.offset, body.size, pending);
+        return this.#read(entry, body.offset, Math.min(body.size, REPLY_BYTES_MAX), pending);
       case "readdir":
         return this.#readdir(entry, body, pending);
       case "getxattr":
-        return xattrValue(this.#view, entry.node, body.name, body.size);
+        return xattrValue(this.#view, entry.node, body, this.#options.asUser !== undefined);
       case "listxattr":
-        return xattrNames(this.#view, entry.node, body.size);
+        return xattrNames(this.#view, entry.node, body);
       case "lseek":
         return seek(this.#view, entry.node, body, pending.abort?.signal).then((at) => {
           if (at === undefined) throw errnoFailure(errno.ENXIO);
@@ -172,6 +163,7 @@ export class FuseSession {
   #entry(nodeId: number): NodeEntry {
     const entry = this.nodes.get(nodeId);
     if (entry === undefined) throw errnoFailure(errno.ESTALE);
+    if (entry.closed !== undefined) throw entry.closed;
     if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
     return entry;
   }
@@ -207,17 +199,20 @@ export class FuseSession {
     { offset, size, plus }: { readonly offset: number; readonly size: number; readonly plus: boolean },
     pending: Pending,
   ): Promise<Answer> {
-    const limit = Math.min(size, abi.MAX_PAGES * abi.PAGE_BYTES);
+    const limit = Math.min(size, REPLY_BYTES_MAX);
     const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
       [];
     let bytes = 0;
-    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
-      bytes += reply.direntBytes(name.length, plus);
-      if (bytes > limit) {
-        bytes -= reply.direntBytes(name.length, plus);
-        break;
+    try {
+      for await (const { name, row, next } of this.directories.rows(entry, offset)) {
+        const length = reply.direntBytes(name.length, plus);
+        if (bytes + length > limit) break;
+        bytes += length;
+        rows.push({ name, node: row?.node, next });
       }
-      rows.push({ name, node: row?.node, next });
+    } catch (error) {
+      // The rows before the damage are shown; the next request hears of it.
+      if (rows.length === 0) throw error;
     }
     if (pending.answered) return undefined;
     // No await from here on: nodes that are counted are also sent.
@@ -239,19 +234,24 @@ export class FuseSession {
     return out;
   }
 
+  /** Answers a read from memory. */
+  #readNow({ nodeId, unique }: RequestHeader, { offset, size }: { offset: bigint; size: number }): boolean {
+    const entry = this.nodes.get(nodeId);
+    if (entry === undefined || entry.closed !== undefined) return false;
+    const pieces = this.#view.piecesNow(entry.node, offset, Math.min(size, REPLY_BYTES_MAX));
+    if (pieces === undefined) return false;
+    this.filesRead.add(nodeId);
+    this.#send(unique, 0, pieces);
+    return true;
+  }
+
   async #read(entry: NodeEntry, offset: bigint, size: number, pending: Pending): Promise<Answer> {
-    if (this.#reads >= READS_AT_ONCE) await new Promise<void>((go) => this.#waitingReads.push(go));
-    else this.#reads++;
+    await this.#readTurns.take();
     try {
-      if (pending.answered || offset >= entry.node.attributes.size) return undefined;
-      const data = await this.#view.read(entry.node, offset, size, pending.abort?.signal);
-      // More than was asked for would make the kernel drop the reply and hang the reader.
-      return data.length > size ? data.subarray(0, size) : data;
+      if (pending.answered) return undefined;
+      return await this.#view.readPieces(entry.node, offset, size, pending.abort?.signal);
     } finally {
-      const next = this.#waitingReads.shift();
-      // The place passes on; the count stays.
-      if (next === undefined) this.#reads--;
-      else next();
+      this.#readTurns.end();
     }
   }
 
@@ -260,24 +260,10 @@ export class FuseSession {
     return reply.statfsReply(totalBytes, nodes);
   }
 
-  #interrupt(unique: number): void {
-    const pending = this.#pending.get(unique);
-    // Unknown: answered meanwhile. The kernel wants no reply then.
-    if (pending === undefined || pending.answered) return;
-    pending.answered = true;
-    pending.abort?.abort();
-    this.#send(unique, errno.EINTR);
-  }
-
   #failure(request: Request, error: unknown, pending: Pending): number {
     const status = errnoOf(error);
     if (status === errno.EIO && !pending.answered) {
-      const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
-      const inode = this.nodes.get(request.header.nodeId)?.node.attributes.inode;
-      const detail = { err: error, code, op: request.body.op, inode: String(inode) };
-      const range =
-        request.body.op === "read" ? { offset: String(request.body.offset), size: request.body.size } : {};
-      this.#options.logger.error({ ...detail, ...range }, "reading from the drive failed");
+      this.#failures.tell(error, request.body, this.nodes.get(request.header.nodeId)?.node.attributes.inode);
     }
     return status;
   }
