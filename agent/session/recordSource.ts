@@ -16,9 +16,7 @@ export class GatewayRecordSource implements RecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]> {
-    const results: RecordResult[] = [];
-    for await (const result of this.#client.read(vaultId, group, ids, signal)) results.push(result);
-    return results;
+    return await this.#client.readAll(vaultId, group, ids, signal);
   }
 
   async readEach(

@@ -149,6 +149,24 @@ export const agentCommands: readonly CommandSpec[] = [
     load: () => import("../commands/agentHistory.ts"),
   },
   {
+    path: ["agent", "dump"],
+    summary: "write a folder or file of a snapshot to stdout as a tar or ZIP archive",
+    details: [
+      "What is named is in the archive under its own name; of a whole snapshot, its folders are. The tar keeps all that a restore would: tar x --xattrs --xattrs-include='*' --acls -p. The ZIP has no place for owners by name, attributes, hard links, devices and FIFOs. What cannot be read ends the archive with an error: it is then not whole.",
+      snapshotHelp,
+    ],
+    operands: [{ name: snapshotPath, required: true }],
+    options: [
+      { name: "format", kind: "text", choices: ["tar", "zip"], summary: "of the archive (tar unless given)" },
+      item,
+      device,
+      state,
+    ],
+    example: "holdfast agent dump latest:/etc | tar -x -C /tmp/restored",
+    endsWithReader: true,
+    load: () => import("../commands/agentDump.ts"),
+  },
+  {
     path: ["agent", "find"],
     summary: "find files in snapshots by name",
     details: [

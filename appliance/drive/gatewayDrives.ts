@@ -13,6 +13,7 @@ import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSourc
 import { isHoldfastError } from "../../vault/errors.ts";
 import { shellWord } from "../shellWord.ts";
 import { vaultNameText } from "../vaultName.ts";
+import { archiver } from "./archiver.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 /** The keys that the gateway holds now. */
@@ -44,7 +45,14 @@ export class GatewayDrives implements Drives {
     this.#gateway = gateway;
     this.#memoryBytes = memoryBytes;
     this.#logger = gateway.logger;
-    this.web = new WebDav({ view: () => this.#openView(), base: "dav" });
+    this.web = new WebDav({
+      view: () => this.#openView(),
+      history: (path, signal) => this.#openView().history(path, signal),
+      archiver,
+      base: "dav",
+      // Asked for each request, so that a reload counts at once.
+      hideLinks: () => gateway.dataDir.settings.webdavHideLinks,
+    });
   }
 
   async drives(): Promise<DriveRow[]> {

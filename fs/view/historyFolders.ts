@@ -119,7 +119,7 @@ export class HistoryFolders {
         if (last !== undefined) open.ends.set(next - shown.length, last);
         return { rows, next: BigInt(next) };
       }
-      rows.push({ name: escaped(name), node: this.#child(folder, name, passage) });
+      rows.push({ name: historyName(name), node: this.#child(folder, name, passage) });
       last = name;
     }
     const complete = first + rows.length >= shown.length;
@@ -203,7 +203,8 @@ function looksLikeTime(name: string): boolean {
   return isTimeFolder(name.replace(/^%+/, ""));
 }
 
-function escaped(name: Buffer): Buffer {
+/** What a name is called in a history folder. */
+export function historyName(name: Buffer): Buffer {
   return looksLikeTime(name.toString("latin1")) ? Buffer.concat([Buffer.from("%"), name]) : name;
 }
 

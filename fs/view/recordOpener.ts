@@ -7,7 +7,7 @@ import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { type IdTaker, openRecord } from "../../vault/record.ts";
+import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
 import type { OpenPool } from "./openPool.ts";
 import { type CachedRecord, type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
@@ -51,6 +51,8 @@ export type RecordOpenerOptions = {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly caches: PlaintextCaches;
+  /** What the calling thread opens records with; Node's own libraries by default. */
+  readonly engines?: OpenEngines;
   /** Without one everything is opened by the calling thread. */
   readonly pool?: OpenPool | undefined;
 };
@@ -59,6 +61,7 @@ export class RecordOpener {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly #source: RecordSource;
+  readonly #engines: OpenEngines | undefined;
   readonly #caches: PlaintextCaches;
   readonly #pool: OpenPool | undefined;
   readonly #vaultId: string;
@@ -68,6 +71,7 @@ export class RecordOpener {
 
   constructor(options: RecordOpenerOptions) {
     this.#source = options.source;
+    this.#engines = options.engines;
     this.keys = options.keys;
     this.group = options.group;
     this.#caches = options.caches;
@@ -174,7 +178,7 @@ export class RecordOpener {
     const { keys, group } = this;
     const { id, type } = flight;
     if (this.#pool === undefined || result?.state !== "record" || result.record.length < pooledBytesMin) {
-      this.#settle(flight, () => openResult({ result, keys, group, id, type }));
+      this.#settle(flight, () => this.#openHere(flight, result));
       return;
     }
     this.#pool.open({ keys, group, id, type, record: result.record }).then(
@@ -187,6 +191,13 @@ export class RecordOpener {
       },
       (error: unknown) => this.#failed(flight, error),
     );
+  }
+
+  #openHere({ id, type }: Flight, result: RecordResult | undefined): OpenedRecord {
+    const { keys, group } = this;
+    const engines = this.#engines;
+    const opened = openResult({ result, keys, group, id, type, engines });
+    return engines?.open.keepsMemory ? { ...opened, plaintext: Buffer.from(opened.plaintext) } : opened;
   }
 
   #failed(flight: Flight, error: unknown): void {
@@ -236,13 +247,15 @@ export type ResultToOpen = {
   readonly id: Uint8Array;
   readonly type: RecordType;
   readonly beside?: IdTaker | undefined;
+  readonly engines?: OpenEngines | undefined;
 };
 
 /**
  * Verifies and opens what a source answered for one id.
  * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
  */
-export function openResult({ result, keys, group, id, type, beside }: ResultToOpen): OpenedRecord {
+export function openResult(wanted: ResultToOpen): OpenedRecord {
+  const { result, id, type, ...rest } = wanted;
   if (result === undefined || result.state === "missing") {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
@@ -255,7 +268,7 @@ export function openResult({ result, keys, group, id, type, beside }: ResultToOp
     });
   }
   try {
-    return openRecord({ keys, group, record: result.record, expectedId: id, expectedType: type, beside });
+    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
   } catch (error) {
     if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
       throw error;

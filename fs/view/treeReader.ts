@@ -18,8 +18,13 @@ import type { RecordOpener } from "./recordOpener.ts";
 /** An entry of a directory with ids in place of ordinals. */
 export type TreeEntry = EntryDraft;
 
-/** A run of rows in one leaf page. `first` is the number of row `from` in the whole directory. */
-export type LeafRows = { readonly page: LeafPage; readonly from: number; readonly first: number };
+/** A run of rows in one leaf page, `id`. `first` is the number of row `from` in the whole directory. */
+export type LeafRows = {
+  readonly id: Uint8Array;
+  readonly page: LeafPage;
+  readonly from: number;
+  readonly first: number;
+};
 
 const parsedPages = new WeakMap<OpenedRecord, Page>();
 
@@ -64,26 +69,28 @@ export class TreeReader {
   /** Leaf pages of a directory in order, starting with the one that holds row number `from`. */
   async *leaves(directory: Uint8Array, from = 0, signal?: AbortSignal): AsyncGenerator<LeafRows, void, void> {
     const root = await this.page(directory, signal);
-    yield* this.#leavesBelow(root, from, 0, signal);
+    yield* this.#leavesBelow(directory, root, from, 0, signal);
   }
 
   async *#leavesBelow(
+    id: Uint8Array,
     page: Page,
     from: number,
     first: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<LeafRows, void, void> {
     if (page instanceof LeafPage) {
-      if (from < page.rowCount) yield { page, from, first: first + from };
+      if (from < page.rowCount) yield { id, page, from, first: first + from };
       return;
     }
     let passed = 0;
     for (let row = 0; row < page.rowCount; row++) {
-      const { rows } = page.child(row);
+      const { rows, ordinal } = page.child(row);
       if (from < passed + rows) {
         this.#prefetchAfter(page, row);
         const child = await this.#child(page, row, signal);
-        yield* this.#leavesBelow(child, Math.max(0, from - passed), first + passed, signal);
+        const { id: childId } = page.ref(ordinal);
+        yield* this.#leavesBelow(childId, child, Math.max(0, from - passed), first + passed, signal);
       }
       passed += rows;
     }
@@ -181,8 +188,8 @@ function rowsBelow(page: Page): number {
   return rows;
 }
 
-/** Root pages of the subdirectories in a leaf page. */
-function* childPages(page: LeafPage): Generator<Buffer, void, void> {
+/** Root pages of the subdirectories in a leaf page; views. */
+export function* childPages(page: LeafPage): Generator<Buffer, void, void> {
   for (let row = 0; row < page.rowCount; row++) {
     if (page.statAt(row, scratch).kind !== EntryKind.directory) continue;
     const { child } = page.entry(row);

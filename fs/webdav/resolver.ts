@@ -1,8 +1,8 @@
 // Finds resources by path and lists collections, inside what a request may see.
 //
 // Invariants: every name is checked against the scope before it is looked up, so what lies outside answers exactly as what does not
-// exist; no directory is entered or listed that `asUser` may not, be it in a snapshot or of a path's history; links to directories are never followed,
-// but for those above snapshots (`latest`), which the view itself makes.
+// exist; no directory is entered or listed that `asUser` may not, be it in a snapshot or above (folders of histories have modes of
+// their own); links to directories are never followed, but for those above snapshots (`latest`), which the view itself makes.
 
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -13,13 +13,19 @@ import { fileBehind } from "./links.ts";
 import { mayDo, Permission } from "./permissions.ts";
 import type { Resource, Step } from "./resource.ts";
 
+/** Names above what is in an item's folder: account, device, item. Only there does the view itself make links. */
+const itemDepth = 3;
+
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
-  readonly hideLinks?: boolean;
+  readonly hideLinks?: () => boolean;
 };
 
 /** A page of a collection. `next` goes to the next call; undefined at the end. */
 export type ListingPage = { readonly rows: readonly Resource[]; readonly next: bigint | undefined };
+
+/** Names in the path of a snapshot: account, device, item, time. What begins deeper is a version of a path in a history. */
+const snapshotDepth = 4;
 
 /** A node on the way, and how it was reached. */
 type Found = Pick<Resource, "node" | "chain" | "direct">;
@@ -35,7 +41,7 @@ export class Resolver {
     this.#view = view;
     this.#scope = scope;
     this.#prefix = [folderName(scope.account), ...(scope.read ?? [])].map((name) => Buffer.from(name));
-    this.#hideLinks = options.hideLinks === true;
+    this.#hideLinks = options.hideLinks?.() === true;
   }
 
   /** @throws HoldfastError not-found, forbidden, vault-locked, and what reading directories fails with */
@@ -58,13 +64,17 @@ export class Resolver {
     await this.#demand(node, Permission.enter);
     const child = await this.#view.lookup(node, name);
     if (child === undefined) throw notFound();
-    return this.#below(at, child, chain);
+    return this.#below(at, child, chain, above.length);
   }
 
-  /** A child as it is shown: above snapshots, a link to a folder beside it leads there. */
-  async #below(parent: Found, child: ViewNode, chain: readonly Step[] | undefined): Promise<Found> {
-    const { node, direct } = parent;
-    if (chain === undefined && child.attributes.kind === NodeKind.symlink) {
+  /** A child as it is shown: in an item's folder, a link to a folder beside it (`latest`) leads there. */
+  async #below(
+    { node, direct }: Found,
+    child: ViewNode,
+    chain: readonly Step[] | undefined,
+    depth: number,
+  ): Promise<Found> {
+    if (depth === itemDepth && child.attributes.kind === NodeKind.symlink) {
       const target = Buffer.from(await this.#view.readlink(child));
       const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
       if (beside?.attributes.kind === NodeKind.directory) return { node: beside, chain, direct: false };
@@ -98,7 +108,8 @@ export class Resolver {
   ): Promise<ViewNode | undefined> {
     const root = path.slice(0, path.length - chain.length);
     const visible = (names: readonly Buffer[]): boolean => this.covers([...root, ...names]);
-    return fileBehind({ view: this.#view, chain, target, asUser: this.#scope.asUser, visible });
+    const whole = root.length === snapshotDepth;
+    return fileBehind({ view: this.#view, chain, whole, target, asUser: this.#scope.asUser, visible });
   }
 
   /** Whether all below this path may be seen. */
@@ -132,7 +143,10 @@ export class Resolver {
     const shown: Resource[] = [];
     for (const { name, node } of rows) {
       const path = [...collection.path, asBuffer(name)];
-      const resource = await this.#resource(await this.#below(collection, node, chain), path);
+      const resource = await this.#resource(
+        await this.#below(collection, node, chain, path.length - 1),
+        path,
+      );
       if (resource !== undefined) shown.push(resource);
     }
     return shown;

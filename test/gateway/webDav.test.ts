@@ -9,11 +9,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { WebDav } from "../../fs/webdav/webDav.ts";
 import { buildApp } from "../../gateway/api/server.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { directory, file, type MemoryView, sparseFile } from "../fs/memoryView.ts";
-import { namespaceOf, top } from "../fs/webdav/asking.ts";
+import { davOver, namespaceOf, top } from "../fs/webdav/asking.ts";
 import { GatewayFixture } from "./gatewayFixture.ts";
 import { exchange } from "./rawHttps.ts";
 
@@ -30,7 +29,10 @@ beforeAll(async () => {
   await fixture.account("alice");
   await fixture.account("bob");
   password = (await fixture.administration.addAppPassword("alice", { label: "test" })).password;
-  app = await buildApp(fixture.gateway, new WebDav({ view: () => view, base: "dav" }));
+  app = await buildApp(
+    fixture.gateway,
+    davOver(() => view),
+  );
   await app.listen({ host: "127.0.0.1", port: 0 });
   port = (app.server.address() as AddressInfo).port;
 });

@@ -108,6 +108,11 @@ class NamedRows {
     return bounds;
   }
 
+  /** Bytes of its plaintext. */
+  get byteLength(): number {
+    return this.bytes.length;
+  }
+
   #bound(i: number, part: number): number {
     if (!(i >= 0 && i < this.rowCount)) throw new RangeError(`row ${i} of ${this.rowCount}`);
     return this.#bounds[i * 3 + part]!;

@@ -6,7 +6,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canRun } from "../../faults/requirements.ts";
-import { mountsBelow } from "../program.ts";
+import { done, mountsBelow } from "../program.ts";
 import { clientDone, runClient } from "./clientProgram.ts";
 import { fillClientTree } from "./clientTree.ts";
 import { withDavfs2 } from "./davfs2.ts";
@@ -139,6 +139,26 @@ describe.skipIf(!canRun("davfs2", "mount.davfs", "mount"))("davfs2", () => {
     expect(seen.sums).toEqual(new Map(short));
     // "lost+found" is its own.
     expect(seen.folders).toEqual([...(await treeFolders(site.source)), "lost+found/"].sort());
+    expect(mountsBelow(site.folder)).toEqual([]);
+  });
+
+  it("stays mounted while the vault is locked, and reads on when it is unlocked", async () => {
+    const vault = ["alice", "--data", site.data];
+    await withDavfs2(site, "/dav/alice/", ["ro"], async (mountpoint) => {
+      const content = join(mountpoint, "laptop/files/latest", site.source, "content");
+      const read = (name: string) => runClient("cat", [join(content, name)]);
+      expect((await read("f4096")).status).toBe(0);
+      await done("vault", "lock", ...vault);
+      try {
+        const locked = await read("f65536");
+        expect([locked.status, locked.stdout.length]).toEqual([1, 0]);
+      } finally {
+        await done("vault", "unlock", ...vault, "--password-file", site.password);
+      }
+      expect((await read("f65537")).stdout.equals(fs.readFileSync(join(site.source, "content/f65537")))).toBe(
+        true,
+      );
+    });
     expect(mountsBelow(site.folder)).toEqual([]);
   });
 

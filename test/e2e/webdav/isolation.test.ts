@@ -197,35 +197,66 @@ describe("--read", () => {
     );
     const inTime = `${time}${source().slice(1)}/`;
     expect(await status(site.appPassword, `${inTime}secret/marker.txt`)).toBe(200);
-    const outside = [
-      `${site.tree}secret/`,
+    // Other names of the same things, which lead there for who may see all of the account ...
+    const versions = `/dav/alice/laptop/files/.history${source()}`;
+    const stamp = time?.split("/").at(-2) as string;
+    const [, date = "", hour, minute, second] = /^(.*)T(..)(..)(..)Z$/.exec(stamp) ?? [];
+    const previous = `/dav/alice/laptop/files/@GMT-${date.replaceAll("-", ".")}-${hour}.${minute}.${second}${source()}`;
+    const elsewhere = [
       `${site.tree}secret/marker.txt`,
       `${inTime}secret/marker.txt`,
       `${inTime}public/open.txt`,
+      `${previous}/secret/marker.txt`,
+      `${previous}/public/open.txt`,
+      `${versions}/secret/marker.txt/${stamp}`,
+      `${versions}/secret/${stamp}/marker.txt`,
+      `${versions}/public/open.txt/${stamp}`,
+      site.tree.replace("/files/", "/private/"),
+    ];
+    for (const target of elsewhere) expect(await status(site.appPassword, target), target).toBe(200);
+    // ... and addresses that may lead nowhere for anybody.
+    const outside = [
+      ...elsewhere,
+      `${site.tree}secret/`,
       `${inside}folder/marker.txt`,
       `${inside}../secret/marker.txt`,
       `${inside}%2e%2e/secret/marker.txt`,
       `${inside}..%2fsecret%2fmarker.txt`,
       `${inside}inner/../../secret/marker.txt`,
-      `/dav/alice/laptop/files/.history${source()}/secret/marker.txt/`,
-      `/dav/alice/laptop/files/.history${source()}/public/open.txt/`,
-      `/dav/alice/laptop/.history/`,
-      `/dav/alice/.history/`,
-      `/dav/alice/laptop/files/latest/.history/`,
-      `/dav/alice/laptop/files/@GMT-${time
-        ?.slice(-18, -1)
-        .replace(/^(.*)T(..)(..)(..)Z$/, "$1-$2.$3.$4")
-        .replace(/^(\d+)-(\d+)-(\d+)/, "$1.$2.$3")}${source()}/secret/marker.txt`,
+      `${inside}.history/`,
+      "/dav/alice/laptop/.history/",
+      "/dav/alice/.history/",
+      "/dav/alice/laptop/files/.history/",
       `${site.tree.replace("/latest/", "/LATEST/")}public/open.txt`,
       `${site.tree.replace("/latest/", "/latest/../latest/")}secret/marker.txt`,
-      `${site.tree.replace(/\/$/, "%2fsecret/marker.txt")}`,
-      site.tree.replace("/files/", "/private/"),
+      site.tree.replace(/\/$/, "%2fsecret/marker.txt"),
     ];
     for (const target of outside) {
       for (const { status, text } of await looks(target, password)) {
         expect([400, 403, 404], `${target}: ${status}`).toContain(status);
         expect(text, target).not.toContain(secret);
       }
+    }
+    // Archives and histories, by both of their addresses.
+    const programs = (target: string) => [
+      `${target}?archive=tar`,
+      `${target.replace("/dav/", "/v1/archive/")}?format=tar`,
+      target.replace("/dav/", "/v1/history/").replace("/latest/", "/"),
+    ];
+    for (const target of [...programs(`${site.tree}secret/`), ...programs(site.tree), ...programs(inTime)]) {
+      const { status, text } = await rawRequest(site, `GET ${target}`, [basic("alice", password)]);
+      expect([400, 403, 404], target).toContain(status);
+      expect(text, target).not.toContain(secret);
+      const all = await rawRequest(site, `GET ${target}`, [basic("alice", site.appPassword)]);
+      expect([200, 404], target).toContain(all.status);
+    }
+    for (const target of programs(inside).slice(0, 2)) {
+      const { status, text } = await rawRequest(site, `GET ${target}`, [basic("alice", password)]);
+      expect([status, text.includes("anybody may see this"), text.includes(secret)], target).toEqual([
+        200,
+        true,
+        false,
+      ]);
     }
     // Links that lead out show where they point to, never what is there; those that stay inside are files.
     for (const [name, shows] of [
@@ -240,6 +271,23 @@ describe("--read", () => {
     }
     const everything = await Promise.all(["", "inner/"].map((name) => looks(`${inside}${name}`, password)));
     for (const { text } of everything.flat()) expect(text).not.toContain(secret);
+  });
+
+  it("links in a version of a folder lead nowhere above it", async () => {
+    const [time = ""] = (await listed(site.appPassword, "/dav/alice/laptop/files/")).filter((href) =>
+      /\dZ\/$/.test(href ?? ""),
+    );
+    const version = `/dav/alice/laptop/files/.history${source()}/public/${time?.split("/").at(-2)}/`;
+    for (const [name, shows] of [
+      ["open.txt", "anybody may see this"],
+      ["inner/fine", "anybody may see this"],
+      ["link", "../secret/marker.txt"],
+      ["absolute", `${site.source}/secret/marker.txt`],
+      ["through", "../secret/../public/open.txt"],
+    ] as const) {
+      const answer = await rawRequest(site, `GET ${version}${name}`, [basic("alice", site.appPassword)]);
+      expect([answer.status, answer.text.split("\r\n\r\n")[1]], name).toEqual([200, shows]);
+    }
   });
 
   it("a revoked one sees nothing more", async () => {

@@ -106,7 +106,7 @@ test("links lead to files of the snapshot, through folders or not; all others ar
   const shown = await list(view, top);
   expect(shown).toHaveLength(15);
   expect(shown).toContain(`${top}/folder`);
-  const hiding = davOver(view, { hideLinks: true });
+  const hiding = davOver(view, { hideLinks: () => true });
   const fewer = await ask(hiding, "PROPFIND", top, { headers: { depth: "1" } });
   expect(hrefs(fewer).map((href) => href.slice(top.length + 1))).toEqual([
     "",

@@ -1,6 +1,8 @@
 // Asks a WebDav without a listener: request parts in, the whole answer out.
 
 import { gunzipSync } from "node:zlib";
+import { archiver } from "../../../appliance/drive/archiver.ts";
+import type { PathHistory } from "../../../fs/view/ports.ts";
 import type { View } from "../../../fs/view/view.ts";
 import type { WebAnswer, WebRequest, WebScope } from "../../../fs/view/webPort.ts";
 import { WebDav, type WebDavOptions } from "../../../fs/webdav/webDav.ts";
@@ -76,9 +78,11 @@ export function hrefs({ text }: Answered): string[] {
   return Array.from(text.matchAll(/<D:href>([^<]*)<\/D:href>/g), (match) => match[1] as string);
 }
 
-/** A WebDav over a view. */
-export function davOver(view: View, options: Partial<WebDavOptions> = {}): WebDav {
-  return new WebDav({ view: () => view, base: "dav", ...options });
+/** A WebDav over a view, or over the one that there is at the time; nothing in it has a history. */
+export function davOver(view: View | (() => View), options: Partial<WebDavOptions> = {}): WebDav {
+  const history: PathHistory = async function* () {};
+  const now = typeof view === "function" ? view : () => view;
+  return new WebDav({ view: now, base: "dav", archiver, history, ...options });
 }
 
 /** The folders above a snapshot of alice's device "pc", whose item is "files". `latest` is added by who needs it. */

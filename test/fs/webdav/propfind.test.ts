@@ -134,6 +134,15 @@ test("addresses: malformed 400, nothing there 404 and cheap", async () => {
   expect((await propfind("/davx", "0")).status).toBe(404);
 });
 
+test("Microsoft's noroot leaves the collection itself out", async () => {
+  const whole = hrefs(await propfind(top, "1"));
+  for (const depth of ["1,noroot", "1, NoRoot"]) {
+    expect(hrefs(await propfind(top, depth))).toEqual(whole.slice(1));
+  }
+  expect(hrefs(await propfind("/", "1,noroot"))).toEqual(["/dav/"]);
+  expect((await propfind(top, "infinity,noroot")).status).toBe(403);
+});
+
 test("the server's own root shows the way, whatever the account", async () => {
   expect(hrefs(await propfind("/", "1"))).toEqual(["/", "/dav/"]);
   expect(hrefs(await propfind("/", "0"))).toEqual(["/"]);
