@@ -141,9 +141,12 @@ export class OpenVault {
     return bitmap;
   }
 
-  /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
-  read(group: number, ids: Buffer): AsyncGenerator<ReadOutcome | undefined> {
-    return this.store.read(this.store.lookupBatch(group, ids));
+  /**
+   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. For `unhashed` see
+   * PackReader.readRun.
+   */
+  read(group: number, ids: Buffer, unhashed = false): AsyncGenerator<ReadOutcome | undefined> {
+    return this.store.read(this.store.lookupBatch(group, ids), unhashed);
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */

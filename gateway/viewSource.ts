@@ -2,15 +2,20 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
-import { giveBack } from "../vault/bytes.ts";
+import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 
-/** Reads sealed records of any vault of a gateway. */
+/**
+ * Reads sealed records of any vault of a gateway. The seal proves a record better than the hash in its pack, so that is left out, until
+ * one does not open: it is then asked for again (see `discard`), and the hash tells damage here from a record that came so.
+ */
 export class LocalRecordSource {
   readonly #gateway: Gateway;
+  /** What did not open, until it is asked for again. */
+  readonly #suspects = new Set<string>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -41,7 +46,8 @@ export class LocalRecordSource {
     const rows = vault.store.overlay.lookupBatch(group, all);
     let index = 0;
     let copied: Buffer | undefined;
-    for await (const outcome of vault.read(group, all)) {
+    const unhashed = !this.#takeSuspects(vaultId, group, ids);
+    for await (const outcome of vault.read(group, all, unhashed)) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {
@@ -55,6 +61,19 @@ export class LocalRecordSource {
     if (copied !== undefined) giveBack(copied);
   }
 
+  /** The next read of this record compares its hash. */
+  discard(vaultId: string, group: number, id: Uint8Array): boolean {
+    this.#suspects.add(suspectKey(vaultId, group, id));
+    return true;
+  }
+
+  #takeSuspects(vaultId: string, group: number, ids: readonly Uint8Array[]): boolean {
+    if (this.#suspects.size === 0) return false;
+    let any = false;
+    for (const id of ids) any = this.#suspects.delete(suspectKey(vaultId, group, id)) || any;
+    return any;
+  }
+
   #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {
     if (outcome !== undefined && !(outcome instanceof HoldfastError)) {
       // Records that lie together are read together: each of those gets memory of its own here.
@@ -65,6 +84,10 @@ export class LocalRecordSource {
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
+}
+
+function suspectKey(vaultId: string, group: number, id: Uint8Array): string {
+  return `${vaultId}/${group}/${toHex(id)}`;
 }
 
 /** Whether nothing but its frame lies beside a record in its memory. */

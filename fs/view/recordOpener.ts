@@ -201,7 +201,7 @@ export class RecordOpener {
   }
 
   #failed(flight: Flight, error: unknown): void {
-    if (!flight.again && isHoldfastError(error, ErrorCode.chunkDamaged)) {
+    if (!flight.again && isHoldfastError(error) && suspicious.has(error.code)) {
       flight.again = true;
       if (this.#source.discard?.(this.#vaultId, this.group, flight.id) === true) {
         this.#enqueue(flight);
@@ -234,6 +234,9 @@ export class RecordOpener {
 }
 
 const noRefs = Buffer.alloc(0);
+
+/** What flipped bits can look like: also those that name the epoch. */
+const suspicious: ReadonlySet<ErrorCode> = new Set([ErrorCode.chunkDamaged, ErrorCode.keyWrong]);
 
 /** What the cache's keys of a vault's group begin with. */
 export function cachePrefix(vaultId: string, group?: number): string {

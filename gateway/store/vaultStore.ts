@@ -176,9 +176,12 @@ export class VaultStore implements AdmissionStore {
 
   /**
    * Reads records in the order of `locations`, neighbours together and one step ahead of the caller.
-   * `undefined` stays undefined.
+   * `undefined` stays undefined. For `unhashed` see PackReader.readRun.
    */
-  async *read(locations: readonly (Location | undefined)[]): AsyncGenerator<ReadOutcome | undefined> {
+  async *read(
+    locations: readonly (Location | undefined)[],
+    unhashed = false,
+  ): AsyncGenerator<ReadOutcome | undefined> {
     const runs: { start: number; count: number }[] = [];
     for (let start = 0; start < locations.length; ) {
       const count = this.#reader.runLength(locations, start);
@@ -190,7 +193,7 @@ export class VaultStore implements AdmissionStore {
     ): Promise<(ReadOutcome | undefined)[]> => {
       if (run === undefined) return Promise.resolve([]);
       const part = locations.slice(run.start, run.start + run.count).filter((place) => place !== undefined);
-      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part);
+      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part, unhashed);
       outcome.catch(() => {});
       return outcome;
     };
