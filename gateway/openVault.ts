@@ -24,7 +24,7 @@ import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.t
 import type { Vault } from "./catalog/vaults.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
 import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
-import type { ReadOutcome } from "./store/packReader.ts";
+import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
 import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
 import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
 
@@ -142,11 +142,11 @@ export class OpenVault {
   }
 
   /**
-   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. For `unhashed` see
-   * PackReader.readRun.
+   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. For `options` see
+   * PackReader.
    */
-  read(group: number, ids: Buffer, unhashed = false): AsyncGenerator<ReadOutcome | undefined> {
-    return this.store.read(this.store.lookupBatch(group, ids), unhashed);
+  read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
+    return this.store.read(this.store.lookupBatch(group, ids), options);
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */

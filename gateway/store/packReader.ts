@@ -21,6 +21,16 @@ type OpenFile = { readonly fd: number; users: number; dropped: boolean };
 /** Bytes that one read from disk brings at most when neighbouring records are read together. */
 const runBytesMax = 4 * 2 ** 20;
 
+export type ReadOptions = {
+  /**
+   * Leaves the hash out, which takes longer than all else here: for readers who open the seal, and ask once more where it does not
+   * open.
+   */
+  readonly unhashed?: boolean;
+  /** Gives the memory that records which are read together come in. */
+  readonly memory?: ((bytes: number) => Buffer) | undefined;
+};
+
 /** A record, or why there is none. */
 export type ReadOutcome = Buffer | HoldfastError;
 
@@ -54,14 +64,13 @@ export class PackReader {
 
   /**
    * Reads records that lie one behind the other (see runLength). Fails for each record on its own.
-   * @param unhashed leaves the hash out, which takes longer than all else here: for readers who open the seal, and ask once more where
-   * it does not open
    */
-  async readRun(run: readonly Location[], unhashed = false): Promise<ReadOutcome[]> {
+  async readRun(run: readonly Location[], options: ReadOptions = {}): Promise<ReadOutcome[]> {
     const first = run[0]!;
     const last = run[run.length - 1]!;
     const start = first.offset - Width.frame;
-    const bytes = Buffer.allocUnsafeSlow(last.offset + last.length - start);
+    const length = last.offset + last.length - start;
+    const bytes = options.memory?.(length) ?? Buffer.allocUnsafeSlow(length);
     let filled: number;
     try {
       filled = await this.#read(first.pack, bytes, start);
@@ -72,7 +81,7 @@ export class PackReader {
     return run.map((location) => {
       const at = location.offset - first.offset;
       const framed = bytes.subarray(at, Math.min(filled, at + Width.frame + location.length));
-      return checkRecord(framed, location, unhashed);
+      return checkRecord(framed, location, options.unhashed === true);
     });
   }
 
