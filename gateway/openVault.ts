@@ -141,10 +141,7 @@ export class OpenVault {
     return bitmap;
   }
 
-  /**
-   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. For `options` see
-   * PackReader.
-   */
+  /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
   read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
     return this.store.read(this.store.lookupBatch(group, ids), options);
   }

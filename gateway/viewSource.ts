@@ -7,6 +7,14 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
+import type { ReadOptions } from "./store/packReader.ts";
+
+export type LocalRecordSourceOptions = {
+  /** Gives memory for a record, which whoever reads gets along with it. */
+  readonly memory?: (bytes: number) => Buffer;
+  /** Reads of one record that may be in memory; see PackReader. */
+  readonly readNow?: ReadOptions["readNow"];
+};
 
 /**
  * Reads sealed records of any vault of a gateway. The seal proves a record better than the hash in its pack, so that is left out, until
@@ -15,16 +23,14 @@ import { listItems, listSnapshots } from "./snapshotLists.ts";
 export class LocalRecordSource {
   readonly #gateway: Gateway;
   readonly #memory: (bytes: number) => Buffer;
+  readonly #readNow: ReadOptions["readNow"];
   /** What did not open, until it is asked for again. */
   readonly #suspects = new Set<string>();
 
-  /** @param memory gives memory for a record, which whoever reads gets along with it */
-  constructor(
-    gateway: Gateway,
-    memory: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes),
-  ) {
+  constructor(gateway: Gateway, options: LocalRecordSourceOptions = {}) {
     this.#gateway = gateway;
-    this.#memory = memory;
+    this.#memory = options.memory ?? ((bytes) => Buffer.allocUnsafeSlow(bytes));
+    this.#readNow = options.readNow;
   }
 
   /** @throws HoldfastError not-found for an unknown vault; cancelled */
@@ -55,10 +61,11 @@ export class LocalRecordSource {
     const unhashed = !this.#takeSuspects(vaultId, group, ids);
     // A record that is read by itself comes in memory which the reader gets with it.
     const memory = ids.length === 1 ? this.#memory : undefined;
+    const readNow = ids.length === 1 ? this.#readNow : undefined;
     const isAlone = (record: Buffer): boolean =>
       memory !== undefined || record.buffer.byteLength <= record.length + Width.frame;
     const own = (record: Buffer): Buffer => (isAlone(record) ? record : this.#copy(record));
-    for await (const outcome of vault.read(group, all, { unhashed, memory })) {
+    for await (const outcome of vault.read(group, all, { unhashed, memory, readNow })) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {

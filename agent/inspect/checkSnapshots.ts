@@ -3,7 +3,7 @@
 // Every page of the trees is read and proven with this machine's keys; of file content the gateway is asked whether it is
 // there, and a random share is read and proven too. The gateway stays locked. Memory: 11 to 21 bytes per page and chunk.
 
-import { openResult } from "../../fs/view/recordOpener.ts";
+import { openResult } from "../../fs/view/openResult.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { toHex } from "../../vault/bytes.ts";

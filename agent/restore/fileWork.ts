@@ -3,7 +3,7 @@
 // Invariants: `done` of every file is called exactly once, unless the restore ends early; plaintext under way stays within
 // the budget; `room` holds the walk back, so that the number of files that wait is bounded whatever the tree.
 
-import { openResult } from "../../fs/view/recordOpener.ts";
+import { openResult } from "../../fs/view/openResult.ts";
 import type { TreeEntry } from "../../fs/view/treeReader.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";

@@ -3,8 +3,8 @@
 
 import type { ContentReader, PlacedExtent } from "../../fs/view/contentReader.ts";
 import { isDamage } from "../../fs/view/damage.ts";
+import { openResult } from "../../fs/view/openResult.ts";
 import type { RecordResult } from "../../fs/view/ports.ts";
-import { openResult } from "../../fs/view/recordOpener.ts";
 import type { TreeEntry } from "../../fs/view/treeReader.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";

@@ -1,6 +1,6 @@
 // A worker's way from a sealed record to its plaintext.
 
-import { openResult } from "../../fs/view/recordOpener.ts";
+import { openResult } from "../../fs/view/openResult.ts";
 import { asBuffer, giveBack } from "../../vault/bytes.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";

@@ -1,5 +1,6 @@
 // The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places and served as WebDAV.
 
+import { selectCachedRead } from "../../agent/platform/cachedRead.ts";
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
 import { cachesOf } from "../../fs/view/recordOpener.ts";
@@ -83,7 +84,10 @@ export class GatewayDrives implements Drives {
   #newView(): VaultView {
     const caches = cachesOf(this.#memoryBytes);
     return new VaultView({
-      source: new LocalRecordSource(this.#gateway, (bytes) => caches.spare.take(bytes, 0)),
+      source: new LocalRecordSource(this.#gateway, {
+        memory: (bytes) => caches.spare.take(bytes, 0),
+        readNow: selectCachedRead(),
+      }),
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
       caches,

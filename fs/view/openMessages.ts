@@ -26,11 +26,19 @@ export type ToOpener =
   | { readonly kind: "stop" };
 
 /** The memory of `plaintext` is transferred. */
-export type FromOpener =
-  | { readonly ticket: number; readonly plaintext: Uint8Array; readonly refs: Uint8Array }
+export type Opened =
   | {
+      readonly kind: "opened";
+      readonly ticket: number;
+      readonly plaintext: Uint8Array;
+      readonly refs: Uint8Array;
+    }
+  | {
+      readonly kind: "failed";
       readonly ticket: number;
       readonly code: ErrorCode;
       readonly message: string;
       readonly detail: HoldfastError["detail"];
     };
+
+export type FromOpener = Opened | { readonly kind: "ready" };

@@ -11,7 +11,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
 import type { OpenEngines } from "../../vault/record.ts";
-import type { FromOpener, ThreadEngines, ToOpener } from "./openMessages.ts";
+import type { FromOpener, Opened, ThreadEngines, ToOpener } from "./openMessages.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 
 const threadsMax = 4;
@@ -30,6 +30,8 @@ type Thread = {
   readonly ended: Promise<void>;
   /** Keys that it was given, by number. */
   readonly keyrings: Set<number>;
+  /** It was started, and waits for records. */
+  ready: boolean;
   /** Bytes of the records that it has to open. */
   load: number;
 };
@@ -62,6 +64,7 @@ export class OpenPool {
   #lastTicket = 0;
   #lastKeyring = 0;
   #closed = false;
+  #turnTaken = false;
 
   /** Threads start with the first record that they get. */
   constructor({ threadCount, worker, engines }: OpenPoolOptions = {}) {
@@ -70,9 +73,22 @@ export class OpenPool {
     this.#makeEngines = engines ?? (() => undefined);
   }
 
-  /** Whether no thread has anything to open. */
-  get idle(): boolean {
-    return this.#waiting.size === 0;
+  /**
+   * Whether the calling thread should open a record itself. For one that nobody else waits beside (`lone`): if no thread has anything to
+   * open, and it did not do so in this turn of the event loop already, for what comes a second time was waiting meanwhile, so that there
+   * are several readers. For others: until a thread has started, which takes as long as opening a hundred.
+   */
+  takeTurn(lone: boolean): boolean {
+    if (lone && !this.#turnTaken && this.#waiting.size === 0) {
+      this.#turnTaken = true;
+      setImmediate(() => {
+        this.#turnTaken = false;
+      });
+      return true;
+    }
+    if (this.#closed) return false;
+    if (this.#threads.length === 0) this.#start();
+    return !this.#threads.some(({ ready }) => ready);
   }
 
   /** What the calling thread itself opens with, until a vault is locked. Node's own libraries where there is none. */
@@ -151,8 +167,11 @@ export class OpenPool {
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     });
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const thread: Thread = { worker, ended, keyrings: new Set(), load: 0 };
-    worker.on("message", (message: FromOpener) => this.#receive(message));
+    const thread: Thread = { worker, ended, keyrings: new Set(), ready: false, load: 0 };
+    worker.on("message", (message: FromOpener) => {
+      if (message.kind === "ready") thread.ready = true;
+      else this.#receive(message);
+    });
     worker.on("error", (error) => this.#lost(thread, error));
     worker.on("exit", (code) => {
       this.#lost(thread, new Error(`an opening thread ended with ${code}`));
@@ -181,12 +200,12 @@ export class OpenPool {
     return keyring;
   }
 
-  #receive(message: FromOpener): void {
+  #receive(message: Opened): void {
     const waiting = this.#waiting.get(message.ticket);
     if (waiting === undefined) return;
     this.#waiting.delete(message.ticket);
     waiting.thread.load -= waiting.bytes;
-    if ("plaintext" in message) {
+    if (message.kind === "opened") {
       waiting.resolve({ plaintext: asBuffer(message.plaintext), refs: asBuffer(message.refs) });
       return;
     }

@@ -5,8 +5,8 @@ import { parentPort } from "node:worker_threads";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
-import type { FromOpener, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
-import { openResult } from "./recordOpener.ts";
+import type { FromOpener, Opened, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
+import { openResult } from "./openResult.ts";
 import { SpareMemory } from "./spareMemory.ts";
 
 /** Sealed records were here, opened ones come here: one of the largest, or a few. */
@@ -27,20 +27,25 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
     return openResult({ result, keys, group, id, type, engines, memory });
   }
 
-  function answer(request: OpenRequest): FromOpener {
+  function answer(request: OpenRequest): Opened {
     const { ticket, record } = request;
     try {
       const { plaintext, refs } = open(request);
       // A view of Node's pool would take its neighbours along, and could not be transferred.
       const own = plaintext.buffer.byteLength === plaintext.length || plaintext.length > Buffer.poolSize;
-      return { ticket, plaintext: own ? plaintext : Uint8Array.from(plaintext), refs: Uint8Array.from(refs) };
+      return {
+        kind: "opened",
+        ticket,
+        plaintext: own ? plaintext : Uint8Array.from(plaintext),
+        refs: Uint8Array.from(refs),
+      };
     } catch (error) {
       if (isHoldfastError(error)) {
         const { code, message, detail } = error;
-        return { ticket, code, message, detail };
+        return { kind: "failed", ticket, code, message, detail };
       }
       const message = error instanceof Error ? error.message : String(error);
-      return { ticket, code: ErrorCode.internal, message, detail: {} };
+      return { kind: "failed", ticket, code: ErrorCode.internal, message, detail: {} };
     } finally {
       spare.give(record);
     }
@@ -56,7 +61,7 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
     switch (message.kind) {
       case "open": {
         const sent = answer(message);
-        parentPort?.postMessage(sent, "plaintext" in sent ? [sent.plaintext.buffer as ArrayBuffer] : []);
+        parentPort?.postMessage(sent, sent.kind === "opened" ? [sent.plaintext.buffer as ArrayBuffer] : []);
         return;
       }
       case "keys": {
@@ -78,4 +83,5 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
         parentPort?.close();
     }
   });
+  parentPort?.postMessage({ kind: "ready" } satisfies FromOpener);
 }

@@ -7,8 +7,9 @@ import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
+import type { OpenEngines } from "../../vault/record.ts";
 import type { OpenPool } from "./openPool.ts";
+import { openResult } from "./openResult.ts";
 import { type CachedRecord, type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
 import { SpareMemory } from "./spareMemory.ts";
@@ -18,7 +19,7 @@ const MiB = 1024 * 1024;
 const idsPerRead = 16;
 const pageIdsPerRead = 256;
 
-const spareBytesMax = 12 * MiB;
+const spareBytesMax = 8 * MiB;
 
 /** Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. */
 const pooledBytesMin = 32 * 1024;
@@ -191,7 +192,7 @@ export class RecordOpener {
       return;
     }
     // Nobody else waits: the way to a thread and back would only be added.
-    if (this.#flights.size === 1 && this.#pool.idle) {
+    if (this.#pool.takeTurn(this.#flights.size === 1)) {
       const { engines } = this.#pool;
       const { spare } = this.#caches;
       const { record } = result;
@@ -260,47 +261,6 @@ const suspicious: ReadonlySet<ErrorCode> = new Set([ErrorCode.chunkDamaged, Erro
 /** What the cache's keys of a vault's group begin with. */
 export function cachePrefix(vaultId: string, group?: number): string {
   return group === undefined ? `${vaultId}/` : `${vaultId}/${group}/`;
-}
-
-export type ResultToOpen = {
-  readonly result: RecordResult | undefined;
-  readonly keys: VaultKeys;
-  readonly group: number;
-  readonly id: Uint8Array;
-  readonly type: RecordType;
-  readonly beside?: IdTaker | undefined;
-  readonly engines?: OpenEngines | undefined;
-  readonly memory?: ((bytes: number) => Buffer) | undefined;
-};
-
-/**
- * Verifies and opens what a source answered for one id.
- * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
- */
-export function openResult(wanted: ResultToOpen): OpenedRecord {
-  const { result, id, type, ...rest } = wanted;
-  if (result === undefined || result.state === "missing") {
-    throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
-      detail: { chunk: toHex(id) },
-    });
-  }
-  if (result.state === "damaged") {
-    const writer = result.writer === undefined ? {} : { writer: result.writer };
-    throw new HoldfastError(ErrorCode.chunkDamaged, `the stored copy of chunk ${toHex(id)} is damaged`, {
-      detail: { chunk: toHex(id), ...writer },
-    });
-  }
-  try {
-    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
-  } catch (error) {
-    if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
-      throw error;
-    if (!isHoldfastError(error)) throw error;
-    throw new HoldfastError(ErrorCode.chunkDamaged, `chunk ${toHex(id)} is damaged: ${error.message}`, {
-      detail: { chunk: toHex(id), reason: error.code },
-      cause: error,
-    });
-  }
 }
 
 /** Rejects with `cancelled` as soon as the signal fires. */

@@ -29,6 +29,8 @@ export type ReadOptions = {
   readonly unhashed?: boolean;
   /** Gives the memory that records which are read together come in. */
   readonly memory?: ((bytes: number) => Buffer) | undefined;
+  /** Fills a buffer from a file without waiting for the disk, or says that it cannot. */
+  readonly readNow?: ((fd: number, into: Buffer, position: number) => boolean) | undefined;
 };
 
 /** A record, or why there is none. */
@@ -73,7 +75,7 @@ export class PackReader {
     const bytes = options.memory?.(length) ?? Buffer.allocUnsafeSlow(length);
     let filled: number;
     try {
-      filled = await this.#read(first.pack, bytes, start);
+      filled = await this.#read(first.pack, bytes, start, options.readNow);
     } catch (error) {
       const failure = missingOrFailed(error, first.pack);
       return run.map(() => failure);
@@ -95,7 +97,12 @@ export class PackReader {
     return outcome;
   }
 
-  async #read(pack: number, into: Buffer, position: number): Promise<number> {
+  async #read(
+    pack: number,
+    into: Buffer,
+    position: number,
+    readNow: ReadOptions["readNow"],
+  ): Promise<number> {
     const opening = this.#files.get(pack) ?? this.#open(pack);
     // Most recently used last.
     this.#files.delete(pack);
@@ -109,6 +116,7 @@ export class PackReader {
     }
     file.users++;
     try {
+      if (readNow?.(file.fd, into, position)) return into.length;
       return await readFully(file.fd, into, position);
     } finally {
       file.users--;

@@ -1,0 +1,50 @@
+// From what a source answered for one id to its plaintext.
+
+import { toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { RecordType } from "../../vault/magic.ts";
+import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
+import type { OpenedRecord } from "./plaintextCache.ts";
+import type { RecordResult } from "./ports.ts";
+
+export type ResultToOpen = {
+  readonly result: RecordResult | undefined;
+  readonly keys: VaultKeys;
+  readonly group: number;
+  readonly id: Uint8Array;
+  readonly type: RecordType;
+  readonly beside?: IdTaker | undefined;
+  readonly engines?: OpenEngines | undefined;
+  readonly memory?: ((bytes: number) => Buffer) | undefined;
+};
+
+/**
+ * Verifies and opens what a source answered for one id.
+ * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
+ */
+export function openResult(wanted: ResultToOpen): OpenedRecord {
+  const { result, id, type, ...rest } = wanted;
+  if (result === undefined || result.state === "missing") {
+    throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
+      detail: { chunk: toHex(id) },
+    });
+  }
+  if (result.state === "damaged") {
+    const writer = result.writer === undefined ? {} : { writer: result.writer };
+    throw new HoldfastError(ErrorCode.chunkDamaged, `the stored copy of chunk ${toHex(id)} is damaged`, {
+      detail: { chunk: toHex(id), ...writer },
+    });
+  }
+  try {
+    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
+  } catch (error) {
+    if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
+      throw error;
+    if (!isHoldfastError(error)) throw error;
+    throw new HoldfastError(ErrorCode.chunkDamaged, `chunk ${toHex(id)} is damaged: ${error.message}`, {
+      detail: { chunk: toHex(id), reason: error.code },
+      cause: error,
+    });
+  }
+}
