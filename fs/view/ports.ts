@@ -5,7 +5,7 @@ import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 
 /**
  * What one id brought: the sealed record, or why there is none. `record` is memory of the caller's own with nothing
- * else in its ArrayBuffer, so that it may be transferred to a worker thread.
+ * else of use in its ArrayBuffer, so that it may be transferred to a worker thread.
  */
 export type RecordResult =
   | { readonly state: "record"; readonly record: Buffer }

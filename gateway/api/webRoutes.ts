@@ -85,7 +85,10 @@ async function serve(
     // A client that left while its body was read hears no answer.
     if (signal.aborted) return;
     if (!(error instanceof HoldfastError)) log.error({ err: error }, "WebDAV request failed");
-    else log.info({ code: error.code, from: request.ip }, "WebDAV request refused");
+    // Clients begin without credentials, to be asked for them.
+    else if (request.headers.authorization !== undefined) {
+      log.info({ code: error.code, from: request.ip }, "WebDAV request refused");
+    }
     await sendAnswer(sending, refusal(error));
   }
 }

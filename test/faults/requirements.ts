@@ -17,8 +17,15 @@ const packages: Readonly<Record<string, string>> = {
   fusermount3: "fuse3",
   losetup: "mount",
   "mkfs.ext4": "e2fsprogs",
+  debugfs: "e2fsprogs",
+  mke2fs: "e2fsprogs",
   mount: "mount",
+  "qemu-img": "qemu-utils",
+  "qemu-nbd": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
+  "qemu-system-x86_64": "qemu-system-x86",
+  sfdisk: "fdisk",
+  unzip: "unzip",
   smbd: "samba",
 };
 

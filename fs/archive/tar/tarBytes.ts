@@ -12,9 +12,9 @@ import { TarType, ustarBlock } from "./ustar.ts";
 
 const MiB = 1024 * 1024;
 const pieceBytes = MiB;
-const aheadBytes = 8 * MiB;
+const aheadBytes = 16 * MiB;
 /** Headers and small files that may wait. */
-const itemsAhead = 512;
+const itemsAhead = 4096;
 
 export async function* tarBytes(
   view: View,

@@ -11,15 +11,7 @@ import type { WalkedNode } from "../walk.ts";
 import { aclText } from "./aclText.ts";
 import { PaxRecords, paxTime } from "./paxRecords.ts";
 import { countRuns, mapBytes, type RunCount, sparseMap } from "./sparseMap.ts";
-import {
-  blockBytes,
-  paddingAfter,
-  splitName,
-  TarType,
-  type UstarFields,
-  ustarBlock,
-  ustarMax,
-} from "./ustar.ts";
+import { blockBytes, padding, splitName, TarType, type UstarFields, ustarBlock, ustarMax } from "./ustar.ts";
 
 export type TarPart =
   | {
@@ -80,7 +72,7 @@ async function* fileParts(
     for await (const piece of sparseMap(view, node, path, count)) yield going(piece);
   }
   yield* contentParts(view, node, path, count);
-  yield ending(Buffer.alloc(paddingAfter(stored)));
+  yield ending(padding(stored));
 }
 
 async function* contentParts(

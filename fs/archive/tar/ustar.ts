@@ -46,7 +46,8 @@ export type UstarFields = {
 
 /** The block. Numbers beyond their field become the nearest that fits, bytes are cut: pax records say what is right. */
 export function ustarBlock(fields: UstarFields): Buffer {
-  const block = Buffer.alloc(blockBytes);
+  // From Node's pool: hundreds of thousands of buffers with memory of their own keep the collector busy.
+  const block = Buffer.allocUnsafe(blockBytes).fill(0);
   const put = (bytes: Uint8Array, at: number, width: number): void => {
     block.set(bytes.subarray(0, width), at);
   };
@@ -89,3 +90,10 @@ export function splitName(path: Buffer): Pick<UstarFields, "name" | "prefix"> | 
 export function paddingAfter(length: number): number {
   return (blockBytes - (length % blockBytes)) % blockBytes;
 }
+
+/** The zeros after so many bytes; not to be written to. */
+export function padding(length: number): Buffer {
+  return zeros.subarray(0, paddingAfter(length));
+}
+
+const zeros = Buffer.alloc(blockBytes);

@@ -21,8 +21,8 @@ import {
 import { ZipLedger } from "./zipLedger.ts";
 
 const MiB = 1024 * 1024;
-const aheadBytes = 8 * MiB;
-const itemsAhead = 512;
+const aheadBytes = 16 * MiB;
+const itemsAhead = 4096;
 
 type Entries = () => AsyncGenerator<ZipEntry, void, void>;
 

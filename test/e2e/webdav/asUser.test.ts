@@ -82,6 +82,7 @@ describe.skipIf(!canRun("--as-user", "setfacl", "setpriv", "curl", "tar", "unzip
   () => {
     let site: DavSite;
     let paths: string[];
+    const passwords = new Map<(typeof users)[number], string>();
 
     beforeAll(async () => {
       site = await openDavSite(
@@ -93,13 +94,17 @@ describe.skipIf(!canRun("--as-user", "setfacl", "setpriv", "curl", "tar", "unzip
         (step) => undo.push(step),
       );
       paths = pathsBelow(site.source);
+      for (const user of users) {
+        const made = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+        passwords.set(user, made.password);
+      }
     });
     afterAll(async () => {
       for (const step of undo.reverse()) await step();
     });
 
     it.each(users)("as $uid in $gids", async (user) => {
-      const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+      const password = passwords.get(user) as string;
       const login = basic("alice", password);
       const allowed = readableBy(user, paths);
       expect(allowed.length).toBe(paths.length);
@@ -123,7 +128,7 @@ describe.skipIf(!canRun("--as-user", "setfacl", "setpriv", "curl", "tar", "unzip
     it.each(users.slice(1, 3))(
       "as $uid in $gids: no more by the history of paths than by the paths",
       async (user) => {
-        const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+        const password = passwords.get(user) as string;
         const login = basic("alice", password);
         const item = await rawRequest(site, "PROPFIND /dav/alice/laptop/files/", [login, "Depth: 1"]);
         const time = /files\/(\d{4}-\d\d-\d\dT\d{6}Z)\//.exec(item.text)?.[1] as string;
@@ -147,8 +152,8 @@ describe.skipIf(!canRun("--as-user", "setfacl", "setpriv", "curl", "tar", "unzip
       },
     );
 
-    it.each(users)("as $uid in $gids: archives hold that and no more", async (user) => {
-      const { password } = await newAppPassword(site, "--as-user", `${user.uid}:${user.gids.join()}`);
+    it.each(users.slice(0, 2))("as $uid in $gids: archives hold that and no more", async (user) => {
+      const password = passwords.get(user) as string;
       const readable = readableBy(user, paths);
       const allowed = new Map(paths.map((path, at) => [path, readable[at]]));
       /** Whether the way to it can be listed, folder by folder, and it can be read. */

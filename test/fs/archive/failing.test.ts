@@ -121,13 +121,14 @@ for (const format of ["tar", "zip"] as const) {
 
     it("reads no further than a little ahead of its reader, and stops when the reader leaves", async () => {
       const { top } = tree();
+      top.children?.set("bad", sparseFile(200n * MiB, [{ offset: 0n, length: 200n * MiB }]));
       const view = new MemoryView(top);
       for await (const _piece of archive(view, top, { format, compress: false })) {
         for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
         break;
       }
       const { read } = view.counts;
-      expect(read).toBeLessThan(32);
+      expect(read).toBeLessThan(48);
       for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
       expect(view.counts).toMatchObject({ read, readsNow: 0 });
     });
