@@ -78,7 +78,7 @@ async function mount(
     ending ??= end();
     return ending;
   };
-  return { mountpoint: path, unmount, closed, nodeCount: () => session.nodes.size };
+  return { mountpoint: path, unmount, closed, nodeCount: () => session.nodeCount };
 }
 
 /** INIT cannot raise the kernel's 128 KiB; sysfs can, for root. Without it the drive is only slower. */

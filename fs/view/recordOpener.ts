@@ -69,6 +69,11 @@ export class RecordOpener {
     return unlessAborted(this.#flight(key, id, type).promise, signal);
   }
 
+  /** The opened record, if it is in memory. */
+  opened(id: Uint8Array, type: RecordType): OpenedRecord | undefined {
+    return this.#cacheOf(type).get(this.#key(id));
+  }
+
   /** Starts reading records that will be wanted soon; failures show when they are opened. */
   prefetch(ids: Iterable<Uint8Array>, type: RecordType): void {
     for (const id of ids) {

@@ -7,8 +7,9 @@ import { InodeNumbers } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import { detachedRef, isLinked, type TreeEntry, TreeReader } from "./treeReader.ts";
 import { type Attributes, NodeKind, type ViewNode } from "./view.ts";
+import { WalkAhead } from "./walkAhead.ts";
 
-const kinds: Readonly<Record<EntryKind, NodeKind>> = {
+export const kinds: Readonly<Record<EntryKind, NodeKind>> = {
   [EntryKind.file]: NodeKind.file,
   [EntryKind.directory]: NodeKind.directory,
   [EntryKind.symlink]: NodeKind.symlink,
@@ -24,6 +25,7 @@ export const directoryBytes = 4096n;
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
   readonly tree: TreeReader;
+  readonly ahead: WalkAhead;
   readonly content: ContentReader;
   readonly inodes: InodeNumbers;
   /** Id of the root directory page. */
@@ -35,6 +37,7 @@ export class SnapshotContext {
     snapshot: { readonly id: string; readonly root: Uint8Array; readonly timeNs: bigint },
   ) {
     this.tree = new TreeReader(opener);
+    this.ahead = new WalkAhead(this.tree);
     this.content = new ContentReader(opener);
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);

@@ -9,11 +9,12 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { type ChunkRef, type EntryDraft, EntryKind } from "../../vault/tree/entry.ts";
-import { emptyRowStat } from "../../vault/tree/entryReader.ts";
 import { BranchPage, LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
+import { emptyRowAttributes } from "../../vault/tree/rowAttributes.ts";
 import { parseXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 import type { RecordOpener } from "./recordOpener.ts";
+import type { Soon } from "./rows.ts";
 
 /** An entry of a directory with ids in place of ordinals. */
 export type TreeEntry = EntryDraft;
@@ -53,6 +54,60 @@ export class TreeReader {
     }
     const row = page.indexOf(name);
     return row < 0 ? undefined : page.draft(row);
+  }
+
+  /** The leaf page that holds row number `row` of a directory; undefined past its end. */
+  leafAt(directory: Uint8Array, row: number): Soon<LeafRows | undefined> {
+    const root = this.#pageNow(directory);
+    if (root !== undefined) return this.#leafBelow(root, row, 0);
+    return this.page(directory).then((page) => this.#leafBelow(page, row, 0));
+  }
+
+  /** Row `row` below a page, whose own first row has number `first` in the directory. */
+  #leafBelow(root: Page, row: number, first: number): Soon<LeafRows | undefined> {
+    let page = root;
+    let before = first;
+    while (page instanceof BranchPage) {
+      const branch: BranchPage = page;
+      const at = branch.childOfEntry(row - before);
+      if (at < 0) return undefined;
+      before += branch.rowsBefore(at);
+      this.#prefetchAfter(branch, at);
+      const child = this.#childNow(branch, at);
+      if (child === undefined) {
+        const start = before;
+        return this.#child(branch, at, undefined).then((found) => this.#leafBelow(found, row, start));
+      }
+      page = child;
+    }
+    const from = row - before;
+    return from < page.rowCount ? { page, from, first: row } : undefined;
+  }
+
+  /** The row of this name in a directory, as leafAt gives it; undefined where there is none. */
+  find(directory: Uint8Array, name: Uint8Array): Soon<LeafRows | undefined> {
+    const root = this.#pageNow(directory);
+    if (root !== undefined) return this.#findBelow(root, name, 0);
+    return this.page(directory).then((page) => this.#findBelow(page, name, 0));
+  }
+
+  #findBelow(root: Page, name: Uint8Array, first: number): Soon<LeafRows | undefined> {
+    let page = root;
+    let before = first;
+    while (page instanceof BranchPage) {
+      const branch: BranchPage = page;
+      const at = branch.childFor(name);
+      if (at < 0) return undefined;
+      before += branch.rowsBefore(at);
+      const child = this.#childNow(branch, at);
+      if (child === undefined) {
+        const start = before;
+        return this.#child(branch, at, undefined).then((found) => this.#findBelow(found, name, start));
+      }
+      page = child;
+    }
+    const from = page.indexOf(name);
+    return from < 0 ? undefined : { page, from, first: before + from };
   }
 
   /** Leaf pages of a directory in order, starting with the one that holds row number `from`. */
@@ -103,7 +158,12 @@ export class TreeReader {
     descending = false,
   ): AsyncGenerator<TreeEntry, void, void> {
     for await (const { page, from } of this.leaves(directory, 0, signal)) {
-      if (descending) this.opener.prefetch(childPages(page), RecordType.directory);
+      if (descending) {
+        this.opener.prefetch(
+          subdirectories(page).map(({ id }) => id),
+          RecordType.directory,
+        );
+      }
       for (let row = from; row < page.rowCount; row++) yield page.draft(row);
     }
   }
@@ -114,19 +174,20 @@ export class TreeReader {
     return rowsBelow(page);
   }
 
+  /** A page that is in memory already. */
+  #pageNow(id: Uint8Array): Page | undefined {
+    const record = this.opener.opened(id, RecordType.directory);
+    return record === undefined ? undefined : parsed(record);
+  }
+
+  #childNow(page: BranchPage, row: number): Page | undefined {
+    const child = this.#pageNow(page.ref(page.child(row).ordinal).id);
+    return child === undefined ? undefined : checkedChild(page, row, child);
+  }
+
   async #child(page: BranchPage, row: number, signal: AbortSignal | undefined): Promise<Page> {
-    const { lowestName, ordinal, rows } = page.child(row);
-    const child = await this.page(page.ref(ordinal).id, signal);
-    if (child.level !== page.level - 1) throw corrupt(`page of level ${child.level} below ${page.level}`);
-    if (child.rowCount === 0 || !equalBytes(child.nameAt(0), lowestName)) {
-      throw corrupt("a page does not begin with the name that stands for it");
-    }
-    if (rowsBelow(child) !== rows) throw corrupt("a page has another number of entries than it is said to");
-    const next = row + 1 < page.rowCount ? page.nameAt(row + 1) : undefined;
-    if (next !== undefined && compareBytes(child.nameAt(child.rowCount - 1), next) >= 0) {
-      throw corrupt("names out of order across pages");
-    }
-    return child;
+    const child = await this.page(page.ref(page.child(row).ordinal).id, signal);
+    return checkedChild(page, row, child);
   }
 
   /**
@@ -159,6 +220,21 @@ export class TreeReader {
   }
 }
 
+/** The child page that a row names, if it is what the row says. @throws HoldfastError corrupt */
+function checkedChild(page: BranchPage, row: number, child: Page): Page {
+  const { lowestName, rows } = page.child(row);
+  if (child.level !== page.level - 1) throw corrupt(`page of level ${child.level} below ${page.level}`);
+  if (child.rowCount === 0 || !equalBytes(child.nameAt(0), lowestName)) {
+    throw corrupt("a page does not begin with the name that stands for it");
+  }
+  if (rowsBelow(child) !== rows) throw corrupt("a page has another number of entries than it is said to");
+  const next = row + 1 < page.rowCount ? page.nameAt(row + 1) : undefined;
+  if (next !== undefined && compareBytes(child.nameAt(child.rowCount - 1), next) >= 0) {
+    throw corrupt("names out of order across pages");
+  }
+  return child;
+}
+
 const prefetchPages = 16;
 
 function notThere(names: readonly Uint8Array[]): HoldfastError {
@@ -169,22 +245,23 @@ function notThere(names: readonly Uint8Array[]): HoldfastError {
 }
 
 function rowsBelow(page: Page): number {
-  if (page instanceof LeafPage) return page.rowCount;
-  let rows = 0;
-  for (let row = 0; row < page.rowCount; row++) rows += page.child(row).rows;
-  return rows;
+  return page instanceof LeafPage ? page.rowCount : page.rowsBefore(page.rowCount);
 }
 
-/** Root pages of the subdirectories in a leaf page. */
-function* childPages(page: LeafPage): Generator<Buffer, void, void> {
+/** A page to read: its id and the bytes of its plaintext. */
+export type PageRef = ChunkRef & { readonly id: Buffer };
+
+/** Root pages of the subdirectories in a leaf page; the ids are views of it. */
+export function subdirectories(page: LeafPage): PageRef[] {
+  const found: PageRef[] = [];
   for (let row = 0; row < page.rowCount; row++) {
-    if (page.statAt(row, scratch).kind !== EntryKind.directory) continue;
-    const { child } = page.entry(row);
-    if (child !== undefined) yield page.ref(child.ordinal).id;
+    const { child } = page.attributesAt(row, scratch);
+    if (child >= 0) found.push(page.ref(child));
   }
+  return found;
 }
 
-const scratch = emptyRowStat();
+const scratch = emptyRowAttributes();
 
 /** The page in an opened record; parsed once as long as the cache keeps the record. */
 function parsed(record: OpenedRecord): Page {

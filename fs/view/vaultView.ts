@@ -4,6 +4,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
 import { ClosedNode, FolderNode, LinkNode, Namespace, type NamespaceParts } from "./namespace.ts";
 import { type DirectoryNode, EntryNode, RootNode } from "./snapshotNodes.ts";
+import { SnapshotRows } from "./snapshotRows.ts";
 import type { DirectoryPage, DirectoryRow, Extent, View, ViewNode } from "./view.ts";
 
 const MiB = 1024 * 1024;
@@ -15,6 +16,7 @@ type Progress = { next: number; ahead: number };
 
 export class VaultView implements View {
   readonly root: ViewNode;
+  readonly rows = new SnapshotRows();
   readonly #namespace: Namespace;
   readonly #listeners = new Set<(directory: ViewNode) => void>();
   readonly #progress = new WeakMap<EntryNode, Progress>();
@@ -58,6 +60,7 @@ export class VaultView implements View {
     const numberOf = context.inodes.within(attributes.inode);
     const rows: DirectoryRow[] = [];
     for await (const run of context.tree.leaves(page, first)) {
+      if (run.from === 0) context.ahead.listed(run.page, run.first === 0 ? page : undefined);
       for (let row = run.from; row < run.page.rowCount; row++) {
         if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
         const entry = run.page.draft(row);

@@ -14,6 +14,9 @@ import { promisify } from "node:util";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "./abi.ts";
 
+/** Replies up to this are put together and written in one piece. */
+const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
+
 const writeAsync = promisify(writeCallback);
 
 type PollHandle = { open(descriptor: number): number };
@@ -38,6 +41,7 @@ export class FuseChannel {
   readonly #descriptor: number;
   readonly #socket: Socket;
   #open = true;
+  readonly #reply = Buffer.allocUnsafeSlow(OUT_HEADER_BYTES + WHOLE_REPLY_BYTES_MAX);
   #notices: Promise<void> = Promise.resolve();
   /** Resolves when the kernel or close() ended the connection. */
   readonly closed: Promise<void>;
@@ -77,10 +81,16 @@ export class FuseChannel {
    */
   reply(unique: number, errno: number, data?: Uint8Array): string | undefined {
     if (!this.#open) return undefined;
-    const header = outHeader(OUT_HEADER_BYTES + (data?.length ?? 0), -errno, unique);
+    const length = OUT_HEADER_BYTES + (data?.length ?? 0);
+    const whole = length <= this.#reply.length;
+    const header = whole ? this.#reply : Buffer.allocUnsafe(OUT_HEADER_BYTES);
+    writeOutHeader(header, length, -errno, unique);
     try {
-      if (data === undefined) writeSync(this.#descriptor, header);
-      else writevSync(this.#descriptor, [header, data]);
+      if (whole) {
+        // One write of one buffer: for two, copying a directory page costs less than Node's writev does.
+        if (data !== undefined) header.set(data, OUT_HEADER_BYTES);
+        writeSync(this.#descriptor, header, 0, length);
+      } else writevSync(this.#descriptor, [header, data as Uint8Array]);
       return undefined;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "unknown";
@@ -90,7 +100,9 @@ export class FuseChannel {
 
   /** Tells the kernel to drop what it cached. Never fails: it may not know the thing at all. */
   notify(code: number, body: Uint8Array): Promise<void> {
-    const message = Buffer.concat([outHeader(OUT_HEADER_BYTES + body.length, code, 0), body]);
+    const message = Buffer.alloc(OUT_HEADER_BYTES + body.length);
+    writeOutHeader(message, message.length, code, 0);
+    message.set(body, OUT_HEADER_BYTES);
     this.#notices = this.#notices.then(async () => {
       if (!this.#open) return;
       await writeAsync(this.#descriptor, message).catch(() => {});
@@ -108,11 +120,9 @@ export class FuseChannel {
   }
 }
 
-function outHeader(length: number, error: number, unique: number): Buffer {
-  const out = Buffer.allocUnsafe(OUT_HEADER_BYTES);
+function writeOutHeader(out: Buffer, length: number, error: number, unique: number): void {
   out.writeUInt32LE(length, 0);
   out.writeInt32LE(error, 4);
   out.writeUInt32LE(unique >>> 0, 8);
   out.writeUInt32LE(Math.floor(unique / 2 ** 32), 12);
-  return out;
 }

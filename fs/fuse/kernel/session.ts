@@ -6,37 +6,37 @@
 
 import { constants } from "node:os";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import type { RowDirectory, Soon } from "../../view/rows.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
-import { errnoFailure, errnoOf } from "../errno.ts";
+import { ENOATTR, errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
-import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
 import { agree, initReply } from "./negotiate.ts";
-import { type NodeEntry, NodeTable } from "./nodeTable.ts";
-import { invalEntry, invalInode } from "./notices.ts";
+import { IMMUTABLE_SECONDS, ObjectSession } from "./objectSession.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
+import { RowSession } from "./rowSession.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
 const READS_AT_ONCE = 64;
-/** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
-const PREFETCHED_NODES_MAX = 100_000;
-const IMMUTABLE_SECONDS = 365 * 86_400;
-const MUTABLE_SECONDS = 1;
 
 /** `abort` is there only for what can take long: making one costs more than answering from memory. */
 type Pending = { readonly abort: AbortController | undefined; answered: boolean };
 type Answer = Uint8Array | undefined;
+/** A node that a request is about. */
+type Known = { readonly node: ViewNode };
 
 export class FuseSession {
-  readonly nodes: NodeTable;
+  /** Asked about nodes that are objects of the view. */
+  readonly #objects: ObjectSession;
+  /** Asked about nodes that are rows of directories in snapshots. */
+  readonly #rows: RowSession | undefined;
   readonly #view: View;
   readonly #options: FuseMountOptions;
   readonly #pending = new Map<number, Pending>();
-  readonly #directories: DirectoryReader;
   readonly #waitingReads: (() => void)[] = [];
   #reads = 0;
   #agreed = agree(0, abi.PROTOCOL_MINOR);
@@ -45,14 +45,13 @@ export class FuseSession {
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#options = options;
-    this.nodes = new NodeTable(view.root);
-    this.#directories = new DirectoryReader(view, (entry, name) => {
-      const detail = {
-        inode: String(entry.node.attributes.inode),
-        name: Buffer.from(name).toString("latin1"),
-      };
-      options.logger.warn(detail, "a name that Linux cannot show is left out of its directory");
-    });
+    this.#objects = new ObjectSession(view, options);
+    this.#rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
+  }
+
+  /** Nodes that the kernel holds; one that it looked up twice may count twice. */
+  get nodeCount(): number {
+    return this.#objects.nodes.size + (this.#rows?.nodes.lookups ?? 0);
   }
 
   attach(channel: FuseChannel): void {
@@ -71,9 +70,9 @@ export class FuseSession {
       header = parseHeader(bytes);
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
-        for (const { nodeId, lookups } of body.forgets) this.nodes.forget(nodeId, lookups);
+        for (const { nodeId, lookups } of body.forgets) this.#forget(nodeId, lookups);
       } else if (body.op === "interrupt") this.#interrupt(body.unique);
-      else void this.#serve({ header, body });
+      else this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
         { err: error, opcode: header?.opcode },
@@ -85,30 +84,38 @@ export class FuseSession {
 
   /** Makes the kernel drop the names below a mutable directory. */
   async namesChanged(directory: ViewNode): Promise<void> {
-    const root = directory.attributes.inode === this.#view.root.attributes.inode;
-    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
-    if (entry === undefined) return;
-    this.#directories.forget(entry);
-    const names = entry.names ?? [];
-    entry.names = undefined;
-    for (const name of names) {
-      await this.#channel?.notify(
-        abi.Notify.invalEntry,
-        invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
-      );
+    for (const { code, body } of this.#objects.namesChanged(directory)) {
+      await this.#channel?.notify(code, body);
     }
-    await this.#channel?.notify(abi.Notify.invalInode, invalInode(entry.nodeId));
   }
 
-  async #serve(request: Request): Promise<void> {
+  #forget(nodeId: number, lookups: number): void {
+    if (RowSession.owns(nodeId)) this.#rows?.forget(nodeId, lookups);
+    else this.#objects.nodes.forget(nodeId, lookups);
+  }
+
+  #serve(request: Request): void {
     const { unique } = request.header;
     const long = request.body.op === "read" || request.body.op === "lseek";
     const pending: Pending = { abort: long ? new AbortController() : undefined, answered: false };
+    let answer: Soon<Answer>;
+    try {
+      answer = this.#answer(request, pending);
+    } catch (error) {
+      this.#send(unique, this.#failure(request, error, pending));
+      return;
+    }
+    if (answer instanceof Promise) void this.#serveLater(request, answer, pending);
+    else this.#send(unique, 0, answer);
+  }
+
+  async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
+    const { unique } = request.header;
     this.#pending.set(unique, pending);
     let status = 0;
     let answer: Answer;
     try {
-      answer = await this.#answer(request, pending);
+      answer = await later;
     } catch (error) {
       status = this.#failure(request, error, pending);
     } finally {
@@ -118,7 +125,7 @@ export class FuseSession {
     if (!pending.answered) this.#send(unique, status, answer);
   }
 
-  #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
+  #answer(request: Request, pending: Pending): Soon<Answer> {
     const { header, body } = request;
     if (body.op === "init") {
       this.#agreed = agree(body.flags, body.minor);
@@ -129,12 +136,56 @@ export class FuseSession {
     if (this.#options.xattrs === false && (body.op === "getxattr" || body.op === "listxattr")) {
       throw errnoFailure(errno.ENOSYS);
     }
-    const entry = this.#entry(header.nodeId);
+    if (RowSession.owns(header.nodeId)) return this.#answerRow(request, pending);
+    const entry = this.#objects.entry(header.nodeId);
+    switch (body.op) {
+      case "lookup": {
+        const directory = this.#rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.#rows?.lookup(directory, body.name, pending);
+        return this.#objects.lookup(entry, body.name, pending);
+      }
+      case "readdir": {
+        const directory = this.#rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.#rows?.list(directory, body, pending);
+        return this.#objects.list(entry, body, pending);
+      }
+      case "getattr":
+        return this.#objects.attributes(entry);
+      default:
+        return this.#answerAbout(entry, request, pending);
+    }
+  }
+
+  /** Answers about a row, from memory where that is possible. */
+  #answerRow(request: Request, pending: Pending): Soon<Answer> {
+    const { header, body } = request;
+    const rows = this.#rows as RowSession;
     switch (body.op) {
       case "lookup":
-        return this.#lookup(entry, body.name, pending);
+      case "readdir": {
+        const go = (directory: RowDirectory): Soon<Answer> =>
+          body.op === "lookup"
+            ? rows.lookup(directory, body.name, pending)
+            : rows.list(directory, body, pending);
+        return rows.below(header.nodeId, go);
+      }
       case "getattr":
-        return reply.attrReply(entry.node.attributes, attrSeconds(entry.node), this.#options.asUser);
+        return rows.attributes(header.nodeId);
+      case "getxattr":
+      case "listxattr":
+        if (rows.hasXattrs(header.nodeId) !== false) break;
+        if (body.op === "getxattr") throw errnoFailure(ENOATTR);
+        return body.size === 0 ? reply.sizeReply(0) : undefined;
+      default:
+    }
+    const node = rows.node(header.nodeId);
+    if (node instanceof Promise)
+      return node.then((later) => this.#answerAbout({ node: later }, request, pending));
+    return this.#answerAbout({ node }, request, pending);
+  }
+
+  #answerAbout(entry: Known, { body }: Request, pending: Pending): Soon<Answer> {
+    switch (body.op) {
       case "readlink":
         return this.#view.readlink(entry.node);
       case "open":
@@ -145,8 +196,6 @@ export class FuseSession {
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
         return this.#read(entry, body.offset, body.size, pending);
-      case "readdir":
-        return this.#readdir(entry, body, pending);
       case "getxattr":
         return xattrValue(this.#view, entry.node, body.name, body.size);
       case "listxattr":
@@ -169,77 +218,7 @@ export class FuseSession {
     }
   }
 
-  #entry(nodeId: number): NodeEntry {
-    const entry = this.nodes.get(nodeId);
-    if (entry === undefined) throw errnoFailure(errno.ESTALE);
-    if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
-    return entry;
-  }
-
-  async #lookup(parent: NodeEntry, name: Uint8Array, pending: Pending): Promise<Answer> {
-    const node = await this.#view.lookup(parent.node, name);
-    if (pending.answered) return undefined;
-    if (node === undefined) {
-      if (!parent.node.immutable) throw errnoFailure(errno.ENOENT);
-      return reply.negativeEntry(IMMUTABLE_SECONDS);
-    }
-    const out = Buffer.allocUnsafe(abi.ENTRY_OUT_BYTES);
-    reply.writeEntry(out, 0, this.#handOut(parent, name, node), this.#options.asUser);
-    return out;
-  }
-
-  /** Counts a lookup of `node`; what comes back must be sent. */
-  #handOut(parent: NodeEntry, name: Uint8Array, node: ViewNode): reply.EntryOut {
-    if (!parent.node.immutable) {
-      parent.names ??= new Set();
-      parent.names.add(Buffer.from(name).toString("latin1"));
-    }
-    return {
-      nodeId: this.nodes.remember(node).nodeId,
-      attributes: node.attributes,
-      entrySeconds: parent.node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS,
-      attrSeconds: attrSeconds(node),
-    };
-  }
-
-  async #readdir(
-    entry: NodeEntry,
-    { offset, size, plus }: { readonly offset: number; readonly size: number; readonly plus: boolean },
-    pending: Pending,
-  ): Promise<Answer> {
-    const limit = Math.min(size, abi.MAX_PAGES * abi.PAGE_BYTES);
-    const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
-      [];
-    let bytes = 0;
-    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
-      bytes += reply.direntBytes(name.length, plus);
-      if (bytes > limit) {
-        bytes -= reply.direntBytes(name.length, plus);
-        break;
-      }
-      rows.push({ name, node: row?.node, next });
-    }
-    if (pending.answered) return undefined;
-    // No await from here on: nodes that are counted are also sent.
-    const out = Buffer.allocUnsafe(bytes);
-    let at = 0;
-    for (const { name, node, next } of rows) {
-      if (plus) {
-        // Node id 0 says "no attributes here"; "." and ".." are never handed out.
-        if (node === undefined || this.nodes.size >= PREFETCHED_NODES_MAX) {
-          out.fill(0, at, at + abi.ENTRY_OUT_BYTES);
-        } else reply.writeEntry(out, at, this.#handOut(entry, name, node), this.#options.asUser);
-        at += abi.ENTRY_OUT_BYTES;
-      }
-      const attributes = (node ?? entry.node).attributes;
-      const kindBits = reply.kindBits(attributes.kind);
-      reply.writeDirent(out, at, { inode: attributes.inode, next, kindBits, name });
-      at += reply.direntBytes(name.length, false);
-    }
-    return out;
-  }
-
-  async #read(entry: NodeEntry, offset: bigint, size: number, pending: Pending): Promise<Answer> {
+  async #read(entry: Known, offset: bigint, size: number, pending: Pending): Promise<Answer> {
     if (this.#reads >= READS_AT_ONCE) await new Promise<void>((go) => this.#waitingReads.push(go));
     else this.#reads++;
     try {
@@ -273,7 +252,8 @@ export class FuseSession {
     const status = errnoOf(error);
     if (status === errno.EIO && !pending.answered) {
       const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
-      const inode = this.nodes.get(request.header.nodeId)?.node.attributes.inode;
+      const { nodeId } = request.header;
+      const inode = this.#rows?.inodeOf(nodeId) ?? this.#objects.nodes.get(nodeId)?.node.attributes.inode;
       const detail = { err: error, code, op: request.body.op, inode: String(inode) };
       const range =
         request.body.op === "read" ? { offset: String(request.body.offset), size: request.body.size } : {};
@@ -289,8 +269,4 @@ export class FuseSession {
     this.#options.logger.error({ err: error }, "a reply to the kernel was malformed");
     if (status === 0) this.#channel?.reply(unique, errno.EIO);
   }
-}
-
-function attrSeconds(node: ViewNode): number {
-  return node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS;
 }
