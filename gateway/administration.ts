@@ -8,12 +8,15 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument, withoutDevice } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
+import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
   AdminOperations,
+  AppPasswordAnswer,
   GatewayStatus,
   NewAccount,
+  NewAppPassword,
   NewPassword,
   NewVault,
   UnlockRequest,
@@ -175,6 +178,21 @@ export class Administration implements AdminOperations {
       await finishPasswordChange(this.#gateway, account.id);
     }
     authenticator.endLogins(account.id);
+  }
+
+  async appPasswords(account: string): Promise<AppPasswordAnswer[]> {
+    return listAppPasswords(this.#gateway, this.#account(account));
+  }
+
+  addAppPassword(
+    account: string,
+    request: NewAppPassword,
+  ): Promise<AppPasswordAnswer & { password: string }> {
+    return addAppPassword(this.#gateway, this.#account(account), request);
+  }
+
+  async revokeAppPassword(account: string, which: string): Promise<AppPasswordAnswer> {
+    return revokeAppPassword(this.#gateway, this.#account(account), which);
   }
 
   async devices(account?: string): Promise<AdminDeviceRow[]> {

@@ -3,7 +3,7 @@
 //   gateway.json       what this is: format version, id, public half of the gateway's recovery key, secret for salts
 //   config.toml        settings that an administrator may change
 //   tls/               certificate and key
-//   catalog/           accounts, devices, vaults (LMDB)
+//   catalog/           accounts, app passwords, devices, vaults (LMDB)
 //   gateway/sealed.json    settings, TLS identity and metadata keys, sealed to the recovery key
 //   vaults/<id>/       docs/format.md, section 2
 //   lock, admin.sock   of the running gateway

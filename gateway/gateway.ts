@@ -10,6 +10,8 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { unknownWriter } from "./catalog/devices.ts";
@@ -34,6 +36,7 @@ export type GatewayOptions = {
 export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
+  readonly appPasswords: AppPasswords;
   readonly unlocked: UnlockedVaults;
   readonly changes = new ChangeFeed();
   readonly logger: Logger;
@@ -55,10 +58,17 @@ export class Gateway {
     this.#lock = lock;
     this.#options = options;
     this.unlocked = new UnlockedVaults(options.monotonicMs);
+    const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
     this.authenticator = new Authenticator({
       catalog,
       secret: Buffer.from(dataDir.identity.secret, "base64"),
-      ...(options.monotonicMs !== undefined && { monotonicMs: options.monotonicMs }),
+      ...clock,
+    });
+    this.appPasswords = new AppPasswords({
+      catalog,
+      now: options.now,
+      warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
+      ...clock,
     });
   }
 
@@ -129,11 +139,22 @@ export class Gateway {
       changed: () => this.changes.tell(row.account),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
-    });
+    }).then((vault) => this.#finishRevocations(vault));
     this.#vaults.set(id, opening);
     // A vault that could not be opened (its disk is full, say) is tried again by who asks next.
     opening.catch(() => this.#vaults.delete(id));
     return opening;
+  }
+
+  /** A gateway that died while it revoked a device may have left the device's wrap, which opens the vault's keys. */
+  async #finishRevocations(vault: OpenVault): Promise<OpenVault> {
+    const { devices, vaults } = this.catalog;
+    for (const wrap of vault.keys.wraps) {
+      if (wrap.kind !== "device" || devices.get(wrap.device)?.revoked !== true) continue;
+      const { generation } = await vault.replaceKeys((keys) => withoutDevice(keys, wrap.device));
+      vaults.setKeysGeneration(vault.id, generation);
+    }
+    return vault;
   }
 
   /** The account's vaults, open. */
@@ -176,6 +197,7 @@ export class Gateway {
       await vault?.close();
     }
     await this.authenticator.close();
+    this.appPasswords.writeUses();
     await this.catalog.close();
     this.#lock.release();
   }

@@ -2,6 +2,7 @@
 
 import { rm } from "node:fs/promises";
 import type { Server } from "node:tls";
+import type { WebFront } from "../fs/view/webPort.ts";
 import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
@@ -9,8 +10,9 @@ import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 
-/** Drives in the gateway's process; `close` unmounts them all. */
+/** Drives in the gateway's process, and the same snapshots as WebDAV; `close` unmounts them all. */
 export interface Drives extends DriveOperations {
+  readonly web: WebFront;
   close(): Promise<void>;
 }
 
@@ -46,16 +48,17 @@ export class RunningGateway {
    */
   static async start(path: string, options: RunOptions, address?: string): Promise<RunningGateway> {
     const gateway = await Gateway.open(path, options);
+    const drives = options.drives?.(gateway);
     let api: Listening | undefined;
     try {
-      api = await listen(gateway, address);
+      api = await listen(gateway, address, drives?.web);
       const { url } = api;
       const administration = new Administration(gateway, () => url);
-      const drives = options.drives?.(gateway);
       const admin = await listenAdmin(gateway, administration, drives);
       return new RunningGateway(gateway, administration, api, admin, drives);
     } catch (error) {
       await api?.app.close();
+      await drives?.close();
       await gateway.close();
       throw error;
     }

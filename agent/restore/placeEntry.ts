@@ -7,6 +7,7 @@ import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { EntryKind as SystemKind } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
+import { treeKind } from "../source/entryDraft.ts";
 import { isDiskFull, type Rights } from "./applyMetadata.ts";
 import type { FileWork } from "./fileWork.ts";
 import { HardLinks } from "./hardLinks.ts";
@@ -213,7 +214,10 @@ export class PlaceEntry {
   #pretend(entry: TreeEntry, path: Buffer, there: Present | undefined): void {
     const { counts } = this.#parts;
     const same =
-      there !== undefined && there.size === (entry.size ?? there.size) && there.mtimeNs === mtimeOf(entry);
+      there !== undefined &&
+      treeKind(there.kind) === entry.kind &&
+      there.size === (entry.size ?? there.size) &&
+      there.mtimeNs === mtimeOf(entry);
     if (same) counts.reused += 1;
     else counts.action(there === undefined ? "create" : "replace", path);
     this.#count(entry);

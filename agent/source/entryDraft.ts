@@ -17,7 +17,12 @@ const kinds = new Map<SystemKind, EntryKind>([
 
 /** The kind of a row in a tree; undefined for something that Linux does not have today. */
 export function kindOf(table: StatTable, row: number): EntryKind | undefined {
-  return kinds.get(table.kind(row));
+  return treeKind(table.kind(row));
+}
+
+/** What the tree calls a kind of the system. */
+export function treeKind(kind: SystemKind): EntryKind | undefined {
+  return kinds.get(kind);
 }
 
 /** Numbers the file systems of a run in the order they are met, so that the number survives a reboot. */

@@ -186,6 +186,11 @@ export class Walker {
     }
     if (isDirectory) return this.#subdirectory(at, name, table, row, old, top, verdict);
     if (kind === EntryKind.file) {
+      if (top !== undefined && this.#options.platform.fileSystem(at.directory.handle).pseudo)
+        this.#options.warn(
+          joinPath(at.path, name),
+          "is in a pseudo file system, which has nothing to back up; kept as an empty file",
+        );
       this.#entries.file(at, name, table, row, old);
       const { intake, failure } = this.#options;
       return intake.hasRoom ? undefined : failure.guard(intake.room());

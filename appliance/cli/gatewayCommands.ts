@@ -1,26 +1,9 @@
 // The rows of commands that look after a gateway, on its own machine.
 
+import { accountCommands } from "./accountCommands.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
+import { data, passwordFile } from "./gatewayOptions.ts";
 
-const data: OptionSpec = {
-  name: "data",
-  kind: "text",
-  value: "DIR",
-  summary: "the gateway's data directory (else HOLDFAST_DATA, else the usual place)",
-};
-const passwordFile: OptionSpec = {
-  name: "password-file",
-  kind: "text",
-  value: "FILE",
-  summary: "file whose first line is the password (else HOLDFAST_PASSWORD, else it is asked)",
-};
-const kdfIterations: OptionSpec = {
-  name: "kdf-iterations",
-  kind: "integer",
-  value: "N",
-  summary: "rounds of key derivation",
-  hidden: true,
-};
 const driver: OptionSpec = {
   name: "driver",
   kind: "text",
@@ -113,91 +96,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     example: "holdfast gateway mount /mnt/holdfast --data /srv/holdfast",
     load: () => import("../commands/gatewayMount.ts"),
   },
-  {
-    path: ["account", "add"],
-    summary: 'add an account, with its vault "main"',
-    details: [
-      "Prints once the account's recovery key: it opens the account's backups when the password is lost, and is stored nowhere.",
-    ],
-    operands: [{ name: "NAME", required: true }],
-    options: [
-      data,
-      passwordFile,
-      {
-        name: "recovery-key-file",
-        kind: "text",
-        value: "FILE",
-        summary: "write the recovery key to this new file (mode 0600) instead of printing it",
-      },
-      kdfIterations,
-    ],
-    example: "holdfast account add alice --data /srv/holdfast",
-    load: () => import("../commands/accountAdd.ts"),
-  },
-  {
-    path: ["account", "list"],
-    summary: "list the accounts",
-    operands: [],
-    options: [data],
-    example: "holdfast account list --data /srv/holdfast",
-    endsWithReader: true,
-    load: () => import("../commands/accountList.ts"),
-  },
-  {
-    path: ["account", "password"],
-    summary: "change an account's password",
-    details: [
-      "Enrolled devices go on working. Backups are not encrypted anew: only the wraps of their keys change.",
-    ],
-    operands: [{ name: "NAME", required: true }],
-    options: [
-      data,
-      { ...passwordFile, summary: "file whose first line is the present password" },
-      {
-        name: "new-password-file",
-        kind: "text",
-        value: "FILE",
-        summary: "file whose first line is the new password",
-      },
-      kdfIterations,
-    ],
-    example: "holdfast account password alice --data /srv/holdfast",
-    load: () => import("../commands/accountPassword.ts"),
-  },
-  {
-    path: ["account", "recover"],
-    summary: "set a new password with the account's recovery key",
-    operands: [{ name: "NAME", required: true }],
-    options: [
-      data,
-      {
-        name: "recovery-key-file",
-        kind: "text",
-        value: "FILE",
-        summary: "file with the account's recovery key",
-      },
-      { ...passwordFile, summary: "file whose first line is the new password (else it is asked)" },
-      kdfIterations,
-    ],
-    example: "holdfast account recover alice --recovery-key-file key.txt --data /srv/holdfast",
-    load: () => import("../commands/accountRecover.ts"),
-  },
-  {
-    path: ["account", "disable"],
-    summary: "refuse an account's logins and devices; its backups stay",
-    operands: [{ name: "NAME", required: true }],
-    options: [data],
-    example: "holdfast account disable alice --data /srv/holdfast",
-    load: () => import("../commands/accountDisable.ts"),
-  },
-  {
-    path: ["account", "enable"],
-    summary: "let a disabled account in again",
-    operands: [{ name: "NAME", required: true }],
-    options: [data],
-    example: "holdfast account enable alice --data /srv/holdfast",
-    load: () => import("../commands/accountEnable.ts"),
-  },
+  ...accountCommands,
   {
     path: ["device", "list"],
     summary: "list the enrolled devices",

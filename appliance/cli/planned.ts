@@ -4,7 +4,7 @@
 /** A command's words, or a group's one word. */
 export const plannedCommands: readonly string[] = [
   ...["service", "replica", "seed"],
-  ...["account app-password", "account invite", "vault copy"],
+  ...["account invite", "vault copy"],
   ...["scrub", "gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from", "evict"].map(
     (word) => `gateway ${word}`,
   ),

@@ -29,7 +29,7 @@ export async function run(given: CommandContext): Promise<void> {
         incomplete: snapshot.row.incomplete,
       })),
     );
-    if (snapshots.length === 0) return output.line("No snapshots yet. Make one: holdfast agent backup PATH");
+    if (snapshots.length === 0) return output.line(noneOf(args.text("item"), args.text("device")));
     output.line(
       formatTable(
         ["SNAPSHOT", "TIME", "DEVICE", "ITEM", "FILES", "SIZE", "PATHS"],
@@ -47,4 +47,14 @@ export async function run(given: CommandContext): Promise<void> {
   } finally {
     connection.close();
   }
+}
+
+function noneOf(item: string | undefined, device: string | undefined): string {
+  if (item === undefined && device === undefined)
+    return "No snapshots yet. Make one: holdfast agent backup PATH";
+  const whose = [
+    item === undefined ? "" : ` of item ${item}`,
+    device === undefined ? "" : ` of device ${device}`,
+  ];
+  return `No snapshots${whose.join("")}. See what there is: holdfast agent snapshots`;
 }

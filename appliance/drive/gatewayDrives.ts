@@ -1,9 +1,10 @@
-// The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places.
+// The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places and served as WebDAV.
 
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
 import { createCaches } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
+import { WebDav } from "../../fs/webdav/webDav.ts";
 import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
 import type { Gateway } from "../../gateway/gateway.ts";
 import type { Drives } from "../../gateway/runningGateway.ts";
@@ -29,12 +30,14 @@ function keyringOf({ unlocked }: Gateway): Keyring {
 export class GatewayDrives implements Drives {
   readonly #gateway: Gateway;
   readonly #logger: FuseLogger;
+  readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
   #view: VaultView | undefined;
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
     this.#logger = gateway.logger;
+    this.web = new WebDav({ view: () => this.#openView(), base: "dav" });
   }
 
   async drives(): Promise<DriveRow[]> {

@@ -2,6 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PlacedExtent } from "./contentReader.ts";
+import { contentTag } from "./contentTag.ts";
 import { ClosedNode, FolderNode, LinkNode, Namespace, type NamespaceParts } from "./namespace.ts";
 import { type DirectoryNode, EntryNode, RootNode } from "./snapshotNodes.ts";
 import { SnapshotRows } from "./snapshotRows.ts";
@@ -90,6 +91,11 @@ export class VaultView implements View {
     const bytes = await context.content.read(entry.content, size, at, length, signal);
     this.#readAhead(node as EntryNode, size, at, bytes.length);
     return bytes;
+  }
+
+  contentTag(node: ViewNode): string {
+    const { entry, size } = fileOf(node);
+    return contentTag(entry.content, size);
   }
 
   async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {

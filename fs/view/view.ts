@@ -78,6 +78,8 @@ export interface View {
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** A short name of a file's content, in base64url characters: the same only for the same bytes, in any snapshot. Reads nothing. */
+  contentTag(node: ViewNode): string;
   /** The first extent boundary map row that contains or follows `offset`; undefined past the end. */
   extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined>;
   /** Whole-tree figures for statfs. */

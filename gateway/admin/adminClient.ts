@@ -10,8 +10,10 @@ import type {
   AccountRow,
   AdminDeviceRow,
   AdminOperations,
+  AppPasswordAnswer,
   GatewayStatus,
   NewAccount,
+  NewAppPassword,
   NewPassword,
   NewVault,
   UnlockRequest,
@@ -91,6 +93,24 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   async changePassword(account: string, request: NewPassword): Promise<void> {
     await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/password`, request);
+  }
+
+  appPasswords(account: string): Promise<AppPasswordAnswer[]> {
+    return this.#ask("GET", `/accounts/${encodeURIComponent(account)}/app-passwords`);
+  }
+
+  addAppPassword(
+    account: string,
+    request: NewAppPassword,
+  ): Promise<AppPasswordAnswer & { password: string }> {
+    return this.#ask("POST", `/accounts/${encodeURIComponent(account)}/app-passwords`, request);
+  }
+
+  revokeAppPassword(account: string, which: string): Promise<AppPasswordAnswer> {
+    return this.#ask(
+      "DELETE",
+      `/accounts/${encodeURIComponent(account)}/app-passwords/${encodeURIComponent(which)}`,
+    );
   }
 
   devices(account?: string): Promise<AdminDeviceRow[]> {

@@ -52,6 +52,30 @@ export type AccountRow = {
   readonly devices: number;
 };
 
+/** A new app password. */
+export type NewAppPassword = {
+  /** What people call it; empty for none. */
+  readonly label: string;
+  /** A path below the account's folder, "/laptop/files", that alone may be read. */
+  readonly read?: string;
+  /** Archived permissions count as for this user; `gids` begins with the primary group. */
+  readonly asUser?: { readonly uid: number; readonly gids: readonly number[] };
+  /** Seconds that it is good for. */
+  readonly expiresIn?: number;
+};
+
+export type AppPasswordAnswer = {
+  readonly id: string;
+  readonly label: string;
+  /** A path below the account's folder; null for all of the account. */
+  readonly read: string | null;
+  readonly asUser: { readonly uid: number; readonly gids: readonly number[] } | null;
+  readonly created: string;
+  readonly expires: string | null;
+  readonly expired: boolean;
+  readonly lastUsed: string | null;
+};
+
 export type VaultRow = {
   readonly id: string;
   readonly account: string;
@@ -110,6 +134,12 @@ export interface AdminOperations {
    * @throws HoldfastError not-found, usage, kdf-weak, sequence-conflict
    */
   changePassword(account: string, request: NewPassword): Promise<void>;
+  /** An account's app passwords, the oldest first. @throws HoldfastError not-found */
+  appPasswords(account: string): Promise<AppPasswordAnswer[]>;
+  /** Makes one; `password` is stored nowhere. @throws HoldfastError not-found, usage, exists, limit-exceeded */
+  addAppPassword(account: string, request: NewAppPassword): Promise<AppPasswordAnswer & { password: string }>;
+  /** Ends one. `which`: id or label. @throws HoldfastError not-found, usage when that is two */
+  revokeAppPassword(account: string, which: string): Promise<AppPasswordAnswer>;
   /** Devices of one account, or of all. @throws HoldfastError not-found */
   devices(account?: string): Promise<AdminDeviceRow[]>;
   /** Ends a device's token and its uploads, and takes its wraps out of the keys documents. `device`: name or id. @throws HoldfastError not-found */

@@ -47,4 +47,19 @@ export const accountsAnswer = {
   ),
 } as const;
 
+const appPassword = {
+  id: text,
+  label: text,
+  read: nullable(text),
+  asUser: { ...object({ uid: count, gids: array(count) }), type: ["object", "null"] },
+  created: time,
+  expires: nullable(time),
+  expired: flag,
+  lastUsed: nullable(time),
+} as const;
+
+export const appPasswordsAnswer = { 200: array(object(appPassword)) } as const;
+
+export const newAppPasswordAnswer = { 201: object({ ...appPassword, password: text }) } as const;
+
 export const drivesAnswer = { 200: array(object({ mountpoint: text })) } as const;

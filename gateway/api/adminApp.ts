@@ -13,6 +13,7 @@ import type {
 } from "../admin/operations.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
+import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 
@@ -97,6 +98,7 @@ export function buildAdminApp(
       return {};
     },
   );
+  appPasswordRoutes(app, gateway, operations);
   app.get<{ Querystring: { account?: string } }>(
     "/devices",
     { schema: { querystring: accountQuery } },

@@ -6,6 +6,7 @@ import { octetStream } from "../../ingest/wire/protocol.ts";
 import { encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { ReadOutcome } from "../store/packReader.ts";
+import { drained } from "./drained.ts";
 
 /** Answers that are being read from disk at a time; each holds some MiB. */
 const slotsMax = 8;
@@ -99,21 +100,4 @@ function answerFor(outcome: ReadOutcome | undefined): [Buffer, Buffer | undefine
   if (outcome === undefined) return [encodeReadLength(ReadSign.missing), undefined];
   if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged), undefined];
   return [encodeReadLength(outcome.length), outcome];
-}
-
-function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      signal.removeEventListener("abort", gone);
-      response.off("drain", done);
-      resolve();
-    };
-    const gone = (): void => {
-      response.off("drain", done);
-      reject(new HoldfastError(ErrorCode.cancelled, "the client went away"));
-    };
-    if (signal.aborted) gone();
-    response.once("drain", done);
-    signal.addEventListener("abort", gone, { once: true });
-  });
 }

@@ -3,6 +3,7 @@
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
+import type { WebFront } from "../../fs/view/webPort.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import type { Gateway } from "../gateway.ts";
@@ -14,6 +15,7 @@ import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
+import { webAddress, webRoutes } from "./webRoutes.ts";
 
 const MiB = 2 ** 20;
 
@@ -48,8 +50,8 @@ export type Listening = {
   readonly port: number;
 };
 
-/** Builds the app without listening. */
-export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
+/** Builds the app without listening. With a front, it serves WebDAV too. */
+export async function buildApp(gateway: Gateway, front?: WebFront): Promise<FastifyInstance> {
   const { tls } = gateway.dataDir;
   const app = fastify({
     https: {
@@ -79,6 +81,7 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 512 },
+    rewriteUrl: ({ method, url = "/" }) => (front === undefined ? url : webAddress(method, url)),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = serverLimits.connections;
   app.server.headersTimeout = serverLimits.headersMs;
@@ -93,6 +96,7 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
   });
   app.addHook("onRequest", async (request) => checkProtocol(request));
   await app.register(async (open) => publicRoutes(open, gateway));
+  if (front !== undefined) webRoutes(app, gateway, front);
   const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => authenticate(gateway, request));
@@ -110,13 +114,14 @@ export async function buildApp(gateway: Gateway): Promise<FastifyInstance> {
   return app;
 }
 
-/** Listens on the address of the settings (or `listen`). @throws HoldfastError usage; the system's error */
+/** Listens on the address of the settings (or `address`). @throws HoldfastError usage; the system's error */
 export async function listen(
   gateway: Gateway,
   address = gateway.dataDir.settings.listen,
+  front?: WebFront,
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway);
+  const app = await buildApp(gateway, front);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

@@ -118,7 +118,8 @@ function invalidToken(): HoldfastError {
   });
 }
 
-function refuseDisabled(account: Account): void {
+/** @throws HoldfastError account-disabled */
+export function refuseDisabled(account: Account): void {
   if (!account.disabled) return;
   throw new HoldfastError(ErrorCode.accountDisabled, "this account is disabled", {
     next: "Ask the administrator; nothing that was backed up is lost.",

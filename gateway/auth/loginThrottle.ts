@@ -56,6 +56,26 @@ export class LoginThrottle {
     }
   }
 
+  /**
+   * Counts a failure where finding out cost nothing worth protecting.
+   * @throws HoldfastError auth-throttled where the source has to wait; the failure then does not count
+   */
+  failed(account: string, address: string): void {
+    const source = networkOf(address);
+    const strikes = [this.#entry(`address ${source}`), this.#entry(`pair ${source} ${account}`)] as const;
+    for (const each of strikes) this.#refuse(each);
+    this.#strike(strikes[0], addressFree);
+    this.#strike(strikes[1], pairFree);
+  }
+
+  /** Clears the pair. */
+  succeeded(account: string, address: string): void {
+    const pair = this.#strikes.get(`pair ${networkOf(address)} ${account}`);
+    if (pair === undefined) return;
+    pair.failures = 0;
+    pair.blockedUntil = 0;
+  }
+
   #refuse(strikes: Strikes): void {
     const left = strikes.blockedUntil - this.#monotonicMs();
     if (left > 0) throw throttled(left);

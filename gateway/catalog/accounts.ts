@@ -29,6 +29,9 @@ export type Account = {
 /** The deduplication group that an account's devices share unless they are isolated. */
 export const sharedGroup = 1;
 
+/** Longer than any account's name (ingest/wire/names.ts), in UTF-16 units, composed or not. */
+export const nameUnitsMax = 256;
+
 /** What is said where an account's name is in use. */
 export function accountTaken(name: string): HoldfastError {
   return new HoldfastError(ErrorCode.exists, `there is an account ${name} already`, {
@@ -51,7 +54,10 @@ export class Accounts {
     return this.#rows.get(fromHex(id, 16));
   }
 
+  /** The account of this name, which may be any text. */
   byName(name: string): Account | undefined {
+    // LMDB takes keys of limited length only, and no empty ones.
+    if (name === "" || name.length > nameUnitsMax) return undefined;
     const id = this.#names.get(Buffer.from(name.normalize("NFC")));
     return id === undefined ? undefined : this.#rows.get(id);
   }

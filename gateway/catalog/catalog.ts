@@ -1,13 +1,18 @@
-// The gateway's catalog: accounts, devices and vaults, in one LMDB environment.
+// The gateway's catalog: accounts, app passwords, devices and vaults, in one LMDB environment.
+//
+// A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
+// does not know.
 
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { Accounts } from "./accounts.ts";
+import { AppPasswordRows } from "./appPasswords.ts";
 import { Devices } from "./devices.ts";
 import { Vaults } from "./vaults.ts";
 
 export class Catalog {
   readonly environment: IndexEnvironment;
   readonly accounts: Accounts;
+  readonly appPasswords: AppPasswordRows;
   readonly devices: Devices;
   readonly vaults: Vaults;
 
@@ -15,6 +20,7 @@ export class Catalog {
   constructor(directory: string) {
     this.environment = openIndexEnvironment(directory);
     this.accounts = new Accounts(this.environment);
+    this.appPasswords = new AppPasswordRows(this.environment);
     this.devices = new Devices(this.environment);
     this.vaults = new Vaults(this.environment);
   }

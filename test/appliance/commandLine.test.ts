@@ -45,6 +45,7 @@ describe("the table", () => {
       ...["quickstart", "doctor", "completion", "help", "config check"],
       ...["gateway init", "gateway run", "gateway status", "gateway mount"],
       ...["account add", "account list", "account password", "account recover", "account disable"],
+      "account app-password",
       ...["device list", "device revoke", "vault create", "vault list", "vault unlock", "vault lock"],
       ...["enroll", "backup", "snapshots", "ls", "cat", "find", "diff", "check", "restore", "mount"].map(
         (word) => `agent ${word}`,

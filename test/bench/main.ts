@@ -5,6 +5,7 @@ import type { Context } from "./cases/context.ts";
 import { largeRun } from "./cases/large.ts";
 import { restoredFolder, standardRun } from "./cases/standard.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
+import { evaluate } from "./evaluate.ts";
 import { BenchFailure } from "./failure.ts";
 import { claimFolder } from "./folder.ts";
 import { endEverything } from "./lifetimes.ts";
@@ -16,7 +17,7 @@ import { installPeers } from "./peers/install.ts";
 import { type Peer, type PeerDescription, PeerName } from "./peers/peer.ts";
 import { restic } from "./peers/restic.ts";
 import { type Report, renderReport, summarizeUsage } from "./report/report.ts";
-import { evaluate, largeRows, standardRows } from "./rows.ts";
+import { largeRows, standardRows } from "./rows.ts";
 import { collectSamples, type Samples } from "./samples.ts";
 import { fullScale, largeScale, tinyLargeScale, tinyScale } from "./scale.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { evaluate, largeRows, standardRows } from "./rows.ts";
+import { evaluate } from "./evaluate.ts";
+import { largeRows, standardRows } from "./rows.ts";
 import { type Column, collectSamples } from "./samples.ts";
 
 /** Evaluates one row of the standard run from samples per column. */
@@ -45,6 +46,27 @@ describe("goals", () => {
     expect(judged("index-lookups", { holdfast: [299_999] }).verdict).toBe("fail");
     expect(judged("mount-memory", { holdfast: [150e6 + 50] }).verdict).toBe("pass");
     expect(judged("mount-memory", { holdfast: [150e6 + 51] }).verdict).toBe("fail");
+  });
+
+  test("where more is better, the faster peer is the one with more, and a goal may ask for a multiple", () => {
+    const row = judged("random-cold", { holdfast: [500], restic: [100], borg: [20] });
+    expect(row).toMatchObject({ ratioToFaster: 5, judged: 5, verdict: "pass" });
+    expect(judged("random-cold", { holdfast: [499], restic: [100] }).verdict).toBe("fail");
+  });
+
+  test("a row may judge another row's figures, or be held against Holdfast's own in another row", () => {
+    const samples = collectSamples();
+    for (const [row, column, value] of [
+      ["tar-cold", "holdfast", 3.5],
+      ["tar-cold", "borg", 10],
+      ["agent-tar-cold", "holdfast", 7.1],
+    ] as const) {
+      samples.add(row, column, value);
+    }
+    const rows = evaluate(standardRows(0), samples);
+    const verdicts = Object.fromEntries(rows.map(({ id, judged, verdict }) => [id, { judged, verdict }]));
+    expect(verdicts["tar-cold-borg"]).toEqual({ judged: 0.35, verdict: "pass" });
+    expect(verdicts["agent-tar-cold"]).toEqual({ judged: 7.1 / 3.5, verdict: "fail" });
   });
 
   test("every row has a name of its own", () => {

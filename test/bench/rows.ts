@@ -1,38 +1,31 @@
-// The rows of the report and their goals. Evaluation is pure.
+// The rows of the report and their goals.
 
-import { PeerName } from "./peers/peer.ts";
-import type { Column, Samples } from "./samples.ts";
-import { ratio, type Summary, summarize } from "./statistics.ts";
+import type { Column } from "./samples.ts";
 
-export type Unit = "s" | "bytes" | "%" | "/s";
+export type Unit = "s" | "bytes" | "%" | "/s" | "bytes/s";
 
-type Goal =
-  /** Holdfast's median over another column's median; "faster" is the smaller of restic's and borg's. */
-  | { readonly kind: "ratio"; readonly against: Column | "faster"; readonly atMost: number }
-  | { readonly kind: "bound"; readonly atMost?: number; readonly atLeast?: number };
+export type Limits = { readonly atMost?: number; readonly atLeast?: number };
+
+export type Goal =
+  /** Holdfast's median over another column's median; "faster" is the better of restic's and borg's. */
+  | ({ readonly kind: "ratio"; readonly against: Column | "faster" } & Limits)
+  /** Holdfast's median over its own median in another row. */
+  | ({ readonly kind: "row"; readonly row: string } & Limits)
+  | ({ readonly kind: "bound" } & Limits);
 
 export type RowDefinition = {
   readonly id: string;
   readonly title: string;
   readonly unit: Unit;
+  /** The row whose figures this one judges by another goal; its own where it is absent. */
+  readonly samplesOf?: string;
   readonly goal?: Goal;
-};
-
-export type Verdict = "pass" | "fail" | "not judged";
-
-export type Row = RowDefinition & {
-  readonly columns: Readonly<Partial<Record<Column, Summary>>>;
-  /** Holdfast's median over the smaller peer's median. */
-  readonly ratioToFaster?: number;
-  readonly goalText?: string;
-  /** The number that was held against the goal. */
-  readonly judged?: number;
-  readonly verdict: Verdict;
 };
 
 const MB = 1e6;
 const MEMORY_BOUND = 350 * MB;
 const ratioGoal = (against: Column | "faster", atMost: number): Goal => ({ kind: "ratio", against, atMost });
+const timesGoal = (against: Column, atLeast: number): Goal => ({ kind: "ratio", against, atLeast });
 
 const memoryRows: readonly RowDefinition[] = [
   {
@@ -98,6 +91,19 @@ export function standardRows(mountCacheBytes: number): readonly RowDefinition[] 
       title: "second device after the edits: bytes read back to verify",
       unit: "bytes",
     },
+    ...mountRows(mountCacheBytes),
+    ...agentMountRows(mountCacheBytes),
+    ...webdavRows,
+    ...memoryRows,
+  ];
+}
+
+function mountMemory(cacheBytes: number): Goal {
+  return { kind: "bound", atMost: 150 * MB + cacheBytes };
+}
+
+function mountRows(cacheBytes: number): readonly RowDefinition[] {
+  return [
     { id: "find", title: "mount: find (with stat)", unit: "s", goal: ratioGoal("faster", 0.5) },
     {
       id: "tar-cold",
@@ -105,21 +111,103 @@ export function standardRows(mountCacheBytes: number): readonly RowDefinition[] 
       unit: "s",
       goal: ratioGoal("restic", 0.2),
     },
+    {
+      id: "tar-cold-borg",
+      title: "mount: the same beside borg",
+      unit: "s",
+      samplesOf: "tar-cold",
+      goal: ratioGoal("borg", 0.35),
+    },
     { id: "tar-warm", title: "mount: tar again", unit: "s", goal: ratioGoal("source", 2) },
     {
       id: "mount-memory",
-      title: "mount: memory after both tars",
+      title: "mount: memory after find and both tars",
       unit: "bytes",
-      goal: { kind: "bound", atMost: 150 * MB + mountCacheBytes },
+      goal: mountMemory(cacheBytes),
     },
-    ...memoryRows,
+    {
+      id: "read-image",
+      title: "mount: image read front to back, fresh mount",
+      unit: "bytes/s",
+      goal: { kind: "bound", atLeast: 400 * MB },
+    },
+    {
+      id: "random-cold",
+      title: "mount: 4 KiB random reads, fresh mount",
+      unit: "/s",
+      goal: timesGoal("restic", 5),
+    },
+    { id: "random-warm", title: "mount: the same reads again", unit: "/s", goal: timesGoal("source", 0.5) },
   ];
 }
+
+/** The agent's own drive, over HTTPS, beside the gateway's. */
+function agentMountRows(cacheBytes: number): readonly RowDefinition[] {
+  const rows: readonly (readonly [string, string, Unit])[] = [
+    ["find", "find", "s"],
+    ["tar-cold", "tar, fresh mount", "s"],
+    ["tar-warm", "tar again", "s"],
+    ["read-image", "image front to back", "bytes/s"],
+    ["random-cold", "random reads, fresh mount", "/s"],
+    ["random-warm", "random reads again", "/s"],
+  ];
+  return [
+    ...rows.map(([row, title, unit]): RowDefinition => {
+      const limits = unit === "s" ? { atMost: 2 } : { atLeast: 0.5 };
+      return {
+        id: `agent-${row}`,
+        title: `agent mount: ${title}`,
+        unit,
+        goal: { kind: "row", row, ...limits },
+      };
+    }),
+    {
+      id: "agent-mount-memory",
+      title: "agent mount: memory after find and both tars",
+      unit: "bytes",
+      goal: mountMemory(cacheBytes),
+    },
+  ];
+}
+
+const webdavRows: readonly RowDefinition[] = [
+  {
+    id: "webdav-get",
+    title: "WebDAV: GET of the image",
+    unit: "bytes/s",
+    goal: { kind: "bound", atLeast: 300 * MB },
+  },
+  {
+    id: "webdav-list",
+    title: "WebDAV: PROPFIND of 10,000 entries",
+    unit: "s",
+    goal: { kind: "bound", atMost: 0.3 },
+  },
+  {
+    id: "webdav-ranges",
+    title: "WebDAV: 64 KiB range reads",
+    unit: "/s",
+    goal: timesGoal("restic", 10),
+  },
+];
 
 /** The rows of `--large`. */
 export const largeRows: readonly RowDefinition[] = [
   { id: "many-first", title: "many small files: first backup", unit: "s" },
   { id: "many-unchanged", title: "many small files: nothing changed", unit: "s" },
+  {
+    id: "first-byte",
+    title: "many small files: first byte of any, fresh mount",
+    unit: "s",
+    goal: { kind: "bound", atMost: 0.05 },
+  },
+  {
+    id: "long-listing",
+    title: "folder of 100,000 files: ls -l, fresh mount",
+    unit: "s",
+    goal: { kind: "bound", atMost: 2 },
+  },
+  { id: "long-propfind", title: "folder of 100,000 files: PROPFIND", unit: "s" },
   { id: "sparse-first", title: "sparse file: first backup", unit: "s" },
   { id: "sparse-unchanged", title: "sparse file: nothing changed", unit: "s" },
   ...memoryRows,
@@ -133,47 +221,3 @@ export const largeRows: readonly RowDefinition[] = [
   { id: "index-lookups", title: "index: looked up", unit: "/s", goal: { kind: "bound", atLeast: 300_000 } },
   { id: "index-bytes", title: "index: bytes per chunk", unit: "bytes", goal: { kind: "bound", atMost: 100 } },
 ];
-
-/** Summaries and verdicts of every row that has samples. A goal is judged only when everything it compares was measured. */
-export function evaluate(definitions: readonly RowDefinition[], samples: Pick<Samples, "values">): Row[] {
-  return definitions.flatMap((definition) => {
-    const taken = samples.values.get(definition.id);
-    if (taken === undefined) return [];
-    const columns: Partial<Record<Column, Summary>> = {};
-    for (const [column, values] of taken) columns[column] = summarize(values);
-    const faster = fasterMedian(columns);
-    const own = columns.holdfast?.median;
-    const ratioToFaster = own === undefined || faster === undefined ? undefined : ratio(own, faster);
-    return [
-      {
-        ...definition,
-        columns,
-        ...(ratioToFaster === undefined ? {} : { ratioToFaster }),
-        ...judge(definition.goal, columns, faster),
-      },
-    ];
-  });
-}
-
-function fasterMedian(columns: Row["columns"]): number | undefined {
-  const medians = [columns.restic?.median, columns.borg?.median].filter((value) => value !== undefined);
-  return medians.length === 0 ? undefined : Math.min(...medians);
-}
-
-type Judgement = Pick<Row, "goalText" | "judged" | "verdict">;
-
-function judge(goal: Goal | undefined, columns: Row["columns"], faster: number | undefined): Judgement {
-  if (goal === undefined) return { verdict: "not judged" };
-  const own = columns[PeerName.holdfast]?.median;
-  if (goal.kind === "ratio") {
-    const reference = goal.against === "faster" ? faster : columns[goal.against]?.median;
-    const goalText = `<= ${goal.atMost}x ${goal.against === "faster" ? "the faster peer" : goal.against}`;
-    const judged = own === undefined || reference === undefined ? undefined : ratio(own, reference);
-    if (judged === undefined) return { goalText, verdict: "not judged" };
-    return { goalText, judged, verdict: judged <= goal.atMost ? "pass" : "fail" };
-  }
-  const goalText = goal.atMost === undefined ? `>= ${goal.atLeast}` : `<= ${goal.atMost}`;
-  if (own === undefined) return { goalText, verdict: "not judged" };
-  const passed = own <= (goal.atMost ?? Infinity) && own >= (goal.atLeast ?? -Infinity);
-  return { goalText, judged: own, verdict: passed ? "pass" : "fail" };
-}

@@ -15,6 +15,8 @@ export type Scale = {
   readonly imageBytes: number;
   readonly imageEdits: number;
   readonly imageEditBytes: number;
+  /** Files of the folder that is listed over WebDAV. */
+  readonly flatFiles: number;
   readonly runs: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
   readonly freeBytes: number;
@@ -35,6 +37,7 @@ export const fullScale: Scale = {
   imageBytes: 2 * GIB,
   imageEdits: 20,
   imageEditBytes: MIB,
+  flatFiles: 10_000,
   runs: 5,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
@@ -51,6 +54,7 @@ export const tinyScale: Scale = {
   imageBytes: 16 * MIB,
   imageEdits: 4,
   imageEditBytes: 64 * 1024,
+  flatFiles: 300,
   runs: 1,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,
@@ -60,6 +64,8 @@ export const tinyScale: Scale = {
 export type LargeScale = {
   readonly files: number;
   readonly filesPerFolder: number;
+  /** Files of one folder that is listed. */
+  readonly flatFiles: number;
   readonly sparseBytes: number;
   readonly sparseDataBytes: number;
   readonly indexChunks: number;
@@ -70,6 +76,7 @@ export type LargeScale = {
 export const largeScale: LargeScale = {
   files: 1_000_000,
   filesPerFolder: 1_000,
+  flatFiles: 100_000,
   sparseBytes: 20 * GIB,
   sparseDataBytes: 5 * GIB,
   indexChunks: 10_000_000,
@@ -80,6 +87,7 @@ export const largeScale: LargeScale = {
 export const tinyLargeScale: LargeScale = {
   files: 500,
   filesPerFolder: 100,
+  flatFiles: 1_000,
   sparseBytes: 64 * MIB,
   sparseDataBytes: 8 * MIB,
   indexChunks: 20_000,

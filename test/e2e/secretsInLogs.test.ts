@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { appPasswordHash, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import { openWithPassword, parseKeysDocument, passwordKdf } from "../../vault/keys/keysDocument.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
@@ -174,6 +175,13 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   await printed.run(0, "agent", "restore", "latest", "--target", restored, "--state", state, "--json");
   await printed.run(0, "agent", "check", "--read-data", "100%", "--state", state, "--json");
   await printed.run(0, "vault", "lock", "alice", "--data", data);
+  // Printed once, by the command that makes it: not among what is searched.
+  const appPassword = (
+    await new Program(["account", "app-password", "alice", "--data", data]).ended()
+  ).stdout.trim();
+  expect(appPassword).toMatch(/^hfp-/);
+  await printed.run(0, "account", "app-password", "list", "alice", "--data", data);
+  await printed.run(0, "account", "app-password", "list", "alice", "--data", data, "--json");
 
   // Past our own client: a login whose token is known here, and requests that are refused for what they carry.
   const login = (l: string) =>
@@ -183,7 +191,7 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   const wrong = await deriveLogin(passwords.wrong, kdf);
   const loggedIn = await login(keys.l.toString("base64"));
   expect(loggedIn.status).toBe(200);
-  const loginToken = (JSON.parse(loggedIn.text) as { token: string }).token;
+  const { token: loginToken, accountId } = JSON.parse(loggedIn.text) as { token: string; accountId: string };
   expect((await ask(`${url}/v1/me`, { token: loginToken })).status).toBe(200);
   const unknownToken = `hfd_${Buffer.alloc(32, "unknown token").toString("base64url")}`;
   expect((await ask(`${url}/v1/me`, { token: unknownToken })).status).toBe(401);
@@ -231,6 +239,10 @@ test("no secret is in what gateway and agent print, at the most talkative level"
       ofText("a device token", token),
       ofBytes("a device's private key", Buffer.from(privateKey, "base64")),
     ]),
+    ofText("an app password", appPassword),
+    ofText("an app password without dashes", appPassword.replaceAll("-", "")),
+    ofText("an app password without its prefix", appPassword.slice(4)),
+    ofBytes("an app password's hash", appPasswordHash(accountId, readAppPassword(appPassword)!)),
     ofText("a login token", loginToken),
     ofText("an unknown token", unknownToken),
     ofText("a misshapen L", misshapen),
@@ -238,6 +250,7 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   // Changes of the password and the second device made further ones, whose values nobody here knows: by their prefix.
   expect(printed.text).not.toMatch(/hf[dl]_[\w-]{20}/);
   expect(printed.text).not.toMatch(/HF[AG]-?[0-9A-Z]{8}/);
+  expect(printed.text).not.toMatch(/hfp-?[0-9a-z]{5}/i);
   expect(secretsIn(printed.text, all)).toEqual([]);
   // It was searched where something is: the gateway logged requests, refusals and ids.
   expect(gateway.stderr).toContain("/v1/login");

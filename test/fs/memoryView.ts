@@ -174,6 +174,11 @@ export class MemoryView implements View {
     }
   }
 
+  /** Content is told apart by its node alone. */
+  contentTag({ attributes }: ViewNode): string {
+    return `node-${attributes.inode}`;
+  }
+
   async extentAt(of: ViewNode, offset: bigint): Promise<Extent | undefined> {
     return (of as MemoryNode).content?.extents.find((extent) => extent.offset + extent.length > offset);
   }

@@ -28,6 +28,14 @@ test("lists and status come whole, and a query that nobody asked for is refused"
   expect(await get("/alive")).toEqual({ ok: true });
   expect(await get("/accounts")).toEqual(await administration.accounts());
   expect(await get("/drives")).toEqual([drive]);
+  await administration.addAppPassword("anna", { label: "" });
+  await administration.addAppPassword("anna", {
+    label: "all of it",
+    read: "/laptop",
+    asUser: { uid: 1, gids: [2, 3] },
+    expiresIn: 60,
+  });
+  expect(await get("/accounts/anna/app-passwords")).toEqual(await administration.appPasswords("anna"));
   // Other programs write to the same disk meanwhile.
   const { freeBytes, ...status } = await administration.status();
   expect(await get("/status")).toEqual({ ...status, freeBytes: expect.any(Number) });

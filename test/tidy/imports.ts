@@ -37,6 +37,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ["gateway", "agent", "appliance"],
   re2js: ["agent"],
   "reflect-metadata": ["gateway", "appliance"],
+  saxes: ["fs/webdav"],
   "smol-toml": ["gateway", "appliance"],
   vitest: [],
 };

@@ -88,6 +88,12 @@ describe("when things go wrong", () => {
     expect(fx.gateway.head).toBeNull();
   });
 
+  test("a named file of a pseudo file system is a warning: its bytes are not kept", async () => {
+    fx.smallTree(2);
+    await fx.run({ paths: resolveTopPaths([fx.source, "/proc/self/mem"]) });
+    expect(fx.warnings).toEqual([expect.stringMatching(/mem.*pseudo file system.*kept as an empty file/)]);
+  });
+
   test("an invalid filter stops the run before it starts", async () => {
     await expect(fx.run({ rules: { excludeRegexes: ["("] } })).rejects.toMatchObject({
       code: ErrorCode.usage,

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -103,6 +104,21 @@ describe("restoring over what is there", () => {
     expect(readFileSync(join(target, "a")).toString()).toBe("mine");
     expect(readFileSync(join(target, "b")).toString()).toBe("archived");
     expect(newer.files).toBe(1);
+  });
+
+  test("a dry run does not take a FIFO for the file that belongs there", async () => {
+    const vault = new FixtureVault();
+    const row = vault.snapshot(directoryOf({ f: fileOf("") }));
+    const target = temporaryFolder();
+    await restoreTo(target, vault, row);
+    const same = await restoreTo(target, vault, row, { dryRun: true });
+    expect(same).toMatchObject({ reused: 1, actions: [] });
+    const { mtime } = statSync(join(target, "f"));
+    rmSync(join(target, "f"));
+    execFileSync("mkfifo", [join(target, "f")]);
+    utimesSync(join(target, "f"), mtime, mtime);
+    const dry = await restoreTo(target, vault, row, { dryRun: true });
+    expect(dry).toMatchObject({ reused: 0, actions: [{ action: "replace", path: "f" }] });
   });
 
   test("--delete removes strangers below backed-up paths only, and never follows a link", async () => {

@@ -1,4 +1,4 @@
-// The newest snapshot as a drive: find on a fresh mount; then, on another fresh mount, tar of everything twice.
+// The newest snapshot as a drive: find on a fresh mount; then, on another fresh mount, tar of everything twice, and find again.
 // tar writes into a pipe to wc, because GNU tar does not read file contents when it sees that its output is /dev/null.
 
 import type { Corpus } from "../corpus/corpus.ts";
@@ -6,43 +6,27 @@ import { BenchFailure } from "../failure.ts";
 import { prepareCaches } from "../measure/caches.ts";
 import { treeMemory } from "../measure/procfs.ts";
 import { type Measurement, measure } from "../measure/programs.ts";
-import type { Mounted, PeerName, Repository } from "../peers/peer.ts";
 import type { Context } from "./context.ts";
+import { type DriveCase, onFreshMount, type Services } from "./drive.ts";
 
-const MOUNT = "mount";
 const READER = "reader";
 
 // -printf with a size makes find stat every entry, as ls -lR, du and file managers do.
 const FIND = 'find "$1" -printf "%y %s %m\\n" | wc -l';
 const TAR = 'tar -C "$1" -cf - . | wc -c';
 
-type Services = ReadonlyMap<string, number>;
-
-/** The mount rows of one peer. Throws BenchFailure when the mount shows fewer entries or bytes than were backed up. */
-export async function measureMount(
-  context: Context,
-  corpus: Corpus,
-  name: PeerName,
-  repository: Repository,
-  point: string,
-): Promise<void> {
+/** The rows of one drive. Throws BenchFailure when it shows fewer entries or bytes than were backed up. */
+export async function measureMount(context: Context, corpus: Corpus, drive: DriveCase): Promise<void> {
   const { samples } = context;
-  const mounted = async (work: (mount: Mounted, services: Services) => Promise<void>): Promise<void> => {
-    const mount = await repository.mount(corpus.tree, point);
-    try {
-      prepareCaches(context.caches, []);
-      await work(mount, new Map([...repository.services, [MOUNT, mount.pid]]));
-    } finally {
-      await mount.unmount();
-    }
-  };
-  await mounted(async ({ root }, services) => {
-    samples.addStep("find", name, await findAll(root, corpus, services));
+  const { prefix, column } = drive;
+  await onFreshMount(context, drive, async ({ root }, services) => {
+    samples.addStep(`${prefix}find`, column, await findAll(root, corpus, services));
   });
-  await mounted(async ({ root, pid }, services) => {
-    samples.addStep("tar-cold", name, await tarAll(root, corpus, services));
-    samples.addStep("tar-warm", name, await tarAll(root, corpus, services));
-    samples.add("mount-memory", name, treeMemory(pid));
+  await onFreshMount(context, drive, async ({ root, pid }, services) => {
+    samples.addStep(`${prefix}tar-cold`, column, await tarAll(root, corpus, services));
+    samples.addStep(`${prefix}tar-warm`, column, await tarAll(root, corpus, services));
+    await findAll(root, corpus, services);
+    samples.add(`${prefix}mount-memory`, column, treeMemory(pid));
   });
 }
 

@@ -7,15 +7,20 @@ import { join } from "node:path";
 import type { Corpus } from "../corpus/corpus.ts";
 import { prepareCaches } from "../measure/caches.ts";
 import { holdfast } from "../peers/holdfast.ts";
-import { type Backup, type HoldfastRepository, type Peer, PeerName, type Repository } from "../peers/peer.ts";
+import { type Backup, type HoldfastRepository, type Peer, PeerName } from "../peers/peer.ts";
 import { type Context, narrated } from "./context.ts";
+import { agentDriveOf, driveOf, type Turn } from "./drive.ts";
 import { measureMount, measureSource } from "./mount.ts";
+import { measureReads, measureSourceReads } from "./reads.ts";
 import { verifySame } from "./verify.ts";
+import { measureWebdav } from "./webdav.ts";
 
 export const Phase = {
   unchanged: "unchanged",
   restore: "restore",
   mount: "mount",
+  reads: "reads",
+  webdav: "webdav",
   edits: "edits",
   image: "image",
   cache: "cache",
@@ -30,8 +35,6 @@ export type Phase = (typeof Phase)[keyof typeof Phase];
 export function restoredFolder(dir: string): string {
   return join(dir, "restored");
 }
-
-type Turn = { readonly name: PeerName; readonly repository: Repository; readonly dir: string };
 
 /** One run of all chosen phases, from empty repositories; the first backup is always done. */
 export async function standardRun(
@@ -86,9 +89,11 @@ export async function standardRun(
     }
     if (phases.has(Phase.mount)) {
       await measureSource(context, corpus);
-      await each("mount", (turn) =>
-        measureMount(context, corpus, turn.name, turn.repository, join(turn.dir, "mnt")),
-      );
+      await each("mount", (turn) => measureMount(context, corpus, driveOf(turn, corpus.tree)));
+      if (own !== undefined) {
+        const drive = agentDriveOf(own, home, corpus.tree);
+        await narrated(say, "agent mount", () => measureMount(context, corpus, drive));
+      }
     }
     const newcomer = async (row: string): Promise<void> => {
       if (own !== undefined && phases.has(Phase.second))
@@ -112,6 +117,17 @@ export async function standardRun(
         const { addedBytes } = await backup(turn, "image-edits", corpus.image);
         samples.add("image-added", turn.name, addedBytes);
       });
+      if (phases.has(Phase.reads)) {
+        await measureSourceReads(context, corpus.image);
+        await each("reads", (turn) => measureReads(context, driveOf(turn, corpus.image)));
+        if (own !== undefined) {
+          const drive = agentDriveOf(own, home, corpus.image);
+          await narrated(say, "reads by agent mount", () => measureReads(context, drive));
+        }
+      }
+      if (phases.has(Phase.webdav)) {
+        await each("webdav", (turn) => measureWebdav(context, corpus, turn, own));
+      }
     }
   } finally {
     for (const { repository } of turns) await repository.close();

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { BenchFailure } from "../failure.ts";
 import type { Scale } from "../scale.ts";
 import { editFiles, revertFiles, saveOriginals } from "./edits.ts";
+import { type FlatFolder, prepareFlatFolder } from "./flat.ts";
 import { buildImage, editImage, revertImage, saveRegions } from "./image.ts";
 import { selectCorpus, sortedNames } from "./select.ts";
 
@@ -17,6 +18,8 @@ export type Corpus = {
   readonly tree: string;
   /** The folder that holds the disk image alone. */
   readonly image: string;
+  /** A folder of many small files and nothing else. */
+  readonly flat: FlatFolder;
   readonly files: number;
   readonly bytes: number;
   /** Like `bytes`, but files with several names in the tree count once. */
@@ -44,8 +47,9 @@ const COPY = 'tar -C / --no-recursion --null --files-from=- -cf - | tar -C "$1" 
 export function prepareCorpus(dir: string, scale: Scale, seed: string, say: (line: string) => void): Corpus {
   const home = join(dir, `corpus-${scale.mode}`);
   const manifestFile = join(home, "manifest.json");
+  const { flatFiles, ...chosen } = scale;
   const recipe = createHash("sha256")
-    .update(JSON.stringify([scale, seed]))
+    .update(JSON.stringify([chosen, seed]))
     .digest("hex");
   let manifest = existsSync(manifestFile)
     ? (JSON.parse(readFileSync(manifestFile, "utf8")) as Manifest)
@@ -66,6 +70,7 @@ export function prepareCorpus(dir: string, scale: Scale, seed: string, say: (lin
   return {
     tree: join(home, "tree"),
     image,
+    flat: prepareFlatFolder(dir, flatFiles),
     files,
     bytes,
     contentBytes,

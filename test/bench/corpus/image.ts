@@ -12,7 +12,10 @@ const LARGEST_RUN = 4 << 20;
 
 type Regions = { readonly length: number; readonly offsets: readonly number[] };
 
-const imageFile = (home: string): string => join(home, "image", "disk.img");
+/** The image's name in its folder. */
+export const IMAGE_NAME = "disk.img";
+
+const imageFile = (home: string): string => join(home, "image", IMAGE_NAME);
 const regionsFile = (home: string): string => join(home, "regions.json");
 const savedFile = (home: string): string => join(home, "regions.bin");
 

@@ -6,7 +6,6 @@
 // and everything else on the machine that used the interface meanwhile.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BenchFailure } from "../failure.ts";
@@ -21,6 +20,7 @@ import {
 import { sizeOnDisk } from "../measure/size.ts";
 import { mountWith } from "./mounting.ts";
 import type { HoldfastRepository, Peer, PeerDescription } from "./peer.ts";
+import { accepts, freePort } from "./ports.ts";
 import { versionLine } from "./version.ts";
 
 const CLI = fileURLToPath(new URL("../../../bin/holdfast", import.meta.url));
@@ -52,22 +52,16 @@ function describeHoldfast(): PeerDescription | undefined {
       "holdfast gateway run (own process, TLS, self-signed certificate, on 127.0.0.1)",
       "holdfast agent backup --json PATH (zstd level 2, which is fixed; its cache kept between runs)",
       "holdfast agent restore SNAPSHOT --target DIR",
-      "holdfast agent mount --foreground POINT",
+      "holdfast gateway mount --foreground POINT (without a running gateway; its own process)",
+      "holdfast agent mount --foreground POINT (over HTTPS; rows of the agent mount)",
+      "https://.../dav/ of the running gateway, unlocked, with an app password (rows of WebDAV)",
     ],
   };
 }
 
-type Gateway = {
-  readonly data: string;
-  readonly url: string;
-  readonly fingerprint: string;
-  readonly password: string;
-  readonly service: Service;
-};
-
 async function createRepository(dir: string): Promise<HoldfastRepository> {
   const gateway = await startGateway(dir);
-  return enroll(gateway, dir, "first", () => gateway.service.stop());
+  return enroll(gateway, dir, "first", () => gateway.stop());
 }
 
 const program = (role: string, dir: string, ...args: string[]): Program => ({
@@ -78,6 +72,20 @@ const program = (role: string, dir: string, ...args: string[]): Program => ({
   role,
 });
 
+/** A gateway's data directory, and the process that serves it while there is one. */
+type Gateway = {
+  readonly data: string;
+  readonly url: string;
+  readonly fingerprint: string;
+  readonly password: string;
+  /** Role to PID of the serving process, kept true. */
+  readonly services: ReadonlyMap<string, number>;
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  /** Runs an administrator's command to its end. */
+  readonly admin: (...args: string[]) => Promise<Measurement>;
+};
+
 async function startGateway(dir: string): Promise<Gateway> {
   mkdirSync(dir, { recursive: true });
   const data = join(dir, "data");
@@ -85,28 +93,31 @@ async function startGateway(dir: string): Promise<Gateway> {
   writeFileSync(password, "correct horse battery staple\n", { mode: 0o600 });
   const port = await freePort();
   const listen = `127.0.0.1:${port}`;
-  const init = program(
-    GATEWAY,
-    dir,
-    ...["gateway", "init", "--data", data, "--listen", listen],
-    ...["--recovery-key-file", join(dir, "gateway-recovery-key")],
-  );
-  const printed = await measure(init);
+  const admin = (...args: string[]): Promise<Measurement> =>
+    measure(program(GATEWAY, dir, ...args, "--data", data));
+  const recovery = join(dir, "gateway-recovery-key");
+  const printed = await admin("gateway", "init", "--listen", listen, "--recovery-key-file", recovery);
   const fingerprint = /SHA256:[0-9A-Fa-f:]{64,95}/.exec(`${printed.stdout}\n${printed.stderr}`)?.[0];
   if (fingerprint === undefined) throw new BenchFailure("gateway init printed no SHA256: fingerprint");
 
   const run = program(GATEWAY, dir, "gateway", "run", "--data", data);
-  const service = startService(run);
-  await untilReady(run, service, () => accepts(port));
-  await measure(
-    program(
-      GATEWAY,
-      dir,
-      ...["account", "add", ACCOUNT, "--data", data, "--password-file", password],
-      ...["--recovery-key-file", join(dir, "account-recovery-key")],
-    ),
+  const services = new Map<string, number>();
+  let service: Service | undefined;
+  const start = async (): Promise<void> => {
+    service = startService(run);
+    services.set(GATEWAY, service.pid);
+    await untilReady(run, service, () => accepts(port));
+  };
+  const stop = async (): Promise<void> => {
+    services.delete(GATEWAY);
+    await service?.stop();
+  };
+  await start();
+  await admin(
+    ...["account", "add", ACCOUNT, "--password-file", password],
+    ...["--recovery-key-file", join(dir, "account-recovery-key")],
   );
-  return { data, url: `https://${listen}`, fingerprint, password, service };
+  return { data, url: `https://${listen}`, fingerprint, password, services, start, stop, admin };
 }
 
 async function enroll(
@@ -123,7 +134,9 @@ async function enroll(
       ...["--fingerprint", gateway.fingerprint, "--device", device],
     ),
   );
-  const services = new Map([[GATEWAY, gateway.service.pid]]);
+  const { services } = gateway;
+  const shownAt = (source: string): string => join(ACCOUNT, device, itemOf(source), "latest", source);
+  let appPassword: string | undefined;
   const newest = new Map<string, string>();
   const newestOf = (source: string): string => {
     const id = newest.get(source);
@@ -149,10 +162,37 @@ async function enroll(
       root: join(target, source),
     }),
     storedBytes: () => sizeOnDisk(gateway.data),
-    mount: (source, point) =>
-      mountWith(agent("mount", point, "--foreground"), point, () =>
-        join(point, ACCOUNT, device, itemOf(source), "latest", source),
-      ),
+    mount: async (source, point) => {
+      // The drive of a gateway that runs would share its process; a stopped one leaves its data to the mount.
+      await gateway.stop();
+      const drive = program(
+        GATEWAY,
+        dir,
+        ...["gateway", "mount", point, "--foreground", "--account", ACCOUNT],
+        ...["--data", gateway.data, "--password-file", gateway.password],
+      );
+      const mounted = await mountWith(drive, point, () => join(point, shownAt(source)));
+      const unmount = async (): Promise<void> => {
+        await mounted.unmount();
+        await gateway.start();
+      };
+      return { ...mounted, unmount };
+    },
+    agentMount: (source, point) =>
+      mountWith(agent("mount", point, "--foreground"), point, () => join(point, shownAt(source))),
+    webdav: async (source) => {
+      // Started afresh, so that no cache of an earlier drive helps.
+      await gateway.stop();
+      await gateway.start();
+      await gateway.admin("vault", "unlock", ACCOUNT, "--password-file", gateway.password);
+      appPassword ??= await newAppPassword(gateway);
+      return {
+        url: `${gateway.url}/dav/${shownAt(source)}/`,
+        authorization: `Basic ${Buffer.from(`${ACCOUNT}:${appPassword}`).toString("base64")}`,
+        services,
+        stop: async () => {},
+      };
+    },
     close,
     forgetCache: () => {
       const cache = join(state, "cache");
@@ -161,6 +201,11 @@ async function enroll(
     },
     enrollAnother: (another) => enroll(gateway, dir, another, async () => {}),
   };
+}
+
+async function newAppPassword({ admin }: Gateway): Promise<string> {
+  const printed = await admin("account", "app-password", ACCOUNT, "--label", "bench", "--json");
+  return (JSON.parse(printed.stdout.trim().split("\n").at(-1) ?? "") as { password: string }).password;
 }
 
 const itemOf = (source: string): string => basename(source);
@@ -181,26 +226,4 @@ function lastEvent(step: Measurement): Done {
 
 function loopbackBytes(): number {
   return Number(readFileSync("/sys/class/net/lo/statistics/tx_bytes", "latin1"));
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { BenchFailure } from "../failure.ts";
 
-const PACKAGES = ["restic", "borgbackup", "python3-pyfuse3", "fuse3"];
+const PACKAGES = ["restic", "borgbackup", "python3-pyfuse3", "fuse3", "rclone", "curl"];
 
 /** Installs the peers and FUSE with apt-get. Throws BenchFailure with the command to run when that cannot work. */
 export function installPeers(say: (line: string) => void): void {

@@ -51,8 +51,22 @@ export type Repository = {
   readonly close: () => Promise<void>;
 };
 
-/** What only Holdfast is asked to do. */
+/** A WebDAV server in front of a snapshot: `url` is the source folder's, and ends in a slash. */
+export type WebDav = {
+  readonly url: string;
+  /** For the Authorization header, where the server asks for one. */
+  readonly authorization?: string;
+  /** Processes that serve (role to PID). */
+  readonly services: ReadonlyMap<string, number>;
+  readonly stop: () => Promise<void>;
+};
+
+/** What only Holdfast is asked to do. Its `mount` is the gateway's own drive. */
 export type HoldfastRepository = Repository & {
+  /** Mounts the newest snapshot of `source` on the agent's machine: records come over HTTPS. */
+  readonly agentMount: (source: string, point: string) => Promise<Mounted>;
+  /** The gateway's WebDAV, just started. */
+  readonly webdav: (source: string) => Promise<WebDav>;
   /** Deletes the agent's local cache, as a user may at any time. */
   readonly forgetCache: () => void;
   /** Another device of the same account, which has never seen anything. */

@@ -1,9 +1,9 @@
 // The report as one value, which is the JSON file, and as text for people.
 
+import type { Row } from "../evaluate.ts";
 import type { Machine } from "../machine.ts";
 import type { CacheState } from "../measure/caches.ts";
 import { type PeerDescription, PeerName } from "../peers/peer.ts";
-import type { Row } from "../rows.ts";
 import type { Column, Samples } from "../samples.ts";
 import { type Summary, summarize } from "../statistics.ts";
 import { formatBytes, formatTable, formatValue } from "./format.ts";
@@ -105,7 +105,7 @@ function renderGoal({ goal, goalText, unit }: Row): string {
 
 function renderJudged({ goal, judged, unit }: Row): string {
   if (judged === undefined) return "";
-  return goal?.kind === "ratio" ? `${judged.toFixed(2)}x` : formatValue(judged, unit);
+  return goal?.kind === "bound" ? formatValue(judged, unit) : `${judged.toFixed(2)}x`;
 }
 
 function renderResources({ resources }: Report): string {

@@ -1,0 +1,139 @@
+// The rows of commands that look after accounts, on the gateway's own machine.
+
+import type { CommandSpec, OptionSpec } from "./command.ts";
+import { data, passwordFile } from "./gatewayOptions.ts";
+
+const kdfIterations: OptionSpec = {
+  name: "kdf-iterations",
+  kind: "integer",
+  value: "N",
+  summary: "rounds of key derivation",
+  hidden: true,
+};
+
+export const accountCommands: readonly CommandSpec[] = [
+  {
+    path: ["account", "add"],
+    summary: 'add an account, with its vault "main"',
+    details: [
+      "Prints once the account's recovery key: it opens the account's backups when the password is lost, and is stored nowhere.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      passwordFile,
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "write the recovery key to this new file (mode 0600) instead of printing it",
+      },
+      kdfIterations,
+    ],
+    example: "holdfast account add alice --data /srv/holdfast",
+    load: () => import("../commands/accountAdd.ts"),
+  },
+  {
+    path: ["account", "list"],
+    summary: "list the accounts",
+    operands: [],
+    options: [data],
+    example: "holdfast account list --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/accountList.ts"),
+  },
+  {
+    path: ["account", "password"],
+    summary: "change an account's password",
+    details: [
+      "Enrolled devices go on working. Backups are not encrypted anew: only the wraps of their keys change.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      { ...passwordFile, summary: "file whose first line is the present password" },
+      {
+        name: "new-password-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file whose first line is the new password",
+      },
+      kdfIterations,
+    ],
+    example: "holdfast account password alice --data /srv/holdfast",
+    load: () => import("../commands/accountPassword.ts"),
+  },
+  {
+    path: ["account", "recover"],
+    summary: "set a new password with the account's recovery key",
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file with the account's recovery key",
+      },
+      { ...passwordFile, summary: "file whose first line is the new password (else it is asked)" },
+      kdfIterations,
+    ],
+    example: "holdfast account recover alice --recovery-key-file key.txt --data /srv/holdfast",
+    load: () => import("../commands/accountRecover.ts"),
+  },
+  {
+    path: ["account", "app-password"],
+    summary: "make, list or revoke app passwords, with which clients of WebDAV read an account's snapshots",
+    details: [
+      "ACCOUNT alone makes one and prints it, once; the account's own password is not asked for and never goes to a WebDAV client. `list ACCOUNT` shows what there is, `revoke ACCOUNT ID` ends one by its id (its first group) or its label, at once.",
+      "What it opens is what WebDAV shows while the vault is unlocked: reading, of this account alone, and of --read's folder alone where that is given.",
+    ],
+    operands: [{ name: "list | revoke" }, { name: "ACCOUNT", required: true }, { name: "ID" }],
+    options: [
+      data,
+      {
+        name: "label",
+        kind: "text",
+        value: "TEXT",
+        summary: "what you call it: the client or person it is for",
+      },
+      {
+        name: "read",
+        kind: "text",
+        value: "PATH",
+        summary:
+          "let it read this folder alone: /DEVICE, /DEVICE/ITEM, or inside snapshots /DEVICE/ITEM/latest/home/ann",
+      },
+      {
+        name: "as-user",
+        kind: "text",
+        value: "UID[:GID[,GID...]]",
+        summary: "hold it to the archived permissions, as they are for this user",
+      },
+      {
+        name: "expires",
+        kind: "duration",
+        value: "TIME",
+        summary: "how long it is good, like 30d (no end unless given)",
+      },
+    ],
+    example: "holdfast account app-password alice --label phone --read /laptop/files --data /srv/holdfast",
+    load: () => import("../commands/accountAppPassword.ts"),
+  },
+  {
+    path: ["account", "disable"],
+    summary: "refuse an account's logins and devices; its backups stay",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account disable alice --data /srv/holdfast",
+    load: () => import("../commands/accountDisable.ts"),
+  },
+  {
+    path: ["account", "enable"],
+    summary: "let a disabled account in again",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account enable alice --data /srv/holdfast",
+    load: () => import("../commands/accountEnable.ts"),
+  },
+];

@@ -1,0 +1,16 @@
+// Options that several commands of a gateway take.
+
+import type { OptionSpec } from "./command.ts";
+
+export const data: OptionSpec = {
+  name: "data",
+  kind: "text",
+  value: "DIR",
+  summary: "the gateway's data directory (else HOLDFAST_DATA, else the usual place)",
+};
+export const passwordFile: OptionSpec = {
+  name: "password-file",
+  kind: "text",
+  value: "FILE",
+  summary: "file whose first line is the password (else HOLDFAST_PASSWORD, else it is asked)",
+};

@@ -1,0 +1,143 @@
+// Who asks with an app password: the clients of WebDAV, which send it with every request.
+//
+// Invariants
+// - There is no cache: every request looks at the catalog, so what is revoked, expired or disabled ends with the next request.
+// - The right password is never throttled. Its 130 random bits cannot be guessed, so counting failures protects no secret; it
+//   keeps the noise of stale and mistyped passwords, and of guessing of other kinds, from costing anything.
+// - An unknown account, an unknown id and a wrong secret take the same steps and answer the same. Only the right password
+//   learns that its account is disabled.
+// - When a password was used last is written at most every `useWriteMs` for each, and when the gateway closes.
+
+import { timingSafeEqual } from "node:crypto";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { type Account, nameUnitsMax } from "../catalog/accounts.ts";
+import type { AppPasswordRow } from "../catalog/appPasswords.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { appPasswordHash, idOf, readAppPassword } from "./appPasswordText.ts";
+import { refuseDisabled } from "./authenticator.ts";
+import { LoginThrottle } from "./loginThrottle.ts";
+
+export type AppPrincipal = {
+  readonly account: Account;
+  /** Of the app password; not secret. */
+  readonly id: string;
+  /** Empty when it has none. */
+  readonly label: string;
+  /** Folder names below the account's folder, outermost first, that alone may be read; undefined: the whole account. */
+  readonly read: readonly string[] | undefined;
+  /** Archived permissions count as for this user; `gids` begins with the primary group. */
+  readonly asUser?: { readonly uid: number; readonly gids: readonly number[] };
+};
+
+export type AppPasswordsOptions = {
+  readonly catalog: Catalog;
+  readonly now: () => Date;
+  readonly monotonicMs?: () => number;
+  /** Told when the catalog cannot be written; nobody is kept out for that. */
+  readonly warn: (error: unknown) => void;
+};
+
+type Use = { readonly account: string; readonly id: string; readonly lastUsed: string };
+
+const useWriteMs = 10 * 60_000;
+/** Stands for whoever is not there: no row has these. */
+const nobody = { account: "0".repeat(32), body: "0".repeat(35), hash: Buffer.alloc(32) };
+
+export class AppPasswords {
+  readonly #catalog: Catalog;
+  readonly #now: () => Date;
+  readonly #warn: (error: unknown) => void;
+  readonly #throttle: LoginThrottle;
+  readonly #monotonicMs: () => number;
+  /** Uses that are not in the catalog yet, by account and id. */
+  readonly #uses = new Map<string, Use>();
+  /** After a failed write, not before this time of the monotonic clock. */
+  #nextWriteMs = 0;
+
+  constructor(options: AppPasswordsOptions) {
+    this.#catalog = options.catalog;
+    this.#now = options.now;
+    this.#warn = options.warn;
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
+    this.#throttle = new LoginThrottle(this.#monotonicMs);
+  }
+
+  /**
+   * Who presents this app password from `address`. For every request anew; it costs some microseconds.
+   * @throws HoldfastError auth-failed, auth-throttled, account-disabled
+   */
+  async authenticate(accountName: string, password: string, address: string): Promise<AppPrincipal> {
+    const account = this.#catalog.accounts.byName(accountName);
+    const body = readAppPassword(password);
+    const row = this.#fitting(account?.id ?? nobody.account, body ?? nobody.body);
+    if (account === undefined || body === undefined || row === undefined) {
+      // Names that cannot be count as one, so that they fill no memory.
+      const name = accountName.length > nameUnitsMax ? "" : accountName.normalize("NFC");
+      this.#throttle.failed(name, address);
+      throw new HoldfastError(ErrorCode.authFailed, "account and app password do not go together", {
+        next: "Check both; `holdfast account app-password ACCOUNT` makes a new one. The account's own password is never taken here.",
+      });
+    }
+    this.#throttle.succeeded(account.name, address);
+    refuseDisabled(account);
+    this.#noteUse(row);
+    return {
+      account,
+      id: row.id,
+      label: row.label,
+      read: row.read,
+      ...(row.asUser !== undefined && { asUser: row.asUser }),
+    };
+  }
+
+  /** Whether what was authenticated may go on: for answers that take long, before each piece of them. */
+  isCurrent(principal: AppPrincipal): boolean {
+    const account = this.#catalog.accounts.get(principal.account.id);
+    const row = this.#catalog.appPasswords.get(principal.account.id, principal.id);
+    return account?.disabled === false && row !== undefined && !this.hasExpired(row);
+  }
+
+  hasExpired({ expires }: AppPasswordRow): boolean {
+    return expires !== undefined && Date.parse(expires) <= this.#now().getTime();
+  }
+
+  /** An account's app passwords, the oldest first, with their uses up to now. */
+  list(account: string): AppPasswordRow[] {
+    return this.#catalog.appPasswords
+      .list(account)
+      .map((row) => ({ ...row, ...this.#uses.get(useKey(row)) }));
+  }
+
+  /** The account's row of these characters, if it is valid now. */
+  #fitting(account: string, body: string): AppPasswordRow | undefined {
+    const row = this.#catalog.appPasswords.get(account, idOf(body));
+    const hash = appPasswordHash(account, body);
+    const fits = timingSafeEqual(hash, row === undefined ? nobody.hash : Buffer.from(row.hash, "hex"));
+    return fits && row !== undefined && !this.hasExpired(row) ? row : undefined;
+  }
+
+  #noteUse(row: AppPasswordRow): void {
+    const { account, id } = row;
+    const now = this.#now();
+    this.#uses.set(useKey(row), { account, id, lastUsed: now.toISOString() });
+    const written = row.lastUsed === undefined ? undefined : Date.parse(row.lastUsed);
+    // A clock that was set back must not silence it for long.
+    if (written === undefined || Math.abs(now.getTime() - written) >= useWriteMs) this.writeUses();
+  }
+
+  /** Brings the times of last use into the catalog. */
+  writeUses(): void {
+    if (this.#uses.size === 0 || this.#monotonicMs() < this.#nextWriteMs) return;
+    try {
+      this.#catalog.appPasswords.noteUses(this.#uses.values());
+      this.#uses.clear();
+    } catch (error) {
+      this.#nextWriteMs = this.#monotonicMs() + useWriteMs;
+      this.#warn(error);
+    }
+  }
+}
+
+function useKey({ account, id }: { readonly account: string; readonly id: string }): string {
+  return `${account} ${id}`;
+}
