@@ -7,7 +7,7 @@
 // key, the chance that any two ranges of counters meet is about 2^(2*36 + 18 - 128) = 2^-38.
 //
 // Sealed bytes are `clear header ‖ ciphertext of (u32 plain length ‖ payload) ‖ tag`.
-import { createDecipheriv, timingSafeEqual } from "node:crypto";
+import { createDecipheriv, createSecretKey, timingSafeEqual } from "node:crypto";
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { Width } from "../magic.ts";
@@ -79,7 +79,8 @@ export function openBody(
       "the seal does not match: damaged, altered or of another key",
     );
   }
-  const body = createDecipheriv("aes-256-ctr", keys.encKey, iv).update(
+  // Through a KeyObject, as in engine.ts: 4 microseconds instead of 14.
+  const body = createDecipheriv("aes-256-ctr", createSecretKey(keys.encKey), iv).update(
     bytes.subarray(headerLength, tagStart),
   );
   return { plainLength: body.readUInt32LE(0), payload: body.subarray(Width.plainLength) };
