@@ -1,4 +1,4 @@
-// The first FUSE driver: speaks the kernel's protocol itself, with no native code.
+// The first FUSE driver: speaks the kernel's protocol itself. It needs no native code (what of it makes it faster is optional).
 
 import { closeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -49,7 +49,11 @@ async function mount(
   const session = new FuseSession(view, options);
   let channel: FuseChannel;
   try {
-    channel = new FuseChannel(descriptor, (bytes) => session.receive(bytes));
+    channel = new FuseChannel(
+      descriptor,
+      (bytes) => session.receive(bytes),
+      () => session.idle,
+    );
   } catch (error) {
     closeSync(descriptor);
     await detach(path, true);

@@ -65,7 +65,7 @@ export function emptyRowStat(): RowStat {
   };
 }
 
-/** Neighbouring rows of a directory, `first` to `first + count`. To be used at once, not kept: it holds on to its page. */
+/** Neighbouring rows of a directory, `first` to `first + count`. It holds on to their page: only the last one may be kept. */
 export interface RowRun {
   readonly first: number;
   readonly count: number;

@@ -13,6 +13,7 @@ import { type OnReadOpts, Socket } from "node:net";
 import { promisify } from "node:util";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "./abi.ts";
+import { EagerReader } from "./eagerReader.ts";
 
 /** Replies up to this are put together and written in one piece. */
 const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
@@ -48,19 +49,22 @@ export class FuseChannel {
 
   /**
    * Takes over a mounted /dev/fuse descriptor. `onRequest` gets one whole request; the bytes are
-   * reused after it returns, and it must not throw.
+   * reused after it returns, and it must not throw. `idle` tells that all requests are answered.
    */
-  constructor(descriptor: number, onRequest: (bytes: Buffer) => void) {
+  constructor(descriptor: number, onRequest: (bytes: Buffer) => void, idle: () => boolean) {
     this.#descriptor = descriptor;
     const handle = new (pollHandleClass())(0);
     const status = handle.open(descriptor);
     if (status !== 0) {
       throw new HoldfastError(ErrorCode.mountFailed, `polling /dev/fuse failed (${status})`);
     }
+    const eager = new EagerReader(descriptor, onRequest);
+    const goOn = (): boolean => this.#open && idle();
     const onread: OnReadOpts = {
       buffer: Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES),
       callback: (length, bytes) => {
         onRequest((bytes as Buffer).subarray(0, length));
+        eager.run(goOn);
         return this.#open;
       },
     };

@@ -18,9 +18,6 @@ const SLOTS_MIN = 1024;
 /** Serials begin at 1, so that smaller node ids are free for other tables. */
 export const ROW_NODE_ID_MIN = SLOTS_MAX * ROWS;
 
-/** Where a node is. */
-export type RowPlace = { readonly directory: RowDirectory; readonly row: number };
-
 export class RowNodes {
   #capacity = SLOTS_MIN;
   #trees: (object | undefined)[] = [];
@@ -68,17 +65,26 @@ export class RowNodes {
     return true;
   }
 
-  /** Where a node is; undefined when its id is not (or no longer) good. The id in the directory is a copy. */
-  place(nodeId: number): RowPlace | undefined {
+  /** The row of a node; undefined when its id is not (or no longer) good. */
+  rowOf(nodeId: number): number | undefined {
     const slot = this.#slotOf(nodeId);
-    if (slot < 0) return undefined;
-    const directory = {
+    return slot < 0 ? undefined : (this.#numbers[slot] as number) * ROWS + (nodeId % ROWS);
+  }
+
+  /** A number that all nodes of one directory and 4,096 rows share, and no others ever. */
+  blockOf(nodeId: number): number {
+    return Math.floor(nodeId / ROWS);
+  }
+
+  /** The directory of a node whose id is good; its id is a copy. */
+  directoryOf(nodeId: number): RowDirectory {
+    const slot = this.#slotOf(nodeId);
+    return {
       tree: this.#trees[slot] as object,
       id: Buffer.from(this.#ids.subarray(slot * ID_BYTES, (slot + 1) * ID_BYTES)),
       inodeLow: this.#inodes[slot * 2] as number,
       inodeHigh: this.#inodes[slot * 2 + 1] as number,
     };
-    return { directory, row: (this.#numbers[slot] as number) * ROWS + (nodeId % ROWS) };
   }
 
   /** The kernel let go of `lookups` references. Ids that are not good are ignored: they cannot be trusted. */

@@ -36,6 +36,9 @@ export class RowSession {
   readonly #kept = new Map<number, ViewNode>();
   readonly #directories = new Map<number, RowDirectory>();
   readonly #links = new Map<bigint, number>();
+  /** The rows that were asked for last, and the block of node ids that they were found with: neighbours come next. */
+  #lastRun: RowRun | undefined;
+  #lastBlock = -1;
 
   /** @param seconds how long the kernel may keep names and attributes */
   constructor(rows: RowSource, seconds: number, owner: Ownership) {
@@ -47,6 +50,11 @@ export class RowSession {
   /** Whether a node id is one of ours. */
   static owns(nodeId: number): boolean {
     return nodeId >= ROW_NODE_ID_MIN;
+  }
+
+  /** Lets go of pages: the vault may be locked. */
+  drop(): void {
+    this.#lastRun = undefined;
   }
 
   forget(nodeId: number, lookups: number): void {
@@ -198,11 +206,22 @@ export class RowSession {
   }
 
   #row(nodeId: number): Soon<FoundRow> {
-    const place = this.nodes.place(nodeId);
-    if (place === undefined) throw errnoFailure(errno.ESTALE);
-    const { directory, row } = place;
-    return soon(this.#rows.run(directory, row, false), (run) => {
+    const row = this.nodes.rowOf(nodeId);
+    if (row === undefined) throw errnoFailure(errno.ESTALE);
+    const last = this.#lastRun;
+    const block = this.nodes.blockOf(nodeId);
+    if (
+      last !== undefined &&
+      block === this.#lastBlock &&
+      row >= last.first &&
+      row < last.first + last.count
+    ) {
+      return { run: last, row };
+    }
+    return soon(this.#rows.run(this.nodes.directoryOf(nodeId), row, false), (run) => {
       if (run === undefined) throw errnoFailure(errno.ESTALE);
+      this.#lastRun = run;
+      this.#lastBlock = block;
       return { run, row };
     });
   }

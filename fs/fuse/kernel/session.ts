@@ -25,7 +25,8 @@ const READS_AT_ONCE = 64;
 
 /** `abort` is there only for what can take long: making one costs more than answering from memory. */
 type Pending = { readonly abort: AbortController | undefined; answered: boolean };
-type Answer = Uint8Array | undefined;
+/** A number is an errno: throwing one costs more than the rest of an answer from memory. */
+type Answer = Uint8Array | number | undefined;
 /** A node that a request is about. */
 type Known = { readonly node: ViewNode };
 
@@ -52,6 +53,11 @@ export class FuseSession {
   /** Nodes that the kernel holds; one that it looked up twice may count twice. */
   get nodeCount(): number {
     return this.#objects.nodes.size + (this.#rows?.nodes.lookups ?? 0);
+  }
+
+  /** Whether every request was answered. */
+  get idle(): boolean {
+    return this.#pending.size === 0;
   }
 
   attach(channel: FuseChannel): void {
@@ -84,6 +90,7 @@ export class FuseSession {
 
   /** Makes the kernel drop the names below a mutable directory. */
   async namesChanged(directory: ViewNode): Promise<void> {
+    this.#rows?.drop();
     for (const { code, body } of this.#objects.namesChanged(directory)) {
       await this.#channel?.notify(code, body);
     }
@@ -106,23 +113,22 @@ export class FuseSession {
       return;
     }
     if (answer instanceof Promise) void this.#serveLater(request, answer, pending);
-    else this.#send(unique, 0, answer);
+    else this.#sendAnswer(unique, answer);
   }
 
   async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
     const { unique } = request.header;
     this.#pending.set(unique, pending);
-    let status = 0;
     let answer: Answer;
     try {
       answer = await later;
     } catch (error) {
-      status = this.#failure(request, error, pending);
+      answer = this.#failure(request, error, pending);
     } finally {
       // The kernel reuses nothing here: `unique` only ever grows.
       this.#pending.delete(unique);
     }
-    if (!pending.answered) this.#send(unique, status, answer);
+    if (!pending.answered) this.#sendAnswer(unique, answer);
   }
 
   #answer(request: Request, pending: Pending): Soon<Answer> {
@@ -163,7 +169,7 @@ export class FuseSession {
     switch (body.op) {
       case "lookup":
       case "readdir": {
-        const go = (directory: RowDirectory): Soon<Answer> =>
+        const go = (directory: RowDirectory): Soon<Uint8Array | undefined> =>
           body.op === "lookup"
             ? rows.lookup(directory, body.name, pending)
             : rows.list(directory, body, pending);
@@ -174,7 +180,7 @@ export class FuseSession {
       case "getxattr":
       case "listxattr":
         if (rows.hasXattrs(header.nodeId) !== false) break;
-        if (body.op === "getxattr") throw errnoFailure(ENOATTR);
+        if (body.op === "getxattr") return ENOATTR;
         return body.size === 0 ? reply.sizeReply(0) : undefined;
       default:
     }
@@ -262,7 +268,12 @@ export class FuseSession {
     return status;
   }
 
-  #send(unique: number, status: number, answer?: Answer): void {
+  #sendAnswer(unique: number, answer: Answer): void {
+    if (typeof answer === "number") this.#send(unique, answer);
+    else this.#send(unique, 0, answer);
+  }
+
+  #send(unique: number, status: number, answer?: Uint8Array): void {
     const refused = this.#channel?.reply(unique, status, answer);
     if (refused === undefined) return;
     const error = new HoldfastError(ErrorCode.internal, `the kernel refused a reply (${refused})`);
