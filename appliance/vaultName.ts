@@ -14,6 +14,11 @@ export function parseVaultName(written: string): VaultName {
   return { account: written.slice(0, slash), vault: written.slice(slash + 1) };
 }
 
+/** The shortest name that parseVaultName takes. */
+export function vaultNameText({ account, vault }: VaultName): string {
+  return vault === firstVault ? account : `${account}/${vault}`;
+}
+
 /** The vault of this name. @throws HoldfastError not-found */
 export async function findVault(
   operations: AdminOperations,

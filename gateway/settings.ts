@@ -13,6 +13,10 @@ export type GatewaySettings = {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** Free MiB on the disk below which uploads are refused. */
   readonly reserveMiB: number;
+  /** Symbolic links that lead to no file of their snapshot are left out of WebDAV, not shown as small files. */
+  readonly webdavHideLinks: boolean;
+  /** MiB of opened records that drives and WebDAV keep in memory. */
+  readonly driveCacheMiB: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -23,6 +27,8 @@ export const settingsDefault: GatewaySettings = {
   listen: "0.0.0.0:7440",
   logLevel: "info",
   reserveMiB: 256,
+  webdavHideLinks: false,
+  driveCacheMiB: 80,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -34,8 +40,17 @@ const keys = {
   listen: "listen",
   "log-level": "logLevel",
   "reserve-mib": "reserveMiB",
+  "webdav-hide-links": "webdavHideLinks",
+  "drive-cache-mib": "driveCacheMiB",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
+} as const;
+
+/** What values of a type look like. */
+const forms = {
+  number: "a number",
+  boolean: "true or false",
+  string: 'a text between quotes: "..."',
 } as const;
 
 /** The text of a config.toml with these settings. */
@@ -54,6 +69,13 @@ log-level = ${text(settings.logLevel)}
 
 # Uploads are refused when less than this many MiB are free on the disk.
 reserve-mib = ${settings.reserveMiB}
+
+# WebDAV has no symbolic links. Those that lead to a file of their snapshot show that file; the others
+# are small files that hold their target. true: leave these out.
+webdav-hide-links = ${settings.webdavHideLinks}
+
+# MiB of opened content and folders that drives and WebDAV keep in memory, 20 at least. A change needs a restart.
+drive-cache-mib = ${settings.driveCacheMiB}
 
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
@@ -84,6 +106,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!Number.isInteger(settings.reserveMiB) || settings.reserveMiB < 0 || settings.reserveMiB > 2 ** 40) {
     throw wrong("reserve-mib", "a whole number");
   }
+  const { driveCacheMiB } = settings;
+  if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
+    throw wrong("drive-cache-mib", "a whole number, 20 at least");
+  }
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }
@@ -113,7 +139,7 @@ export function parseSettings(toml: string): GatewaySettings {
     const field = keys[key as keyof typeof keys];
     if (typeof value !== typeof settingsDefault[field]) {
       throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} is of the wrong type`, {
-        next: `It is a ${typeof settingsDefault[field] === "number" ? "number" : 'text between quotes: "..."'}.`,
+        next: `It is ${forms[typeof settingsDefault[field] as keyof typeof forms]}.`,
       });
     }
     settings[field] = value;

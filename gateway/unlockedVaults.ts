@@ -21,12 +21,20 @@ export class UnlockedVaults {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Holds a vault's keys, for `forMs` or until it is locked. Takes over `keys` and wipes them at the end. */
+  /**
+   * Holds a vault's keys, for `forMs` or until it is locked; a vault that is unlocked already gets the new time, and what was opened with its keys
+   * stays open. Takes over `keys` and wipes them at the end.
+   */
   unlock(vault: string, keys: VaultKeys, forMs?: number): void {
-    this.#drop(vault);
+    const known = this.#vaults.get(vault);
+    const again = known?.keys.sameAs(keys) === true;
+    if (again) {
+      clearTimeout(known.timer);
+      if (keys !== known.keys) keys.wipe();
+    } else this.#drop(vault);
     const until = forMs === undefined ? undefined : this.#monotonicMs() + forMs;
     this.#vaults.set(vault, {
-      keys,
+      keys: again ? known.keys : keys,
       until,
       timer: until === undefined ? undefined : this.#lockAt(vault, until),
     });

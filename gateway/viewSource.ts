@@ -2,7 +2,9 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
+import { giveBack } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { Width } from "../vault/magic.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 
@@ -21,27 +23,53 @@ export class LocalRecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]> {
-    const vault = await this.#gateway.vault(vaultId);
-    const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
     const results: RecordResult[] = [];
-    let at = 0;
-    for await (const outcome of vault.read(group, Buffer.concat(ids))) {
-      if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
-      results.push(this.#result(outcome, rows[at++]?.writer));
-    }
+    await this.readEach(vaultId, group, ids, (_, result) => results.push(result), signal);
     return results;
+  }
+
+  /** The same, each result as soon as it was read. */
+  async readEach(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const vault = await this.#gateway.vault(vaultId);
+    const all = Buffer.concat(ids);
+    const rows = vault.store.overlay.lookupBatch(group, all);
+    let index = 0;
+    let copied: Buffer | undefined;
+    for await (const outcome of vault.read(group, all)) {
+      if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
+      // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
+      if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {
+        giveBack(copied);
+        copied = undefined;
+      }
+      if (Buffer.isBuffer(outcome) && !isAlone(outcome)) copied = outcome;
+      take(index, this.#result(outcome, rows[index]?.writer));
+      index++;
+    }
+    if (copied !== undefined) giveBack(copied);
   }
 
   #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {
     if (outcome !== undefined && !(outcome instanceof HoldfastError)) {
-      // Records that lie together are read together: each gets memory of its own here.
-      return { state: "record", record: ownCopy(outcome) };
+      // Records that lie together are read together: each of those gets memory of its own here.
+      return { state: "record", record: isAlone(outcome) ? outcome : ownCopy(outcome) };
     }
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
+}
+
+/** Whether nothing but its frame lies beside a record in its memory. */
+function isAlone(record: Buffer): boolean {
+  return record.buffer.byteLength <= record.length + Width.frame;
 }
 
 function ownCopy(bytes: Buffer): Buffer {

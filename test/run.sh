@@ -13,12 +13,19 @@ export PATH
 # package:program that it brings
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
-  faketime:faketime qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs curl:curl \
-  strace:strace git:git zsh:zsh fish:fish; do
+  faketime:faketime fio:fio qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs curl:curl \
+  strace:strace git:git zsh:zsh fish:fish litmus:litmus cadaver:cadaver davfs2:mount.davfs rclone:rclone \
+  libglib2.0-bin:gio dbus-daemon:dbus-run-session chromium:chromium p7zip-full:7z unzip:unzip libarchive-tools:bsdtar \
+  fdisk:sfdisk qemu-system-x86:qemu-system-x86_64 \
+  samba:smbd smbclient:smbclient systemd:systemd-analyze; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
+# The part of gvfs that speaks WebDAV is no command either.
+[ -e /usr/libexec/gvfsd-dav ] || missing="$missing gvfs-backends"
 # borg mounts through a module of Python, which is no command.
 /usr/bin/python3 -c 'import pyfuse3' 2>/dev/null || missing="$missing python3-pyfuse3"
+# Samba's shadow_copy2 is a library.
+ls /usr/lib/*/samba/vfs/shadow_copy2.so >/dev/null 2>&1 || missing="$missing samba-vfs-modules"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ]; then

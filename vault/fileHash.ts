@@ -51,6 +51,8 @@ export type FileHasherOptions = {
   readonly engine?: HmacEngine;
   /** The file is known to have no more bytes. */
   readonly sizeMax?: number;
+  /** The file is known to have no fewer bytes; of one that has, the digest is that of no file. */
+  readonly sizeMin?: number;
 };
 
 type Subtree = { readonly level: number; readonly hash: Buffer };
@@ -71,11 +73,12 @@ export class FileHasher {
   /** `key` is the vault's fileHashKey. It must stay as it is until digest(). */
   constructor(
     key: Uint8Array,
-    { engine = nodeHmacs, sizeMax = Number.MAX_SAFE_INTEGER }: FileHasherOptions = {},
+    { engine = nodeHmacs, sizeMax = Number.MAX_SAFE_INTEGER, sizeMin = 0 }: FileHasherOptions = {},
   ) {
     this.#key = key;
     this.#engine = engine;
     this.#small = sizeMax <= blockBytes ? startSmallFile(engine, key) : undefined;
+    if (sizeMin > blockBytes) this.#head = undefined;
   }
 
   /** Takes the next bytes of the file. They may be reused afterwards. `beside`, an HMAC of the same engine, takes them too. */

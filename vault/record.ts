@@ -6,12 +6,12 @@ import { randomFillSync } from "node:crypto";
 import { asBuffer, equalBytes, giveBack } from "./bytes.ts";
 import { chunkId, startChunkId } from "./chunkId.ts";
 import { ErrorCode, HoldfastError } from "./errors.ts";
-import type { HmacEngine, RunningHmac } from "./hmac.ts";
+import { type HmacEngine, nodeHmacs, type RunningHmac } from "./hmac.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
 import { limits } from "./limits.ts";
 import { Compression, formatVersion, Magic, RecordFlag, RecordType, Width } from "./magic.ts";
 import { compressionLevelDefault, compressPayload, decompressPayload } from "./seal/compress.ts";
-import type { SealEngine } from "./seal/engine.ts";
+import { nodeEngine, type OpenEngine, type SealEngine } from "./seal/engine.ts";
 import { openBody, sealedLengthOf, sealInto } from "./seal/seal.ts";
 
 /** The clear part of a record. Buffers are views of the parsed bytes. */
@@ -51,6 +51,8 @@ const At = {
 
 const sealedBytesMin = sealedLengthOf(0);
 const sealedBytesMax = sealedLengthOf(limits.plainBytesMax);
+
+const nodeEngines: OpenEngines = { open: nodeEngine, hmacs: nodeHmacs };
 
 function corrupt(what: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, `record header: ${what}`);
@@ -205,7 +207,11 @@ export type RecordToOpen = {
   readonly expectedType: RecordType;
   /** Takes all of the plaintext into the id, where its bytes are to be hashed for something else in the same pass. */
   readonly beside?: IdTaker | undefined;
+  /** Node's own libraries by default. */
+  readonly engines?: OpenEngines | undefined;
 };
+
+export type OpenEngines = { readonly open: OpenEngine; readonly hmacs: HmacEngine };
 
 export type IdTaker = {
   readonly engine: HmacEngine;
@@ -213,7 +219,7 @@ export type IdTaker = {
 };
 
 /**
- * Verifies and opens a record. `refs` is a view of the record; `plaintext` is memory of its own.
+ * Verifies and opens a record. `refs` is a view of the record; `plaintext` is memory of its own, unless the engine keeps it.
  * @throws HoldfastError truncated, corrupt, unsupported (also for `partial`), limit-exceeded: the bytes; key-wrong: an epoch that the keys
  * do not have; seal-invalid: the tag; id-mismatch: an id, type or content that is not what was asked for
  */
@@ -238,14 +244,11 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
   if (header.type !== wanted.expectedType || !equalBytes(header.id, wanted.expectedId)) {
     throw new HoldfastError(ErrorCode.idMismatch, "this is not the record that was asked for");
   }
-  const { plainLength, payload } = openBody(
-    keys.sealKeys(header.keyEpoch),
-    header.iv,
-    record,
-    header.headerLength,
-  );
-  const plaintext = decompressPayload(header.compression, payload, plainLength);
-  if (plaintext !== payload) giveBack(payload);
+  const { open: engine } = wanted.engines ?? nodeEngines;
+  const sealKeys = keys.sealKeys(header.keyEpoch);
+  const { plainLength, payload } = openBody(sealKeys, header.iv, record, header.headerLength, engine);
+  const plaintext = decompressPayload(header.compression, payload, plainLength, engine);
+  if (plaintext !== payload && !engine.keepsMemory) giveBack(payload);
   if (!equalBytes(contentId(wanted, header, plaintext), header.id)) {
     throw new HoldfastError(ErrorCode.idMismatch, "the content of the record is not what its id names");
   }
@@ -253,9 +256,15 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
   return { plaintext, refs: header.refs };
 }
 
-function contentId({ keys, group, beside }: RecordToOpen, header: RecordHeader, plaintext: Buffer): Buffer {
+function contentId(
+  { keys, group, beside, engines }: RecordToOpen,
+  header: RecordHeader,
+  plaintext: Buffer,
+): Buffer {
   const idKey = keys.idKey(group);
-  if (beside === undefined) return chunkId(idKey, header.type, header.refs, plaintext);
+  if (beside === undefined) {
+    return chunkId(idKey, header.type, header.refs, plaintext, (engines ?? nodeEngines).hmacs);
+  }
   const id = startChunkId(beside.engine, idKey, header.type, header.refs);
   beside.take(id, plaintext);
   return id.digest();

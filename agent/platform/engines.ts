@@ -2,13 +2,14 @@
 
 import { type HmacEngine, nodeHmacs } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
-import { nodeEngine, type SealEngine } from "../../vault/seal/engine.ts";
+import { nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { createNativeHmacs } from "./nativeHmac.ts";
 import { createNativeSeal } from "./nativeSeal.ts";
 import { usesLibc } from "./select.ts";
 
 export type Engines = {
   readonly seal: SealEngine;
+  readonly open: OpenEngine;
   readonly hmacs: HmacEngine;
   /** Gives memory back and wipes what came from keys. Neither may be used afterwards. */
   readonly close: () => void;
@@ -16,19 +17,25 @@ export type Engines = {
 
 /**
  * The fastest engines that this process has; call it once per thread. They differ in speed only, so a missing one is no error. What seals
- * is made with the first use: a run that finds nothing changed seals nothing.
+ * and opens is made with the first use: a run that finds nothing changed seals nothing.
  */
 export function selectEngines(): Engines {
   const hmacs = usesLibc() ? orUndefined(createNativeHmacs) : undefined;
-  let seal: (SealEngine & { close?: () => void }) | undefined;
+  let seal: (SealEngine & OpenEngine & { close?: () => void }) | undefined;
   let closed = false;
+  const made = () => {
+    if (closed) throw new Error("engines were used after they were closed");
+    seal ??=
+      (usesLibc() ? orUndefined(() => createNativeSeal(limits.plainBytesMax)) : undefined) ?? nodeEngine;
+    return seal;
+  };
   return {
     hmacs: hmacs ?? nodeHmacs,
     get seal() {
-      if (closed) throw new Error("engines were used after they were closed");
-      seal ??=
-        (usesLibc() ? orUndefined(() => createNativeSeal(limits.plainBytesMax)) : undefined) ?? nodeEngine;
-      return seal;
+      return made();
+    },
+    get open() {
+      return made();
     },
     close() {
       closed = true;

@@ -1,11 +1,12 @@
-// The primitives of a seal straight from the zstd and OpenSSL that Node carries: without streams, without a context per record, and
+// The primitives of a seal, closed and opened, straight from the zstd and OpenSSL that Node carries: without streams, without a context per record, and
 // from window to record with one buffer between. Compressing takes 5 % less, and there is less for the collector to do.
 //
-// Stateful: one zstd context, one cipher context and one frame buffer for the life of an engine. Invariants: the cipher context
-// holds no key between calls; close() gives everything back, and what is called after it throws.
+// Stateful: two zstd contexts, one cipher context and the buffers of what was made last, for the life of an engine. Invariants: the
+// cipher context holds no key between calls; close() gives everything back, and what is called after it throws.
 
-import { zstdDecompressSync } from "node:zlib";
-import { nodeEngine, type SealEngine } from "../../vault/seal/engine.ts";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { Width } from "../../vault/magic.ts";
+import { nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { addressIn, allocateBlock, bindProcess } from "./libc.ts";
 
 /** ZSTD_cParameter. */
@@ -21,6 +22,11 @@ const functions = {
   ZSTD_CCtx_setParameter: ["int64", "uintptr_t", "int", "int"],
   ZSTD_compressBound: ["int64", "int64"],
   ZSTD_compress2: ["int64", "uintptr_t", "uintptr_t", "int64", "uintptr_t", "int64"],
+  ZSTD_createDCtx: ["uintptr_t"],
+  ZSTD_freeDCtx: ["int64", "uintptr_t"],
+  ZSTD_getFrameContentSize: ["int64", "uintptr_t", "int64"],
+  ZSTD_findFrameCompressedSize: ["int64", "uintptr_t", "int64"],
+  ZSTD_decompressDCtx: ["int64", "uintptr_t", "uintptr_t", "int64", "uintptr_t", "int64"],
   EVP_aes_256_ctr: ["uintptr_t"],
   EVP_chacha20_poly1305: ["uintptr_t"],
   EVP_CIPHER_CTX_new: ["uintptr_t"],
@@ -32,7 +38,7 @@ const functions = {
   EVP_EncryptFinal_ex: ["int", "uintptr_t", "uintptr_t", "uintptr_t"],
 } as const;
 
-export type NativeSeal = SealEngine & { readonly close: () => void };
+export type NativeSeal = SealEngine & OpenEngine & { readonly close: () => void };
 
 /**
  * An engine for this thread. Throws where this Node does not offer the functions.
@@ -41,12 +47,15 @@ export type NativeSeal = SealEngine & { readonly close: () => void };
 export function createNativeSeal(plainBytesMax: number): NativeSeal {
   const native = bindProcess(functions);
   const zstd = native.ZSTD_createCCtx();
+  const unzstd = native.ZSTD_createDCtx();
   const cipher = native.EVP_CIPHER_CTX_new();
-  if (zstd === 0 || cipher === 0) throw new Error("no memory for a native seal");
+  if (zstd === 0 || unzstd === 0 || cipher === 0) throw new Error("no memory for a native seal");
   const aesCtr = native.EVP_aes_256_ctr();
   const chachaPoly = native.EVP_chacha20_poly1305();
   // Room for the worst case, of which only what is written to is ever real memory.
   const frame = allocateBlock(native.ZSTD_compressBound(plainBytesMax));
+  const payload = allocateBlock(plainBytesMax + Width.plainLength);
+  const plaintext = allocateBlock(plainBytesMax);
   const written = allocateBlock(8);
   const zeroNonce = allocateBlock(12);
   let level: number | undefined;
@@ -112,10 +121,34 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
       });
     },
 
+    keepsMemory: true,
+
+    decrypt(key, iv, ciphertext) {
+      // No record has more; whoever asks for more gets it the slow way.
+      if (ciphertext.length > payload.bytes.length) return nodeEngine.decrypt(key, iv, ciphertext);
+      // CTR is its own reverse.
+      keyed(aesCtr, key, addressIn(iv), () => update(payload.address, ciphertext));
+      return payload.bytes.subarray(0, ciphertext.length);
+    },
+
+    decompress(bytes, length) {
+      checkOpen();
+      const from = addressIn(bytes);
+      const whole =
+        length > 0 &&
+        length <= plaintext.bytes.length &&
+        native.ZSTD_getFrameContentSize(from, bytes.length) === length &&
+        native.ZSTD_findFrameCompressedSize(from, bytes.length) === bytes.length &&
+        native.ZSTD_decompressDCtx(unzstd, plaintext.address, length, from, bytes.length) === length;
+      // What is not the usual frame is for Node to accept or refuse, so that all engines agree.
+      return whole ? plaintext.bytes.subarray(0, length) : nodeEngine.decompress(bytes, length);
+    },
+
     close() {
       if (closed) return;
       closed = true;
       native.ZSTD_freeCCtx(zstd);
+      native.ZSTD_freeDCtx(unzstd);
       native.EVP_CIPHER_CTX_free(cipher);
     },
   };
@@ -129,7 +162,7 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
 }
 
 /** Throws unless the engine agrees with Node's own libraries: a Node that was built with others may have functions that only look alike. */
-function prove(engine: SealEngine): void {
+function prove(engine: SealEngine & OpenEngine): void {
   const text = Buffer.alloc(3000, "what one seals the other must open; ");
   const key = Buffer.alloc(32, 7);
   const iv = Buffer.alloc(16, 9);
@@ -140,7 +173,9 @@ function prove(engine: SealEngine): void {
     each.tag(key, out.subarray(0, 4 + text.length), out.subarray(4 + text.length));
     return out;
   }) as [Buffer, Buffer];
-  if (!opened.equals(text) || !ours.equals(theirs)) {
+  const decrypted = engine.decrypt(key, iv, ours.subarray(0, 4 + text.length)).subarray(4);
+  const unpacked = engine.decompress(zstdCompressSync(text), text.length);
+  if (![opened, decrypted, unpacked].every((each) => each.equals(text)) || !ours.equals(theirs)) {
     throw new Error("the process's zstd or OpenSSL does not work as expected");
   }
 }

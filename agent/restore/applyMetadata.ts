@@ -27,6 +27,8 @@ export type MetadataTarget = {
   readonly symlink: boolean;
   /** The object was there before: only what differs is set, so that the change time of what is right stays. */
   readonly existing: boolean;
+  /** The object may have the right owner and mode already: it is asked, which is cheaper than to set them. */
+  readonly likely?: boolean;
 };
 
 const table = new StatTable(1);
@@ -44,7 +46,7 @@ export function applyMetadata(target: MetadataTarget, metadata: Metadata): strin
       problems.push(`${what} not set: ${describeSystemError(error)}`);
     }
   };
-  const found = existing ? foundAt(target) : undefined;
+  const found = existing || target.likely === true ? foundAt(target) : undefined;
   const owner = rights.root && !(found?.uid === uid && found.gid === gid);
   if (owner) attempt("owner", () => platform.setOwner(handle, name, uid, gid));
   const mode = allowedMode(rights, metadata);
@@ -66,7 +68,7 @@ export function applyMetadata(target: MetadataTarget, metadata: Metadata): strin
       attempt(`attribute ${xattr.name.toString("latin1")}`, () => platform.setXattr(handle, name, xattr));
     }
   } else if (metadata.xattrs.length > 0) problems.push("attributes not set: this platform cannot");
-  if (found?.mtimeNs !== mtimeNs) {
+  if (!existing || found?.mtimeNs !== mtimeNs) {
     attempt("times", () => platform.setTimes(handle, name, undefined, mtimeNs));
   }
   return problems;
@@ -76,11 +78,11 @@ type Found = {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
-  readonly mtimeNs: bigint;
+  readonly mtimeNs: bigint | undefined;
 };
 
 /** What the object has now; undefined where it cannot be looked at, and everything is to be set. */
-function foundAt({ platform, handle, name }: MetadataTarget): Found | undefined {
+function foundAt({ platform, handle, name, existing }: MetadataTarget): Found | undefined {
   try {
     platform.stat(handle, name, table, 0);
   } catch (error) {
@@ -91,8 +93,17 @@ function foundAt({ platform, handle, name }: MetadataTarget): Found | undefined 
     uid: table.uid(0),
     gid: table.gid(0),
     mode: table.permissions(0),
-    mtimeNs: table.modifiedNs(0),
+    mtimeNs: existing ? table.modifiedNs(0) : undefined,
   };
+}
+
+/**
+ * The mode to make a new file with: its own where it will belong to whoever makes it and its group may do what all may, so that nothing
+ * is left to set; else one that lets in nobody before it has its owner. Rights to write for others come last in any case.
+ */
+export function newFileMode({ uid, gid }: Rights, { uid: owner, gid: group, mode }: Metadata): number {
+  const open = uid === owner && gid === group && ((mode >> 3) & 0o5) === (mode & 0o5);
+  return open ? (mode & 0o755) | 0o600 : 0o600;
 }
 
 /** Without its owner a set-id bit would lend the wrong person's rights. */

@@ -11,7 +11,7 @@ import { asBuffer, giveBack, isZero } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { RunningHmac } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import type { Handle } from "../platform/port.ts";
@@ -22,10 +22,10 @@ import { applyMetadata } from "./applyMetadata.ts";
 import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { LargeMode, PartExtent, SentRecord } from "./messages.ts";
-import { openSent } from "./openSent.ts";
+import { type OpenContext, withOpened } from "./openSent.ts";
 import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writeSmall.ts";
 
-export type LargeContext = WriteContext & { readonly keys: VaultKeys; readonly group: number };
+export type LargeContext = WriteContext & OpenContext;
 
 const table = new StatTable(1);
 const local = Buffer.allocUnsafeSlow(limits.plainBytesMax);
@@ -52,7 +52,7 @@ export class LargeFile {
     const directory = context.directories.at(job.directory);
     this.#context = context;
     this.#job = job;
-    this.#hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs });
+    this.#hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs, sizeMin: job.size });
     if (mode.inPlace) {
       this.#file = platform.openFileForUpdate(directory, job.name);
       this.#base = this.#file;
@@ -92,22 +92,43 @@ export class LargeFile {
 
   /** Writes ranges out of sealed records, holes and the base. @throws SystemError, HoldfastError */
   write(extents: readonly PartExtent[], records: readonly SentRecord[]): void {
-    const { platform } = this.#context;
-    const chunks = new Map<string, Buffer>();
-    for (const sent of records)
-      chunks.set(asBuffer(sent.id).toString("latin1"), openSent(this.#context, sent));
+    const sealed = new Map(records.map((sent) => [keyOf(sent.id), sent]));
     for (const extent of extents) {
-      if (extent.id === undefined) {
-        this.#hasher.skipZeros(extent.length);
-        if (this.#base === this.#file) this.#clear(extent.start, extent.start + extent.length);
-        continue;
+      const { id, start, length } = extent;
+      if (id === undefined) {
+        this.#hasher.skipZeros(length);
+        if (this.#base === this.#file) this.#clear(start, start + length);
+      } else if (extent.local) {
+        const bytes = this.#readBase(extent);
+        if (bytes === undefined) throw wrongHash();
+        this.#hasher.update(bytes);
+        if (this.#base !== this.#file) this.#context.platform.write(this.#file, bytes, start);
+      } else {
+        const sent = sealed.get(keyOf(id));
+        if (sent === undefined) throw new Error("a range came without its record");
+        this.#writeOf(sent, extent);
       }
-      const bytes = extent.local ? this.#readBase(extent) : rangeOf(chunks, extent);
-      if (bytes === undefined) throw wrongHash();
-      this.#hasher.update(bytes);
-      if (!extent.local || this.#base !== this.#file) platform.write(this.#file, bytes, extent.start);
     }
-    for (const chunk of chunks.values()) giveBack(chunk);
+    for (const { record } of records) giveBack(record);
+  }
+
+  /** Writes a range of a record's plaintext. A range that is all of it is hashed in the pass that recomputes its id. */
+  #writeOf(sent: SentRecord, { start, offset, length }: PartExtent): void {
+    const { hmacs, platform } = this.#context;
+    let hashed = false;
+    const take = (id: RunningHmac, plaintext: Buffer): void => {
+      hashed = offset === 0 && length === plaintext.length;
+      if (hashed) this.#hasher.update(plaintext, id);
+      else id.update(plaintext);
+    };
+    withOpened(this.#context, sent, { engine: hmacs, take }, (plaintext) => {
+      if (offset + length > plaintext.length) {
+        throw new HoldfastError(ErrorCode.corrupt, "an extent reaches out of its chunk");
+      }
+      const bytes = plaintext.subarray(offset, offset + length);
+      if (!hashed) this.#hasher.update(bytes);
+      platform.write(this.#file, bytes, start);
+    });
   }
 
   /** Compares the hash, sets the metadata, gives the file its name; returns what could not be set. */
@@ -124,6 +145,7 @@ export class LargeFile {
           name: SELF,
           symlink: false,
           existing: this.#beside === undefined,
+          likely: true,
         },
         job.metadata,
       );
@@ -195,13 +217,8 @@ export class LargeFile {
   }
 }
 
-function rangeOf(chunks: ReadonlyMap<string, Buffer>, { id, offset, length }: PartExtent): Buffer {
-  const chunk = chunks.get(asBuffer(id as Uint8Array).toString("latin1"));
-  if (chunk === undefined) throw new Error("a range came without its record");
-  if (offset + length > chunk.length) {
-    throw new HoldfastError(ErrorCode.corrupt, "an extent reaches out of its chunk");
-  }
-  return chunk.subarray(offset, offset + length);
+function keyOf(id: Uint8Array): string {
+  return asBuffer(id).toString("latin1");
 }
 
 function openBeside(

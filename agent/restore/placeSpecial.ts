@@ -28,7 +28,14 @@ export type SpecialToPlace = {
 export function placeSpecial(special: SpecialToPlace): string[] {
   const { platform, rights, handle, entry, present, metadata } = special;
   const name = Buffer.from(entry.name);
-  const target = { platform, rights, handle, symlink: entry.kind === EntryKind.symlink, existing: false };
+  const target = {
+    platform,
+    rights,
+    handle,
+    symlink: entry.kind === EntryKind.symlink,
+    existing: false,
+    likely: true,
+  };
   if (present !== undefined && isRight(special, name)) {
     return applyMetadata({ ...target, name, existing: true }, metadata);
   }

@@ -8,6 +8,8 @@ const requestsAtOnce = 3;
 const idsPerRequest = 128;
 /** Plaintext bytes that one request may bring; sealed they are fewer. */
 const bytesPerRequest = 8 * MiB;
+/** While an answer is on its way, wishes gather to so much before the next request: a request costs as much as opening a record. */
+const bytesToGather = 2 * MiB;
 const triesMax = 3;
 
 type Wish = {
@@ -25,6 +27,7 @@ export class RecordFetcher {
   readonly #group: number;
   readonly #signal: AbortSignal;
   #wishes: Wish[] = [];
+  #wishedBytes = 0;
   #underWay = 0;
   #scheduled = false;
 
@@ -39,12 +42,14 @@ export class RecordFetcher {
   fetch(id: Uint8Array, bytes: number): Promise<RecordResult> {
     return new Promise((resolve, reject) => {
       this.#wishes.push({ id, bytes, resolve, reject });
+      this.#wishedBytes += bytes;
       this.#schedule();
     });
   }
 
   #schedule(): void {
     if (this.#scheduled || this.#wishes.length === 0 || this.#underWay >= requestsAtOnce) return;
+    if (this.#underWay > 0 && this.#wishedBytes < bytesToGather) return;
     this.#scheduled = true;
     // After the current turn, so that what is asked for together travels together.
     setImmediate(() => {
@@ -74,6 +79,7 @@ export class RecordFetcher {
     if (count === 0) return;
     const batch = this.#wishes.slice(0, count);
     this.#wishes = this.#wishes.slice(count);
+    this.#wishedBytes -= bytes;
     this.#underWay += 1;
     this.#schedule();
     try {

@@ -7,17 +7,21 @@ import { ContentReader } from "../../fs/view/contentReader.ts";
 import { isDamage } from "../../fs/view/damage.ts";
 import { createCaches, RecordOpener } from "../../fs/view/recordOpener.ts";
 import { type TreeEntry, TreeReader } from "../../fs/view/treeReader.ts";
-import { equalBytes, toHex } from "../../vault/bytes.ts";
+import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { pathToText, textToPath } from "../../vault/pathText.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
+import { selectEngines } from "../platform/engines.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { applyMetadata, isDiskFull, processRights } from "./applyMetadata.ts";
+import { CoveredPaths } from "./coveredPaths.ts";
 import { FileWork } from "./fileWork.ts";
+import { FolderRows } from "./folderRows.ts";
 import { MetadataMaker } from "./metadataMaker.ts";
+import { PagesAhead } from "./pagesAhead.ts";
 import { PlaceEntry } from "./placeEntry.ts";
 import { RecordFetcher } from "./recordFetcher.ts";
 import { removeTree } from "./removeTree.ts";
@@ -31,12 +35,11 @@ const KiB = 1024;
 const pageCacheBytes = 16 * KiB * KiB;
 const empty = Buffer.alloc(0);
 
-type Level = { readonly folder: RestoreFolder; readonly rows: AsyncGenerator<TreeEntry, void, void> };
-
 export class RestoreRun {
   readonly #options: RestoreOptions;
   readonly #platform: Platform;
   readonly #tree: TreeReader;
+  readonly #ahead: PagesAhead;
   readonly #directories: TargetDirectories;
   readonly #target: Handle;
   readonly #made: boolean;
@@ -47,23 +50,25 @@ export class RestoreRun {
   readonly #place: PlaceEntry;
   readonly #metadata: MetadataMaker;
   readonly #stop = new AbortController();
+  readonly #engines = selectEngines();
   readonly #rights = processRights();
-  /** Paths that were backed up, as the names from the root. */
-  readonly #topPaths: readonly Buffer[];
+  readonly #covered: CoveredPaths;
   readonly #snapshotPath: Buffer;
 
   constructor(options: RestoreOptions, platform: Platform, target: { handle: Handle; made: boolean }) {
     const { keys, source, snapshot } = options;
     const { group } = snapshot.header;
-    const opener = new RecordOpener({ source, keys, group, caches: createCaches(0, pageCacheBytes) });
+    const caches = createCaches(0, pageCacheBytes);
+    const opener = new RecordOpener({ source, keys, group, caches, engines: this.#engines });
     this.#options = options;
     this.#platform = platform;
     this.#target = target.handle;
     this.#made = target.made;
     this.#tree = new TreeReader(opener);
+    this.#ahead = new PagesAhead(this.#tree, this.#stop.signal);
     this.#directories = new TargetDirectories(platform, target.handle);
-    this.#topPaths = snapshot.body.paths.map((path) => withoutSlashes(textToPath(path)));
     this.#snapshotPath = options.path.reduce<Buffer>((path, name) => childPath(path, name), empty);
+    this.#covered = new CoveredPaths(snapshot.body.paths.map(textToPath), this.#snapshotPath);
     this.#counts = new RunCounts(options, this.#snapshotPath);
     this.#metadata = new MetadataMaker(platform, this.#tree, options.ownerByName);
     const secrets = keys.export();
@@ -124,6 +129,7 @@ export class RestoreRun {
       await this.#work.end();
       await this.#pool.close();
       this.#directories.close();
+      this.#engines.close();
     }
   }
 
@@ -158,7 +164,7 @@ export class RestoreRun {
       name: empty,
       parent: undefined,
       metadata,
-      covered: !single && this.#isCovered(empty),
+      covered: !single && this.#covered.has(empty),
       inherits: this.#place.hasDefaultAcl(this.#target),
       listing,
     });
@@ -167,14 +173,13 @@ export class RestoreRun {
   /** Walks depth first in the order of names, which is the order in which small files share chunks. */
   async #walk(page: Buffer, root: RestoreFolder): Promise<void> {
     const { signal } = this.#stop;
-    const levels: Level[] = [{ folder: root, rows: this.#tree.entries(page, signal, true) }];
+    const levels: FolderRows[] = [this.#rows(root, page)];
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       signal.throwIfAborted();
       const { folder } = level;
       let entry: TreeEntry | undefined;
       try {
-        const row = await level.rows.next();
-        entry = row.done === true ? undefined : row.value;
+        entry = await level.next();
         if (entry === undefined) this.#removeStrangers(folder, undefined);
       } catch (error) {
         // A damaged page costs the rest of its directory and no more; nothing is deleted for it.
@@ -195,7 +200,12 @@ export class RestoreRun {
     }
   }
 
-  async #enter(folder: RestoreFolder, entry: TreeEntry): Promise<Level | undefined> {
+  #rows(folder: RestoreFolder, page: Buffer): FolderRows {
+    const leaves = this.#tree.leaves(page, 0, this.#stop.signal);
+    return new FolderRows(folder, leaves, (id) => this.#ahead.passed(id));
+  }
+
+  async #enter(folder: RestoreFolder, entry: TreeEntry): Promise<FolderRows | undefined> {
     const path = childPath(folder.path, entry.name);
     const child = entry.child;
     if (child === undefined) throw new HoldfastError(ErrorCode.corrupt, "a directory without a page");
@@ -203,28 +213,15 @@ export class RestoreRun {
       this.#counts.note("error", path, ErrorCode.limitExceeded, "directories nested too deeply");
       return undefined;
     }
-    const covered = folder.covered || this.#isCovered(path);
+    const covered = folder.covered || this.#covered.has(path);
     const made = await this.#place.directory(folder, entry, path, covered);
     if (made === undefined) {
+      this.#ahead.passed(child.id);
       this.#counts.addFiles(child.files, child.bytes);
       return undefined;
     }
     folder.open += 1;
-    return { folder: made, rows: this.#tree.entries(Buffer.from(child.id), this.#stop.signal, true) };
-  }
-
-  /** Whether a directory below the target is at or below a path that was backed up. */
-  #isCovered(path: Buffer): boolean {
-    const whole = this.#snapshotPath.length === 0 ? path : childPath(this.#snapshotPath, path);
-    const full = withoutSlashes(whole);
-    return this.#topPaths.some(
-      (top) =>
-        top.length === 0 ||
-        equalBytes(top, full) ||
-        (full.length > top.length &&
-          full[top.length] === 0x2f &&
-          equalBytes(full.subarray(0, top.length), top)),
-    );
+    return this.#rows(made, Buffer.from(child.id));
   }
 
   #removeStrangers(folder: RestoreFolder, before: Buffer | undefined): void {
@@ -265,7 +262,7 @@ export class RestoreRun {
       const name = parent === undefined ? SELF : folder.name;
       const target = { platform: this.#platform, rights: this.#rights, handle, name, symlink: false };
       const existing = folder.listing !== undefined;
-      for (const problem of applyMetadata({ ...target, existing }, folder.metadata)) {
+      for (const problem of applyMetadata({ ...target, existing, likely: true }, folder.metadata)) {
         this.#counts.note("warning", folder.path, ErrorCode.ioError, problem);
       }
     } catch (error) {
@@ -286,12 +283,4 @@ export class RestoreRun {
       detail: { path: shown },
     });
   }
-}
-
-function withoutSlashes(path: Buffer): Buffer {
-  let start = 0;
-  let end = path.length;
-  while (start < end && path[start] === 0x2f) start++;
-  while (end > start && path[end - 1] === 0x2f) end--;
-  return path.subarray(start, end);
 }

@@ -11,7 +11,7 @@ import { FileHashes } from "./fileHashes.ts";
 import { decodeJobs, type FileJob } from "./jobs.ts";
 import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
-import { openSent } from "./openSent.ts";
+import { withOpened } from "./openSent.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { Turns } from "./turns.ts";
 import { verifyFiles } from "./verifyFiles.ts";
@@ -29,6 +29,7 @@ const context: LargeContext = {
   rights: processRights(),
   fileHashKey: keys.fileHashKey,
   hmacs: engines.hmacs,
+  engines,
   keys,
   group: setup.group,
   turns: new Turns(setup.turns),
@@ -70,15 +71,17 @@ function write({ jobs: encoded, record: sent }: Extract<ToWorker, { kind: "write
   const jobs = decodeJobs(encoded);
   if (sent === undefined) return { notes: writeSmallFiles(context, jobs, empty) };
   const hashed = new FileHashes(context.hmacs, context.fileHashKey, jobs);
-  let chunk: Buffer;
   try {
-    chunk = openSent(context, sent, hashed);
+    return {
+      notes: withOpened(context, sent, hashed, (chunk) =>
+        writeSmallFiles(context, jobs, chunk, hashed.hashes),
+      ),
+    };
   } catch (error) {
     return { notes: jobs.map((_, index) => failure(index, error)) };
+  } finally {
+    giveBack(sent.record);
   }
-  const notes = writeSmallFiles(context, jobs, chunk, hashed.hashes);
-  giveBack(chunk);
-  return { notes };
 }
 
 /** The file of a message; one whose opening failed has none, and says so for every later message. */

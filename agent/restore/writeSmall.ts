@@ -10,7 +10,7 @@ import { limits } from "../../vault/limits.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { describeSystemError, Errno, SystemError } from "../platform/systemError.ts";
-import { applyMetadata, isDiskFull, type Rights } from "./applyMetadata.ts";
+import { applyMetadata, isDiskFull, newFileMode, type Rights } from "./applyMetadata.ts";
 import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { WorkerNote } from "./messages.ts";
@@ -27,7 +27,6 @@ export type WriteContext = {
   readonly turns: Turns;
 };
 
-const newFileMode = 0o600;
 const none = Buffer.alloc(0);
 
 /**
@@ -64,11 +63,11 @@ function writeOne(context: WriteContext, job: FileJob, chunk: Buffer, known: Buf
   if (job.size > 0 && !(known ?? hashOf(context, bytes)).equals(job.hash ?? none)) throw wrongHash();
   const directory = context.directories.at(job.directory);
   if (!job.replace) {
-    const file = context.turns.take(job.directory, () => createIfAbsent(context, directory, job.name));
+    const file = context.turns.take(job.directory, () => createIfAbsent(context, directory, job));
     if (file !== undefined) return fill(context, directory, file, job.name, job, bytes);
   }
   const beside = besideName(job.name, job.hash ?? none);
-  const file = context.turns.take(job.directory, () => createAnew(context.platform, directory, beside));
+  const file = context.turns.take(job.directory, () => createAnew(context, directory, beside, job));
   const problems = fill(context, directory, file, beside, job, bytes);
   moveInPlace(context.platform, directory, beside, job.name);
   return problems;
@@ -82,9 +81,13 @@ function hashOf(context: WriteContext, bytes: Buffer): Buffer {
   return hasher.digest() ?? none;
 }
 
-function createIfAbsent({ platform }: WriteContext, directory: Handle, name: Buffer): Handle | undefined {
+function createIfAbsent(
+  { platform, rights }: WriteContext,
+  directory: Handle,
+  { name, metadata }: FileJob,
+): Handle | undefined {
   try {
-    return platform.createFile(directory, name, newFileMode);
+    return platform.createFile(directory, name, newFileMode(rights, metadata));
   } catch (error) {
     if (error instanceof SystemError && error.errno === Errno.EEXIST) return undefined;
     throw error;
@@ -102,7 +105,15 @@ function fill(
   const { platform, rights } = context;
   try {
     if (bytes.length > 0) platform.write(file, bytes, 0);
-    const target = { platform, rights, handle: file, name: SELF, symlink: false, existing: false };
+    const target = {
+      platform,
+      rights,
+      handle: file,
+      name: SELF,
+      symlink: false,
+      existing: false,
+      likely: true,
+    };
     return applyMetadata(target, job.metadata);
   } catch (error) {
     removeQuietly(platform, directory, name);
@@ -113,13 +124,19 @@ function fill(
 }
 
 /** Makes a file under a name that only restores use; what is left of an earlier run goes first. */
-function createAnew(platform: Platform, directory: Handle, name: Buffer): Handle {
+function createAnew(
+  { platform, rights }: WriteContext,
+  directory: Handle,
+  name: Buffer,
+  { metadata }: FileJob,
+): Handle {
+  const mode = newFileMode(rights, metadata);
   try {
-    return platform.createFile(directory, name, newFileMode);
+    return platform.createFile(directory, name, mode);
   } catch (error) {
     if (!(error instanceof SystemError) || error.errno !== Errno.EEXIST) throw error;
     platform.removeFile(directory, name);
-    return platform.createFile(directory, name, newFileMode);
+    return platform.createFile(directory, name, mode);
   }
 }
 

@@ -16,8 +16,17 @@ export class GatewayRecordSource implements RecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]> {
-    const results: RecordResult[] = [];
-    for await (const result of this.#client.read(vaultId, group, ids, signal)) results.push(result);
-    return results;
+    return await this.#client.readAll(vaultId, group, ids, signal);
+  }
+
+  async readEach(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    let index = 0;
+    for await (const result of this.#client.read(vaultId, group, ids, signal)) take(index++, result);
   }
 }

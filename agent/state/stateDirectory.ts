@@ -4,7 +4,7 @@
 //   seen.json      the newest state of the gateway that was seen (seen.ts)
 //   config.toml    settings, if the user wrote some
 //   check.partial  what a check that was stopped had proven (inspect/provenChunks.ts); may be deleted
-//   cache/         may be deleted at any time: one page cache per item
+//   cache/         may be deleted at any time: one page cache per item; drive/, sealed records that drives fetched (session/sealedCache.ts)
 //   lock           held by the one run that writes
 
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";

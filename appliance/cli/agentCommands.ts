@@ -137,6 +137,36 @@ export const agentCommands: readonly CommandSpec[] = [
     load: () => import("../commands/agentCat.ts"),
   },
   {
+    path: ["agent", "history"],
+    summary: "list the versions of a file or folder over all snapshots, newest first",
+    details: [
+      "A version is a run of snapshots in which the content is the same: the bytes of a file, the target of a link, everything below a folder. It is named by its first snapshot. Nothing is read but directories. Without --item, all items of the device are looked through.",
+    ],
+    operands: [{ name: "PATH", required: true }],
+    options: [item, device, state],
+    example: "holdfast agent history /etc/hosts",
+    endsWithReader: true,
+    load: () => import("../commands/agentHistory.ts"),
+  },
+  {
+    path: ["agent", "dump"],
+    summary: "write a folder or file of a snapshot to stdout as a tar or ZIP archive",
+    details: [
+      "What is named is in the archive under its own name; of a whole snapshot, its folders are. The tar keeps all that a restore would: tar x --xattrs --xattrs-include='*' --acls -p. The ZIP has no place for owners by name, attributes, hard links, devices and FIFOs. What cannot be read ends the archive with an error: it is then not whole.",
+      snapshotHelp,
+    ],
+    operands: [{ name: snapshotPath, required: true }],
+    options: [
+      { name: "format", kind: "text", choices: ["tar", "zip"], summary: "of the archive (tar unless given)" },
+      item,
+      device,
+      state,
+    ],
+    example: "holdfast agent dump latest:/etc | tar -x -C /tmp/restored",
+    endsWithReader: true,
+    load: () => import("../commands/agentDump.ts"),
+  },
+  {
     path: ["agent", "find"],
     summary: "find files in snapshots by name",
     details: [
@@ -218,6 +248,7 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "mount the account's snapshots as a read-only drive on this machine",
     details: [
       "Keys stay here; the gateway stays locked. The drive shows /ACCOUNT/DEVICE/ITEM/TIME and `latest`; new snapshots appear by themselves. Without --foreground the drive is served in the background until umount.",
+      "What was fetched stays on this machine's disk for the next time, still encrypted, in cache/drive of the state directory, up to --cache-size.",
     ],
     operands: [{ name: "MOUNTPOINT", required: true }],
     options: [
@@ -227,6 +258,19 @@ export const agentCommands: readonly CommandSpec[] = [
         kind: "text",
         choices: ["kernel", "fuse-native"],
         summary: "how to mount (kernel unless given)",
+      },
+      {
+        name: "cache-size",
+        kind: "bytes",
+        value: "SIZE",
+        summary: "fetched records to keep on disk, encrypted (1GiB; 0 for none)",
+      },
+      { name: "cache-dir", kind: "text", value: "DIR", summary: "where to keep them" },
+      {
+        name: "memory-cache",
+        kind: "bytes",
+        value: "SIZE",
+        summary: "opened content to keep in memory (80MiB)",
       },
       { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
       { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },

@@ -82,6 +82,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     options: [
       data,
       { name: "foreground", kind: "flag", summary: "stay here and unmount at Ctrl-C" },
+      { name: "wait", kind: "flag", summary: "wait until a gateway runs; never open the directory itself" },
       {
         name: "account",
         kind: "text",
@@ -90,6 +91,12 @@ export const gatewayCommands: readonly CommandSpec[] = [
       },
       passwordFile,
       driver,
+      {
+        name: "memory-cache",
+        kind: "bytes",
+        value: "SIZE",
+        summary: "with no running gateway: opened content to keep in memory (80MiB)",
+      },
       { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
       { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },
     ],

@@ -14,7 +14,11 @@ async function runProgram(argv: readonly string[]): Promise<number> {
   const stop = listenForStop(nowMs);
   let readerLeft = false;
   let endsWithReader = false;
+  // Nobody can be told then; a drive goes on without its log.
+  process.stderr.on("error", () => undefined);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // The terminal is gone.
+    if (error.code === "EIO" && process.stdout.isTTY) return;
     if (error.code !== "EPIPE") throw error;
     readerLeft = true;
     if (endsWithReader) stop.stop(error);

@@ -8,7 +8,7 @@ export const plannedCommands: readonly string[] = [
   ...["scrub", "gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from", "evict"].map(
     (word) => `gateway ${word}`,
   ),
-  ...["agent history", "agent dump", "agent run"],
+  ...["agent run"],
 ];
 
 /** Options by their command's words. */

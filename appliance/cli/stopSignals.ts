@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM ask for a clean stop; a second one ends the program at once.
+// SIGINT and SIGTERM ask for a clean stop; a second one ends the program at once. SIGHUP, which a terminal sends when it goes away,
+// ends most commands at once; those that would leave a mount behind take it for a clean stop too.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 
@@ -24,4 +25,15 @@ export function listenForStop(nowMs: () => number): StopSignals {
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   return { signal: controller.signal, stop: (reason) => controller.abort(reason) };
+}
+
+/** The signal, which SIGHUP fires as well from now on. */
+export function orHangup(signal: AbortSignal): AbortSignal {
+  const hangup = new AbortController();
+  process.on("SIGHUP", () => {
+    hangup.abort(
+      new HoldfastError(ErrorCode.cancelled, "stopped by SIGHUP", { next: "Run again to continue." }),
+    );
+  });
+  return AbortSignal.any([signal, hangup.signal]);
 }

@@ -3,7 +3,7 @@
 // The number of operands tells which: one is always an account, so accounts may be called "list" and "revoke".
 
 import type { NewAppPassword } from "../../gateway/admin/operations.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { withAdmin } from "../gatewayAccess.ts";
@@ -33,9 +33,12 @@ async function make(context: CommandContext, account: string): Promise<void> {
     ...optional("asUser", parseUser(args.text("as-user"))),
     ...optional("expiresIn", args.duration("expires")),
   };
-  const { password, ...row } = await withAdmin(context, (operations) =>
-    operations.addAppPassword(account, request),
-  );
+  const made = withAdmin(context, (operations) => operations.addAppPassword(account, request));
+  const { password, ...row } = await made.catch((error: unknown) => {
+    const isWord = account === "list" || account === "revoke";
+    if (!isWord || !isHoldfastError(error, ErrorCode.notFound)) throw error;
+    throw usage(`app-password ${account} needs ACCOUNT`, "See: holdfast help account app-password");
+  });
   const scope = row.read === null ? `all of account ${account}` : `${row.read} of account ${account}`;
   const until = row.expires === null ? "until it is revoked" : `until ${row.expires}`;
   // On stdout nothing but the password, so that it can be piped to where it is to go.

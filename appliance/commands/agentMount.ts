@@ -4,7 +4,8 @@ import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { openAgentDrive } from "../drive/agentDrive.ts";
+import { orHangup } from "../cli/stopSignals.ts";
+import { type DriveCaches, driveCaches, openAgentDrive } from "../drive/agentDrive.ts";
 import { startDaemon, tellFailed, tellMounted } from "../drive/background.ts";
 import { type DriveOptions, driveOptions } from "../drive/driveOptions.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
@@ -13,10 +14,11 @@ export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
   const mountpoint = resolve(context.args.operand(0));
   const options = driveOptions(context);
+  const caches = driveCaches(context, state);
   const folder = resolve(state, "drives");
   if (context.args.flag("foreground")) {
     try {
-      await serve(context, state, mountpoint, options, folder);
+      await serve(context, state, mountpoint, options, caches, folder);
     } catch (error) {
       tellFailed(error);
       throw error;
@@ -24,7 +26,16 @@ export async function run(given: CommandContext): Promise<void> {
     return;
   }
   const daemon = await startDaemon(
-    ["agent", "mount", mountpoint, "--foreground", "--state", state, ...written(options)],
+    [
+      "agent",
+      "mount",
+      mountpoint,
+      "--foreground",
+      "--state",
+      state,
+      ...written(options),
+      ...writtenCaches(caches),
+    ],
     folder,
     mountpoint,
   );
@@ -43,21 +54,28 @@ function written({ driver, allowOther, asUser }: DriveOptions): string[] {
   ];
 }
 
+function writtenCaches({ diskBytes, folder, memoryBytes }: DriveCaches): string[] {
+  const sizes = ["--cache-size", String(diskBytes), "--cache-dir", folder];
+  return memoryBytes === undefined ? sizes : [...sizes, "--memory-cache", String(memoryBytes)];
+}
+
 async function serve(
   { output, signal }: CommandContext,
   state: string,
   mountpoint: string,
   options: DriveOptions,
+  caches: DriveCaches,
   folder: string,
 ): Promise<void> {
+  const untilStopped = orHangup(signal);
   const connection = new AgentConnection(state);
   try {
-    const { mounted, view } = await openAgentDrive(connection, mountpoint, options);
+    const { mounted, close } = await openAgentDrive(connection, mountpoint, options, caches);
     const forget = tellMounted(folder, mounted.mountpoint);
     output.line(`The drive is at ${mounted.mountpoint}. Ctrl-C unmounts it.`);
     output.event({ event: "mounted", mountpoint: mounted.mountpoint });
-    await untilUnmounted(mounted, signal);
-    view.close();
+    await untilUnmounted(mounted, untilStopped);
+    await close();
     forget();
     output.event({ event: "done", mountpoint: mounted.mountpoint });
   } finally {

@@ -1,6 +1,7 @@
 // holdfast gateway mount
 
 import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { Administration } from "../../gateway/administration.ts";
 import { Gateway } from "../../gateway/gateway.ts";
@@ -8,7 +9,8 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { openVaultSecrets, unlockRequest } from "../account/ownerKeys.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
-import { driveOptions } from "../drive/driveOptions.ts";
+import { orHangup } from "../cli/stopSignals.ts";
+import { driveOptions, memoryCacheBytes } from "../drive/driveOptions.ts";
 import { GatewayDrives } from "../drive/gatewayDrives.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
 import { dataOf } from "../gatewayAccess.ts";
@@ -20,7 +22,16 @@ export async function run(context: CommandContext): Promise<void> {
   const data = dataOf(context);
   const mountpoint = resolve(args.operand(0));
   const client = new AdminClient(data);
-  if (await client.isRunning()) return mountInGateway(context, client, mountpoint);
+  // While a gateway starts again, this must not open its directory before it does.
+  if (args.flag("wait")) await untilRunning(client, context.signal);
+  if (await client.isRunning()) {
+    if (args.bytes("memory-cache") !== undefined) {
+      throw new HoldfastError(ErrorCode.usage, "--memory-cache is for a drive without a running gateway", {
+        next: "Set drive-cache-mib in the gateway's config.toml and restart it.",
+      });
+    }
+    return mountInGateway(context, client, mountpoint);
+  }
   if (!args.flag("foreground")) {
     throw new HoldfastError(ErrorCode.gatewayUnreachable, `no gateway runs on ${data}`, {
       next: "Start it with `holdfast gateway run`, or add --foreground to open the directory in this process.",
@@ -35,7 +46,8 @@ async function mountInGateway(
   client: AdminClient,
   mountpoint: string,
 ): Promise<void> {
-  const { args, output, signal } = context;
+  const { args, output } = context;
+  const signal = args.flag("foreground") ? orHangup(context.signal) : context.signal;
   const { asUser, ...options } = driveOptions(context);
   const vaults = await client.vaults();
   const row = await client.mount({ mountpoint, ...options, ...(asUser === undefined ? {} : { asUser }) });
@@ -56,10 +68,17 @@ async function mountInGateway(
 
 const lookMs = 500;
 
+/** Until a gateway answers. @throws HoldfastError cancelled */
+async function untilRunning(client: AdminClient, signal: AbortSignal): Promise<void> {
+  while (!(await client.isRunning())) {
+    if (signal.aborted) throw new HoldfastError(ErrorCode.cancelled, "no gateway has started meanwhile");
+    await pause(lookMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
 /** Until somebody unmounts the gateway's drive; at a stop it is unmounted from here. */
 async function untilGone(client: AdminClient, mountpoint: string, signal: AbortSignal): Promise<void> {
   const { detach } = await import("../../fs/fuse/kernel/mountHelper.ts");
-  const { setTimeout: pause } = await import("node:timers/promises");
   while (!signal.aborted) {
     const drives = await client.drives();
     if (!drives.some((drive) => drive.mountpoint === mountpoint)) return;
@@ -70,9 +89,10 @@ async function untilGone(client: AdminClient, mountpoint: string, signal: AbortS
 
 /** No gateway runs: this process opens the data directory and one account's vaults. */
 async function mountHere(context: CommandContext, data: string, mountpoint: string): Promise<void> {
-  const { output, signal } = context;
+  const { output } = context;
+  const signal = orHangup(context.signal);
   const gateway = await Gateway.open(data, { logger: gatewayLogger("warn"), now: () => new Date(), version });
-  const drives = new GatewayDrives(gateway);
+  const drives = new GatewayDrives(gateway, memoryCacheBytes(context));
   try {
     const administration = new Administration(gateway);
     const account = await oneAccount(administration, context);

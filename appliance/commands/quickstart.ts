@@ -11,6 +11,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { pathToText } from "../../vault/pathText.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { askYes } from "../cli/password.ts";
+import { orHangup } from "../cli/stopSignals.ts";
 import { openAgentDrive } from "../drive/agentDrive.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
 import { quickstartFolder } from "../locations.ts";
@@ -84,7 +85,8 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
 }
 
 async function start(context: CommandContext, layout: Layout, request: BackupRequest): Promise<void> {
-  const { output, signal, args, environment } = context;
+  const { output, args, environment } = context;
+  const signal = orHangup(context.signal);
   await prepare(layout, output, signal);
   const path = (request.paths[0] as BackupRequest["paths"][number]).path;
   rememberPath(layout, path.toString());
@@ -107,7 +109,7 @@ async function start(context: CommandContext, layout: Layout, request: BackupReq
     if (drive === undefined) await untilAborted(signal);
     else {
       await untilUnmounted(drive.mounted, signal);
-      drive.view.close();
+      await drive.close();
     }
     output.event({ event: "done", stopped: true });
     output.note("Unmounted and stopped. Run the same command again to go on.");
@@ -128,7 +130,9 @@ async function openDrive(
   }
   const options = { driver: "kernel", allowOther: false, asUser: undefined } as const;
   try {
-    return await openAgentDrive(connection, layout.drive, options);
+    // The gateway is on this machine: nothing is gained by keeping its records twice.
+    const caches = { diskBytes: 0, folder: "", memoryBytes: undefined };
+    return await openAgentDrive(connection, layout.drive, options, caches);
   } catch (error) {
     if (!isHoldfastError(error, ErrorCode.mountFailed)) throw error;
     const next = error.next ?? "See: holdfast doctor";

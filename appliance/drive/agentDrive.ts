@@ -1,31 +1,87 @@
 // A drive of the account's snapshots on an enrolled machine: records over HTTPS, keys from this machine.
 
+import { join, resolve } from "node:path";
 import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
+import { CachedRecordSource } from "../../agent/session/cachedRecordSource.ts";
 import type { AgentConnection } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
+import { SealedCache } from "../../agent/session/sealedCache.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
-import { createCaches } from "../../fs/view/recordOpener.ts";
+import { OpenPool } from "../../fs/view/openPool.ts";
+import { cachesOf, memoryCacheBytesDefault } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { CommandContext } from "../cli/command.ts";
 import { driveLogger } from "./driveLogger.ts";
-import type { DriveOptions } from "./driveOptions.ts";
+import { type DriveOptions, memoryCacheBytes } from "./driveOptions.ts";
 import { mountDrive } from "./serveDrive.ts";
 
-/** Mounts. Close the view when the drive is gone. @throws HoldfastError mount-failed, gateway-unreachable */
+const MiB = 2 ** 20;
+const diskBytesDefault = 1024 * MiB;
+const diskBytesMin = 32 * MiB;
+
+/** What a drive keeps: sealed records in a folder (0: none), opened ones in memory. */
+export type DriveCaches = {
+  readonly diskBytes: number;
+  readonly folder: string;
+  readonly memoryBytes: number | undefined;
+};
+
+/** --cache-size, --cache-dir and --memory-cache. @throws HoldfastError usage */
+export function driveCaches(context: CommandContext, state: string): DriveCaches {
+  const { args } = context;
+  const diskBytes = args.bytes("cache-size") ?? diskBytesDefault;
+  if (diskBytes !== 0 && diskBytes < diskBytesMin) {
+    throw new HoldfastError(ErrorCode.usage, "--cache-size is too small", {
+      next: "Give 32MiB at least, or 0 for no cache on disk.",
+    });
+  }
+  const given = args.text("cache-dir");
+  const folder = given === undefined ? join(state, "cache", "drive") : resolve(given);
+  return { diskBytes, folder, memoryBytes: memoryCacheBytes(context) };
+}
+
+/** Mounts. Call `close` when the drive is gone. @throws HoldfastError mount-failed, gateway-unreachable */
 export async function openAgentDrive(
   connection: AgentConnection,
   mountpoint: string,
   options: DriveOptions,
-): Promise<{ readonly mounted: Mounted; readonly view: VaultView }> {
+  caches: DriveCaches,
+): Promise<{ readonly mounted: Mounted; readonly close: () => Promise<void> }> {
+  const keys = await connection.allKeys();
+  const gateway = new GatewayRecordSource(connection.client);
+  const disk = openDisk(caches);
+  const pool = new OpenPool();
   const view = new VaultView({
-    source: new GatewayRecordSource(connection.client),
+    source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
-    keyring: new FixedKeyring(await connection.allKeys()),
-    caches: createCaches(),
+    keyring: new FixedKeyring(keys),
+    caches: cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault),
+    pool,
   });
-  try {
-    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), view };
-  } catch (error) {
+  const close = async (): Promise<void> => {
     view.close();
+    await pool.close();
+    await disk?.close();
+  };
+  try {
+    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
+  } catch (error) {
+    await close();
     throw error;
+  }
+}
+
+/** The cache on disk. A drive without one is only slower, so a folder that cannot be used is no failure. */
+function openDisk({ diskBytes, folder }: DriveCaches): SealedCache | undefined {
+  if (diskBytes === 0) return undefined;
+  const failed = (error: unknown): void => {
+    driveLogger.warn({ err: error, folder }, "nothing more is kept on disk of what is fetched");
+  };
+  try {
+    return new SealedCache(folder, diskBytes, failed);
+  } catch (error) {
+    failed(error);
+    return undefined;
   }
 }

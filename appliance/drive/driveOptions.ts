@@ -22,6 +22,15 @@ export function driveOptions({ args }: CommandContext): DriveOptions {
   };
 }
 
+const memoryCacheBytesMin = 20 * 2 ** 20;
+
+/** --memory-cache; undefined where it was not given. @throws HoldfastError usage when it is too small to work with */
+export function memoryCacheBytes({ args }: CommandContext): number | undefined {
+  const bytes = args.bytes("memory-cache");
+  if (bytes === undefined || bytes >= memoryCacheBytesMin) return bytes;
+  throw new HoldfastError(ErrorCode.usage, "--memory-cache is too small", { next: "Give 20MiB at least." });
+}
+
 function parseUser(written: string | undefined): DriveOptions["asUser"] {
   if (written === undefined) return undefined;
   const match = /^(?<uid>\d{1,10})(?::(?<gid>\d{1,10}))?$/.exec(written);

@@ -1,8 +1,9 @@
 // The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places and served as WebDAV.
 
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
+import { OpenPool } from "../../fs/view/openPool.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
-import { createCaches } from "../../fs/view/recordOpener.ts";
+import { cachesOf } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
 import { WebDav } from "../../fs/webdav/webDav.ts";
 import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
@@ -10,6 +11,9 @@ import type { Gateway } from "../../gateway/gateway.ts";
 import type { Drives } from "../../gateway/runningGateway.ts";
 import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSource.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
+import { shellWord } from "../shellWord.ts";
+import { vaultNameText } from "../vaultName.ts";
+import { archiver } from "./archiver.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 /** The keys that the gateway holds now. */
@@ -32,12 +36,23 @@ export class GatewayDrives implements Drives {
   readonly #logger: FuseLogger;
   readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
+  readonly #pool = new OpenPool();
+  readonly #memoryBytes: number;
   #view: VaultView | undefined;
 
-  constructor(gateway: Gateway) {
+  /** @param memoryBytes of opened records kept in memory: as the gateway's settings say unless given */
+  constructor(gateway: Gateway, memoryBytes: number = gateway.dataDir.settings.driveCacheMiB * 2 ** 20) {
     this.#gateway = gateway;
+    this.#memoryBytes = memoryBytes;
     this.#logger = gateway.logger;
-    this.web = new WebDav({ view: () => this.#openView(), base: "dav" });
+    this.web = new WebDav({
+      view: () => this.#openView(),
+      history: (path, signal) => this.#openView().history(path, signal),
+      archiver,
+      base: "dav",
+      // Asked for each request, so that a reload counts at once.
+      hideLinks: () => gateway.dataDir.settings.webdavHideLinks,
+    });
   }
 
   async drives(): Promise<DriveRow[]> {
@@ -65,9 +80,18 @@ export class GatewayDrives implements Drives {
       source: new LocalRecordSource(this.#gateway),
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
-      caches: createCaches(),
+      caches: cachesOf(this.#memoryBytes),
+      pool: this.#pool,
+      unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });
     return this.#view;
+  }
+
+  #unlockCommand(account: string, id: string): string {
+    const { catalog, dataDir } = this.#gateway;
+    const vault = catalog.vaults.get(id)?.name;
+    const name = vault === undefined ? account : vaultNameText({ account, vault });
+    return `holdfast vault unlock ${shellWord(name)} --data ${shellWord(dataDir.path)}`;
   }
 
   async close(): Promise<void> {
@@ -77,5 +101,6 @@ export class GatewayDrives implements Drives {
         this.#logger.error({ err: outcome.reason }, "a drive could not be unmounted");
     }
     this.#view?.close();
+    await this.#pool.close();
   }
 }

@@ -3,12 +3,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Output } from "../cli/output/output.ts";
+import { shellWord } from "../shellWord.ts";
 import type { Layout } from "./layout.ts";
-
-/** A word for a POSIX shell. */
-export function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 /** How this program was called, so that it can be called again. */
 export function callOf(environment: NodeJS.ProcessEnv): string {

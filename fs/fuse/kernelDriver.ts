@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { View } from "../view/view.ts";
 import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
 import { FuseChannel } from "./kernel/channel.ts";
+import { Invalidation } from "./kernel/invalidation.ts";
 import { type DescriptorPort, detach, mountDescriptor } from "./kernel/mountHelper.ts";
 import { FuseSession } from "./kernel/session.ts";
 import { mountAt, prepareMountpoint } from "./mountTable.ts";
@@ -52,7 +53,7 @@ async function mount(
     channel = new FuseChannel(
       descriptor,
       (bytes) => session.receive(bytes),
-      () => session.idle,
+      () => session.pending.idle,
     );
   } catch (error) {
     closeSync(descriptor);
@@ -62,9 +63,10 @@ async function mount(
   session.attach(channel);
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
-  const stopListening = view.onNamesChanged((directory) => void session.namesChanged(directory));
+  const { objects, rows, filesRead, pending } = session;
+  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending });
   const closed = channel.closed.then(() => {
-    stopListening();
+    invalidation.stop();
     session.stop();
   });
   let ending: Promise<void> | undefined;
@@ -73,6 +75,8 @@ async function mount(
       // Whatever was mounted over or instead of our drive meanwhile is not ours to take away.
       if ((await mountAt(path))?.device === device) await detach(path, false);
     } finally {
+      invalidation.stop();
+      session.stop();
       // After a lazy detach, files that are still open get ENOTCONN rather than a half-living drive.
       await channel.close();
       await closed;

@@ -58,6 +58,12 @@ export async function prepareMountpoint(
       await detach(path);
       continue;
     }
+    if (state === "silent") {
+      throw refusal(
+        `the drive that is mounted at ${path} does not answer`,
+        `End its process if it still runs; then umount -f ${path} (or fusermount3 -u ${path}), or choose another directory.`,
+      );
+    }
     throw refusal(
       ours ? `a running Holdfast drive is mounted at ${path}` : `another file system is mounted at ${path}`,
       `Unmount it first (umount ${path} or fusermount3 -u ${path}), or choose another directory.`,
@@ -83,11 +89,11 @@ async function canonical(mountpoint: string): Promise<string> {
   }
 }
 
-/** A killed daemon's mount answers ENOTCONN at once; one that does not answer in time counts as alive. */
-async function aliveness(path: string): Promise<"alive" | "dead"> {
+/** A killed daemon's mount answers ENOTCONN at once. */
+async function aliveness(path: string): Promise<"alive" | "dead" | "silent"> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"alive">((done) => {
-    timer = setTimeout(() => done("alive"), ALIVE_CHECK_MS);
+  const late = new Promise<"silent">((done) => {
+    timer = setTimeout(() => done("silent"), ALIVE_CHECK_MS);
   });
   const asked = stat(path).then(
     () => "alive" as const,

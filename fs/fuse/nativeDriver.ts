@@ -2,7 +2,7 @@
 // kernel driver cannot be used, such as macOS, or Linux users without root.
 //
 // What it cannot do, by its API: names that are not UTF-8 (left out of directories), times finer than a
-// millisecond, inode numbers beyond 32 bits, readdirplus, SEEK_DATA, interrupts, and directories larger than
+// millisecond or before 1970, ACLs that are enforced, ERANGE for a list of attributes (EIO instead), inode numbers beyond 32 bits, readdirplus, SEEK_DATA, interrupts, and directories larger than
 // memory (it wants all names at once). On Linux it comes with a libfuse 2 for x64, which is loaded first because its file has a name
 // that the loader does not look for; elsewhere it needs Debian's libfuse2. Users other than root need a `fusermount` (package fuse3).
 
@@ -17,6 +17,7 @@ import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
 import { ENOATTR, errnoFailure, errnoOf } from "./errno.ts";
 import { detach } from "./kernel/mountHelper.ts";
 import { deviceNumber, modeOf } from "./kernel/reply.ts";
+import { groupRights } from "./kernel/xattrs.ts";
 import { MOUNT_SUBTYPE, mountAt, prepareMountpoint } from "./mountTable.ts";
 
 type Callback = (status: number, ...results: unknown[]) => void;
@@ -131,7 +132,11 @@ function operations(view: View, options: FuseMountOptions): Operations {
   const found = (path: string): Promise<ViewNode> => resolvePath(view, path);
   return {
     getattr: (path: string, done: Callback) =>
-      answer(done, async () => [statOf(await found(path), options.asUser)]),
+      answer(done, async () => {
+        const node = await found(path);
+        const mode = options.allowOther === true ? await modeWithoutAcl(view, node) : modeOf(node.attributes);
+        return [{ ...statOf(node, options.asUser), mode }];
+      }),
     readdir: (path: string, done: Callback) =>
       answer(done, async () => [await names(view, await found(path))]),
     readlink: (path: string, done: Callback) =>
@@ -199,10 +204,20 @@ async function names(view: View, directory: ViewNode): Promise<string[]> {
   return found;
 }
 
+/**
+ * The mode that says what the owning group may do. Beside an ACL the group's bits are its mask, which may be wider, and the kernel
+ * enforces no ACLs here.
+ */
+async function modeWithoutAcl(view: View, node: ViewNode): Promise<number> {
+  const mode = modeOf(node.attributes);
+  const acl = (await view.xattrs(node)).get("system.posix_acl_access");
+  return acl === undefined ? mode : mode & (~0o070 | (groupRights(acl) << 3));
+}
+
 function statOf({ attributes }: ViewNode, owner: FuseMountOptions["asUser"]): object {
-  const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
+  // It takes a negative number for a very large one.
+  const milliseconds = (ns: bigint): number => Math.max(0, Number(ns / 1_000_000n));
   return {
-    mode: modeOf(attributes),
     uid: (owner ?? attributes).uid,
     gid: (owner ?? attributes).gid,
     size: Number(attributes.size),

@@ -5,8 +5,8 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import type { ChunkRef, ContentOf, ExtentOf } from "../../vault/tree/entry.ts";
-import { type ExtentPage, parseExtentPage } from "../../vault/tree/extentPage.ts";
-import type { OpenedRecord } from "./plaintextCache.ts";
+import { type ExpectedPage, type ExtentPage, parseExtentPage } from "../../vault/tree/extentPage.ts";
+import type { CachedRecord, OpenedRecord } from "./plaintextCache.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 
 /** Where the bytes of a file are; undefined for an empty one. */
@@ -102,27 +102,103 @@ export class ContentReader {
     length: number,
     signal?: AbortSignal,
   ): Promise<Buffer> {
-    const end = Math.min(size, offset + length);
-    if (end <= offset) return Buffer.alloc(0);
-    const pieces: PlacedExtent[] = [];
-    for await (const extent of this.extents(content, size, offset, signal)) {
-      if (extent.start >= end) break;
-      pieces.push(extent);
-    }
-    // All chunks of the range are asked for in one turn, so that they travel in one request.
-    const chunks = await Promise.all(
-      pieces.map((piece) => (piece.hole ? undefined : this.#opener.open(piece.id, RecordType.data, signal))),
-    );
-    const whole = chunks.length === 1 && chunks[0] !== undefined;
-    const out = whole ? Buffer.allocUnsafeSlow(end - offset) : Buffer.alloc(end - offset);
-    for (const [index, piece] of pieces.entries()) {
-      const chunk = chunks[index];
-      if (chunk === undefined || piece.hole) continue;
-      const from = Math.max(offset, piece.start);
-      const to = Math.min(end, piece.start + piece.length);
-      copyExtent(chunk, piece.offset + (from - piece.start), to - from, out, from - offset);
+    const pieces = await this.readPieces(content, size, offset, length, signal);
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const out = Buffer.allocUnsafeSlow(bytes);
+    let at = 0;
+    for (const piece of pieces) {
+      out.set(piece, at);
+      at += piece.length;
     }
     return out;
+  }
+
+  /**
+   * The same as views of cached records and of zeros, one after the other, good until the event loop's next turn.
+   * @throws HoldfastError chunk-missing, chunk-damaged, corrupt, cancelled
+   */
+  async readPieces(
+    content: Content,
+    size: number,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array[]> {
+    const end = Math.min(size, offset + length);
+    if (end <= offset) return [];
+    const extents: PlacedExtent[] = [];
+    for await (const extent of this.extents(content, size, offset, signal)) {
+      if (extent.start >= end) break;
+      extents.push(extent);
+    }
+    const pinned: CachedRecord[] = [];
+    try {
+      // All chunks of the range are asked for in one turn, so that they travel in one request.
+      const chunks = await Promise.all(
+        extents.map(async (extent) => {
+          if (extent.hole) return undefined;
+          const chunk = await this.#opener.open(extent.id, RecordType.data, signal);
+          chunk.pins++;
+          pinned.push(chunk);
+          return chunk;
+        }),
+      );
+      const pieces: Uint8Array[] = [];
+      for (const [index, extent] of extents.entries()) {
+        addPieces(pieces, extent, chunks[index], Math.max(offset, extent.start), end);
+      }
+      return pieces;
+    } finally {
+      for (const chunk of pinned) chunk.pins--;
+    }
+  }
+
+  /** The same from what is in memory, without waiting; undefined when something has to be read first. */
+  piecesNow(content: Content, size: number, offset: number, length: number): Uint8Array[] | undefined {
+    const end = Math.min(size, offset + length);
+    if (end <= offset || content === undefined) return [];
+    const pieces: Uint8Array[] = [];
+    const take = (extent: PlacedExtent): boolean => {
+      const chunk = extent.hole ? undefined : this.#opener.opened(extent.id, RecordType.data);
+      if (!extent.hole && chunk === undefined) return false;
+      addPieces(pieces, extent, chunk, Math.max(offset, extent.start), end);
+      return true;
+    };
+    if (content.form === "inline") {
+      let start = 0;
+      for (const extent of content.extents) {
+        if (start >= end) break;
+        if (start + extent.length > offset && !take(placed(extent, start))) return undefined;
+        start += extent.length;
+      }
+      return pieces;
+    }
+    for (let at = offset; at < end; ) {
+      const extent = this.#extentNow(content.id, size, at);
+      if (extent === undefined || !take(extent)) return undefined;
+      at = extent.start + extent.length;
+    }
+    return pieces;
+  }
+
+  /** The extent that covers `at`, if all pages above it are in memory. */
+  #extentNow(top: Uint8Array, size: number, at: number): PlacedExtent | undefined {
+    let start = 0;
+    let id = top;
+    let expected: ExpectedPage = { length: size };
+    for (;;) {
+      const record = this.#opener.opened(id, RecordType.extents);
+      if (record === undefined) return undefined;
+      const page = parsedPage(record, expected);
+      const row = page.rowFor(at - start);
+      if (row >= page.rowCount) return undefined;
+      const extent = page.extent(row);
+      start += page.startAt(row);
+      if (page.level === 0) return placedOf(page, extent, start);
+      if (extent.hole) return undefined;
+      id = page.id(extent.ordinal);
+      expected = { level: page.level - 1, length: extent.length };
+    }
   }
 
   /** Starts reading the chunks of the next `length` bytes: for a reader that goes front to back. */
@@ -135,19 +211,8 @@ export class ContentReader {
     this.#opener.prefetch(ids, RecordType.data);
   }
 
-  async #page(
-    id: Uint8Array,
-    expected: { readonly level?: number; readonly length: number },
-    signal: AbortSignal | undefined,
-  ): Promise<ExtentPage> {
-    const record = await this.#opener.open(id, RecordType.extents, signal);
-    const known = parsedPages.get(record);
-    if (known !== undefined && known.length === expected.length) {
-      if (expected.level === undefined || known.level === expected.level) return known;
-    }
-    const page = parseExtentPage(record.plaintext, record.refs, expected);
-    parsedPages.set(record, page);
-    return page;
+  async #page(id: Uint8Array, expected: ExpectedPage, signal: AbortSignal | undefined): Promise<ExtentPage> {
+    return parsedPage(await this.#opener.open(id, RecordType.extents, signal), expected);
   }
 
   #below(page: ExtentPage, row: number, signal: AbortSignal | undefined): Promise<ExtentPage> {
@@ -169,10 +234,35 @@ function placedOf(page: ExtentPage, extent: ReturnType<ExtentPage["extent"]>, st
   return { start, length: extent.length, hole: false, id: page.id(extent.ordinal), offset: extent.offset };
 }
 
-/** Copies part of a chunk; the chunk may be shorter than its extent claims. */
-function copyExtent(chunk: OpenedRecord, offset: number, length: number, out: Buffer, at: number): void {
-  if (offset + length > chunk.plaintext.length) {
+/** A page of what is expected; parsed once as long as the cache keeps the record. @throws HoldfastError corrupt */
+function parsedPage(record: OpenedRecord, expected: ExpectedPage): ExtentPage {
+  const known = parsedPages.get(record);
+  if (known !== undefined && known.length === expected.length) {
+    if (expected.level === undefined || known.level === expected.level) return known;
+  }
+  const page = parseExtentPage(record.plaintext, record.refs, expected);
+  parsedPages.set(record, page);
+  return page;
+}
+
+const zeros = Buffer.alloc(256 * 1024);
+
+/** Appends the bytes of an extent between two offsets in the file; the chunk may be shorter than its extent claims. */
+function addPieces(
+  pieces: Uint8Array[],
+  extent: PlacedExtent,
+  chunk: OpenedRecord | undefined,
+  from: number,
+  end: number,
+): void {
+  const to = Math.min(end, extent.start + extent.length);
+  if (extent.hole || chunk === undefined) {
+    for (let at = from; at < to; at += zeros.length) pieces.push(zeros.subarray(0, to - at));
+    return;
+  }
+  const start = extent.offset + (from - extent.start);
+  if (start + (to - from) > chunk.plaintext.length) {
     throw new HoldfastError(ErrorCode.corrupt, "an extent reaches out of its chunk");
   }
-  chunk.plaintext.copy(out, at, offset, offset + length);
+  pieces.push(chunk.plaintext.subarray(start, start + (to - from)));
 }

@@ -29,6 +29,21 @@ export function timeFolder(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(":", "")}Z`;
 }
 
+/** Whether a name may be one that timeFolders gives. */
+export function isTimeFolder(name: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d{6}Z(?:-\d+)?$/.test(name);
+}
+
+/** Whether a name may be one that gmtFolder gives. */
+export function isGmtFolder(name: string): boolean {
+  return /^@GMT-[\d.]+-[\d.]+$/.test(name);
+}
+
+/** "@GMT-2026.11.22-05.45.12": what Samba's shadow_copy2 asks for by default. */
+export function gmtFolder(timeMs: number): string {
+  return `@GMT-${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, ".").replace("T", "-")}`;
+}
+
 /** Names for times in ascending order: the second, third... of one second gets -2, -3... */
 export function timeFolders(timesMs: readonly number[]): string[] {
   const seen = new Map<string, number>();

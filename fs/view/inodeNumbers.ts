@@ -1,7 +1,7 @@
 // Inode numbers that stay the same from mount to mount and from machine to machine.
 //
 // A node's number is a 64-bit hash, keyed by the snapshot: of its parent's number and its name, or, for names of one hard-linked
-// file, of the source's device and inode, so that they share it. 10 million nodes collide with a chance of 3 in a million.
+// file, of the source's device, inode and state, so that they share it. 10 million nodes collide with a chance of 3 in a million.
 // 0 and 1 never occur: 0 means "none" to many programs, 1 is the root of a drive.
 
 import { createHash } from "node:crypto";
@@ -40,10 +40,10 @@ export class InodeNumbers {
     this.#second = digest.readInt32LE(4);
   }
 
-  /** The number that all names of one hard-linked file share. */
-  ofLink(device: bigint, inode: bigint): bigint {
+  /** The number that all names of one hard-linked file in one state share. @param state see linkState */
+  ofLink(device: bigint, inode: bigint, state: number): bigint {
     this.#link(
-      Number(device & 0xffff_ffffn) ^ Math.imul(Number(device >> 32n), 2654435761),
+      Number(device & 0xffff_ffffn) ^ Math.imul(Number(device >> 32n), 2654435761) ^ state,
       Number(inode & 0xffff_ffffn),
       Number(inode >> 32n),
     );
@@ -53,9 +53,10 @@ export class InodeNumbers {
   /** The same from and to halves: `source` is a row's device and inode. */
   ofLinkWords(
     source: { deviceLow: number; deviceHigh: number; inodeLow: number; inodeHigh: number },
+    state: number,
     out: InodeWords,
   ): void {
-    const fileSystem = source.deviceLow ^ Math.imul(source.deviceHigh, 2654435761);
+    const fileSystem = source.deviceLow ^ Math.imul(source.deviceHigh, 2654435761) ^ state;
     this.#link(fileSystem, source.inodeLow, source.inodeHigh);
     out.inodeLow = words[0] as number;
     out.inodeHigh = words[1] as number;
@@ -105,4 +106,13 @@ export class InodeNumbers {
     }
     finish(a ^ (to - from), b);
   }
+}
+
+/**
+ * Sets apart names of one inode that were read before and after it changed (or went to another file) during a backup: with one number
+ * they would share what is cached of their content.
+ */
+export function linkState(size: number, changedSeconds: number, changedNanoseconds: number): number {
+  const length = Math.imul(size, 2246822519) ^ Math.imul(Math.floor(size / 2 ** 32), 3266489917);
+  return length ^ Math.imul(changedSeconds, 2654435761) ^ Math.imul(changedNanoseconds, 1597334677);
 }

@@ -1,85 +1,59 @@
 // The folders above snapshots: /<account>/<device>/<item>/<time>, and `latest` in each item.
 //
+// An item's folder also answers to names that it does not list, so that whoever goes through a drive meets every snapshot once:
+// `.history` (historyFolders.ts), `.snapshots` with a folder @GMT-YYYY.MM.DD-HH.MM.SS for each complete snapshot, which is what Samba's
+// shadow_copy2 lists, and those folders by themselves.
+//
 // Invariants: a folder's rows are sorted by name and worked out once until something changed; its inode number depends on its path
 // alone; a snapshot that cannot be opened (its vault is locked, its object damaged) still has a folder, named by the time it
-// was received, and the reason answers every look inside.
+// was received, and the reason answers every look inside; no two folders of one snapshot have one number, since the kernel would take
+// them for one that was moved.
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
-import { folderName, timeFolders } from "./folderNames.ts";
+import { folderName, gmtFolder, isGmtFolder, isTimeFolder } from "./folderNames.ts";
+import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
+import { HistoryFolders } from "./historyFolders.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
-import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
-import { type PlaintextCaches, RecordOpener } from "./recordOpener.ts";
-import { folderAttributes, RootNode, SnapshotContext } from "./snapshotNodes.ts";
-import { type Attributes, type DirectoryRow, NodeKind, type ViewNode } from "./view.ts";
+import { type ItemName, ItemSnapshots, type SnapshotParts } from "./itemSnapshots.ts";
+import { lockedText } from "./lockedText.ts";
+import type { DatedSnapshot } from "./pathStates.ts";
+import { RootNode } from "./snapshotNodes.ts";
+import type { DirectoryRow, ViewNode } from "./view.ts";
 
-/** A folder outside of snapshots. */
-export class FolderNode implements ViewNode {
-  readonly immutable = false;
-  readonly attributes: Attributes;
-  readonly path: string;
-  readonly load: (folder: FolderNode) => Promise<DirectoryRow[]>;
+const historyName = ".history";
+const shadowName = ".snapshots";
+const lockedName = "LOCKED.txt";
 
-  constructor(path: string, inode: bigint, load: (folder: FolderNode) => Promise<DirectoryRow[]>) {
-    this.path = path;
-    this.attributes = folderAttributes(inode, 0n);
-    this.load = load;
+/** The folder of an item. */
+class ItemFolder extends FolderNode {
+  readonly item: ItemName;
+
+  constructor(item: ItemName, ...folder: ConstructorParameters<typeof FolderNode>) {
+    super(...folder);
+    this.item = item;
   }
 }
 
-/** A symbolic link outside of snapshots. Its number depends on its target, so it never changes. */
-export class LinkNode implements ViewNode {
-  readonly immutable = true;
-  readonly attributes: Attributes;
-  readonly target: Buffer;
-
-  constructor(target: string, inode: bigint, timeNs: bigint) {
-    this.target = Buffer.from(target);
-    const size = BigInt(this.target.length);
-    this.attributes = { ...folderAttributes(inode, timeNs), kind: NodeKind.symlink, mode: 0o777, size };
-  }
-}
-
-/** The folder of a snapshot that cannot be opened now. */
-export class ClosedNode implements ViewNode {
-  readonly immutable = false;
-  readonly attributes: Attributes;
-  readonly reason: HoldfastError;
-
-  constructor(inode: bigint, timeNs: bigint, reason: HoldfastError) {
-    this.attributes = folderAttributes(inode, timeNs);
-    this.reason = reason;
-  }
-}
-
-export type NamespaceParts = {
-  readonly source: RecordSource;
-  readonly catalog: SnapshotCatalog;
-  readonly keyring: Keyring;
-  readonly caches: PlaintextCaches;
-};
-
-type OpenedSnapshot = { readonly context: SnapshotContext; readonly body: SnapshotBody };
-
-/** A snapshot with its time, ready to be named. */
-type Shown = {
-  readonly row: CatalogSnapshot;
-  readonly timeMs: number;
-  readonly opened: OpenedSnapshot | HoldfastError;
+export type ChangedFolder = {
+  readonly folder: FolderNode;
+  readonly gone: readonly Uint8Array[] | undefined;
 };
 
 export class Namespace {
   readonly root: FolderNode;
-  readonly #parts: NamespaceParts;
+  readonly snapshots: ItemSnapshots;
+  readonly history: HistoryFolders;
+  readonly #catalog: SnapshotParts["catalog"];
   readonly #inodes = new InodeNumbers("namespace");
   readonly #listings = new Map<
     string,
     { readonly folder: FolderNode; readonly rows: Promise<DirectoryRow[]> }
   >();
-  readonly #opened = new Map<string, OpenedSnapshot>();
 
-  constructor(parts: NamespaceParts) {
-    this.#parts = parts;
+  constructor(parts: SnapshotParts) {
+    this.#catalog = parts.catalog;
+    this.snapshots = new ItemSnapshots(parts);
+    this.history = new HistoryFolders(this.snapshots);
     this.root = this.#folder("", () => this.#accounts());
   }
 
@@ -98,38 +72,52 @@ export class Namespace {
     }
   }
 
-  /** Bytes and files of the snapshots that were looked at. */
-  totals(): { readonly bytes: bigint; readonly nodes: bigint } {
-    let bytes = 0n;
-    let nodes = 0n;
-    for (const { body } of this.#opened.values()) {
-      bytes += BigInt(body.bytes);
-      nodes += BigInt(body.files) + BigInt(body.dirs) + BigInt(body.others);
-    }
-    return { bytes, nodes };
+  /** What a folder has by this name, listed or not. */
+  async lookup(folder: FolderNode, name: Uint8Array): Promise<ViewNode | undefined> {
+    // Also for what is not listed: a folder whose rows are known is told of when they change.
+    const rows = await this.rows(folder);
+    const row = rows.find((row) => Buffer.compare(row.name, name) === 0);
+    if (row !== undefined || !(folder instanceof ItemFolder)) return row?.node;
+    const hidden = Buffer.from(name).toString("latin1");
+    if (hidden === historyName) return this.history.root(folder.item);
+    const shadow = `${folder.path}/${shadowName}`;
+    if (hidden === shadowName) return this.#folder(shadow, () => this.#shadows(folder.item, shadow));
+    const shadows = isGmtFolder(hidden) ? await this.#shadows(folder.item, `${folder.path}/@`) : [];
+    const found = shadows.find((row) => row.name.toString("latin1") === hidden)?.node;
+    // Snapshots of a locked vault have other times than they will have: what is sought may well be one.
+    const locked = found === undefined && (isGmtFolder(hidden) || isTimeFolder(hidden));
+    const closed = locked ? (await this.snapshots.of(folder.item)).find(isLocked)?.opened : undefined;
+    if (closed instanceof HoldfastError) throw closed;
+    return found;
   }
 
-  /** Forgets all listings and returns the folders whose rows are no longer the same. */
-  async refresh(): Promise<FolderNode[]> {
+  /** Forgets all listings and returns the folders whose rows are no longer the same, with the names that are gone. */
+  async refresh(): Promise<ChangedFolder[]> {
+    this.history.forget();
+    await this.snapshots.refresh();
     const before = [...this.#listings.values()];
     this.#listings.clear();
-    for (const id of this.#opened.keys()) this.#forgetIfLocked(id);
-    const changed: FolderNode[] = [];
+    const changed: ChangedFolder[] = [];
     for (const { folder, rows } of before) {
       const [old, now] = await Promise.allSettled([rows, this.rows(folder)]);
-      if (old.status !== "fulfilled" || now.status !== "fulfilled" || !sameRows(old.value, now.value)) {
-        changed.push(folder);
-      }
+      if (old.status !== "fulfilled" || now.status !== "fulfilled") changed.push({ folder, gone: undefined });
+      else if (!sameRows(old.value, now.value))
+        changed.push({ folder, gone: namesGone(old.value, now.value) });
     }
     return changed;
   }
 
-  #forgetIfLocked(id: string): void {
-    const context = this.#opened.get(id)?.context;
-    if (context === undefined) return;
-    const keys = context.tree.opener.keys;
-    if (this.#parts.keyring.keysOf(Buffer.from(keys.vaultId).toString("hex")) !== keys)
-      this.#opened.delete(id);
+  /**
+   * Closes what was opened with keys that are gone and returns the folders of the items that it was in; undefined where there was
+   * nothing. `refresh` then tells what changed.
+   */
+  closeLocked(): FolderNode[] | undefined {
+    const items = this.snapshots.closeLocked();
+    if (items === undefined) return undefined;
+    this.history.forget();
+    const paths = new Set(items.map(itemPath));
+    const folders = Array.from(this.#listings.values(), ({ folder }) => folder);
+    return folders.filter((folder) => folder instanceof ItemFolder && paths.has(folder.path));
   }
 
   #folder(path: string, load: (folder: FolderNode) => Promise<DirectoryRow[]>): FolderNode {
@@ -141,116 +129,109 @@ export class Namespace {
   }
 
   #folders(
-    parent: string,
+    parent: FolderNode,
     names: Iterable<string>,
-    load: (name: string, folder: FolderNode) => Promise<DirectoryRow[]>,
+    folderOf: (name: string, path: string) => FolderNode,
   ): DirectoryRow[] {
     const rows = [...new Set(names)].map((name) => {
       const shown = folderName(name);
-      return {
-        name: Buffer.from(shown),
-        node: this.#folder(`${parent}/${shown}`, (folder) => load(name, folder)),
-      };
+      return { name: Buffer.from(shown), node: folderOf(name, `${parent.path}/${shown}`) };
     });
     return sorted(rows);
   }
 
   async #accounts(): Promise<DirectoryRow[]> {
-    const accounts = await this.#parts.catalog.accounts();
-    return this.#folders("", accounts, (account, folder) => this.#devices(account, folder));
+    const accounts = await this.#catalog.accounts();
+    return this.#folders(this.root, accounts, (account, path) =>
+      this.#folder(path, (folder) => this.#devices(account, folder)),
+    );
   }
 
   async #devices(account: string, parent: FolderNode): Promise<DirectoryRow[]> {
-    const devices = await this.#parts.catalog.devices(account);
+    const devices = await this.#catalog.devices(account);
     const names = devices.map(({ device }) => device);
-    return this.#folders(parent.path, names, async (device, folder) => {
-      const row = (await this.#parts.catalog.devices(account)).find((other) => other.device === device);
-      return this.#folders(folder.path, row?.items ?? [], (item, itemFolder) =>
-        this.#snapshots(account, device, item, itemFolder),
-      );
+    return this.#folders(parent, names, (device, path) =>
+      this.#folder(path, (folder) => this.#items(account, device, folder)),
+    );
+  }
+
+  async #items(account: string, device: string, parent: FolderNode): Promise<DirectoryRow[]> {
+    const row = (await this.#catalog.devices(account)).find((other) => other.device === device);
+    return this.#folders(parent, row?.items ?? [], (item, path) => {
+      const name = { account, device, item };
+      return new ItemFolder(name, path, this.#number(path), () => this.#times(name, path));
     });
   }
 
-  async #snapshots(
-    account: string,
-    device: string,
-    item: string,
-    folder: FolderNode,
-  ): Promise<DirectoryRow[]> {
-    const listed = await this.#parts.catalog.snapshots(account, device, item);
-    const shown: Shown[] = [];
-    // In runs, so that a thousand snapshots behind a network are not a thousand round trips one after the other.
-    for (let at = 0; at < listed.length; at += opensAtOnce) {
-      const some = listed.slice(at, at + opensAtOnce);
-      shown.push(...(await Promise.all(some.map((row) => this.#shown(row)))));
-    }
-    shown.sort((a, b) => a.timeMs - b.timeMs || a.row.sequence - b.row.sequence);
-    const names = timeFolders(shown.map(({ timeMs }) => timeMs));
-    const rows: DirectoryRow[] = shown.map(({ timeMs, row, opened }, index) => {
-      const name = names[index] as string;
-      const inode = this.#number(`${folder.path}/${row.id}`);
-      const node =
-        opened instanceof HoldfastError
-          ? new ClosedNode(inode, BigInt(timeMs) * 1_000_000n, opened)
-          : new RootNode(opened.context, inode);
-      return { name: Buffer.from(name), node };
+  async #times(item: ItemName, path: string): Promise<DirectoryRow[]> {
+    const snapshots = await this.snapshots.of(item);
+    const rows = snapshots.map((snapshot) => {
+      return { name: Buffer.from(snapshot.folder), node: this.#snapshotNode(snapshot, path) };
     });
-    const newest = shown.findLastIndex(({ row }) => !row.incomplete);
-    if (newest >= 0) {
-      const target = names[newest] as string;
-      const timeNs = BigInt((shown[newest] as Shown).timeMs) * 1_000_000n;
-      const node = new LinkNode(target, this.#number(`${folder.path}/latest -> ${target}`), timeNs);
-      rows.push({ name: Buffer.from("latest"), node });
+    const newest = snapshots.findLast(({ incomplete }) => !incomplete);
+    if (newest !== undefined) {
+      const number = this.#number(`${path}/latest -> ${newest.folder}`);
+      rows.push({
+        name: Buffer.from("latest"),
+        node: new LinkNode(newest.folder, number, nanosecondsOf(newest)),
+      });
+    }
+    const locked = snapshots.findLast(isLocked);
+    if (locked !== undefined) {
+      const text = lockedText(item.account, (locked.opened as HoldfastError).next);
+      const number = this.#number(`${path}/${lockedName}\0${text}`);
+      rows.push({ name: Buffer.from(lockedName), node: new TextNode(text, number, nanosecondsOf(locked)) });
     }
     return sorted(rows);
   }
 
-  async #shown(row: CatalogSnapshot): Promise<Shown> {
-    try {
-      const opened = await this.#open(row);
-      return { row, timeMs: Date.parse(opened.body.time), opened };
-    } catch (error) {
-      if (!isHoldfastError(error) || error.code === ErrorCode.gatewayUnreachable) throw error;
-      return { row, timeMs: Date.parse(row.received), opened: error };
+  /** The complete snapshots by their second: of those in one second the last. */
+  async #shadows(item: ItemName, path: string): Promise<{ name: Buffer; node: ViewNode }[]> {
+    const byName = new Map<string, DatedSnapshot>();
+    for (const snapshot of await this.snapshots.of(item)) {
+      if (!snapshot.incomplete) byName.set(gmtFolder(snapshot.timeMs), snapshot);
     }
+    const rows = Array.from(byName, ([name, snapshot]) => {
+      return { name: Buffer.from(name), node: this.#snapshotNode(snapshot, path) };
+    });
+    return rows.sort((a, b) => Buffer.compare(a.name, b.name));
   }
 
-  async #open(row: CatalogSnapshot): Promise<OpenedSnapshot> {
-    const known = this.#opened.get(row.id);
-    if (known !== undefined) return known;
-    const keys = this.#parts.keyring.keysOf(row.vault);
-    if (keys === undefined) {
-      throw new HoldfastError(ErrorCode.vaultLocked, `the vault of account ${row.account} is locked`, {
-        next: `holdfast vault unlock ${row.account}`,
-      });
-    }
-    const { id, header, body } = openSnapshot(keys, await this.#parts.catalog.object(row));
-    if (id.toString("hex") !== row.id || header.group !== row.group) {
-      throw new HoldfastError(ErrorCode.idMismatch, `snapshot ${row.id} is not the one that was asked for`);
-    }
-    const { source, caches } = this.#parts;
-    const opener = new RecordOpener({ source, keys, group: header.group, caches });
-    const timeNs = BigInt(Date.parse(body.time)) * 1_000_000n;
-    const opened = { context: new SnapshotContext(opener, { id: row.id, root: header.root, timeNs }), body };
-    this.#opened.set(row.id, opened);
-    return opened;
+  #snapshotNode(snapshot: DatedSnapshot, path: string): ViewNode {
+    const number = this.#number(`${path}/${snapshot.id}`);
+    const { opened } = snapshot;
+    if (opened instanceof HoldfastError) return new ClosedNode(number, nanosecondsOf(snapshot), opened);
+    return new RootNode(opened, number);
   }
 }
 
-const opensAtOnce = 16;
+function nanosecondsOf({ timeMs }: DatedSnapshot): bigint {
+  return BigInt(timeMs) * 1_000_000n;
+}
+
+function isLocked({ opened }: DatedSnapshot): boolean {
+  return isHoldfastError(opened, ErrorCode.vaultLocked);
+}
 
 function sorted(rows: DirectoryRow[]): DirectoryRow[] {
   return rows.sort((a, b) => Buffer.compare(a.name, b.name));
 }
 
+function itemPath({ account, device, item }: ItemName): string {
+  return [account, device, item].map((name) => `/${folderName(name)}`).join("");
+}
+
 function sameRows(old: readonly DirectoryRow[], now: readonly DirectoryRow[]): boolean {
-  if (old.length !== now.length) return false;
-  return old.every(({ name, node }, index) => {
-    const other = now[index] as DirectoryRow;
-    return (
-      Buffer.compare(name, other.name) === 0 &&
-      node.attributes.inode === other.node.attributes.inode &&
-      node instanceof ClosedNode === other.node instanceof ClosedNode
-    );
+  return old.length === now.length && namesGone(old, now).length === 0;
+}
+
+/** Names of `old` that are not in `now`, or not the same there. */
+function namesGone(old: readonly DirectoryRow[], now: readonly DirectoryRow[]): Uint8Array[] {
+  const known = new Map(now.map(({ name, node }) => [Buffer.from(name).toString("latin1"), node]));
+  const gone = old.filter(({ name, node }) => {
+    const other = known.get(Buffer.from(name).toString("latin1"));
+    if (other === undefined || node.attributes.inode !== other.attributes.inode) return true;
+    return node instanceof ClosedNode !== other instanceof ClosedNode;
   });
+  return gone.map(({ name }) => name);
 }

@@ -1,26 +1,41 @@
 // Opened records in memory, bounded by bytes, the least recently used one dropped first.
-// Invariant: `#bytes` is the sum of the weights of all values, and at most `bytesMax` after every call.
+//
+// Invariants: `#bytes` is the sum of the weights of all values, and at most `bytesMax` after every call; memory is given back
+// only when nobody pins the record, and in a later turn of the event loop than the one that dropped it.
+
+import { giveBack } from "../../vault/bytes.ts";
 
 /** An opened record: its plaintext and the ids it refers to, concatenated. Never changed after it was made. */
 export type OpenedRecord = { readonly plaintext: Buffer; readonly refs: Buffer };
+
+/** A record as a cache has it. Whoever keeps one beyond the turn of the event loop in which it came counts itself in `pins` meanwhile. */
+export type CachedRecord = OpenedRecord & { pins: number };
 
 /** What an entry costs besides its bytes: objects, map slots. */
 const overheadBytes = 400;
 
 export class PlaintextCache {
-  readonly #bytesMax: number;
-  readonly #records = new Map<string, OpenedRecord>();
+  readonly bytesMax: number;
+  readonly #givesBack: boolean;
+  readonly #records = new Map<string, CachedRecord>();
   #bytes = 0;
+  /** Dropped in this turn of the event loop. */
+  #dropped: CachedRecord[] = [];
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  /**
+   * @param givesBack frees the memory of dropped records by itself: V8 lets go of buffers late, and many large ones make it collect
+   * its whole heap again and again
+   */
+  constructor(bytesMax: number, givesBack = false) {
+    this.bytesMax = bytesMax;
+    this.#givesBack = givesBack;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  get(key: string): OpenedRecord | undefined {
+  get(key: string): CachedRecord | undefined {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
     this.#records.delete(key);
@@ -33,14 +48,14 @@ export class PlaintextCache {
   }
 
   /** Adds a record; one that alone is over the bound is not kept. */
-  put(key: string, record: OpenedRecord): void {
+  put(key: string, record: CachedRecord): void {
     const known = this.#records.get(key);
     if (known !== undefined) this.#drop(key, known);
-    if (weight(record) > this.#bytesMax) return;
+    if (weight(record) > this.bytesMax) return;
     this.#records.set(key, record);
     this.#bytes += weight(record);
     for (const [oldest, dropped] of this.#records) {
-      if (this.#bytes <= this.#bytesMax) return;
+      if (this.#bytes <= this.bytesMax) return;
       this.#drop(oldest, dropped);
     }
   }
@@ -50,9 +65,19 @@ export class PlaintextCache {
     for (const [key, record] of this.#records) if (key.startsWith(prefix)) this.#drop(key, record);
   }
 
-  #drop(key: string, record: OpenedRecord): void {
+  #drop(key: string, record: CachedRecord): void {
     this.#records.delete(key);
     this.#bytes -= weight(record);
+    if (!this.#givesBack) return;
+    if (this.#dropped.length === 0) setImmediate(() => this.#giveBackDropped());
+    this.#dropped.push(record);
+  }
+
+  #giveBackDropped(): void {
+    const dropped = this.#dropped;
+    this.#dropped = [];
+    // Those that are pinned are left to the garbage collector.
+    for (const { plaintext, pins } of dropped) if (pins === 0) giveBack(plaintext);
   }
 }
 

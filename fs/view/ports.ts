@@ -5,7 +5,7 @@ import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 
 /**
  * What one id brought: the sealed record, or why there is none. `record` is memory of the caller's own with nothing
- * else in its ArrayBuffer, so that it may be transferred to a worker thread.
+ * else of use in its ArrayBuffer, so that it may be transferred to a worker thread.
  */
 export type RecordResult =
   | { readonly state: "record"; readonly record: Buffer }
@@ -32,6 +32,16 @@ export interface RecordSource {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]>;
+  /** The same, each result as soon as it is there, so that opening it does not wait for the rest. */
+  readEach?(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    take: (index: number, result: RecordResult) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Forgets a copy of its own that turned out to be wrong. Returns whether it had one: asking again may then bring a sound one. */
+  discard?(vaultId: string, group: number, id: Uint8Array): boolean;
 }
 
 /** One visible snapshot as its keeper knows it without keys. Ids are hex; times RFC 3339. */
@@ -66,3 +76,44 @@ export interface SnapshotCatalog {
   /** Calls back when any of the answers above may have changed; returns a stop function. */
   onChanged(listener: () => void): () => void;
 }
+
+/** A path whose history is asked for. Names as they are called, not as their folders. */
+export type HistoryPath = {
+  readonly account: string;
+  readonly device: string;
+  readonly item: string;
+  /** Names from the root of the snapshots down; none for the whole snapshot. */
+  readonly names: readonly Uint8Array[];
+};
+
+/** One content that a path had, over a run of snapshots in which it did not change. */
+export type PathVersion = {
+  /** The first snapshot of the run: its id (hex), its time (RFC 3339) and what drives call its folder. */
+  readonly snapshot: string;
+  readonly time: string;
+  readonly folder: string;
+  /** The time of the last snapshot of the run, and how many there are in it. */
+  readonly until: string;
+  readonly snapshots: number;
+  /** What stat(2) calls it (NodeKind); `absent`: was there before and is not now; `unreadable`: `reason` says why. */
+  readonly kind:
+    | "file"
+    | "directory"
+    | "symlink"
+    | "fifo"
+    | "socket"
+    | "characterDevice"
+    | "blockDevice"
+    | "absent"
+    | "unreadable";
+  /** Bytes: of a file, of a link's target, of all files below a directory; else 0. */
+  readonly size: number;
+  /** Nanoseconds since 1970 as the first snapshot of the run has them; 0n for the root and for what is not there. */
+  readonly mtimeNs: bigint;
+  /** Hex: the keyed hash of a file that is not empty, or the id of a directory's page. */
+  readonly hash: string | undefined;
+  readonly reason: Error | undefined;
+};
+
+/** Versions of a path, newest first. @throws HoldfastError not-found where no snapshot has it, vault-locked */
+export type PathHistory = (path: HistoryPath, signal?: AbortSignal) => AsyncIterable<PathVersion>;

@@ -3,13 +3,13 @@
 // Invariants: a record that was handed out was proven by its seal and its id; a failure is never cached; ids that are
 // asked for in one turn of the event loop go to the source in one request.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
-import { type IdTaker, openRecord } from "../../vault/record.ts";
-import { type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
+import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
+import type { OpenPool } from "./openPool.ts";
+import { type CachedRecord, type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
 
 const MiB = 1024 * 1024;
@@ -17,19 +17,32 @@ const MiB = 1024 * 1024;
 const idsPerRead = 16;
 const pageIdsPerRead = 256;
 
+/** Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. */
+const pooledBytesMin = 32 * 1024;
+
 /** The caches that all vaults of a view share. */
 export type PlaintextCaches = { readonly data: PlaintextCache; readonly pages: PlaintextCache };
 
+/** What drives keep in memory unless they are told otherwise. */
+export const memoryCacheBytesDefault = 80 * MiB;
+
+/** Caches of so many bytes together: four fifths for file content, one for directory and extent pages. */
+export function cachesOf(bytes: number): PlaintextCaches {
+  return createCaches(Math.floor((bytes / 5) * 4), Math.floor(bytes / 5));
+}
+
 /** 64 MiB of file content and 16 MiB of directory and extent pages, unless other bounds are given. */
 export function createCaches(dataBytes = 64 * MiB, pageBytes = 16 * MiB): PlaintextCaches {
-  return { data: new PlaintextCache(dataBytes), pages: new PlaintextCache(pageBytes) };
+  return { data: new PlaintextCache(dataBytes, true), pages: new PlaintextCache(pageBytes) };
 }
 
 type Flight = {
   readonly id: Buffer;
+  /** Asked for a second time, because the source's own copy was wrong. */
+  again: boolean;
   readonly type: RecordType;
-  readonly promise: Promise<OpenedRecord>;
-  readonly resolve: (record: OpenedRecord) => void;
+  readonly promise: Promise<CachedRecord>;
+  readonly resolve: (record: CachedRecord) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -38,13 +51,19 @@ export type RecordOpenerOptions = {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly caches: PlaintextCaches;
+  /** What the calling thread opens records with; Node's own libraries by default. */
+  readonly engines?: OpenEngines;
+  /** Without one everything is opened by the calling thread. */
+  readonly pool?: OpenPool | undefined;
 };
 
 export class RecordOpener {
   readonly keys: VaultKeys;
   readonly group: number;
   readonly #source: RecordSource;
+  readonly #engines: OpenEngines | undefined;
   readonly #caches: PlaintextCaches;
+  readonly #pool: OpenPool | undefined;
   readonly #vaultId: string;
   readonly #prefix: string;
   readonly #flights = new Map<string, Flight>();
@@ -52,18 +71,20 @@ export class RecordOpener {
 
   constructor(options: RecordOpenerOptions) {
     this.#source = options.source;
+    this.#engines = options.engines;
     this.keys = options.keys;
     this.group = options.group;
     this.#caches = options.caches;
+    this.#pool = options.pool;
     this.#vaultId = toHex(options.keys.vaultId);
     this.#prefix = cachePrefix(this.#vaultId, options.group);
   }
 
   /**
-   * The opened record. `signal` ends the waiting, not the request, which others may share.
+   * The opened record; see CachedRecord for how long it may be used. `signal` ends the waiting, not the request, which others may share.
    * @throws HoldfastError chunk-missing, chunk-damaged, cancelled, vault-locked, and what the source fails with
    */
-  async open(id: Uint8Array, type: RecordType, signal?: AbortSignal): Promise<OpenedRecord> {
+  async open(id: Uint8Array, type: RecordType, signal?: AbortSignal): Promise<CachedRecord> {
     const key = this.#key(id);
     const known = this.#cacheOf(type).get(key);
     if (known !== undefined) return known;
@@ -71,7 +92,7 @@ export class RecordOpener {
   }
 
   /** The opened record, if it is in memory. */
-  opened(id: Uint8Array, type: RecordType): OpenedRecord | undefined {
+  opened(id: Uint8Array, type: RecordType): CachedRecord | undefined {
     return this.#cacheOf(type).get(this.#key(id));
   }
 
@@ -81,6 +102,11 @@ export class RecordOpener {
       const key = this.#key(id);
       if (!this.#cacheOf(type).has(key)) this.#flight(key, id, type).promise.catch(() => undefined);
     }
+  }
+
+  /** Bytes of opened data that are kept in memory. */
+  get dataBytesMax(): number {
+    return this.#caches.data.bytesMax;
   }
 
   #key(id: Uint8Array): string {
@@ -94,11 +120,20 @@ export class RecordOpener {
   #flight(key: string, id: Uint8Array, type: RecordType): Flight {
     const known = this.#flights.get(key);
     if (known !== undefined && known.type === type) return known;
-    const flight: Flight = { id: Buffer.from(id), type, ...Promise.withResolvers<OpenedRecord>() };
+    const flight: Flight = {
+      id: Buffer.from(id),
+      again: false,
+      type,
+      ...Promise.withResolvers<CachedRecord>(),
+    };
     this.#flights.set(key, flight);
+    this.#enqueue(flight);
+    return flight;
+  }
+
+  #enqueue(flight: Flight): void {
     if (this.#queue.length === 0) queueMicrotask(() => this.#send());
     this.#queue.push(flight);
-    return flight;
   }
 
   #send(): void {
@@ -119,28 +154,61 @@ export class RecordOpener {
   }
 
   async #read(batch: readonly Flight[]): Promise<void> {
-    let results: readonly RecordResult[];
+    const ids = batch.map((flight) => flight.id);
+    const left = new Set(batch);
+    const arrived = (index: number, result: RecordResult | undefined): void => {
+      const flight = batch[index];
+      if (flight === undefined || !left.delete(flight)) return;
+      this.#arrived(flight, result);
+    };
     try {
-      results = await this.#source.read(
-        this.#vaultId,
-        this.group,
-        batch.map((flight) => flight.id),
-      );
+      if (this.#source.readEach !== undefined) {
+        await this.#source.readEach(this.#vaultId, this.group, ids, arrived);
+      } else {
+        const results = await this.#source.read(this.#vaultId, this.group, ids);
+        for (const index of batch.keys()) arrived(index, results[index]);
+      }
+      for (const flight of left) this.#arrived(flight, undefined);
     } catch (error) {
-      for (const flight of batch) this.#land(flight, () => flight.reject(error));
+      for (const flight of left) this.#land(flight, () => flight.reject(error));
+    }
+  }
+
+  #arrived(flight: Flight, result: RecordResult | undefined): void {
+    const { keys, group } = this;
+    const { id, type } = flight;
+    if (this.#pool === undefined || result?.state !== "record" || result.record.length < pooledBytesMin) {
+      this.#settle(flight, () => this.#openHere(flight, result));
       return;
     }
-    for (const [index, flight] of batch.entries()) {
-      // Pages take a turn each: whoever asks for something that is there already does not wait until all are open.
-      if (index > 0 && flight.type !== RecordType.data) await nextTurn();
-      this.#land(flight, () => {
-        try {
-          flight.resolve(this.#opened(flight, results[index]));
-        } catch (error) {
-          flight.reject(error);
-        }
-      });
+    this.#pool.open({ keys, group, id, type, record: result.record }).then(
+      (record) => {
+        this.#settle(flight, () => {
+          // The vault may have been locked meanwhile; the keys know.
+          keys.idKey(group);
+          return record;
+        });
+      },
+      (error: unknown) => this.#failed(flight, error),
+    );
+  }
+
+  #openHere({ id, type }: Flight, result: RecordResult | undefined): OpenedRecord {
+    const { keys, group } = this;
+    const engines = this.#engines;
+    const opened = openResult({ result, keys, group, id, type, engines });
+    return engines?.open.keepsMemory ? { ...opened, plaintext: Buffer.from(opened.plaintext) } : opened;
+  }
+
+  #failed(flight: Flight, error: unknown): void {
+    if (!flight.again && isHoldfastError(error, ErrorCode.chunkDamaged)) {
+      flight.again = true;
+      if (this.#source.discard?.(this.#vaultId, this.group, flight.id) === true) {
+        this.#enqueue(flight);
+        return;
+      }
     }
+    this.#land(flight, () => flight.reject(error));
   }
 
   #land(flight: Flight, settle: () => void): void {
@@ -149,18 +217,19 @@ export class RecordOpener {
     settle();
   }
 
-  #opened(flight: Flight, result: RecordResult | undefined): OpenedRecord {
-    const { plaintext, refs } = openResult({
-      result,
-      keys: this.keys,
-      group: this.group,
-      id: flight.id,
-      type: flight.type,
-    });
+  #settle(flight: Flight, open: () => OpenedRecord): void {
+    let opened: OpenedRecord;
+    try {
+      opened = open();
+    } catch (error) {
+      this.#failed(flight, error);
+      return;
+    }
+    const { plaintext, refs } = opened;
     // The references are a view of the sealed record, which must not stay in memory for them.
-    const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs) };
+    const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs), pins: 0 };
     this.#cacheOf(flight.type).put(this.#key(flight.id), record);
-    return record;
+    this.#land(flight, () => flight.resolve(record));
   }
 }
 
@@ -178,13 +247,15 @@ export type ResultToOpen = {
   readonly id: Uint8Array;
   readonly type: RecordType;
   readonly beside?: IdTaker | undefined;
+  readonly engines?: OpenEngines | undefined;
 };
 
 /**
  * Verifies and opens what a source answered for one id.
  * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
  */
-export function openResult({ result, keys, group, id, type, beside }: ResultToOpen): OpenedRecord {
+export function openResult(wanted: ResultToOpen): OpenedRecord {
+  const { result, id, type, ...rest } = wanted;
   if (result === undefined || result.state === "missing") {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
@@ -197,7 +268,7 @@ export function openResult({ result, keys, group, id, type, beside }: ResultToOp
     });
   }
   try {
-    return openRecord({ keys, group, record: result.record, expectedId: id, expectedType: type, beside });
+    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
   } catch (error) {
     if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
       throw error;

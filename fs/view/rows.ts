@@ -17,6 +17,8 @@ export type RowDirectory = {
   readonly id: Uint8Array;
   readonly inodeLow: number;
   readonly inodeHigh: number;
+  /** The row that it hangs at, where it was come by through that row. */
+  readonly place?: { readonly directory: Uint8Array; readonly row: number };
 };
 
 /** What stat(2) shows of one row, to be filled again and again. Numbers are below 2^53, times are floored to whole seconds. */
@@ -80,8 +82,10 @@ export interface RowRun {
   node(row: number): ViewNode;
 }
 
-/** The same failures as View. */
+/** The same failures as View: once a tree is closed (View.onClosed), everything about its rows is refused. */
 export interface RowSource {
+  /** Whether a directory's `tree` was closed. */
+  isClosed(tree: object): boolean;
   /** A node as a directory of rows; undefined where View alone can list it. */
   directoryOf(node: ViewNode): RowDirectory | undefined;
   /** The run that holds a row; undefined past the end. `listing`: who asks goes through the rows in order, and perhaps below them. */

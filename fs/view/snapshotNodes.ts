@@ -2,8 +2,9 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { dataBytesOf, type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
+import { ContentAhead } from "./contentAhead.ts";
 import { ContentReader } from "./contentReader.ts";
-import { InodeNumbers } from "./inodeNumbers.ts";
+import { InodeNumbers, linkState } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import { detachedRef, isLinked, type TreeEntry, TreeReader } from "./treeReader.ts";
 import { type Attributes, NodeKind, type ViewNode } from "./view.ts";
@@ -19,35 +20,56 @@ export const kinds: Readonly<Record<EntryKind, NodeKind>> = {
   [EntryKind.blockDevice]: NodeKind.blockDevice,
 };
 
+/** What stat(2) calls an entry's kind. */
+export function kindOf(kind: EntryKind): NodeKind {
+  return kinds[kind];
+}
+
 /** What a directory without other figures shows as its size. */
 export const directoryBytes = 4096n;
+
+/** A row of the directory whose root page has this id. */
+export type RowPlace = { readonly directory: Buffer; readonly row: number };
+/** Shared by all that was opened with one vault's keys; `closed` says why it may no longer be read. */
+export type VaultLock = { closed: HoldfastError | undefined };
 
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
   readonly tree: TreeReader;
   readonly ahead: WalkAhead;
   readonly content: ContentReader;
+  readonly contentAhead: ContentAhead;
   readonly inodes: InodeNumbers;
   /** Id of the root directory page. */
   readonly root: Buffer;
   readonly timeNs: bigint;
+  readonly lock: VaultLock;
 
   constructor(
     opener: RecordOpener,
-    snapshot: { readonly id: string; readonly root: Uint8Array; readonly timeNs: bigint },
+    snapshot: {
+      readonly id: string;
+      readonly root: Uint8Array;
+      readonly timeNs: bigint;
+      readonly lock: VaultLock;
+    },
   ) {
     this.tree = new TreeReader(opener);
     this.ahead = new WalkAhead(this.tree);
     this.content = new ContentReader(opener);
+    this.contentAhead = new ContentAhead(this.tree, this.content);
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);
     this.timeNs = snapshot.timeNs;
+    this.lock = snapshot.lock;
   }
 
-  /** The node of a row of the directory that has this number. */
-  nodeOf(entry: TreeEntry, numberOf: (name: Uint8Array) => bigint): EntryNode {
-    const inode = isLinked(entry) ? this.inodes.ofLink(entry.device, entry.inode) : numberOf(entry.name);
-    return new EntryNode(this, entry, inode);
+  /** The node of a row of the directory that has this number; `place`: which row that is, where it is known. */
+  nodeOf(entry: TreeEntry, numberOf: (name: Uint8Array) => bigint, place?: RowPlace): EntryNode {
+    if (!isLinked(entry)) return new EntryNode(this, entry, numberOf(entry.name), place);
+    const { device, inode, size, target, ctime } = entry;
+    const state = linkState(size ?? target?.length ?? 0, ctime.seconds, ctime.nanoseconds);
+    return new EntryNode(this, entry, this.inodes.ofLink(device, inode, state), place);
   }
 }
 
@@ -72,10 +94,12 @@ export class EntryNode implements ViewNode {
   readonly immutable = true;
   readonly context: SnapshotContext;
   readonly entry: EntryDraft;
+  readonly place: RowPlace | undefined;
   readonly #inode: bigint;
 
-  constructor(context: SnapshotContext, entry: TreeEntry, inode: bigint) {
+  constructor(context: SnapshotContext, entry: TreeEntry, inode: bigint, place?: RowPlace) {
     this.context = context;
+    this.place = place;
     this.entry = detached(entry);
     this.#inode = inode;
   }

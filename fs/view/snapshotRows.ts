@@ -4,6 +4,7 @@ import { EntryKind } from "../../vault/tree/entry.ts";
 import type { LeafPage } from "../../vault/tree/page.ts";
 import type { RowAttributes } from "../../vault/tree/rowAttributes.ts";
 import { emptyRowAttributes } from "../../vault/tree/rowAttributes.ts";
+import { linkState } from "./inodeNumbers.ts";
 import type { FoundRow, RowDirectory, RowRun, RowSource, RowStat, Soon } from "./rows.ts";
 import { directoryBytes, EntryNode, kinds, RootNode, type SnapshotContext } from "./snapshotNodes.ts";
 import type { LeafRows } from "./treeReader.ts";
@@ -13,32 +14,45 @@ const attributes: RowAttributes = emptyRowAttributes();
 const directorySize = Number(directoryBytes);
 
 export class SnapshotRows implements RowSource {
+  isClosed(tree: object): boolean {
+    return (tree as SnapshotContext).lock.closed !== undefined;
+  }
+
   directoryOf(node: ViewNode): RowDirectory | undefined {
     if (!(node instanceof RootNode || (node instanceof EntryNode && node.entry.child !== undefined))) {
       return undefined;
     }
     const { inode } = node.attributes;
+    const place = node instanceof EntryNode ? node.place : undefined;
     return {
       tree: node.context,
       id: node.page,
       inodeLow: Number(inode & 0xffff_ffffn),
       inodeHigh: Number(inode >> 32n),
+      ...(place !== undefined && { place }),
     };
   }
 
   run(directory: RowDirectory, row: number, listing: boolean): Soon<RowRun | undefined> {
-    const context = directory.tree as SnapshotContext;
+    const context = openContext(directory);
     const rows = context.tree.leafAt(directory.id, row);
     if (rows instanceof Promise) return rows.then((later) => runOf(context, directory, later, listing));
     return runOf(context, directory, rows, listing);
   }
 
   find(directory: RowDirectory, name: Uint8Array): Soon<FoundRow | undefined> {
-    const context = directory.tree as SnapshotContext;
+    const context = openContext(directory);
     const rows = context.tree.find(directory.id, name);
     if (rows instanceof Promise) return rows.then((later) => foundOf(context, directory, later));
     return foundOf(context, directory, rows);
   }
+}
+
+/** @throws HoldfastError vault-locked, once it is closed */
+function openContext({ tree }: RowDirectory): SnapshotContext {
+  const context = tree as SnapshotContext;
+  if (context.lock.closed !== undefined) throw context.lock.closed;
+  return context;
 }
 
 function runOf(
@@ -47,10 +61,17 @@ function runOf(
   rows: LeafRows | undefined,
   listing: boolean,
 ): RowRun | undefined {
+  openContext(directory);
   if (rows === undefined) return undefined;
-  if (listing && rows.from === 0)
-    context.ahead.listed(rows.page, rows.first === 0 ? directory.id : undefined);
+  if (listing && rows.from === 0) listed(context, directory, rows);
   return new SnapshotRun(context, directory, rows);
+}
+
+/** Somebody lists a directory: what is below it, and the content of its files, may be wanted next. */
+function listed(context: SnapshotContext, { id, place }: RowDirectory, { page, first }: LeafRows): void {
+  context.ahead.listed(page, first === 0 ? id : undefined);
+  if (first === 0 && place !== undefined)
+    context.contentAhead.entered(id, Buffer.from(place.directory), place.row);
 }
 
 function foundOf(
@@ -58,6 +79,7 @@ function foundOf(
   directory: RowDirectory,
   rows: LeafRows | undefined,
 ): FoundRow | undefined {
+  openContext(directory);
   return rows && { run: new SnapshotRun(context, directory, rows), row: rows.first };
 }
 
@@ -109,8 +131,11 @@ class SnapshotRun implements RowRun {
     out.deviceMinor = attributes.minor;
     out.hasXattrs = attributes.hasXattrs;
     out.linked = !directory && attributes.linkCount > 1;
-    if (out.linked) this.#context.inodes.ofLinkWords(attributes, out);
-    else this.#number(at, out);
+    // See SnapshotContext.nodeOf.
+    if (out.linked) {
+      const state = linkState(out.size, attributes.ctimeSeconds, attributes.ctimeNanoseconds);
+      this.#context.inodes.ofLinkWords(attributes, state, out);
+    } else this.#number(at, out);
   }
 
   directory(row: number): RowDirectory | undefined {
@@ -119,13 +144,16 @@ class SnapshotRun implements RowRun {
     if (child < 0) return undefined;
     const number = { inodeLow: 0, inodeHigh: 0 };
     this.#number(at, number);
-    return { tree: this.#context, id: this.#page.ref(child).id, ...number };
+    const place = { directory: this.#directory.id, row };
+    return { tree: this.#context, id: this.#page.ref(child).id, place, ...number };
   }
 
   node(row: number): ViewNode {
     const { inodeLow, inodeHigh } = this.#directory;
     const inode = (BigInt(inodeHigh) << 32n) | BigInt(inodeLow);
-    return this.#context.nodeOf(this.#page.draft(row - this.first), this.#context.inodes.within(inode));
+    const place = { directory: Buffer.from(this.#directory.id), row };
+    const { inodes } = this.#context;
+    return this.#context.nodeOf(this.#page.draft(row - this.first), inodes.within(inode), place);
   }
 
   #number(at: number, out: { inodeLow: number; inodeHigh: number }): void {

@@ -10,17 +10,22 @@ import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { type ChunkRef, type EntryDraft, EntryKind } from "../../vault/tree/entry.ts";
 import { BranchPage, LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
-import { emptyRowAttributes } from "../../vault/tree/rowAttributes.ts";
 import { parseXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import type { Soon } from "./rows.ts";
+import { subdirectories } from "./subdirectories.ts";
 
 /** An entry of a directory with ids in place of ordinals. */
 export type TreeEntry = EntryDraft;
 
-/** A run of rows in one leaf page. `first` is the number of row `from` in the whole directory. */
-export type LeafRows = { readonly page: LeafPage; readonly from: number; readonly first: number };
+/** A run of rows in one leaf page, `id`. `first` is the number of row `from` in the whole directory. */
+export type LeafRows = {
+  readonly id: Uint8Array;
+  readonly page: LeafPage;
+  readonly from: number;
+  readonly first: number;
+};
 
 const parsedPages = new WeakMap<OpenedRecord, Page>();
 
@@ -38,6 +43,12 @@ export class TreeReader {
   /** A directory page by id. @throws HoldfastError chunk-missing, chunk-damaged, corrupt */
   async page(id: Uint8Array, signal?: AbortSignal): Promise<Page> {
     return parsed(await this.opener.open(id, RecordType.directory, signal));
+  }
+
+  /** A directory page that is in memory. */
+  pageNow(id: Uint8Array): Page | undefined {
+    const record = this.opener.opened(id, RecordType.directory);
+    return record === undefined ? undefined : parsed(record);
   }
 
   /** The entry of this name in the directory whose root page is `directory`, or undefined. */
@@ -58,13 +69,15 @@ export class TreeReader {
 
   /** The leaf page that holds row number `row` of a directory; undefined past its end. */
   leafAt(directory: Uint8Array, row: number): Soon<LeafRows | undefined> {
-    const root = this.#pageNow(directory);
-    if (root !== undefined) return this.#leafBelow(root, row, 0);
-    return this.page(directory).then((page) => this.#leafBelow(page, row, 0));
+    const root = this.pageNow(directory);
+    if (root !== undefined) return this.#leafBelow(directory, root, row, 0);
+    const id = Buffer.from(directory);
+    return this.page(id).then((page) => this.#leafBelow(id, page, row, 0));
   }
 
   /** Row `row` below a page, whose own first row has number `first` in the directory. */
-  #leafBelow(root: Page, row: number, first: number): Soon<LeafRows | undefined> {
+  #leafBelow(rootId: Uint8Array, root: Page, row: number, first: number): Soon<LeafRows | undefined> {
+    let id = rootId;
     let page = root;
     let before = first;
     while (page instanceof BranchPage) {
@@ -73,25 +86,29 @@ export class TreeReader {
       if (at < 0) return undefined;
       before += branch.rowsBefore(at);
       this.#prefetchAfter(branch, at);
+      const below = childId(branch, at);
       const child = this.#childNow(branch, at);
       if (child === undefined) {
         const start = before;
-        return this.#child(branch, at, undefined).then((found) => this.#leafBelow(found, row, start));
+        return this.#child(branch, at, undefined).then((found) => this.#leafBelow(below, found, row, start));
       }
+      id = below;
       page = child;
     }
     const from = row - before;
-    return from < page.rowCount ? { page, from, first: row } : undefined;
+    return from < page.rowCount ? { id, page, from, first: row } : undefined;
   }
 
   /** The row of this name in a directory, as leafAt gives it; undefined where there is none. */
   find(directory: Uint8Array, name: Uint8Array): Soon<LeafRows | undefined> {
-    const root = this.#pageNow(directory);
-    if (root !== undefined) return this.#findBelow(root, name, 0);
-    return this.page(directory).then((page) => this.#findBelow(page, name, 0));
+    const root = this.pageNow(directory);
+    if (root !== undefined) return this.#findBelow(directory, root, name, 0);
+    const id = Buffer.from(directory);
+    return this.page(id).then((page) => this.#findBelow(id, page, name, 0));
   }
 
-  #findBelow(root: Page, name: Uint8Array, first: number): Soon<LeafRows | undefined> {
+  #findBelow(rootId: Uint8Array, root: Page, name: Uint8Array, first: number): Soon<LeafRows | undefined> {
+    let id = rootId;
     let page = root;
     let before = first;
     while (page instanceof BranchPage) {
@@ -99,40 +116,44 @@ export class TreeReader {
       const at = branch.childFor(name);
       if (at < 0) return undefined;
       before += branch.rowsBefore(at);
+      const below = childId(branch, at);
       const child = this.#childNow(branch, at);
       if (child === undefined) {
         const start = before;
-        return this.#child(branch, at, undefined).then((found) => this.#findBelow(found, name, start));
+        return this.#child(branch, at, undefined).then((found) => this.#findBelow(below, found, name, start));
       }
+      id = below;
       page = child;
     }
     const from = page.indexOf(name);
-    return from < 0 ? undefined : { page, from, first: before + from };
+    return from < 0 ? undefined : { id, page, from, first: before + from };
   }
 
   /** Leaf pages of a directory in order, starting with the one that holds row number `from`. */
   async *leaves(directory: Uint8Array, from = 0, signal?: AbortSignal): AsyncGenerator<LeafRows, void, void> {
     const root = await this.page(directory, signal);
-    yield* this.#leavesBelow(root, from, 0, signal);
+    yield* this.#leavesBelow(directory, root, from, 0, signal);
   }
 
   async *#leavesBelow(
+    id: Uint8Array,
     page: Page,
     from: number,
     first: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<LeafRows, void, void> {
     if (page instanceof LeafPage) {
-      if (from < page.rowCount) yield { page, from, first: first + from };
+      if (from < page.rowCount) yield { id, page, from, first: first + from };
       return;
     }
     let passed = 0;
     for (let row = 0; row < page.rowCount; row++) {
-      const { rows } = page.child(row);
+      const { rows, ordinal } = page.child(row);
       if (from < passed + rows) {
         this.#prefetchAfter(page, row);
         const child = await this.#child(page, row, signal);
-        yield* this.#leavesBelow(child, Math.max(0, from - passed), first + passed, signal);
+        const { id: below } = page.ref(ordinal);
+        yield* this.#leavesBelow(below, child, Math.max(0, from - passed), first + passed, signal);
       }
       passed += rows;
     }
@@ -174,14 +195,8 @@ export class TreeReader {
     return rowsBelow(page);
   }
 
-  /** A page that is in memory already. */
-  #pageNow(id: Uint8Array): Page | undefined {
-    const record = this.opener.opened(id, RecordType.directory);
-    return record === undefined ? undefined : parsed(record);
-  }
-
   #childNow(page: BranchPage, row: number): Page | undefined {
-    const child = this.#pageNow(page.ref(page.child(row).ordinal).id);
+    const child = this.pageNow(page.ref(page.child(row).ordinal).id);
     return child === undefined ? undefined : checkedChild(page, row, child);
   }
 
@@ -244,24 +259,13 @@ function notThere(names: readonly Uint8Array[]): HoldfastError {
   });
 }
 
+function childId(page: BranchPage, row: number): Buffer {
+  return page.ref(page.child(row).ordinal).id;
+}
+
 function rowsBelow(page: Page): number {
   return page instanceof LeafPage ? page.rowCount : page.rowsBefore(page.rowCount);
 }
-
-/** A page to read: its id and the bytes of its plaintext. */
-export type PageRef = ChunkRef & { readonly id: Buffer };
-
-/** Root pages of the subdirectories in a leaf page; the ids are views of it. */
-export function subdirectories(page: LeafPage): PageRef[] {
-  const found: PageRef[] = [];
-  for (let row = 0; row < page.rowCount; row++) {
-    const { child } = page.attributesAt(row, scratch);
-    if (child >= 0) found.push(page.ref(child));
-  }
-  return found;
-}
-
-const scratch = emptyRowAttributes();
 
 /** The page in an opened record; parsed once as long as the cache keeps the record. */
 function parsed(record: OpenedRecord): Page {

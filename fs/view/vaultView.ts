@@ -1,9 +1,15 @@
 // The View over vaults: folders of the namespace above, trees of snapshots below.
 
+import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { PlacedExtent } from "./contentReader.ts";
-import { contentTag } from "./contentTag.ts";
-import { ClosedNode, FolderNode, LinkNode, Namespace, type NamespaceParts } from "./namespace.ts";
+import { contentTag, textTag } from "./contentTag.ts";
+import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
+import { versionsOf } from "./history.ts";
+import { HistoryFolder } from "./historyFolders.ts";
+import type { SnapshotParts } from "./itemSnapshots.ts";
+import { extentOfText, mergedExtent } from "./mergedExtent.ts";
+import { Namespace } from "./namespace.ts";
+import type { HistoryPath, PathHistory, PathVersion } from "./ports.ts";
 import { type DirectoryNode, EntryNode, RootNode } from "./snapshotNodes.ts";
 import { SnapshotRows } from "./snapshotRows.ts";
 import type { DirectoryPage, DirectoryRow, Extent, View, ViewNode } from "./view.ts";
@@ -18,19 +24,25 @@ type Progress = { next: number; ahead: number };
 export class VaultView implements View {
   readonly root: ViewNode;
   readonly rows = new SnapshotRows();
+  readonly history: PathHistory = (path, signal) => this.#versions(path, signal);
   readonly #namespace: Namespace;
-  readonly #listeners = new Set<(directory: ViewNode) => void>();
+  readonly #listeners = new Set<Parameters<View["onNamesChanged"]>[0]>();
+  readonly #closedListeners = new Set<ClosedListener>();
   readonly #progress = new WeakMap<EntryNode, Progress>();
   readonly #stops: readonly (() => void)[];
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
 
-  constructor(parts: NamespaceParts) {
+  constructor(parts: SnapshotParts) {
     this.#namespace = new Namespace(parts);
     this.root = this.#namespace.root;
     this.#stops = [
       parts.catalog.onChanged(() => this.#changed()),
-      parts.keyring.onChanged(() => this.#changed()),
+      parts.keyring.onChanged(() => {
+        parts.pool?.forgetUnless((keys) => parts.keyring.keysOf(toHex(keys.vaultId)) === keys);
+        this.#closeLocked();
+        this.#changed();
+      }),
     ];
   }
 
@@ -38,16 +50,17 @@ export class VaultView implements View {
   close(): void {
     for (const stop of this.#stops) stop();
     this.#listeners.clear();
+    this.#closedListeners.clear();
   }
 
   async lookup(directory: ViewNode, name: Uint8Array): Promise<ViewNode | undefined> {
-    if (directory instanceof FolderNode) {
-      const rows = await this.#namespace.rows(directory);
-      return rows.find((row) => Buffer.compare(row.name, name) === 0)?.node;
-    }
-    const { context, page, attributes } = directoryOf(directory);
-    const entry = await context.tree.lookup(page, name);
-    return entry === undefined ? undefined : context.nodeOf(entry, context.inodes.within(attributes.inode));
+    if (directory instanceof FolderNode) return this.#namespace.lookup(directory, name);
+    return unlessClosed(directory, async () => {
+      if (directory instanceof HistoryFolder) return this.#namespace.history.lookup(directory, name);
+      const { context, page, attributes } = directoryOf(directory);
+      const entry = await context.tree.lookup(page, name);
+      return entry === undefined ? undefined : context.nodeOf(entry, context.inodes.within(attributes.inode));
+    });
   }
 
   async readPage(directory: ViewNode, from: bigint, rowsMax: number): Promise<DirectoryPage> {
@@ -57,74 +70,114 @@ export class VaultView implements View {
       const rows = all.slice(first, first + rowsMax);
       return { rows, next: first + rows.length < all.length ? BigInt(first + rows.length) : undefined };
     }
-    const { context, page, attributes } = directoryOf(directory);
-    const numberOf = context.inodes.within(attributes.inode);
-    const rows: DirectoryRow[] = [];
-    for await (const run of context.tree.leaves(page, first)) {
-      if (run.from === 0) context.ahead.listed(run.page, run.first === 0 ? page : undefined);
-      for (let row = run.from; row < run.page.rowCount; row++) {
-        if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
-        const entry = run.page.draft(row);
-        rows.push({ name: Buffer.from(entry.name), node: context.nodeOf(entry, numberOf) });
-      }
-    }
-    return { rows, next: undefined };
+    return unlessClosed(directory, () =>
+      directory instanceof HistoryFolder
+        ? this.#namespace.history.readPage(directory, from, rowsMax)
+        : readRows(directoryOf(directory), first, rowsMax),
+    );
   }
 
   async readlink(node: ViewNode): Promise<Uint8Array> {
     if (node instanceof LinkNode) return node.target;
-    const target = node instanceof EntryNode ? node.entry.target : undefined;
-    if (target === undefined) throw new HoldfastError(ErrorCode.usage, "not a symbolic link");
-    return target;
+    return unlessClosed(node, async () => {
+      const target = node instanceof EntryNode ? node.entry.target : undefined;
+      if (target === undefined) throw new HoldfastError(ErrorCode.usage, "not a symbolic link");
+      return target;
+    });
   }
 
   async xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>> {
     if (!(node instanceof EntryNode)) return new Map();
-    const list = await node.context.tree.xattrs(node.entry);
+    const list = await unlessClosed(node, () => node.context.tree.xattrs(node.entry));
     return new Map(list.map(({ name, value }) => [name.toString("latin1"), value]));
   }
 
   async read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const { context, entry, size } = fileOf(node);
-    if (offset >= BigInt(size)) return Buffer.alloc(0);
-    const at = Number(offset);
-    const bytes = await context.content.read(entry.content, size, at, length, signal);
-    this.#readAhead(node as EntryNode, size, at, bytes.length);
-    return bytes;
+    if (node instanceof TextNode) return node.bytes.subarray(Number(offset), Number(offset) + length);
+    return unlessClosed(node, async () => {
+      const { context, entry, size } = fileOf(node);
+      if (offset >= BigInt(size)) return Buffer.alloc(0);
+      const at = Number(offset);
+      const bytes = await context.content.read(entry.content, size, at, length, signal);
+      this.#readAhead(node as EntryNode, size, at, bytes.length);
+      return bytes;
+    });
   }
 
   contentTag(node: ViewNode): string {
+    if (node instanceof TextNode) return textTag(node.bytes);
+    const closed = closedReason(node);
+    if (closed !== undefined) throw closed;
     const { entry, size } = fileOf(node);
     return contentTag(entry.content, size);
   }
 
-  async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {
-    const { context, entry, size } = fileOf(node);
-    if (offset >= BigInt(size)) return undefined;
-    // Neighbours of one kind are one extent to the caller, or a copy would take a step per chunk.
-    let merged: { start: number; end: number; hole: boolean } | undefined;
-    let steps = 0;
-    for await (const extent of context.content.extents(entry.content, size, Number(offset))) {
-      if (merged !== undefined && (merged.hole !== extent.hole || steps === mergedExtentsMax)) break;
-      merged = grown(merged, extent);
-      steps++;
+  async readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    if (node instanceof TextNode) return [await this.read(node, offset, length)];
+    return unlessClosed(node, async () => {
+      const { context, entry, size } = fileOf(node);
+      if (offset >= BigInt(size)) return [];
+      const at = Number(offset);
+      const pieces = await context.content.readPieces(entry.content, size, at, length, signal);
+      this.#readAhead(node as EntryNode, size, at, Math.min(length, size - at));
+      return pieces;
+    });
+  }
+
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined {
+    if (!(node instanceof EntryNode) || node.entry.size === undefined) return undefined;
+    const { content, size } = node.entry;
+    if (closedReason(node) !== undefined) return undefined;
+    if (offset >= BigInt(size)) return [];
+    const at = Number(offset);
+    let pieces: readonly Uint8Array[] | undefined;
+    try {
+      pieces = node.context.content.piecesNow(content, size, at, length);
+    } catch {
+      return undefined; // readPieces will find the same and say so
     }
-    if (merged === undefined) return undefined;
-    return { offset: BigInt(merged.start), length: BigInt(merged.end - merged.start), hole: merged.hole };
+    if (pieces !== undefined) this.#readAhead(node, size, at, Math.min(length, size - at));
+    return pieces;
+  }
+
+  async extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined> {
+    if (node instanceof TextNode) return extentOfText(node, offset);
+    return unlessClosed(node, async () => {
+      const { context, entry, size } = fileOf(node);
+      if (offset >= BigInt(size)) return undefined;
+      return mergedExtent(context.content.extents(entry.content, size, Number(offset)));
+    });
   }
 
   async statistics(): Promise<{ readonly totalBytes: bigint; readonly nodes: bigint }> {
-    const { bytes, nodes } = this.#namespace.totals();
+    const { bytes, nodes } = this.#namespace.snapshots.totals();
     return { totalBytes: bytes, nodes };
   }
 
-  onNamesChanged(listener: (directory: ViewNode) => void): () => void {
+  onNamesChanged(listener: Parameters<View["onNamesChanged"]>[0]): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
+  onClosed(listener: ClosedListener): () => void {
+    this.#closedListeners.add(listener);
+    return () => this.#closedListeners.delete(listener);
+  }
+
+  async *#versions(path: HistoryPath, signal?: AbortSignal): AsyncGenerator<PathVersion, void, void> {
+    yield* versionsOf(await this.#namespace.snapshots.of(path), path.names, signal);
+  }
+
   #readAhead(node: EntryNode, size: number, offset: number, length: number): void {
     const end = offset + length;
+    const { place } = node;
+    if (offset === 0 && place !== undefined) node.context.contentAhead.reading(place.directory, place.row);
+    if (offset === 0 && end >= size) return;
     const known = this.#progress.get(node) ?? { next: 0, ahead: 0 };
     this.#progress.set(node, known);
     const sequential = offset === known.next;
@@ -138,6 +191,18 @@ export class VaultView implements View {
     context.content.readAhead(entry.content, size, from, known.ahead - from).catch(() => undefined);
   }
 
+  /** Before anything else, so that nobody is answered from what was opened with keys that are gone. */
+  #closeLocked(): void {
+    const folders = this.#namespace.closeLocked();
+    if (folders === undefined) return;
+    for (const listener of this.#closedListeners) listener(closedReason);
+    for (const folder of folders) this.#tell(folder);
+  }
+
+  #tell(directory: ViewNode, gone?: readonly Uint8Array[]): void {
+    for (const listener of this.#listeners) listener(directory, gone);
+  }
+
   #changed(): void {
     this.#refreshAgain = true;
     this.#refreshing ??= this.#refresh();
@@ -147,9 +212,7 @@ export class VaultView implements View {
     try {
       while (this.#refreshAgain) {
         this.#refreshAgain = false;
-        for (const folder of await this.#namespace.refresh()) {
-          for (const listener of this.#listeners) listener(folder);
-        }
+        for (const { folder, gone } of await this.#namespace.refresh()) this.#tell(folder, gone);
       }
     } finally {
       this.#refreshing = undefined;
@@ -157,14 +220,46 @@ export class VaultView implements View {
   }
 }
 
-const mergedExtentsMax = 1024;
+type ClosedListener = Parameters<View["onClosed"]>[0];
 
-function grown(
-  merged: { start: number; end: number; hole: boolean } | undefined,
-  extent: PlacedExtent,
-): { start: number; end: number; hole: boolean } {
-  const start = merged?.start ?? extent.start;
-  return { start, end: extent.start + extent.length, hole: extent.hole };
+/** Why a node is closed for good, if it is. */
+function closedReason(node: ViewNode): HoldfastError | undefined {
+  if (node instanceof EntryNode || node instanceof RootNode) return node.context.lock.closed;
+  if (!(node instanceof HistoryFolder)) return undefined;
+  return node.locks.find(({ closed }) => closed !== undefined)?.closed;
+}
+
+/** What `work` gives; refused when the node's vault is locked before it is done. @throws HoldfastError vault-locked */
+async function unlessClosed<T>(node: ViewNode, work: () => Promise<T>): Promise<T> {
+  const before = closedReason(node);
+  if (before !== undefined) throw before;
+  const result = await work();
+  const after = closedReason(node);
+  if (after !== undefined) throw after;
+  return result;
+}
+
+async function readRows(directory: DirectoryNode, first: number, rowsMax: number): Promise<DirectoryPage> {
+  const { context, page, attributes } = directory;
+  const place = directory instanceof EntryNode ? directory.place : undefined;
+  if (place !== undefined) context.contentAhead.entered(page, place.directory, place.row);
+  const numberOf = context.inodes.within(attributes.inode);
+  const rows: DirectoryRow[] = [];
+  try {
+    for await (const run of context.tree.leaves(page, first)) {
+      if (run.from === 0) context.ahead.listed(run.page, run.first === 0 ? page : undefined);
+      for (let row = run.from; row < run.page.rowCount; row++) {
+        if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
+        const entry = run.page.draft(row);
+        const node = context.nodeOf(entry, numberOf, { directory: page, row: first + rows.length });
+        rows.push({ name: Buffer.from(entry.name), node });
+      }
+    }
+  } catch (error) {
+    if (rows.length === 0) throw error; // else what comes before the damage is shown, and who asks on hears of it
+    return { rows, next: BigInt(first + rows.length) };
+  }
+  return { rows, next: undefined };
 }
 
 function directoryOf(node: ViewNode): DirectoryNode {

@@ -2,6 +2,7 @@
 // It knows no protocol. Nodes are immutable once opened inside a snapshot; only the namespace
 // above snapshots (accounts, devices, items, time folders) changes as snapshots come and go.
 
+import type { HoldfastError } from "../../vault/errors.ts";
 import type { RowSource } from "./rows.ts";
 
 /** What kind of thing a node is; the names are those of stat(2). */
@@ -78,12 +79,32 @@ export interface View {
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The same as pieces one behind the other, which may be views of cached memory: they are good until the event loop's next turn, so
+   * whoever passes them on to something asynchronous copies them.
+   */
+  readPieces(
+    node: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]>;
+  /** The same of what is in memory, at once; undefined when it has to be waited for. Never throws for what readPieces would tell. */
+  piecesNow(node: ViewNode, offset: bigint, length: number): readonly Uint8Array[] | undefined;
   /** A short name of a file's content, in base64url characters: the same only for the same bytes, in any snapshot. Reads nothing. */
   contentTag(node: ViewNode): string;
   /** The first extent boundary map row that contains or follows `offset`; undefined past the end. */
   extentAt(node: ViewNode, offset: bigint): Promise<Extent | undefined>;
   /** Whole-tree figures for statfs. */
   statistics(): Promise<{ readonly totalBytes: bigint; readonly nodes: bigint }>;
-  /** Calls back when names below a directory outside any snapshot changed; returns a stop function. */
-  onNamesChanged(listener: (directory: ViewNode) => void): () => void;
+  /**
+   * Calls back when names below a directory outside any snapshot changed; returns a stop function. `gone`: those that are no longer
+   * there or mean something else now; all may be where it is not given.
+   */
+  onNamesChanged(listener: (directory: ViewNode, gone?: readonly Uint8Array[]) => void): () => void;
+  /**
+   * Calls back when nodes were closed for good, since their vault was locked: whoever keeps nodes drops those that `reasonOf`
+   * knows, with all that was read of them. Later look-ups give new nodes. Returns a stop function.
+   */
+  onClosed(listener: (reasonOf: (node: ViewNode) => HoldfastError | undefined) => void): () => void;
 }

@@ -7,7 +7,8 @@
 // last of them less than aheadBytesMax. Failures show to whoever opens the page, never here.
 
 import { LeafPage } from "../../vault/tree/page.ts";
-import { type PageRef, subdirectories, type TreeReader } from "./treeReader.ts";
+import { type PageRef, subdirectories } from "./subdirectories.ts";
+import type { TreeReader } from "./treeReader.ts";
 
 const windowMin = 16;
 const windowMax = 512;

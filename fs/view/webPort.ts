@@ -1,6 +1,8 @@
 // How a view is served over HTTP by a listener that knows no view: parts of a request in, parts of an answer out. The gateway
 // owns the listener, TLS and who may ask; fs/webdav answers; the appliance brings the two together.
 
+import type { PathVersion } from "./ports.ts";
+
 /** Whose snapshots a request may see, and with whose rights. */
 export type WebScope = {
   /** The account's name. Nothing of another one exists for this request. */
@@ -34,9 +36,17 @@ export type WebAnswer = {
   readonly failure?: Error;
 };
 
-/** One WebDAV tree. Neither method throws for anything that a client can send. */
+/** A tree of snapshots for a listener. The first two never throw for anything that a client can send. */
 export interface WebFront {
-  /** The answer to what is the same for everybody (OPTIONS, refused methods); undefined: find out who asks, then `answer`. */
+  /** The WebDAV answer to what is the same for everybody (OPTIONS, refused methods); undefined: find out who asks, then `answer`. */
   answerAnybody(request: WebRequest): WebAnswer | undefined;
+  /** The WebDAV answer to somebody. */
   answer(request: WebRequest, scope: WebScope): Promise<WebAnswer>;
+  /**
+   * A folder or file of a snapshot in one file. `path`: encoded names below the tree's root, without a leading slash.
+   * @throws HoldfastError usage for what is no address; not-found, forbidden, vault-locked, and what reading fails with
+   */
+  archive(request: WebRequest, scope: WebScope, path: string, format: string): Promise<WebAnswer>;
+  /** The versions of a path below an item (`account/device/item/names...`), newest first. @throws HoldfastError as `archive` */
+  history(request: WebRequest, scope: WebScope, path: string): AsyncIterable<PathVersion>;
 }

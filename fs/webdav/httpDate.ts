@@ -5,7 +5,7 @@ const million = 1_000_000n;
 const latestMs = 253_402_300_799_000;
 const earliestMs = -62_167_219_200_000;
 
-/** "Sun, 06 Nov 1994 08:49:37 GMT" of nanoseconds since 1970, rounded down; undefined for a year that has no form. */
+/** "Sun, 06 Nov 1994 08:49:37 GMT" of nanoseconds since 1970, in whole seconds; undefined for a year that has no form. */
 export function httpDate(timeNs: bigint): string | undefined {
   return dateOf(timeNs)?.toUTCString();
 }

@@ -14,6 +14,8 @@ export type LinkToFollow = {
   readonly view: View;
   /** Directories from the snapshot's root to the one that holds the link. */
   readonly chain: readonly Step[];
+  /** False when the chain begins below the snapshot's root: what is above it, and "/", is then out of reach. */
+  readonly whole: boolean;
   readonly target: Uint8Array;
   readonly asUser: AsUser;
   /** Whether something at these names below the snapshot's root may be seen. */
@@ -22,15 +24,19 @@ export type LinkToFollow = {
 
 /** The file that a link leads to; undefined when it leads to none. @throws HoldfastError what reading directories fails with */
 export async function fileBehind(link: LinkToFollow): Promise<ViewNode | undefined> {
-  const { view, asUser } = link;
+  const { view, asUser, whole } = link;
   const stack = [...link.chain];
   const left = segmentsOf(link.target).reverse();
-  if (startsAtRoot(link.target)) stack.length = 1;
+  if (startsAtRoot(link.target)) {
+    if (!whole) return undefined;
+    stack.length = 1;
+  }
   let links = 1;
   for (let lookups = 0; lookups < lookupsMax && left.length > 0; lookups++) {
     const name = left.pop() as Buffer;
     if (name.equals(up)) {
       if (stack.length > 1) stack.pop();
+      else if (!whole) return undefined;
       continue;
     }
     const top = (stack.at(-1) as Step).node;
@@ -42,7 +48,10 @@ export async function fileBehind(link: LinkToFollow): Promise<ViewNode | undefin
     else if (kind === NodeKind.symlink) {
       if (++links > linksMax) return undefined;
       const target = await view.readlink(found);
-      if (startsAtRoot(target)) stack.length = 1;
+      if (startsAtRoot(target)) {
+        if (!whole) return undefined;
+        stack.length = 1;
+      }
       left.push(...segmentsOf(target).reverse());
     } else if (kind === NodeKind.file && left.length === 0) {
       const names = [...stack.slice(1).map((step) => step.name), name];

@@ -35,8 +35,9 @@ export async function mayDo(view: View, node: ViewNode, asUser: AsUser, wanted: 
   if (asUser === undefined || asUser.uid === 0) return true;
   const { mode, uid, gid } = node.attributes;
   if (asUser.uid === uid) return grants(mode >> 6, wanted);
-  const acl = (await view.xattrs(node)).get(aclName);
-  // The group bits of a mode are only the mask where there is an ACL, so the ACL must be asked.
+  // The group bits of a mode are only the mask where there is an ACL, so the ACL must be asked; but not where they are all
+  // clear: Linux then goes by the mode alone, which acl(5) does not say.
+  const acl = (mode & 0o070) === 0 ? undefined : (await view.xattrs(node)).get(aclName);
   if (acl !== undefined) return byAcl(parseAcl(acl) ?? [], asUser, gid, wanted);
   return grants(asUser.gids.includes(gid) ? mode >> 3 : mode, wanted);
 }

@@ -22,19 +22,26 @@ const head = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DA
 const foot = "</D:multistatus>\n";
 
 /** What a PROPFIND asks for; or the answer that refuses it. */
-export type PropfindAsked = { readonly depth: 0 | 1; readonly body: PropfindBody; readonly brief: boolean };
+export type PropfindAsked = {
+  readonly depth: 0 | 1;
+  /** Microsoft's "Depth: 1,noroot": leave out the collection itself. */
+  readonly noRoot: boolean;
+  readonly body: PropfindBody;
+  readonly brief: boolean;
+};
 
 /** Reads headers and body. */
 export async function readPropfind(request: WebRequest): Promise<PropfindAsked | WebAnswer> {
   const { headers } = request;
   const depth = String(headers.depth ?? "infinity")
-    .trim()
+    .replaceAll(/\s/g, "")
     .toLowerCase();
-  if (depth === "infinity") {
+  if (depth === "infinity" || depth === "infinity,noroot") {
     const message = "a listing goes one level deep: Depth must be 0 or 1";
     return refuse(request, { status: 403, message, condition: "propfind-finite-depth" });
   }
-  if (depth !== "0" && depth !== "1") return refuse(request, { status: 400, message: "Depth is not 0 or 1" });
+  if (depth !== "0" && depth !== "1" && depth !== "1,noroot")
+    return refuse(request, { status: 400, message: "Depth is not 0 or 1" });
   if (
     !["", "identity"].includes(
       String(headers["content-encoding"] ?? "")
@@ -48,7 +55,8 @@ export async function readPropfind(request: WebRequest): Promise<PropfindAsked |
   if (bytes === undefined) return refuse(request, { status: 413, message: "the body is too long" });
   try {
     const brief = headers.brief === "t" || /\breturn\s*=\s*minimal\b/i.test(String(headers.prefer ?? ""));
-    return { depth: depth === "0" ? 0 : 1, body: parsePropfind(bytes), brief };
+    const noRoot = depth === "1,noroot";
+    return { depth: depth === "0" ? 0 : 1, noRoot, body: parsePropfind(bytes), brief };
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
     const status = error.code === "limit-exceeded" ? 413 : 400;
@@ -89,7 +97,7 @@ export async function answerPropfind(parts: PropfindParts): Promise<WebAnswer> {
   const own = head + response(href, writer.write(resource));
   if (!collection || asked.depth === 0) return multistatus(request, Buffer.from(own + foot));
   const page = await resolver.list(resource, 0n, pageRows);
-  const first = own + rowsOf(page, href, writer);
+  const first = (asked.noRoot ? head : own) + rowsOf(page, href, writer);
   const { next } = page;
   if (next === undefined) return multistatus(request, Buffer.from(first + foot));
   async function* rest(): AsyncGenerator<Buffer, void, void> {
@@ -150,7 +158,7 @@ export function answerServerRoot(
     chain: undefined,
     direct: true,
   };
-  let text = head + response("/", writer.write(folder));
+  let text = asked.noRoot ? head : head + response("/", writer.write(folder));
   if (asked.depth === 1) text += response(hrefOf(base, true), writer.write({ ...folder, path: base }));
   return multistatus(request, Buffer.from(text + foot));
 }

@@ -1,8 +1,8 @@
 // Finds resources by path and lists collections, inside what a request may see.
 //
 // Invariants: every name is checked against the scope before it is looked up, so what lies outside answers exactly as what does not
-// exist; inside a snapshot no directory is entered or listed that `asUser` may not; links to directories are never followed,
-// but for those above snapshots (`latest`), which the view itself makes.
+// exist; no directory is entered or listed that `asUser` may not, be it in a snapshot or above (folders of histories have modes of
+// their own); links to directories are never followed, but for those above snapshots (`latest`), which the view itself makes.
 
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -13,13 +13,19 @@ import { fileBehind } from "./links.ts";
 import { mayDo, Permission } from "./permissions.ts";
 import type { Resource, Step } from "./resource.ts";
 
+/** Names above what is in an item's folder: account, device, item. Only there does the view itself make links. */
+const itemDepth = 3;
+
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
-  readonly hideLinks?: boolean;
+  readonly hideLinks?: () => boolean;
 };
 
 /** A page of a collection. `next` goes to the next call; undefined at the end. */
 export type ListingPage = { readonly rows: readonly Resource[]; readonly next: bigint | undefined };
+
+/** Names in the path of a snapshot: account, device, item, time. What begins deeper is a version of a path in a history. */
+const snapshotDepth = 4;
 
 /** A node on the way, and how it was reached. */
 type Found = Pick<Resource, "node" | "chain" | "direct">;
@@ -35,7 +41,7 @@ export class Resolver {
     this.#view = view;
     this.#scope = scope;
     this.#prefix = [folderName(scope.account), ...(scope.read ?? [])].map((name) => Buffer.from(name));
-    this.#hideLinks = options.hideLinks === true;
+    this.#hideLinks = options.hideLinks?.() === true;
   }
 
   /** @throws HoldfastError not-found, forbidden, vault-locked, and what reading directories fails with */
@@ -55,22 +61,25 @@ export class Resolver {
     if (wanted !== undefined && !wanted.equals(name)) throw notFound();
     if (node.attributes.kind !== NodeKind.directory) throw notFound();
     const chain = insideOf(at, above);
-    if (chain !== undefined) await this.#demand(node, Permission.enter);
+    await this.#demand(node, Permission.enter);
     const child = await this.#view.lookup(node, name);
     if (child === undefined) throw notFound();
-    return this.#below(at, child, chain);
+    return this.#below(at, child, chain, above.length);
   }
 
-  /** A child as it is shown: links above snapshots lead to what they name. */
-  async #below(parent: Found, child: ViewNode, chain: readonly Step[] | undefined): Promise<Found> {
-    const { node, direct } = parent;
-    if (chain !== undefined || child.attributes.kind !== NodeKind.symlink) {
-      return { node: child, chain, direct };
+  /** A child as it is shown: in an item's folder, a link to a folder beside it (`latest`) leads there. */
+  async #below(
+    { node, direct }: Found,
+    child: ViewNode,
+    chain: readonly Step[] | undefined,
+    depth: number,
+  ): Promise<Found> {
+    if (depth === itemDepth && child.attributes.kind === NodeKind.symlink) {
+      const target = Buffer.from(await this.#view.readlink(child));
+      const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
+      if (beside?.attributes.kind === NodeKind.directory) return { node: beside, chain, direct: false };
     }
-    const target = Buffer.from(await this.#view.readlink(child));
-    const beside = target.includes("/") ? undefined : await this.#view.lookup(node, target);
-    if (beside === undefined || beside.attributes.kind !== NodeKind.directory) throw notFound();
-    return { node: beside, chain, direct: false };
+    return { node: child, chain, direct };
   }
 
   /** The resource of a node; undefined for what is not shown. */
@@ -80,16 +89,9 @@ export class Resolver {
       return { path, kind: "collection", node, attributes, size: 0, chain, direct };
     if (attributes.kind === NodeKind.file)
       return { path, kind: "file", node, attributes, size: Number(attributes.size), chain, direct };
-    if (attributes.kind !== NodeKind.symlink || chain === undefined) return undefined;
+    if (attributes.kind !== NodeKind.symlink) return undefined;
     const target = await this.#view.readlink(node);
-    const root = path.length - chain.length;
-    const behind = await fileBehind({
-      view: this.#view,
-      chain,
-      target,
-      asUser: this.#scope.asUser,
-      visible: (names) => this.#within([...path.slice(0, root), ...names]),
-    });
+    const behind = chain === undefined ? undefined : await this.#fileBehind(target, chain, path);
     if (behind !== undefined) {
       const shown = behind.attributes;
       const size = Number(shown.size);
@@ -99,8 +101,19 @@ export class Resolver {
     return { path, kind: "link", node, attributes, size: target.length, target, chain, direct };
   }
 
-  /** Whether a path lies below the scope. */
-  #within(path: readonly Buffer[]): boolean {
+  #fileBehind(
+    target: Uint8Array,
+    chain: readonly Step[],
+    path: readonly Buffer[],
+  ): Promise<ViewNode | undefined> {
+    const root = path.slice(0, path.length - chain.length);
+    const visible = (names: readonly Buffer[]): boolean => this.covers([...root, ...names]);
+    const whole = root.length === snapshotDepth;
+    return fileBehind({ view: this.#view, chain, whole, target, asUser: this.#scope.asUser, visible });
+  }
+
+  /** Whether all below this path may be seen. */
+  covers(path: readonly Buffer[]): boolean {
     return this.#prefix.every((name, depth) => path[depth]?.equals(name));
   }
 
@@ -111,7 +124,7 @@ export class Resolver {
   async list(collection: Resource, from: bigint, rowsMax: number): Promise<ListingPage> {
     const { node, path } = collection;
     const chain = insideOf(collection, path);
-    if (chain !== undefined) await this.#demand(node, Permission.list);
+    await this.#demand(node, Permission.list);
     const only = this.#prefix[path.length];
     if (only !== undefined) {
       const child = await this.#view.lookup(node, only);
@@ -128,14 +141,12 @@ export class Resolver {
     chain: readonly Step[] | undefined,
   ): Promise<Resource[]> {
     const shown: Resource[] = [];
-    const { direct } = collection;
     for (const { name, node } of rows) {
       const path = [...collection.path, asBuffer(name)];
-      const found =
-        chain === undefined && node.attributes.kind === NodeKind.symlink
-          ? await this.#below(collection, node, chain)
-          : { node, chain, direct };
-      const resource = await this.#resource(found, path);
+      const resource = await this.#resource(
+        await this.#below(collection, node, chain, path.length - 1),
+        path,
+      );
       if (resource !== undefined) shown.push(resource);
     }
     return shown;

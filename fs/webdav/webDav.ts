@@ -1,9 +1,14 @@
 // WebDAV, class 1 and read-only (RFC 4918), over a view: parts of a request in, parts of an answer out. docs/webdav.md says what clients see.
 
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { historyName } from "../view/historyFolders.ts";
+import type { PathHistory, PathVersion } from "../view/ports.ts";
 import type { View } from "../view/view.ts";
 import type { WebAnswer, WebFront, WebRequest, WebScope } from "../view/webPort.ts";
+import { type Archiver, answerArchive, isArchivable } from "./archiveAnswer.ts";
 import { answerContent } from "./content.ts";
 import { refuse, refuseFailure } from "./failure.ts";
+import { answerIndex } from "./htmlIndex.ts";
 import { answerPropfind, answerServerRoot, readPropfind } from "./propfind.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
 import { Slots } from "./slots.ts";
@@ -32,6 +37,8 @@ export type WebDavOptions = ResolverOptions & {
   readonly view: () => View;
   /** The folder of the server that all of it is below. */
   readonly base: string;
+  readonly archiver: Archiver;
+  readonly history: PathHistory;
 };
 
 export class WebDav implements WebFront {
@@ -88,7 +95,53 @@ export class WebDav implements WebFront {
       const slots = this.#listings;
       return answerPropfind({ view, resolver, request, asked, resource, base, slots, owner });
     }
-    if (resource.kind === "collection") return refuse(request, { status: 403, message: "a folder" });
-    return answerContent({ view, resolver, request, resource, slots: this.#downloads, owner });
+    const downloads = this.#downloads;
+    const { archiver } = this.#options;
+    const format = /(?:^|&)archive=([^&]*)/.exec(target.query)?.[1];
+    if (format !== undefined) {
+      if (!Object.hasOwn(archiver.formats, format)) {
+        const formats = Object.keys(archiver.formats).join(" or ");
+        return refuse(request, { status: 400, message: `an archive is ${formats}` });
+      }
+      return answerArchive({ archiver, format, view, scope, resolver, request, resource, slots: downloads });
+    }
+    if (resource.kind !== "collection") {
+      return answerContent({ view, resolver, request, resource, slots: downloads, owner });
+    }
+    const archives = isArchivable(resolver, resource) ? Object.keys(archiver.formats) : [];
+    const slots = this.#listings;
+    const { query } = target;
+    return answerIndex({ resolver, request, collection: resource, base, query, archives, slots, owner });
   }
+
+  async archive(request: WebRequest, scope: WebScope, path: string, format: string): Promise<WebAnswer> {
+    const { archiver } = this.#options;
+    const view = this.#options.view();
+    const resolver = new Resolver(view, scope, this.#options);
+    const resource = await resolver.find(namesOf(path));
+    const slots = this.#downloads;
+    return answerArchive({ archiver, format, view, scope, resolver, request, resource, slots });
+  }
+
+  async *history(request: WebRequest, scope: WebScope, path: string): AsyncIterable<PathVersion> {
+    const [account, device, item, ...names] = namesOf(path);
+    if (account === undefined || device === undefined || item === undefined) {
+      throw new HoldfastError(ErrorCode.usage, "a history is of a path below account/device/item");
+    }
+    // Found as a folder first: that is what scope and permissions speak of.
+    const resolver = new Resolver(this.#options.view(), scope);
+    await resolver.find([account, device, item, historyFolder, ...names.map(historyName)]);
+    // Devices and items are called as their folders.
+    const asked = { account: scope.account, device: device.toString(), item: item.toString(), names };
+    yield* this.#options.history(asked, request.signal);
+  }
+}
+
+const historyFolder = Buffer.from(".history");
+
+/** @throws HoldfastError usage */
+function namesOf(path: string): readonly Buffer[] {
+  const names = parseTarget(`/${path}`)?.path;
+  if (names === undefined) throw new HoldfastError(ErrorCode.usage, "the address is malformed");
+  return names;
 }

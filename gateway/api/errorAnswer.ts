@@ -51,7 +51,8 @@ export function answerErrors(app: FastifyInstance): void {
       );
     const wait = error.detail.retryAfterSeconds;
     if (typeof wait === "number") void reply.header("retry-after", wait);
-    if (status === 401) void reply.header("www-authenticate", "Bearer");
+    if (status === 401 && !reply.hasHeader("www-authenticate"))
+      void reply.header("www-authenticate", "Bearer");
     void reply.status(status).type("application/json").send(errorBody(error));
   });
   app.setNotFoundHandler((_request, reply) => {

@@ -15,6 +15,7 @@ import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
+import { treeAddress, treeRoutes } from "./treeRoutes.ts";
 import { webAddress, webRoutes } from "./webRoutes.ts";
 
 const MiB = 2 ** 20;
@@ -50,7 +51,7 @@ export type Listening = {
   readonly port: number;
 };
 
-/** Builds the app without listening. With a front, it serves WebDAV too. */
+/** Builds the app without listening. With a front, it serves WebDAV, archives and histories too. */
 export async function buildApp(gateway: Gateway, front?: WebFront): Promise<FastifyInstance> {
   const { tls } = gateway.dataDir;
   const app = fastify({
@@ -81,7 +82,7 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 512 },
-    rewriteUrl: ({ method, url = "/" }) => (front === undefined ? url : webAddress(method, url)),
+    rewriteUrl: ({ method, url = "/" }) => (front === undefined ? url : webAddress(method, treeAddress(url))),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = serverLimits.connections;
   app.server.headersTimeout = serverLimits.headersMs;
@@ -91,12 +92,20 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     openapi: {
       openapi: "3.1.0",
       info: { title: "Holdfast gateway", version: gateway.version },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      components: {
+        securitySchemes: {
+          token: { type: "http", scheme: "bearer" },
+          appPassword: { type: "http", scheme: "basic" },
+        },
+      },
     },
   });
   app.addHook("onRequest", async (request) => checkProtocol(request));
   await app.register(async (open) => publicRoutes(open, gateway));
-  if (front !== undefined) webRoutes(app, gateway, front);
+  if (front !== undefined) {
+    webRoutes(app, gateway, front);
+    await app.register(async (trees) => treeRoutes(trees, gateway, front));
+  }
   const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => authenticate(gateway, request));

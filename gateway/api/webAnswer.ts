@@ -1,7 +1,7 @@
 // Sends the answer of a web front (fs/view/webPort.ts): held back by the client's own speed, cut when it fails in the middle.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { FastifyBaseLogger } from "fastify";
+import type { Logger } from "pino";
 import type { WebAnswer } from "../../fs/view/webPort.ts";
 import { drained } from "./drained.ts";
 
@@ -14,7 +14,7 @@ export type Sending = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
-  readonly log: FastifyBaseLogger;
+  readonly log: Logger;
   /** Looked at before each piece: false cuts the answer off. */
   readonly mayGoOn: () => boolean;
 };
@@ -25,10 +25,10 @@ export async function sendAnswer(sending: Sending, answer: WebAnswer): Promise<v
   try {
     await drop(request, droppedFirstBytesMax);
     if (answer.failure !== undefined)
-      log.warn({ err: answer.failure, status: answer.status }, "answer failed");
+      log.warn({ err: answer.failure, status: answer.status }, "WebDAV answer failed");
     await send(sending, answer);
   } catch (error) {
-    if (!signal.aborted) log.warn({ err: error }, "an answer was cut off");
+    if (!signal.aborted) log.warn({ err: error }, "WebDAV answer was cut off");
     response.destroy();
   }
 }

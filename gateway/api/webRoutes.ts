@@ -36,7 +36,8 @@ export function webRoutes(app: FastifyInstance, gateway: Gateway, front: WebFron
     url: webBase,
     exposeHeadRoute: false,
     schema: { hide: true },
-    logLevel: "warn",
+    // Only what went wrong is logged (below): a drive is thousands of requests, and their paths are names of files.
+    logLevel: "silent",
     onRequest: async (request, reply) => {
       reply.hijack();
       await serve(gateway, front, request, reply);
@@ -55,12 +56,13 @@ async function serve(
   reply: FastifyReply,
 ): Promise<void> {
   const signal = closedSignal(request, reply);
+  const log = gateway.logger;
   let principal: AppPrincipal | undefined;
   const sending: Sending = {
     request: request.raw,
     response: reply.raw,
     signal,
-    log: request.log,
+    log,
     mayGoOn: () => principal === undefined || gateway.appPasswords.isCurrent(principal),
   };
   const parts: WebRequest = {
@@ -80,8 +82,13 @@ async function serve(
     const scope = { account: principal.account.name, read, ...(asUser !== undefined && { asUser }) };
     await sendAnswer(sending, await front.answer(parts, scope));
   } catch (error) {
-    if (!(error instanceof HoldfastError)) request.log.error({ err: error }, "request failed");
-    else request.log.info({ code: error.code, why: error.message }, "request refused");
+    // A client that left while its body was read hears no answer.
+    if (signal.aborted) return;
+    if (!(error instanceof HoldfastError)) log.error({ err: error }, "WebDAV request failed");
+    // Clients begin without credentials, to be asked for them.
+    else if (request.headers.authorization !== undefined) {
+      log.info({ code: error.code, from: request.ip }, "WebDAV request refused");
+    }
     await sendAnswer(sending, refusal(error));
   }
 }

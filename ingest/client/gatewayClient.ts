@@ -11,11 +11,12 @@ import { parseBitmap } from "../wire/bitmap.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
 import type * as messages from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
-import { type ReadResult, ReadStreamParser } from "../wire/readStream.ts";
+import type { ReadResult } from "../wire/readStream.ts";
 import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
-import { bodyFailure, type Connection, ConnectionLost, errorOf, readBody, send } from "./exchange.ts";
+import { type Connection, errorOf, readBody, send } from "./exchange.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
+import { readPieces, readResults } from "./readAnswer.ts";
 import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
 
 export type GatewayClientOptions = {
@@ -231,29 +232,27 @@ export class GatewayClient {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): AsyncGenerator<ReadResult, void, undefined> {
-    const response = await this.#send({
-      method: "POST",
-      path: `/v1/vaults/${vault}/read`,
-      binary: [encodeGroupIds(group, ids)],
-      signal,
-    });
-    const parser = new ReadStreamParser(ids.length);
-    try {
-      for await (const piece of response as AsyncIterable<Buffer>) yield* parser.push(piece);
-      parser.finish();
-    } catch (thrown) {
-      const error = bodyFailure(thrown, signal);
-      if (!(error instanceof ConnectionLost)) throw error;
-      throw new HoldfastError(
-        ErrorCode.gatewayUnreachable,
-        `the connection broke while reading: ${error.message}`,
-        {
-          cause: error,
-        },
-      );
-    } finally {
-      response.destroy();
-    }
+    yield* readPieces(await this.#startRead(vault, group, ids, signal), ids.length, signal);
+  }
+
+  /** As `read`, all results at once: without a turn of the event loop for each piece that arrives. */
+  async readAll(
+    vault: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<ReadResult[]> {
+    return await readResults(await this.#startRead(vault, group, ids, signal), ids.length, signal);
+  }
+
+  #startRead(
+    vault: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal: AbortSignal | undefined,
+  ): Promise<IncomingMessage> {
+    const binary = [encodeGroupIds(group, ids)];
+    return this.#send({ method: "POST", path: `/v1/vaults/${vault}/read`, binary, signal });
   }
 
   /** As `have` in a vault and group, without a session. */

@@ -7,7 +7,8 @@ import { progressText, shareDone } from "../../appliance/cli/output/progressLine
 import { formatTable } from "../../appliance/cli/output/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../../appliance/cli/units.ts";
 import { entryLine } from "../../appliance/entryLine.ts";
-import { callOf, shellWord } from "../../appliance/quickstart/tryNext.ts";
+import { callOf } from "../../appliance/quickstart/tryNext.ts";
+import { shellWord } from "../../appliance/shellWord.ts";
 import { parseSnapshotPath } from "../../appliance/snapshotPath.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 

@@ -22,7 +22,18 @@ const value = fc.oneof(
   fc.json(),
 );
 const key = fc.constantFrom(
-  ...["name", "listen", "log-level", "reserve-mib", "tls-cert", "tls-key", "exclude", "item", "limit-upload"],
+  ...[
+    "name",
+    "listen",
+    "log-level",
+    "reserve-mib",
+    "webdav-hide-links",
+    "tls-cert",
+    "tls-key",
+    "exclude",
+    "item",
+    "limit-upload",
+  ],
   ...["rescan", "overwrite", "__proto__", "constructor", "a.b", '"__proto__".x'],
 );
 const head = fc.constantFrom(

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { appPasswordHash, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
+import { appPasswordHash, makeAppPassword, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import { openWithPassword, parseKeysDocument, passwordKdf } from "../../vault/keys/keysDocument.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
@@ -44,16 +44,27 @@ function secretsIn(text: string, secrets: readonly Secret[]): string[] {
     .map(({ name }) => name);
 }
 
+/** An Authorization header for WebDAV, without its first word. */
+function basicOf(password: string): string {
+  return Buffer.from(`alice:${password}`).toString("base64");
+}
+
 type Answer = { readonly status: number; readonly text: string };
 
 /** One request past our own client. */
 function ask(
   url: string,
-  options: { readonly method?: string; readonly token?: string; readonly body?: string },
+  options: {
+    readonly method?: string;
+    readonly token?: string;
+    readonly basic?: string;
+    readonly body?: string;
+  },
 ): Promise<Answer> {
-  const { method = "GET", token, body } = options;
+  const { method = "GET", token, basic, body } = options;
   const headers = {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(basic !== undefined && { authorization: `Basic ${basicOf(basic)}` }),
     ...(body !== undefined && { "content-type": "application/json" }),
   };
   return new Promise((resolve, reject) => {
@@ -174,7 +185,6 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   }
   await printed.run(0, "agent", "restore", "latest", "--target", restored, "--state", state, "--json");
   await printed.run(0, "agent", "check", "--read-data", "100%", "--state", state, "--json");
-  await printed.run(0, "vault", "lock", "alice", "--data", data);
   // Printed once, by the command that makes it: not among what is searched.
   const appPassword = (
     await new Program(["account", "app-password", "alice", "--data", data]).ended()
@@ -182,6 +192,15 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   expect(appPassword).toMatch(/^hfp-/);
   await printed.run(0, "account", "app-password", "list", "alice", "--data", data);
   await printed.run(0, "account", "app-password", "list", "alice", "--data", data, "--json");
+  // WebDAV: the right one, one that was never made, and what a person types there by mistake, all refused or served.
+  const dav = `${url}/dav/alice/laptop/files/latest${source}/a.txt`;
+  expect(await ask(dav, { basic: appPassword })).toEqual({ status: 200, text: "first\n" });
+  const strangePassword = makeAppPassword().text;
+  for (const basic of [strangePassword, passwords.password, passwords.wrong])
+    expect((await ask(dav, { basic })).status).toBe(401);
+  expect((await ask(dav, { method: "PUT", basic: appPassword, body: "x" })).status).toBe(403);
+  expect((await ask(`${dav}%zz`, { basic: appPassword })).status).toBe(400);
+  await printed.run(0, "vault", "lock", "alice", "--data", data);
 
   // Past our own client: a login whose token is known here, and requests that are refused for what they carry.
   const login = (l: string) =>
@@ -240,6 +259,10 @@ test("no secret is in what gateway and agent print, at the most talkative level"
       ofBytes("a device's private key", Buffer.from(privateKey, "base64")),
     ]),
     ofText("an app password", appPassword),
+    ofText("an app password that was never made", strangePassword),
+    ...[appPassword, strangePassword, passwords.password, passwords.wrong].map((each) =>
+      ofText("an Authorization header", basicOf(each).replace(/=+$/, "")),
+    ),
     ofText("an app password without dashes", appPassword.replaceAll("-", "")),
     ofText("an app password without its prefix", appPassword.slice(4)),
     ofBytes("an app password's hash", appPasswordHash(accountId, readAppPassword(appPassword)!)),

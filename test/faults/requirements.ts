@@ -5,13 +5,28 @@ import { accessSync, constants } from "node:fs";
 
 /** Programs that a test needs, with the Debian package that brings each. */
 const packages: Readonly<Record<string, string>> = {
+  "/usr/libexec/gvfsd-dav": "gvfs-backends",
+  "dbus-run-session": "dbus-daemon",
+  "7z": "p7zip-full",
+  bsdtar: "libarchive-tools",
   "mkfs.btrfs": "btrfs-progs",
+  "mount.davfs": "davfs2",
   faketime: "faketime",
+  fio: "fio",
+  gio: "libglib2.0-bin",
   fusermount3: "fuse3",
   losetup: "mount",
   "mkfs.ext4": "e2fsprogs",
+  debugfs: "e2fsprogs",
+  mke2fs: "e2fsprogs",
   mount: "mount",
+  "qemu-img": "qemu-utils",
+  "qemu-nbd": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
+  "qemu-system-x86_64": "qemu-system-x86",
+  sfdisk: "fdisk",
+  unzip: "unzip",
+  smbd: "samba",
 };
 
 function missing(programs: readonly string[]): string | undefined {

@@ -12,7 +12,7 @@ import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { type EntryDraft, EntryKind, type Timestamp } from "../../vault/tree/entry.ts";
 import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
 import { encodeXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
-import { type FileSpec, measured, type NodeSpec } from "./treeSpec.ts";
+import { type FileSpec, measured, type NodeSpec, type SnapshotOptions } from "./treeSpec.ts";
 
 const MiB = 1024 * 1024;
 const pieceBytesMax = MiB;
@@ -107,17 +107,7 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   }
 
   /** Writes a tree and a snapshot of it; the row is in the catalog too. */
-  snapshot(
-    root: NodeSpec,
-    options: {
-      time?: string;
-      item?: string;
-      device?: string;
-      account?: string;
-      incomplete?: boolean;
-      paths?: readonly string[];
-    } = {},
-  ): CatalogSnapshot {
+  snapshot(root: NodeSpec, options: SnapshotOptions = {}): CatalogSnapshot {
     const { id, counts } = this.#writeDirectory(root);
     return this.commit(id, counts, options);
   }
@@ -133,9 +123,9 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
       account = "anna",
       incomplete = false,
       paths = ["/"],
-    } = {} as NonNullable<Parameters<FixtureVault["snapshot"]>[1]>,
+    }: SnapshotOptions = {},
   ): CatalogSnapshot {
-    const sequence = this.snapshotRows.length + 1;
+    const sequence = (this.snapshotRows.at(-1)?.sequence ?? 0) + 1;
     const { id, bytes } = encodeSnapshot({
       keys: this.keys,
       header: {
@@ -179,6 +169,14 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
     this.objects.set(row.id, bytes);
     for (const listener of this.#listeners) listener();
     return row;
+  }
+
+  /** Takes a snapshot out of the catalog; its records stay. */
+  drop(id: string): void {
+    const at = this.snapshotRows.findIndex((row) => row.id === id);
+    this.snapshotRows.splice(at, 1);
+    this.objects.delete(id);
+    for (const listener of this.#listeners) listener();
   }
 
   #writeDirectory(spec: NodeSpec): { id: Buffer; plainLength: number; counts: Written } {

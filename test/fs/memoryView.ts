@@ -174,6 +174,19 @@ export class MemoryView implements View {
     }
   }
 
+  async readPieces(
+    of: ViewNode,
+    offset: bigint,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    return [await this.read(of, offset, length, signal)];
+  }
+
+  piecesNow(): undefined {
+    return undefined;
+  }
+
   /** Content is told apart by its node alone. */
   contentTag({ attributes }: ViewNode): string {
     return `node-${attributes.inode}`;
@@ -190,6 +203,10 @@ export class MemoryView implements View {
   onNamesChanged(listener: (directory: ViewNode) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onClosed(): () => void {
+    return () => undefined;
   }
 
   /** Tells all listeners that names below `parent` changed. */

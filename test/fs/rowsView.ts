@@ -28,6 +28,10 @@ class Rows implements RowSource {
     this.#files = files;
   }
 
+  isClosed(): boolean {
+    return false;
+  }
+
   directoryOf(of: ViewNode): RowDirectory | undefined {
     return of === this.top ? this.#directory(undefined) : undefined;
   }

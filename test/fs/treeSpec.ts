@@ -1,5 +1,6 @@
 // Descriptions of trees for fixture vaults.
 
+import type { CatalogSnapshot } from "../../fs/view/ports.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
 import type { Timestamp } from "../../vault/tree/entry.ts";
 import type { Xattr } from "../../vault/tree/xattrs.ts";
@@ -39,6 +40,12 @@ export type NodeSpec =
       readonly major: number;
       readonly minor: number;
     });
+
+/** What a snapshot says of itself; all has a value where nothing is given. */
+export type SnapshotOptions = Partial<Pick<CatalogSnapshot, "item" | "device" | "account" | "incomplete">> & {
+  readonly time?: string;
+  readonly paths?: readonly string[];
+};
 
 /** Shorthands. */
 export const fileOf = (content: string | Uint8Array, more: CommonSpec = {}): FileSpec => ({

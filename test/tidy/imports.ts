@@ -35,6 +35,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   koffi: ["agent/platform", "fs/fuse"],
   lmdb: ["gateway/index", "gateway/catalog", "gateway/cache", "agent/source"],
   pino: ["gateway", "agent", "appliance"],
+  "playwright-core": [],
   re2js: ["agent"],
   "reflect-metadata": ["gateway", "appliance"],
   saxes: ["fs/webdav"],

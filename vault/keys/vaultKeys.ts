@@ -2,6 +2,7 @@
 //
 // Invariants: holds copies of its own in memory of their own; after wipe() every one of them is zeros and every use is refused; key
 // buffers handed out are views of the kept ones, so they are zeros then too.
+import { timingSafeEqual } from "node:crypto";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import type { SealKeys } from "../seal/seal.ts";
 import { derive } from "./hkdf.ts";
@@ -136,6 +137,17 @@ export class VaultKeys {
   /** A copy of the secrets, for a worker thread. The caller wipes it. */
   export(): VaultSecrets {
     return copySecrets(this.#use());
+  }
+
+  /** Whether both open the same: false when either was wiped. */
+  sameAs(other: VaultKeys): boolean {
+    if (this.#wiped || other.#wiped) return false;
+    const [a, b] = [this.#secrets, other.#secrets];
+    if (a.currentEpoch !== b.currentEpoch || a.epochs.size !== b.epochs.size) return false;
+    const pairs = [...a.epochs].map(([epoch, key]) => [key, b.epochs.get(epoch)] as const);
+    return [[a.vaultId, b.vaultId] as const, [a.s, b.s] as const, ...pairs].every(
+      ([one, two]) => two !== undefined && timingSafeEqual(one, two),
+    );
   }
 
   /** Zero-fills the secrets and every key that was derived. */

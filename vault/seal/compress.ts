@@ -1,10 +1,9 @@
 // Payloads of records: one zstd frame, or the plaintext where zstd does not shrink it.
-import { constants, zstdDecompressSync } from "node:zlib";
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { Compression } from "../magic.ts";
-import { nodeEngine, type SealEngine } from "./engine.ts";
+import { nodeEngine, type OpenEngine, type SealEngine } from "./engine.ts";
 
 export const compressionLevelDefault = 3;
 
@@ -21,9 +20,6 @@ const probeSamples = 4;
 const probeSampleBytes = 8 * 1024;
 /** Samples that keep more than this share of their length are taken as incompressible. */
 const probeShareMax = 0.98;
-
-/** log2 of the largest zstd window that a reader accepts: enough for 4 MiB of plaintext. */
-const windowLogMax = 22;
 
 /** Whether samples of a large chunk shrink; smaller chunks are not worth the question. */
 function looksCompressible(plaintext: Uint8Array, engine: SealEngine): boolean {
@@ -61,6 +57,7 @@ export function decompressPayload(
   compression: Compression,
   payload: Uint8Array,
   plainLength: number,
+  engine: OpenEngine = nodeEngine,
 ): Buffer {
   if (plainLength > limits.plainBytesMax) {
     throw new HoldfastError(
@@ -68,29 +65,10 @@ export function decompressPayload(
       `a plain length of ${plainLength} bytes is over the limit`,
     );
   }
-  const plaintext = compression === Compression.zstd ? unzstd(payload, plainLength) : asBuffer(payload);
+  const plaintext =
+    compression === Compression.zstd ? engine.decompress(payload, plainLength) : asBuffer(payload);
   if (plaintext.length !== plainLength) {
     throw new HoldfastError(ErrorCode.corrupt, `plaintext has ${plaintext.length} bytes, not ${plainLength}`);
   }
   return plaintext;
-}
-
-function unzstd(payload: Uint8Array, plainLength: number): Buffer {
-  let result: { buffer: Buffer; engine: { bytesWritten: number } };
-  try {
-    // With `info` the result also says how many bytes were consumed, which the declared type does not know.
-    result = zstdDecompressSync(payload, {
-      chunkSize: Math.max(plainLength, 64),
-      maxOutputLength: Math.max(plainLength, 1),
-      info: true,
-      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-    }) as unknown as typeof result;
-  } catch (cause) {
-    throw new HoldfastError(ErrorCode.corrupt, "payload is not a zstd frame of the stated length", { cause });
-  }
-  // zlib stops silently at the end of the first frame.
-  if (result.engine.bytesWritten !== payload.length) {
-    throw new HoldfastError(ErrorCode.corrupt, "bytes after the zstd frame of a payload");
-  }
-  return result.buffer;
 }

@@ -1,8 +1,9 @@
-// The three primitives under a seal, as an engine that can be exchanged: this one needs nothing but Node. A backup hands in one
+// The primitives under a seal, as engines that can be exchanged: this one needs nothing but Node. Backups and restores hand in one
 // that calls the same libraries without Node's streams and copies (agent/platform/nativeSeal.ts).
-import { createCipheriv, createSecretKey } from "node:crypto";
-import { constants, zstdCompressSync } from "node:zlib";
-import { giveBack } from "../bytes.ts";
+import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { asBuffer, giveBack } from "../bytes.ts";
+import { ErrorCode, HoldfastError } from "../errors.ts";
 import { Width } from "../magic.ts";
 
 /** Calls never overlap. Every engine gives the same bytes for the same input, but for the compressed ones, which only must be a frame of it. */
@@ -23,12 +24,30 @@ export type SealEngine = {
   readonly tag: (oneTimeKey: Uint8Array, authenticated: Uint8Array, out: Uint8Array) => void;
 };
 
+/** Calls never overlap. Every engine accepts the same bytes. */
+export type OpenEngine = Pick<SealEngine, "tag"> & {
+  /** What the two below return lies in memory of the engine: the next call to the same one writes over it. Else it is memory of its own. */
+  readonly keepsMemory: boolean;
+  /** AES-256-CTR taken off a ciphertext of up to 4 MiB and 4 bytes. */
+  readonly decrypt: (key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array) => Buffer;
+  /**
+   * The content of one zstd frame, `length` bytes (up to 4 MiB).
+   * @throws HoldfastError corrupt where that is not what `frame` is
+   */
+  readonly decompress: (frame: Uint8Array, length: number) => Buffer;
+};
+
 const zeroNonce = Buffer.alloc(12);
+
+/** log2 of the largest zstd window that a reader accepts: enough for 4 MiB of plaintext. */
+const windowLogMax = 22;
 
 let lastFrame: Buffer | undefined;
 
 /** On node:zlib and node:crypto. */
-export const nodeEngine: SealEngine = {
+export const nodeEngine: SealEngine & OpenEngine = {
+  keepsMemory: false,
+
   compress(bytes, level) {
     if (lastFrame !== undefined) giveBack(lastFrame);
     lastFrame = zstdCompressSync(bytes, {
@@ -59,5 +78,32 @@ export const nodeEngine: SealEngine = {
     poly.setAAD(authenticated, { plaintextLength: 0 });
     poly.final();
     out.set(poly.getAuthTag());
+  },
+
+  decrypt(key, iv, ciphertext) {
+    // Through a KeyObject: 4 microseconds instead of 14.
+    return createDecipheriv("aes-256-ctr", createSecretKey(key), iv).update(ciphertext);
+  },
+
+  decompress(frame, length) {
+    let result: { buffer: Buffer; engine: { bytesWritten: number } };
+    try {
+      // With `info` the result also says how many bytes were consumed, which the declared type does not know.
+      result = zstdDecompressSync(frame, {
+        chunkSize: Math.max(length, 64),
+        maxOutputLength: Math.max(length, 1),
+        info: true,
+        params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+      }) as unknown as typeof result;
+    } catch (cause) {
+      throw new HoldfastError(ErrorCode.corrupt, "payload is not a zstd frame of the stated length", {
+        cause,
+      });
+    }
+    // zlib stops silently at the end of the first frame.
+    if (result.engine.bytesWritten !== frame.length) {
+      throw new HoldfastError(ErrorCode.corrupt, "bytes after the zstd frame of a payload");
+    }
+    return asBuffer(result.buffer);
   },
 };

@@ -7,11 +7,11 @@
 // key, the chance that any two ranges of counters meet is about 2^(2*36 + 18 - 128) = 2^-38.
 //
 // Sealed bytes are `clear header ‖ ciphertext of (u32 plain length ‖ payload) ‖ tag`.
-import { createDecipheriv, createSecretKey, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { Width } from "../magic.ts";
-import { nodeEngine, type SealEngine } from "./engine.ts";
+import { nodeEngine, type OpenEngine, type SealEngine } from "./engine.ts";
 import { hchacha20 } from "./hchacha20.ts";
 
 /** The two keys of one key epoch, 32 bytes each. */
@@ -19,7 +19,7 @@ export type SealKeys = { readonly encKey: Uint8Array; readonly macKey: Uint8Arra
 
 /** Writes the 16-byte tag of everything before it. */
 function sealTag(
-  engine: SealEngine,
+  engine: Pick<SealEngine, "tag">,
   macKey: Uint8Array,
   iv: Uint8Array,
   authenticated: Uint8Array,
@@ -65,6 +65,7 @@ export function openBody(
   iv: Uint8Array,
   sealed: Uint8Array,
   headerLength: number,
+  engine: OpenEngine = nodeEngine,
 ): { plainLength: number; payload: Buffer } {
   const bytes = asBuffer(sealed);
   const tagStart = bytes.length - Width.tag;
@@ -72,16 +73,13 @@ export function openBody(
     throw new HoldfastError(ErrorCode.truncated, "sealed bytes shorter than their header, length and tag");
   }
   const tag = Buffer.alloc(Width.tag);
-  sealTag(nodeEngine, keys.macKey, iv, bytes.subarray(0, tagStart), tag);
+  sealTag(engine, keys.macKey, iv, bytes.subarray(0, tagStart), tag);
   if (!timingSafeEqual(tag, bytes.subarray(tagStart))) {
     throw new HoldfastError(
       ErrorCode.sealInvalid,
       "the seal does not match: damaged, altered or of another key",
     );
   }
-  // Through a KeyObject, as in engine.ts: 4 microseconds instead of 14.
-  const body = createDecipheriv("aes-256-ctr", createSecretKey(keys.encKey), iv).update(
-    bytes.subarray(headerLength, tagStart),
-  );
+  const body = engine.decrypt(keys.encKey, iv, bytes.subarray(headerLength, tagStart));
   return { plainLength: body.readUInt32LE(0), payload: body.subarray(Width.plainLength) };
 }

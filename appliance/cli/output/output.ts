@@ -45,6 +45,11 @@ export class Output {
     return this.#warnings;
   }
 
+  /** True where results go to a screen. */
+  get onTerminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
   /** True where a person may be asked something. */
   get interactive(): boolean {
     return this.#stderr.isTTY === true && !this.json;

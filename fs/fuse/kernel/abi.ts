@@ -39,6 +39,7 @@ export const Opcode = {
   interrupt: 36,
   destroy: 38,
   ioctl: 39,
+  notifyReply: 41,
   batchForget: 42,
   fallocate: 43,
   readdirplus: 44,
@@ -66,6 +67,14 @@ export const writeOpcodes: ReadonlySet<number> = new Set([
   Opcode.rename2,
   Opcode.copyFileRange,
   Opcode.tmpfile,
+]);
+
+/** What the kernel only tells and waits for no answer to; it refuses every reply to these. */
+export const silentOpcodes: ReadonlySet<number> = new Set([
+  Opcode.forget,
+  Opcode.batchForget,
+  Opcode.interrupt,
+  Opcode.notifyReply,
 ]);
 
 export const InitFlag = {

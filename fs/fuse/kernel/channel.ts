@@ -15,8 +15,8 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { OUT_HEADER_BYTES, REQUEST_BUFFER_BYTES } from "./abi.ts";
 import { EagerReader } from "./eagerReader.ts";
 
-/** Replies up to this are put together and written in one piece. */
-const WHOLE_REPLY_BYTES_MAX = 64 * 1024;
+/** Replies up to this are put together and written in one piece: copying a directory page costs less than Node's writev does. */
+const GATHERED_BYTES_MAX = 64 * 1024;
 
 const writeAsync = promisify(writeCallback);
 
@@ -41,17 +41,20 @@ function pollHandleClass(): PollHandleClass {
 export class FuseChannel {
   readonly #descriptor: number;
   readonly #socket: Socket;
+  /** Small replies are put together here: writing is over when the call returns. */
+  readonly #out = Buffer.allocUnsafeSlow(GATHERED_BYTES_MAX);
   #open = true;
-  readonly #reply = Buffer.allocUnsafeSlow(OUT_HEADER_BYTES + WHOLE_REPLY_BYTES_MAX);
+  #closing = false;
   #notices: Promise<void> = Promise.resolve();
   /** Resolves when the kernel or close() ended the connection. */
   readonly closed: Promise<void>;
 
   /**
    * Takes over a mounted /dev/fuse descriptor. `onRequest` gets one whole request; the bytes are
-   * reused after it returns, and it must not throw. `idle` tells that all requests are answered.
+   * reused after it returns, and it must not throw. `idle` tells that all requests are answered;
+   * without it no request is waited for but by epoll.
    */
-  constructor(descriptor: number, onRequest: (bytes: Buffer) => void, idle: () => boolean) {
+  constructor(descriptor: number, onRequest: (bytes: Buffer) => void, idle?: () => boolean) {
     this.#descriptor = descriptor;
     const handle = new (pollHandleClass())(0);
     const status = handle.open(descriptor);
@@ -59,7 +62,7 @@ export class FuseChannel {
       throw new HoldfastError(ErrorCode.mountFailed, `polling /dev/fuse failed (${status})`);
     }
     const eager = new EagerReader(descriptor, onRequest);
-    const goOn = (): boolean => this.#open && idle();
+    const goOn = (): boolean => this.#open && idle?.() === true;
     const onread: OnReadOpts = {
       buffer: Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES),
       callback: (length, bytes) => {
@@ -80,21 +83,26 @@ export class FuseChannel {
   }
 
   /**
-   * Sends a reply. `data` is not copied. Returns the errno name when the kernel did not take it.
+   * Sends a reply. `data`, one piece or several, is not kept. Returns the errno name when the kernel did not take it.
    * ENOENT means that the asking process is gone, which is no failure of ours.
    */
-  reply(unique: number, errno: number, data?: Uint8Array): string | undefined {
+  reply(unique: number, errno: number, data?: Uint8Array | readonly Uint8Array[]): string | undefined {
     if (!this.#open) return undefined;
-    const length = OUT_HEADER_BYTES + (data?.length ?? 0);
-    const whole = length <= this.#reply.length;
-    const header = whole ? this.#reply : Buffer.allocUnsafe(OUT_HEADER_BYTES);
-    writeOutHeader(header, length, -errno, unique);
+    const pieces = data === undefined ? [] : data instanceof Uint8Array ? [data] : data;
+    let length = OUT_HEADER_BYTES;
+    for (const piece of pieces) length += piece.length;
+    const out = this.#out;
+    writeOutHeader(out, length, -errno, unique);
     try {
-      if (whole) {
-        // One write of one buffer: for two, copying a directory page costs less than Node's writev does.
-        if (data !== undefined) header.set(data, OUT_HEADER_BYTES);
-        writeSync(this.#descriptor, header, 0, length);
-      } else writevSync(this.#descriptor, [header, data as Uint8Array]);
+      if (length <= out.length) {
+        // Copying little is faster than handing several buffers over.
+        let at = OUT_HEADER_BYTES;
+        for (const piece of pieces) {
+          out.set(piece, at);
+          at += piece.length;
+        }
+        writeSync(this.#descriptor, out, 0, length);
+      } else writevSync(this.#descriptor, [out.subarray(0, OUT_HEADER_BYTES), ...pieces]);
       return undefined;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "unknown";
@@ -104,21 +112,25 @@ export class FuseChannel {
 
   /** Tells the kernel to drop what it cached. Never fails: it may not know the thing at all. */
   notify(code: number, body: Uint8Array): Promise<void> {
-    const message = Buffer.alloc(OUT_HEADER_BYTES + body.length);
-    writeOutHeader(message, message.length, code, 0);
-    message.set(body, OUT_HEADER_BYTES);
+    const header = Buffer.allocUnsafe(OUT_HEADER_BYTES);
+    writeOutHeader(header, OUT_HEADER_BYTES + body.length, code, 0);
+    const message = Buffer.concat([header, body]);
     this.#notices = this.#notices.then(async () => {
-      if (!this.#open) return;
+      if (!this.#open || this.#closing) return;
       await writeAsync(this.#descriptor, message).catch(() => {});
     });
     return this.#notices;
   }
 
-  /** Ends the connection: the kernel answers ENOTCONN for the mount from now on. */
+  /**
+   * Ends the connection: the kernel answers ENOTCONN for the mount from now on. Requests are handed out until then and must be
+   * answered without delay, because a notification on its way may wait for one.
+   */
   async close(): Promise<void> {
-    this.#open = false;
-    // A notification on its way must not land in whatever gets this descriptor's number next.
+    this.#closing = true;
+    // It must not land in whatever gets this descriptor's number next.
     await this.#notices;
+    this.#open = false;
     this.#socket.destroy();
     await this.closed;
   }

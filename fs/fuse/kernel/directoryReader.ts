@@ -39,6 +39,11 @@ export class DirectoryReader {
     for (const key of this.#pages.keys()) if (key.startsWith(`${entry.nodeId}:`)) this.#pages.delete(key);
   }
 
+  /** Drops what is kept of all directories. */
+  forgetAll(): void {
+    this.#pages.clear();
+  }
+
   /** Rows from `offset` on, read page by page as the caller takes them. */
   async *rows(entry: NodeEntry, offset: number): AsyncGenerator<OffsetRow, void, void> {
     // A mutable directory is read afresh by whoever starts at its beginning.

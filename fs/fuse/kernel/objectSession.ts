@@ -9,7 +9,6 @@ import { errnoFailure } from "../errno.ts";
 import * as abi from "./abi.ts";
 import { DirectoryReader } from "./directoryReader.ts";
 import { type NodeEntry, NodeTable } from "./nodeTable.ts";
-import { invalEntry, invalInode } from "./notices.ts";
 import * as reply from "./reply.ts";
 import type { ListRequest, Waiting } from "./rowSession.ts";
 
@@ -19,19 +18,17 @@ const PREFETCHED_NODES_MAX = 100_000;
 export const IMMUTABLE_SECONDS = 365 * 86_400;
 const MUTABLE_SECONDS = 1;
 
-type Notice = { readonly code: number; readonly body: Buffer };
-
 export class ObjectSession {
   readonly nodes: NodeTable;
   readonly #view: View;
   readonly #owner: reply.Ownership;
-  readonly #directories: DirectoryReader;
+  readonly directories: DirectoryReader;
 
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#owner = options.asUser;
     this.nodes = new NodeTable(view.root);
-    this.#directories = new DirectoryReader(view, (entry, name) => {
+    this.directories = new DirectoryReader(view, (entry, name) => {
       const detail = {
         inode: String(entry.node.attributes.inode),
         name: Buffer.from(name).toString("latin1"),
@@ -44,25 +41,15 @@ export class ObjectSession {
   entry(nodeId: number): NodeEntry {
     const entry = this.nodes.get(nodeId);
     if (entry === undefined) throw errnoFailure(errno.ESTALE);
+    if (entry.closed !== undefined) throw entry.closed;
     if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
     return entry;
   }
 
-  /** What makes the kernel drop the names below a mutable directory, in this order. */
-  namesChanged(directory: ViewNode): Notice[] {
-    const root = directory.attributes.inode === this.#view.root.attributes.inode;
-    const entry = root ? this.nodes.get(abi.ROOT_NODE_ID) : this.nodes.find(directory);
-    if (entry === undefined) return [];
-    this.#directories.forget(entry);
-    const names = [...(entry.names ?? [])];
-    entry.names = undefined;
-    return [
-      ...names.map((name) => ({
-        code: abi.Notify.invalEntry,
-        body: invalEntry(entry.nodeId, Buffer.from(name, "latin1")),
-      })),
-      { code: abi.Notify.invalInode, body: invalInode(entry.nodeId) },
-    ];
+  /** The node of an id that may be answered about. */
+  nodeNow(nodeId: number): ViewNode | undefined {
+    const entry = this.nodes.get(nodeId);
+    return entry?.closed === undefined ? entry?.node : undefined;
   }
 
   attributes({ node }: NodeEntry): Uint8Array {
@@ -105,13 +92,16 @@ export class ObjectSession {
     const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
       [];
     let bytes = 0;
-    for await (const { name, row, next } of this.#directories.rows(entry, offset)) {
-      bytes += reply.direntBytes(name.length, plus);
-      if (bytes > limit) {
-        bytes -= reply.direntBytes(name.length, plus);
-        break;
+    try {
+      for await (const { name, row, next } of this.directories.rows(entry, offset)) {
+        const length = reply.direntBytes(name.length, plus);
+        if (bytes + length > limit) break;
+        bytes += length;
+        rows.push({ name, node: row?.node, next });
       }
-      rows.push({ name, node: row?.node, next });
+    } catch (error) {
+      // The rows before the damage are shown; the next request hears of it.
+      if (rows.length === 0) throw error;
     }
     if (waiting.answered) return undefined;
     // No await from here on: nodes that are counted are also sent.

@@ -22,7 +22,8 @@ export type RequestBody =
   | { readonly op: "readdir"; readonly offset: number; readonly size: number; readonly plus: boolean }
   /** The name is text of a character per byte. */
   | { readonly op: "getxattr"; readonly name: string; readonly size: number }
-  | { readonly op: "listxattr"; readonly size: number }
+  /** `uid`: who asks. */
+  | { readonly op: "listxattr"; readonly size: number; readonly uid: number }
   | { readonly op: "lseek"; readonly offset: bigint; readonly whence: number }
   | { readonly op: "interrupt"; readonly unique: number }
   | { readonly op: "getattr" | "readlink" | "open" | "opendir" | "statfs" | "access" }
@@ -84,7 +85,7 @@ export function parseBody(bytes: Buffer, opcode: number): RequestBody {
     }
     case Opcode.listxattr:
       need(bytes, at + 4);
-      return { op: "listxattr", size: bytes.readUInt32LE(at) };
+      return { op: "listxattr", size: bytes.readUInt32LE(at), uid: bytes.readUInt32LE(24) };
     case Opcode.lseek:
       need(bytes, at + 20);
       return { op: "lseek", offset: bytes.readBigUInt64LE(at + 8), whence: bytes.readUInt32LE(at + 16) };

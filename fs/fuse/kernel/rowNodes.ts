@@ -26,6 +26,8 @@ export class RowNodes {
   /** Number of the block in its directory. */
   #numbers = new Uint32Array(SLOTS_MIN);
   #serials = new Uint32Array(SLOTS_MIN);
+  /** The last row of the block that was handed out. */
+  #last = new Uint16Array(SLOTS_MIN);
   #lookups = new Float64Array(SLOTS_MIN);
   /** Open addressing with linear probing: slot + 1, or 0. At most half full. */
   #hash = new Uint32Array(SLOTS_MIN * 2);
@@ -54,6 +56,7 @@ export class RowNodes {
     if (slot < 0) slot = this.#add(directory, number);
     if (slot < 0) return undefined;
     this.#count(slot);
+    if (row % ROWS > (this.#last[slot] as number)) this.#last[slot] = row % ROWS;
     return this.#idOf(slot, row % ROWS);
   }
 
@@ -85,6 +88,22 @@ export class RowNodes {
       inodeLow: this.#inodes[slot * 2] as number,
       inodeHigh: this.#inodes[slot * 2 + 1] as number,
     };
+  }
+
+  /** Node ids of the blocks now in the table whose tree `isMeant`: where a block's begin, and how many were ever handed out from there. */
+  blocksOf(isMeant: (tree: object) => boolean): { readonly first: number; readonly count: number }[] {
+    const found: { readonly first: number; readonly count: number }[] = [];
+    for (let slot = 0; slot < this.#slots; slot++) {
+      const tree = this.#trees[slot];
+      if (tree === undefined || !isMeant(tree)) continue;
+      found.push({ first: this.#idOf(slot, 0), count: (this.#last[slot] as number) + 1 });
+    }
+    return found;
+  }
+
+  /** Whether the kernel holds lookups of the rows in a node's block. */
+  isHeld(nodeId: number): boolean {
+    return this.#slotOf(nodeId) >= 0;
   }
 
   /** The kernel let go of `lookups` references. Ids that are not good are ignored: they cannot be trusted. */
@@ -155,6 +174,7 @@ export class RowNodes {
     this.#inodes[slot * 2] = inodeLow;
     this.#inodes[slot * 2 + 1] = inodeHigh;
     this.#numbers[slot] = number;
+    this.#last[slot] = 0;
     this.#serials[slot] = (this.#serials[slot] as number) + 1;
     this.#live++;
     this.#enter(slot);
@@ -187,7 +207,7 @@ export class RowNodes {
 
   #grow(): void {
     this.#capacity *= 2;
-    const grown = <T extends Uint32Array | Float64Array | Buffer>(from: T, to: T): T => {
+    const grown = <T extends Uint16Array | Uint32Array | Float64Array | Buffer>(from: T, to: T): T => {
       to.set(from);
       return to;
     };
@@ -195,6 +215,7 @@ export class RowNodes {
     this.#inodes = grown(this.#inodes, new Uint32Array(this.#capacity * 2));
     this.#numbers = grown(this.#numbers, new Uint32Array(this.#capacity));
     this.#serials = grown(this.#serials, new Uint32Array(this.#capacity));
+    this.#last = grown(this.#last, new Uint16Array(this.#capacity));
     this.#lookups = grown(this.#lookups, new Float64Array(this.#capacity));
     this.#hash = new Uint32Array(this.#capacity * 2);
     for (let slot = 0; slot < this.#slots; slot++) if (this.#lookups[slot] !== 0) this.#enter(slot);

@@ -52,9 +52,17 @@ export class RowSession {
     return nodeId >= ROW_NODE_ID_MIN;
   }
 
-  /** Lets go of pages: the vault may be locked. */
-  drop(): void {
+  /**
+   * Lets go of all that was read: a vault was locked. Its nodes get other ids when they are looked up again, since their trees are others
+   * then. Returns the blocks of ids that are closed now.
+   */
+  close(): ReturnType<RowNodes["blocksOf"]> {
     this.#lastRun = undefined;
+    this.#lastBlock = -1;
+    this.#kept.clear();
+    this.#directories.clear();
+    this.#links.clear();
+    return this.nodes.blocksOf((tree) => this.#rows.isClosed(tree));
   }
 
   forget(nodeId: number, lookups: number): void {
@@ -89,8 +97,13 @@ export class RowSession {
     return soon(this.#row(nodeId), ({ run, row }) => {
       const found = run.directory(row);
       if (found === undefined) throw errnoFailure(errno.ENOTDIR);
-      // The id is a view of a page.
-      const directory = { ...found, id: Buffer.from(found.id) };
+      // Ids are views of pages.
+      const { place } = found;
+      const directory: RowDirectory = {
+        ...found,
+        id: Buffer.from(found.id),
+        ...(place && { place: { directory: Buffer.from(place.directory), row: place.row } }),
+      };
       keep(this.#directories, nodeId, directory, DIRECTORIES_KEPT);
       return directory;
     });
@@ -105,6 +118,18 @@ export class RowSession {
       keep(this.#kept, nodeId, node, NODES_KEPT);
       return node;
     });
+  }
+
+  /** The same, if it is in memory and may be answered about. */
+  nodeNow(nodeId: number): ViewNode | undefined {
+    try {
+      const node = this.node(nodeId);
+      if (!(node instanceof Promise)) return node;
+      node.catch(() => undefined); // whoever asks for it otherwise hears of it
+    } catch {
+      // as above
+    }
+    return undefined;
   }
 
   attributes(nodeId: number): Soon<Answer> {
@@ -168,15 +193,23 @@ export class RowSession {
         run.copyName(row, memory.bytes, at + abi.DIRENT_BYTES);
         at += direntBytes(nameBytes, false);
       }
-      const more = this.#rows.run(directory, row, true);
-      if (more instanceof Promise) {
-        // What there is goes out now; the rest is on its way by the time the kernel asks for it.
-        more.catch(() => undefined);
-        break;
-      }
+      const more = this.#runNow(directory, row);
+      if (more === "later") break;
       run = more;
     }
     return memory.bytes.subarray(0, at);
+  }
+
+  /** What there is goes out first; the rest is on its way by the time the kernel asks for it, or what is wrong with it is told then. */
+  #runNow(directory: RowDirectory, row: number): RowRun | undefined | "later" {
+    try {
+      const run = this.#rows.run(directory, row, true);
+      if (!(run instanceof Promise)) return run;
+      run.catch(() => undefined);
+    } catch {
+      // as above
+    }
+    return "later";
   }
 
   /** "." or "..", which are never handed out and show the directory's own number. */

@@ -1,11 +1,11 @@
 // One mounted connection: takes requests, asks the view, replies.
 //
-// Invariants: every request but FORGET, BATCH_FORGET and INTERRUPT gets exactly one reply (an interrupted one
+// Invariants: every request but those of abi.silentOpcodes gets exactly one reply (an interrupted one
 // EINTR at once; what the view says later is dropped); a node's lookup count grows only for replies
-// that are sent; at most READS_AT_ONCE reads are in the view, the rest wait in order.
+// that are sent; reads in the view take turns (readTurns.ts).
 
 import { constants } from "node:os";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { RowDirectory, Soon } from "../../view/rows.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
@@ -13,60 +13,63 @@ import { ENOATTR, errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
 import { seek } from "./extents.ts";
+import { FailureLog } from "./failureLog.ts";
+import { FilesRead } from "./filesRead.ts";
 import { agree, initReply } from "./negotiate.ts";
 import { IMMUTABLE_SECONDS, ObjectSession } from "./objectSession.ts";
+import { type Pending, PendingRequests } from "./pendingRequests.ts";
+import { ReadTurns } from "./readTurns.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
 import { RowSession } from "./rowSession.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
-const READS_AT_ONCE = 64;
+/** The kernel asks for no more; what a request claims beyond is not to cost memory. */
+const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
 
-/** `abort` is there only for what can take long: making one costs more than answering from memory. */
-type Pending = { readonly abort: AbortController | undefined; answered: boolean };
-/** A number is an errno: throwing one costs more than the rest of an answer from memory. */
-type Answer = Uint8Array | number | undefined;
+/**
+ * A number is an errno: throwing one costs more than the rest of an answer from memory. Pieces are good for this turn of the event
+ * loop: what is awaited between having and sending them is settled.
+ */
+type Answer = Uint8Array | readonly Uint8Array[] | number | undefined;
 /** A node that a request is about. */
 type Known = { readonly node: ViewNode };
 
 export class FuseSession {
   /** Asked about nodes that are objects of the view. */
-  readonly #objects: ObjectSession;
+  readonly objects: ObjectSession;
   /** Asked about nodes that are rows of directories in snapshots. */
-  readonly #rows: RowSession | undefined;
+  readonly rows: RowSession | undefined;
+  readonly filesRead = new FilesRead();
+  readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly #view: View;
   readonly #options: FuseMountOptions;
-  readonly #pending = new Map<number, Pending>();
-  readonly #waitingReads: (() => void)[] = [];
-  #reads = 0;
+  readonly #failures: FailureLog;
+  readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
 
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#options = options;
-    this.#objects = new ObjectSession(view, options);
-    this.#rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
+    this.#failures = new FailureLog(options.logger);
+    this.objects = new ObjectSession(view, options);
+    this.rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
   }
 
   /** Nodes that the kernel holds; one that it looked up twice may count twice. */
   get nodeCount(): number {
-    return this.#objects.nodes.size + (this.#rows?.nodes.lookups ?? 0);
-  }
-
-  /** Whether every request was answered. */
-  get idle(): boolean {
-    return this.#pending.size === 0;
+    return this.objects.nodes.size + (this.rows?.nodes.lookups ?? 0);
   }
 
   attach(channel: FuseChannel): void {
     this.#channel = channel;
   }
 
-  /** Ends all reads that are still in the view. */
+  /** Answers all that is pending or comes with ENOTCONN: a view that stalls must not hold up the end. */
   stop(): void {
-    for (const pending of this.#pending.values()) pending.abort?.abort();
+    this.pending.stop();
   }
 
   /** Handles one request; never throws. */
@@ -77,58 +80,54 @@ export class FuseSession {
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
         for (const { nodeId, lookups } of body.forgets) this.#forget(nodeId, lookups);
-      } else if (body.op === "interrupt") this.#interrupt(body.unique);
-      else this.#serve({ header, body });
+      } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
+      else if (body.op === "read" && this.#readNow(header, body)) return;
+      else if (!abi.silentOpcodes.has(header.opcode)) this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
         { err: error, opcode: header?.opcode },
         "the kernel sent an unreadable request",
       );
-      if (header !== undefined) this.#send(header.unique, errno.EINVAL);
-    }
-  }
-
-  /** Makes the kernel drop the names below a mutable directory. */
-  async namesChanged(directory: ViewNode): Promise<void> {
-    this.#rows?.drop();
-    for (const { code, body } of this.#objects.namesChanged(directory)) {
-      await this.#channel?.notify(code, body);
+      if (header !== undefined && !abi.silentOpcodes.has(header.opcode))
+        this.#send(header.unique, errno.EINVAL);
     }
   }
 
   #forget(nodeId: number, lookups: number): void {
-    if (RowSession.owns(nodeId)) this.#rows?.forget(nodeId, lookups);
-    else this.#objects.nodes.forget(nodeId, lookups);
+    if (RowSession.owns(nodeId)) this.rows?.forget(nodeId, lookups);
+    else {
+      this.objects.nodes.forget(nodeId, lookups);
+      if (this.objects.nodes.get(nodeId) !== undefined) return;
+    }
+    this.filesRead.delete(nodeId);
   }
 
   #serve(request: Request): void {
     const { unique } = request.header;
-    const long = request.body.op === "read" || request.body.op === "lseek";
-    const pending: Pending = { abort: long ? new AbortController() : undefined, answered: false };
+    const pending = this.pending.prepare(request);
+    if (pending === undefined) return;
     let answer: Soon<Answer>;
     try {
       answer = this.#answer(request, pending);
     } catch (error) {
-      this.#send(unique, this.#failure(request, error, pending));
-      return;
+      answer = this.#failure(request, error, pending);
     }
-    if (answer instanceof Promise) void this.#serveLater(request, answer, pending);
-    else this.#sendAnswer(unique, answer);
+    if (answer instanceof Promise) {
+      this.pending.begin(unique, pending);
+      void this.#serveLater(request, answer, pending);
+    } else this.#sendAnswer(unique, answer);
   }
 
   async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
     const { unique } = request.header;
-    this.#pending.set(unique, pending);
     let answer: Answer;
     try {
       answer = await later;
     } catch (error) {
       answer = this.#failure(request, error, pending);
-    } finally {
-      // The kernel reuses nothing here: `unique` only ever grows.
-      this.#pending.delete(unique);
     }
     if (!pending.answered) this.#sendAnswer(unique, answer);
+    this.pending.end(unique);
   }
 
   #answer(request: Request, pending: Pending): Soon<Answer> {
@@ -140,23 +139,24 @@ export class FuseSession {
     if (body.op === "destroy") return undefined;
     if (body.op === "statfs") return this.#statfs();
     if (this.#options.xattrs === false && (body.op === "getxattr" || body.op === "listxattr")) {
-      throw errnoFailure(errno.ENOSYS);
+      return errno.ENOSYS;
     }
+    if (body.op === "read") this.filesRead.add(header.nodeId);
     if (RowSession.owns(header.nodeId)) return this.#answerRow(request, pending);
-    const entry = this.#objects.entry(header.nodeId);
+    const entry = this.objects.entry(header.nodeId);
     switch (body.op) {
       case "lookup": {
-        const directory = this.#rows?.directoryOf(entry.node);
-        if (directory !== undefined) return this.#rows?.lookup(directory, body.name, pending);
-        return this.#objects.lookup(entry, body.name, pending);
+        const directory = this.rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.rows?.lookup(directory, body.name, pending);
+        return this.objects.lookup(entry, body.name, pending);
       }
       case "readdir": {
-        const directory = this.#rows?.directoryOf(entry.node);
-        if (directory !== undefined) return this.#rows?.list(directory, body, pending);
-        return this.#objects.list(entry, body, pending);
+        const directory = this.rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.rows?.list(directory, body, pending);
+        return this.objects.list(entry, body, pending);
       }
       case "getattr":
-        return this.#objects.attributes(entry);
+        return this.objects.attributes(entry);
       default:
         return this.#answerAbout(entry, request, pending);
     }
@@ -165,7 +165,8 @@ export class FuseSession {
   /** Answers about a row, from memory where that is possible. */
   #answerRow(request: Request, pending: Pending): Soon<Answer> {
     const { header, body } = request;
-    const rows = this.#rows as RowSession;
+    const { rows } = this;
+    if (rows === undefined) return errno.ESTALE;
     switch (body.op) {
       case "lookup":
       case "readdir": {
@@ -195,17 +196,17 @@ export class FuseSession {
       case "readlink":
         return this.#view.readlink(entry.node);
       case "open":
-        if (this.#agreed.zeroMessageOpen) throw errnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpen) return errno.ENOSYS;
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache : 0);
       case "opendir":
-        if (this.#agreed.zeroMessageOpendir) throw errnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpendir) return errno.ENOSYS;
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
-        return this.#read(entry, body.offset, body.size, pending);
+        return this.#read(entry, body.offset, Math.min(body.size, REPLY_BYTES_MAX), pending);
       case "getxattr":
-        return xattrValue(this.#view, entry.node, body.name, body.size);
+        return xattrValue(this.#view, entry.node, body, this.#options.asUser !== undefined);
       case "listxattr":
-        return xattrNames(this.#view, entry.node, body.size);
+        return xattrNames(this.#view, entry.node, body);
       case "lseek":
         return seek(this.#view, entry.node, body, pending.abort?.signal).then((at) => {
           if (at === undefined) throw errnoFailure(errno.ENXIO);
@@ -215,28 +216,34 @@ export class FuseSession {
       case "release":
         return undefined;
       case "write":
-        throw errnoFailure(errno.EROFS);
+        return errno.EROFS;
       case "ioctl":
-        throw errnoFailure(errno.ENOTTY);
+        return errno.ENOTTY;
       default:
         // ENOSYS also tells the kernel not to ask again (FLUSH, FSYNC, POLL, locks, STATX).
-        throw errnoFailure(errno.ENOSYS);
+        return errno.ENOSYS;
     }
   }
 
+  /** Answers a read from memory. */
+  #readNow({ nodeId, unique }: RequestHeader, { offset, size }: { offset: bigint; size: number }): boolean {
+    if (this.pending.stopped) return false;
+    const node = RowSession.owns(nodeId) ? this.rows?.nodeNow(nodeId) : this.objects.nodeNow(nodeId);
+    if (node === undefined) return false;
+    const pieces = this.#view.piecesNow(node, offset, Math.min(size, REPLY_BYTES_MAX));
+    if (pieces === undefined) return false;
+    this.filesRead.add(nodeId);
+    this.#send(unique, 0, pieces);
+    return true;
+  }
+
   async #read(entry: Known, offset: bigint, size: number, pending: Pending): Promise<Answer> {
-    if (this.#reads >= READS_AT_ONCE) await new Promise<void>((go) => this.#waitingReads.push(go));
-    else this.#reads++;
+    await this.#readTurns.take();
     try {
-      if (pending.answered || offset >= entry.node.attributes.size) return undefined;
-      const data = await this.#view.read(entry.node, offset, size, pending.abort?.signal);
-      // More than was asked for would make the kernel drop the reply and hang the reader.
-      return data.length > size ? data.subarray(0, size) : data;
+      if (pending.answered) return undefined;
+      return await this.#view.readPieces(entry.node, offset, size, pending.abort?.signal);
     } finally {
-      const next = this.#waitingReads.shift();
-      // The place passes on; the count stays.
-      if (next === undefined) this.#reads--;
-      else next();
+      this.#readTurns.end();
     }
   }
 
@@ -245,25 +252,12 @@ export class FuseSession {
     return reply.statfsReply(totalBytes, nodes);
   }
 
-  #interrupt(unique: number): void {
-    const pending = this.#pending.get(unique);
-    // Unknown: answered meanwhile. The kernel wants no reply then.
-    if (pending === undefined || pending.answered) return;
-    pending.answered = true;
-    pending.abort?.abort();
-    this.#send(unique, errno.EINTR);
-  }
-
   #failure(request: Request, error: unknown, pending: Pending): number {
     const status = errnoOf(error);
     if (status === errno.EIO && !pending.answered) {
-      const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
       const { nodeId } = request.header;
-      const inode = this.#rows?.inodeOf(nodeId) ?? this.#objects.nodes.get(nodeId)?.node.attributes.inode;
-      const detail = { err: error, code, op: request.body.op, inode: String(inode) };
-      const range =
-        request.body.op === "read" ? { offset: String(request.body.offset), size: request.body.size } : {};
-      this.#options.logger.error({ ...detail, ...range }, "reading from the drive failed");
+      const inode = this.rows?.inodeOf(nodeId) ?? this.objects.nodes.get(nodeId)?.node.attributes.inode;
+      this.#failures.tell(error, request.body, inode);
     }
     return status;
   }
@@ -273,7 +267,7 @@ export class FuseSession {
     else this.#send(unique, 0, answer);
   }
 
-  #send(unique: number, status: number, answer?: Uint8Array): void {
+  #send(unique: number, status: number, answer?: Uint8Array | readonly Uint8Array[]): void {
     const refused = this.#channel?.reply(unique, status, answer);
     if (refused === undefined) return;
     const error = new HoldfastError(ErrorCode.internal, `the kernel refused a reply (${refused})`);

@@ -1,6 +1,7 @@
 // The native engines against the ones that need nothing but Node: the same bytes, whatever memory they are given.
 
 import { randomBytes } from "node:crypto";
+import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { selectEngines } from "../../../agent/platform/engines.ts";
@@ -11,7 +12,8 @@ import { nodeHmacs } from "../../../vault/hmac.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Compression } from "../../../vault/magic.ts";
 import { compressPayload, decompressPayload } from "../../../vault/seal/compress.ts";
-import { nodeEngine } from "../../../vault/seal/engine.ts";
+import { nodeEngine, type OpenEngine } from "../../../vault/seal/engine.ts";
+import { openBody, sealInto } from "../../../vault/seal/seal.ts";
 import { seededBytes } from "../../vault/seeded.ts";
 
 const MiB = 1 << 20;
@@ -87,8 +89,8 @@ describe("HMACs", () => {
       const id = nodeHmacs.start(key, Buffer.from("id"));
       id.update(bytes);
       const expectedId = id.digest();
-      for (const sizeMax of [size, size + MiB, undefined]) {
-        const hasher = new FileHasher(key, { engine: hmacs, ...(sizeMax !== undefined && { sizeMax }) });
+      for (const bounds of [{ sizeMax: size }, { sizeMax: size + MiB }, {}, { sizeMin: size }]) {
+        const hasher = new FileHasher(key, { engine: hmacs, ...bounds });
         const beside = hmacs.start(key, Buffer.from("id"));
         for (let at = 0; at < size; at += 300_001) {
           hasher.update(shared(bytes.subarray(at, Math.min(size, at + 300_001))), beside);
@@ -121,6 +123,62 @@ describe("seals", () => {
     for (const plaintext of [Buffer.alloc(0), randomBytes(limits.plainBytesMax)]) {
       const frame = sealing.compress(plaintext, 2);
       expect(decompressPayload(Compression.zstd, frame, plaintext.length).equals(plaintext)).toBe(true);
+    }
+  });
+
+  test("both engines open the same frames and refuse the same", () => {
+    const outcome = (engine: OpenEngine, frame: Uint8Array, length: number): string => {
+      try {
+        return engine.decompress(frame, length).toString("hex");
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    const compressed = (bytes: Uint8Array, pledged: boolean) =>
+      zstdCompressSync(bytes, pledged ? { pledgedSrcSize: bytes.length } : {});
+    // Skippable, and one that states a window of 2 GiB.
+    const skippable = Buffer.from("502a4d1804000000deadbeef", "hex");
+    const wide = Buffer.from("28b52ffd00a8010000", "hex");
+    const usual = compressed(content.subarray(0, 3000), true);
+    const frames = [
+      usual,
+      compressed(Buffer.alloc(70_000, "text "), false),
+      skippable,
+      wide,
+      Buffer.alloc(0),
+    ];
+    for (const frame of [...frames, Buffer.concat([usual, usual]), Buffer.concat([skippable, usual])]) {
+      for (const length of [0, 1, 4, 2999, 3000, 3001, 6000, 70_000]) {
+        expect(outcome(sealing, frame, length)).toBe(outcome(nodeEngine, frame, length));
+      }
+    }
+    const source = compressed(
+      Buffer.from("what lies about itself, again and again and again ".repeat(40)),
+      true,
+    );
+    fc.assert(
+      fc.property(fc.nat(source.length - 1), fc.nat(255), fc.nat(source.length), (at, value, end) => {
+        const altered = Buffer.from(source);
+        altered[at] = value;
+        for (const frame of [altered, source.subarray(0, end)]) {
+          expect(outcome(sealing, shared(frame), 2000)).toBe(outcome(nodeEngine, frame, 2000));
+        }
+      }),
+    );
+  });
+
+  test("records open alike", () => {
+    const keys = { encKey: randomBytes(32), macKey: randomBytes(32) };
+    const iv = randomBytes(16);
+    for (const length of [0, 5, 100_000, limits.plainBytesMax]) {
+      const payload = Buffer.alloc(length, content);
+      const sealed = Buffer.alloc(20 + 4 + length + 16);
+      sealInto(keys, iv, sealed, 20, length, payload);
+      const opened = openBody(keys, iv, shared(sealed), 20, sealing);
+      expect(opened.plainLength).toBe(length);
+      expect(opened.payload.equals(payload)).toBe(true);
+      sealed[30 % sealed.length]! ^= 1;
+      expect(() => openBody(keys, iv, sealed, 20, sealing)).toThrow(/seal does not match/);
     }
   });
 

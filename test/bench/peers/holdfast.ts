@@ -5,7 +5,7 @@
 // the step goes into the report as `loopback_bytes`: a witness that the agent does not know of. It counts both directions
 // and everything else on the machine that used the interface meanwhile.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BenchFailure } from "../failure.ts";
@@ -179,7 +179,12 @@ async function enroll(
       return { ...mounted, unmount };
     },
     agentMount: (source, point) =>
-      mountWith(agent("mount", point, "--foreground"), point, () => join(point, shownAt(source))),
+      mountWith(
+        // An empty cache on disk for each: a fresh mount is one that never read anything.
+        agent("mount", point, "--foreground", "--cache-dir", mkdtempSync(join(dir, "drive-cache-"))),
+        point,
+        () => join(point, shownAt(source)),
+      ),
     webdav: async (source) => {
       // Started afresh, so that no cache of an earlier drive helps.
       await gateway.stop();

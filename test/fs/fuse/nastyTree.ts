@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { directory, file, type MemoryNode, node, sparseFile } from "../memoryView.ts";
 
 /** POSIX ACL as the kernel stores it: version 2, then (tag, permissions, id) rows. */
-function acl(rows: readonly (readonly [number, number, number])[]): Buffer {
+export function acl(rows: readonly (readonly [number, number, number])[]): Buffer {
   const out = Buffer.alloc(4 + rows.length * 8);
   out.writeUInt32LE(2, 0);
   rows.forEach(([tag, permissions, id], row) => {
@@ -15,7 +15,7 @@ function acl(rows: readonly (readonly [number, number, number])[]): Buffer {
   return out;
 }
 
-const NOBODY = 0xffffffff;
+export const NOBODY = 0xffffffff;
 /** user::rw- user:1234:r-- group::r-- mask::r-- other::--- */
 export const sampleAcl = acl([
   [0x01, 6, NOBODY],

@@ -31,6 +31,7 @@ describe.skipIf(!canMount())("the fuse-native driver", () => {
         "file",
         file("content\n", { uid: 1000, mode: 0o640, xattrs: new Map([["user.a", Buffer.from("b")]]) }),
       ],
+      ["old", file("x", { mtimeNs: -1_500_000_000n })],
       ["link", node("symlink", {}, { target: Buffer.from("file") })],
       [Buffer.from([0xff]), file("")],
     ]),
@@ -38,9 +39,10 @@ describe.skipIf(!canMount())("the fuse-native driver", () => {
 
   it.runIf(bringsLibrary)("shows the view read-only", async () => {
     const mounted = await nativeDriver.mount(view, mnt, { logger: keptLog() });
-    expect((await tool(`ls "$1"`, mnt)).toString()).toBe("file\nlink\n");
+    expect((await tool(`ls "$1"`, mnt)).toString()).toBe("file\nlink\nold\n");
     expect((await tool(`cat "$1/link"`, mnt)).toString()).toBe("content\n");
     expect((await tool(`stat -c '%a %u %s' "$1/file"`, mnt)).toString()).toBe("640 1000 8\n");
+    expect((await tool(`stat -c %Y "$1/old"`, mnt)).toString()).toBe("0\n");
     expect((await tool(`cd "$1" && getfattr -n user.a --only-values file`, mnt)).toString()).toBe("b");
     expect((await sh(`touch "$1/new"`, mnt)).stderr).toContain("Read-only file system");
     expect((await sh(`stat "$1/none"`, mnt)).stderr).toContain("No such file");

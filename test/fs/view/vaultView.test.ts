@@ -2,62 +2,12 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { folderName, timeFolders } from "../../../fs/view/folderNames.ts";
-import type { Keyring } from "../../../fs/view/ports.ts";
-import { createCaches } from "../../../fs/view/recordOpener.ts";
-import { VaultView } from "../../../fs/view/vaultView.ts";
 import type { ViewNode } from "../../../fs/view/view.ts";
-import type { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
 import { FixtureVault } from "../fixtureVault.ts";
 import { directoryOf, fileOf, sparseOf } from "../treeSpec.ts";
+import { namesOf, Ring, viewOf, walk } from "../viewWalk.ts";
 
 const MiB = 1024 * 1024;
-
-class Ring implements Keyring {
-  keys: VaultKeys | undefined;
-  readonly #listeners = new Set<() => void>();
-
-  constructor(keys: VaultKeys | undefined) {
-    this.keys = keys;
-  }
-
-  keysOf(): VaultKeys | undefined {
-    return this.keys;
-  }
-
-  onChanged(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  set(keys: VaultKeys | undefined): void {
-    this.keys = keys;
-    for (const listener of this.#listeners) listener();
-  }
-}
-
-function viewOf(vault: FixtureVault, ring = new Ring(vault.keys)): VaultView {
-  return new VaultView({ source: vault, catalog: vault, keyring: ring, caches: createCaches() });
-}
-
-async function walk(view: VaultView, path: string): Promise<ViewNode> {
-  let node = view.root;
-  for (const name of path.split("/").filter((part) => part !== "")) {
-    const next = await view.lookup(node, Buffer.from(name));
-    if (next === undefined) throw new Error(`${name} of ${path} is not there`);
-    node = next;
-  }
-  return node;
-}
-
-async function namesOf(view: VaultView, node: ViewNode, rowsMax = 1000): Promise<string[]> {
-  const names: string[] = [];
-  for (let from: bigint | undefined = 0n; from !== undefined; ) {
-    const page: Awaited<ReturnType<VaultView["readPage"]>> = await view.readPage(node, from, rowsMax);
-    for (const { name } of page.rows) names.push(Buffer.from(name).toString("latin1"));
-    from = page.next;
-  }
-  return names;
-}
 
 describe("the namespace", () => {
   test("accounts, devices, items, times and latest", async () => {

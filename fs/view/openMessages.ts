@@ -1,0 +1,32 @@
+// What goes between a pool of opening threads and its workers.
+
+import type { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import type { RecordType } from "../../vault/magic.ts";
+
+/** `keyring` numbers the keys that a worker was given. The memory of `record` is transferred. */
+export type OpenRequest = {
+  readonly kind: "open";
+  readonly ticket: number;
+  readonly keyring: number;
+  readonly group: number;
+  readonly type: RecordType;
+  readonly id: Uint8Array;
+  readonly record: Uint8Array;
+};
+
+export type ToOpener =
+  | OpenRequest
+  | { readonly kind: "keys"; readonly keyring: number; readonly secrets: VaultSecrets }
+  | { readonly kind: "forget"; readonly keyring: number }
+  | { readonly kind: "stop" };
+
+/** The memory of `plaintext` is transferred. */
+export type FromOpener =
+  | { readonly ticket: number; readonly plaintext: Uint8Array; readonly refs: Uint8Array }
+  | {
+      readonly ticket: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly detail: HoldfastError["detail"];
+    };

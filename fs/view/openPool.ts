@@ -1,0 +1,174 @@
+// Worker threads that verify and open records, so that large ones keep no other request waiting and all cores share the work.
+//
+// Invariants: every request is answered once, or rejected when its worker dies; a worker gets a vault's keys before the first
+// record of it, and wipes them when `forget` was called, after which nothing of that vault is opened.
+
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { asBuffer } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { RecordType } from "../../vault/magic.ts";
+import type { FromOpener, ToOpener } from "./openMessages.ts";
+import type { OpenedRecord } from "./plaintextCache.ts";
+
+const threadsMax = 4;
+
+/** The worker beside this file: a source in a checkout, compiled where this is. */
+const workerFile = new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url);
+
+type Waiting = {
+  readonly thread: Thread;
+  readonly bytes: number;
+  readonly resolve: (record: OpenedRecord) => void;
+  readonly reject: (error: unknown) => void;
+};
+type Thread = {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+  /** Keys that it was given, by number. */
+  readonly keyrings: Set<number>;
+  /** Bytes of the records that it has to open. */
+  load: number;
+};
+
+export type RecordToSend = {
+  readonly keys: VaultKeys;
+  readonly group: number;
+  readonly id: Uint8Array;
+  readonly type: RecordType;
+  /** Memory of its own, which is gone afterwards. */
+  readonly record: Buffer;
+};
+
+export class OpenPool {
+  readonly #threadCount: number;
+  readonly #threads: Thread[] = [];
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #keyrings = new Map<VaultKeys, number>();
+  #lastTicket = 0;
+  #lastKeyring = 0;
+  #closed = false;
+
+  /** Threads start with the first record. */
+  constructor(threadCount = Math.min(threadsMax, availableParallelism())) {
+    this.#threadCount = threadCount;
+  }
+
+  /**
+   * The opened record. A thread that died is replaced for the next.
+   * @throws HoldfastError chunk-damaged, key-wrong, vault-locked, internal
+   */
+  open({ keys, group, id, type, record }: RecordToSend): Promise<OpenedRecord> {
+    if (this.#closed) return Promise.reject(new HoldfastError(ErrorCode.cancelled, "the view was closed"));
+    const { promise, resolve, reject } = Promise.withResolvers<OpenedRecord>();
+    try {
+      const thread = this.#leastLoaded();
+      const keyring = this.#keyring(keys, thread);
+      const ticket = ++this.#lastTicket;
+      this.#waiting.set(ticket, { thread, bytes: record.length, resolve, reject });
+      thread.load += record.length;
+      const message: ToOpener = {
+        kind: "open",
+        ticket,
+        keyring,
+        group,
+        type,
+        id: Uint8Array.from(id),
+        record,
+      };
+      thread.worker.postMessage(message, [record.buffer as ArrayBuffer]);
+    } catch (error) {
+      reject(error);
+    }
+    return promise;
+  }
+
+  /** Makes every thread wipe the keys for which `held` says no. */
+  forgetUnless(held: (keys: VaultKeys) => boolean): void {
+    for (const [keys, keyring] of this.#keyrings) {
+      if (held(keys)) continue;
+      this.#keyrings.delete(keys);
+      for (const { worker, keyrings } of this.#threads) {
+        if (keyrings.delete(keyring)) worker.postMessage({ kind: "forget", keyring } satisfies ToOpener);
+      }
+    }
+  }
+
+  /** Ends the threads after what they were sent. Never by terminate(), which may strike within a native call. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const threads = this.#threads.splice(0);
+    for (const { worker } of threads) {
+      worker.ref();
+      worker.postMessage({ kind: "stop" } satisfies ToOpener);
+    }
+    await Promise.all(threads.map(({ ended }) => ended));
+  }
+
+  #leastLoaded(): Thread {
+    const idle = this.#threads.find(({ load }) => load === 0);
+    if (idle !== undefined) return idle;
+    if (this.#threads.length < this.#threadCount) return this.#start();
+    return this.#threads.reduce((least, thread) => (thread.load < least.load ? thread : least));
+  }
+
+  #start(): Thread {
+    const worker = new Worker(workerFile, {
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
+    });
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const thread: Thread = { worker, ended, keyrings: new Set(), load: 0 };
+    worker.on("message", (message: FromOpener) => this.#receive(message));
+    worker.on("error", (error) => this.#lost(thread, error));
+    worker.on("exit", (code) => {
+      this.#lost(thread, new Error(`an opening thread ended with ${code}`));
+      end();
+    });
+    // Mounts keep the process alive, not their threads.
+    worker.unref();
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  /** The number of these keys, which the thread has afterwards. @throws HoldfastError vault-locked */
+  #keyring(keys: VaultKeys, thread: Thread): number {
+    let keyring = this.#keyrings.get(keys);
+    if (keyring === undefined) {
+      keyring = ++this.#lastKeyring;
+      this.#keyrings.set(keys, keyring);
+    }
+    if (!thread.keyrings.has(keyring)) {
+      const secrets = keys.export();
+      thread.worker.postMessage({ kind: "keys", keyring, secrets } satisfies ToOpener);
+      secrets.s.fill(0);
+      for (const a of secrets.epochs.values()) a.fill(0);
+      thread.keyrings.add(keyring);
+    }
+    return keyring;
+  }
+
+  #receive(message: FromOpener): void {
+    const waiting = this.#waiting.get(message.ticket);
+    if (waiting === undefined) return;
+    this.#waiting.delete(message.ticket);
+    waiting.thread.load -= waiting.bytes;
+    if ("plaintext" in message) {
+      waiting.resolve({ plaintext: asBuffer(message.plaintext), refs: asBuffer(message.refs) });
+      return;
+    }
+    const { code, message: text, detail } = message;
+    waiting.reject(new HoldfastError(code, text, { detail }));
+  }
+
+  #lost(thread: Thread, cause: Error): void {
+    const at = this.#threads.indexOf(thread);
+    if (at >= 0) this.#threads.splice(at, 1);
+    for (const [ticket, waiting] of this.#waiting) {
+      if (waiting.thread !== thread) continue;
+      this.#waiting.delete(ticket);
+      waiting.reject(new HoldfastError(ErrorCode.internal, cause.message, { cause }));
+    }
+  }
+}
