@@ -24,7 +24,7 @@ import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.t
 import type { Vault } from "./catalog/vaults.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
 import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
-import type { ReadOutcome } from "./store/packReader.ts";
+import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
 import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
 import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
 
@@ -141,9 +141,12 @@ export class OpenVault {
     return bitmap;
   }
 
-  /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
-  read(group: number, ids: Buffer): AsyncGenerator<ReadOutcome | undefined> {
-    return this.store.read(this.store.lookupBatch(group, ids));
+  /**
+   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. For `options` see
+   * PackReader.
+   */
+  read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
+    return this.store.read(this.store.lookupBatch(group, ids), options);
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */

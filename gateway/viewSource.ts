@@ -2,18 +2,29 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
-import { giveBack } from "../vault/bytes.ts";
+import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 
-/** Reads sealed records of any vault of a gateway. */
+/**
+ * Reads sealed records of any vault of a gateway. The seal proves a record better than the hash in its pack, so that is left out, until
+ * one does not open: it is then asked for again (see `discard`), and the hash tells damage here from a record that came so.
+ */
 export class LocalRecordSource {
   readonly #gateway: Gateway;
+  readonly #memory: (bytes: number) => Buffer;
+  /** What did not open, until it is asked for again. */
+  readonly #suspects = new Set<string>();
 
-  constructor(gateway: Gateway) {
+  /** @param memory gives memory for a record, which whoever reads gets along with it */
+  constructor(
+    gateway: Gateway,
+    memory: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes),
+  ) {
     this.#gateway = gateway;
+    this.#memory = memory;
   }
 
   /** @throws HoldfastError not-found for an unknown vault; cancelled */
@@ -41,7 +52,13 @@ export class LocalRecordSource {
     const rows = vault.store.overlay.lookupBatch(group, all);
     let index = 0;
     let copied: Buffer | undefined;
-    for await (const outcome of vault.read(group, all)) {
+    const unhashed = !this.#takeSuspects(vaultId, group, ids);
+    // A record that is read by itself comes in memory which the reader gets with it.
+    const memory = ids.length === 1 ? this.#memory : undefined;
+    const isAlone = (record: Buffer): boolean =>
+      memory !== undefined || record.buffer.byteLength <= record.length + Width.frame;
+    const own = (record: Buffer): Buffer => (isAlone(record) ? record : this.#copy(record));
+    for await (const outcome of vault.read(group, all, { unhashed, memory })) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {
@@ -49,16 +66,36 @@ export class LocalRecordSource {
         copied = undefined;
       }
       if (Buffer.isBuffer(outcome) && !isAlone(outcome)) copied = outcome;
-      take(index, this.#result(outcome, rows[index]?.writer));
+      const owned = Buffer.isBuffer(outcome) ? own(outcome) : outcome;
+      take(index, this.#result(owned, rows[index]?.writer));
       index++;
     }
     if (copied !== undefined) giveBack(copied);
   }
 
+  /** Records that lie together are read together: each of those gets memory of its own. */
+  #copy(bytes: Buffer): Buffer {
+    const copy = this.#memory(bytes.length);
+    bytes.copy(copy);
+    return copy;
+  }
+
+  /** The next read of this record compares its hash. */
+  discard(vaultId: string, group: number, id: Uint8Array): boolean {
+    this.#suspects.add(suspectKey(vaultId, group, id));
+    return true;
+  }
+
+  #takeSuspects(vaultId: string, group: number, ids: readonly Uint8Array[]): boolean {
+    if (this.#suspects.size === 0) return false;
+    let any = false;
+    for (const id of ids) any = this.#suspects.delete(suspectKey(vaultId, group, id)) || any;
+    return any;
+  }
+
   #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {
     if (outcome !== undefined && !(outcome instanceof HoldfastError)) {
-      // Records that lie together are read together: each of those gets memory of its own here.
-      return { state: "record", record: isAlone(outcome) ? outcome : ownCopy(outcome) };
+      return { state: "record", record: outcome };
     }
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
@@ -67,15 +104,8 @@ export class LocalRecordSource {
   }
 }
 
-/** Whether nothing but its frame lies beside a record in its memory. */
-function isAlone(record: Buffer): boolean {
-  return record.buffer.byteLength <= record.length + Width.frame;
-}
-
-function ownCopy(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
+function suspectKey(vaultId: string, group: number, id: Uint8Array): string {
+  return `${vaultId}/${group}/${toHex(id)}`;
 }
 
 /** Lists accounts, devices and snapshots of a gateway. */

@@ -209,6 +209,8 @@ export type RecordToOpen = {
   readonly beside?: IdTaker | undefined;
   /** Node's own libraries by default. */
   readonly engines?: OpenEngines | undefined;
+  /** Where the plaintext goes, in place of an engine's own memory. */
+  readonly memory?: ((bytes: number) => Buffer) | undefined;
 };
 
 export type OpenEngines = { readonly open: OpenEngine; readonly hmacs: HmacEngine };
@@ -247,7 +249,7 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
   const { open: engine } = wanted.engines ?? nodeEngines;
   const sealKeys = keys.sealKeys(header.keyEpoch);
   const { plainLength, payload } = openBody(sealKeys, header.iv, record, header.headerLength, engine);
-  const plaintext = decompressPayload(header.compression, payload, plainLength, engine);
+  const plaintext = decompressPayload(header.compression, payload, plainLength, engine, wanted.memory);
   if (plaintext !== payload && !engine.keepsMemory) giveBack(payload);
   if (!equalBytes(contentId(wanted, header, plaintext), header.id)) {
     throw new HoldfastError(ErrorCode.idMismatch, "the content of the record is not what its id names");

@@ -131,17 +131,17 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
       return payload.bytes.subarray(0, ciphertext.length);
     },
 
-    decompress(bytes, length) {
+    decompress(bytes, length, into = plaintext.bytes) {
       checkOpen();
       const from = addressIn(bytes);
       const whole =
         length > 0 &&
-        length <= plaintext.bytes.length &&
+        length <= into.length &&
         native.ZSTD_getFrameContentSize(from, bytes.length) === length &&
         native.ZSTD_findFrameCompressedSize(from, bytes.length) === bytes.length &&
-        native.ZSTD_decompressDCtx(unzstd, plaintext.address, length, from, bytes.length) === length;
+        native.ZSTD_decompressDCtx(unzstd, addressIn(into), length, from, bytes.length) === length;
       // What is not the usual frame is for Node to accept or refuse, so that all engines agree.
-      return whole ? plaintext.bytes.subarray(0, length) : nodeEngine.decompress(bytes, length);
+      return whole ? into.subarray(0, length) : nodeEngine.decompress(bytes, length);
     },
 
     close() {

@@ -7,13 +7,13 @@ import type { AgentConnection } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { SealedCache } from "../../agent/session/sealedCache.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
-import { OpenPool } from "../../fs/view/openPool.ts";
 import { cachesOf, memoryCacheBytesDefault } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { driveLogger } from "./driveLogger.ts";
 import { type DriveOptions, memoryCacheBytes } from "./driveOptions.ts";
+import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 const MiB = 2 ** 20;
@@ -51,7 +51,7 @@ export async function openAgentDrive(
   const keys = await connection.allKeys();
   const gateway = new GatewayRecordSource(connection.client);
   const disk = openDisk(caches);
-  const pool = new OpenPool();
+  const pool = openThreads();
   const view = new VaultView({
     source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),

@@ -1,7 +1,6 @@
 // The drives of a gateway in its own process: one view over all unlocked vaults, mounted at any number of places and served as WebDAV.
 
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
-import { OpenPool } from "../../fs/view/openPool.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
 import { cachesOf } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
@@ -14,6 +13,7 @@ import { isHoldfastError } from "../../vault/errors.ts";
 import { shellWord } from "../shellWord.ts";
 import { vaultNameText } from "../vaultName.ts";
 import { archiver } from "./archiver.ts";
+import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
 
 /** The keys that the gateway holds now. */
@@ -36,7 +36,7 @@ export class GatewayDrives implements Drives {
   readonly #logger: FuseLogger;
   readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
-  readonly #pool = new OpenPool();
+  readonly #pool = openThreads();
   readonly #memoryBytes: number;
   #view: VaultView | undefined;
 
@@ -76,15 +76,20 @@ export class GatewayDrives implements Drives {
   }
 
   #openView(): VaultView {
-    this.#view ??= new VaultView({
-      source: new LocalRecordSource(this.#gateway),
+    this.#view ??= this.#newView();
+    return this.#view;
+  }
+
+  #newView(): VaultView {
+    const caches = cachesOf(this.#memoryBytes);
+    return new VaultView({
+      source: new LocalRecordSource(this.#gateway, (bytes) => caches.spare.take(bytes, 0)),
       catalog: new LocalSnapshotCatalog(this.#gateway),
       keyring: keyringOf(this.#gateway),
-      caches: cachesOf(this.#memoryBytes),
+      caches,
       pool: this.#pool,
       unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });
-    return this.#view;
   }
 
   #unlockCommand(account: string, id: string): string {

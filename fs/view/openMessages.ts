@@ -3,6 +3,10 @@
 import type { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
+import type { OpenEngines } from "../../vault/record.ts";
+
+/** What a thread opens with, and what wipes all that came from keys. */
+export type ThreadEngines = OpenEngines & { readonly close: () => void };
 
 /** `keyring` numbers the keys that a worker was given. The memory of `record` is transferred. */
 export type OpenRequest = {

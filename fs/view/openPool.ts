@@ -10,13 +10,14 @@ import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
-import type { FromOpener, ToOpener } from "./openMessages.ts";
+import type { OpenEngines } from "../../vault/record.ts";
+import type { FromOpener, ThreadEngines, ToOpener } from "./openMessages.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 
 const threadsMax = 4;
 
-/** The worker beside this file: a source in a checkout, compiled where this is. */
-const workerFile = new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url);
+/** The worker beside this file, which needs nothing but Node: a source in a checkout, compiled where this is. */
+const nodeWorker = new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url);
 
 type Waiting = {
   readonly thread: Thread;
@@ -33,6 +34,14 @@ type Thread = {
   load: number;
 };
 
+export type OpenPoolOptions = {
+  readonly threadCount?: number;
+  /** A module that calls serveOpening. */
+  readonly worker?: URL;
+  /** Makes what the calling thread opens with. */
+  readonly engines?: () => ThreadEngines;
+};
+
 export type RecordToSend = {
   readonly keys: VaultKeys;
   readonly group: number;
@@ -44,6 +53,9 @@ export type RecordToSend = {
 
 export class OpenPool {
   readonly #threadCount: number;
+  readonly #worker: URL;
+  readonly #makeEngines: () => ThreadEngines | undefined;
+  #engines: ThreadEngines | undefined;
   readonly #threads: Thread[] = [];
   readonly #waiting = new Map<number, Waiting>();
   readonly #keyrings = new Map<VaultKeys, number>();
@@ -51,9 +63,27 @@ export class OpenPool {
   #lastKeyring = 0;
   #closed = false;
 
-  /** Threads start with the first record. */
-  constructor(threadCount = Math.min(threadsMax, availableParallelism())) {
-    this.#threadCount = threadCount;
+  /** Threads start with the first record that they get. */
+  constructor({ threadCount, worker, engines }: OpenPoolOptions = {}) {
+    this.#threadCount = threadCount ?? Math.min(threadsMax, availableParallelism());
+    this.#worker = worker ?? nodeWorker;
+    this.#makeEngines = engines ?? (() => undefined);
+  }
+
+  /** Whether no thread has anything to open. */
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /** What the calling thread itself opens with, until a vault is locked. Node's own libraries where there is none. */
+  get engines(): OpenEngines | undefined {
+    this.#engines ??= this.#makeEngines();
+    return this.#engines;
+  }
+
+  #forgetOpened(): void {
+    this.#engines?.close();
+    this.#engines = undefined;
   }
 
   /**
@@ -90,6 +120,7 @@ export class OpenPool {
     for (const [keys, keyring] of this.#keyrings) {
       if (held(keys)) continue;
       this.#keyrings.delete(keys);
+      this.#forgetOpened();
       for (const { worker, keyrings } of this.#threads) {
         if (keyrings.delete(keyring)) worker.postMessage({ kind: "forget", keyring } satisfies ToOpener);
       }
@@ -99,6 +130,7 @@ export class OpenPool {
   /** Ends the threads after what they were sent. Never by terminate(), which may strike within a native call. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#forgetOpened();
     const threads = this.#threads.splice(0);
     for (const { worker } of threads) {
       worker.ref();
@@ -115,7 +147,7 @@ export class OpenPool {
   }
 
   #start(): Thread {
-    const worker = new Worker(workerFile, {
+    const worker = new Worker(this.#worker, {
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     });
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();

@@ -40,7 +40,7 @@ export interface RecordSource {
     take: (index: number, result: RecordResult) => void,
     signal?: AbortSignal,
   ): Promise<void>;
-  /** Forgets a copy of its own that turned out to be wrong. Returns whether it had one: asking again may then bring a sound one. */
+  /** Told of a record that did not open. Returns whether asking again may bring a sound one, or a better reason: it is then asked once more. */
   discard?(vaultId: string, group: number, id: Uint8Array): boolean;
 }
 

@@ -11,17 +11,25 @@ import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.t
 import type { OpenPool } from "./openPool.ts";
 import { type CachedRecord, type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
 import type { RecordResult, RecordSource } from "./ports.ts";
+import { SpareMemory } from "./spareMemory.ts";
 
 const MiB = 1024 * 1024;
 /** Data records may be 4 MiB each: an answer is at most about 64 MiB. */
 const idsPerRead = 16;
 const pageIdsPerRead = 256;
 
+const spareBytesMax = 12 * MiB;
+
 /** Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. */
 const pooledBytesMin = 32 * 1024;
 
 /** The caches that all vaults of a view share. */
-export type PlaintextCaches = { readonly data: PlaintextCache; readonly pages: PlaintextCache };
+export type PlaintextCaches = {
+  readonly data: PlaintextCache;
+  readonly pages: PlaintextCache;
+  /** Memory of data that was dropped. */
+  readonly spare: SpareMemory;
+};
 
 /** What drives keep in memory unless they are told otherwise. */
 export const memoryCacheBytesDefault = 80 * MiB;
@@ -33,7 +41,8 @@ export function cachesOf(bytes: number): PlaintextCaches {
 
 /** 64 MiB of file content and 16 MiB of directory and extent pages, unless other bounds are given. */
 export function createCaches(dataBytes = 64 * MiB, pageBytes = 16 * MiB): PlaintextCaches {
-  return { data: new PlaintextCache(dataBytes, true), pages: new PlaintextCache(pageBytes) };
+  const spare = new SpareMemory(spareBytesMax);
+  return { data: new PlaintextCache(dataBytes, spare), pages: new PlaintextCache(pageBytes), spare };
 }
 
 type Flight = {
@@ -181,6 +190,16 @@ export class RecordOpener {
       this.#settle(flight, () => this.#openHere(flight, result));
       return;
     }
+    // Nobody else waits: the way to a thread and back would only be added.
+    if (this.#flights.size === 1 && this.#pool.idle) {
+      const { engines } = this.#pool;
+      const { spare } = this.#caches;
+      const { record } = result;
+      const memory = (bytes: number): Buffer => spare.take(bytes);
+      this.#settle(flight, () => openResult({ result, keys, group, id, type, engines, memory }));
+      spare.give(record);
+      return;
+    }
     this.#pool.open({ keys, group, id, type, record: result.record }).then(
       (record) => {
         this.#settle(flight, () => {
@@ -201,7 +220,7 @@ export class RecordOpener {
   }
 
   #failed(flight: Flight, error: unknown): void {
-    if (!flight.again && isHoldfastError(error, ErrorCode.chunkDamaged)) {
+    if (!flight.again && isHoldfastError(error) && suspicious.has(error.code)) {
       flight.again = true;
       if (this.#source.discard?.(this.#vaultId, this.group, flight.id) === true) {
         this.#enqueue(flight);
@@ -235,6 +254,9 @@ export class RecordOpener {
 
 const noRefs = Buffer.alloc(0);
 
+/** What flipped bits can look like: also those that name the epoch. */
+const suspicious: ReadonlySet<ErrorCode> = new Set([ErrorCode.chunkDamaged, ErrorCode.keyWrong]);
+
 /** What the cache's keys of a vault's group begin with. */
 export function cachePrefix(vaultId: string, group?: number): string {
   return group === undefined ? `${vaultId}/` : `${vaultId}/${group}/`;
@@ -248,6 +270,7 @@ export type ResultToOpen = {
   readonly type: RecordType;
   readonly beside?: IdTaker | undefined;
   readonly engines?: OpenEngines | undefined;
+  readonly memory?: ((bytes: number) => Buffer) | undefined;
 };
 
 /**

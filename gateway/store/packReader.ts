@@ -1,7 +1,8 @@
 // Reads records from packs by location, open or closed, through a bounded cache of descriptors.
 //
 // Invariants
-// - A record is handed out only if the frame before it is sound, names its length, and the truncated SHA-256 fits.
+// - A record is handed out only if the frame before it is sound, names its length, and the truncated SHA-256 fits; the last is left
+//   out only for a caller that proves the record by its seal.
 // - A damaged, short or missing pack is an error of the records in it and of nothing else.
 // - A descriptor is closed only when no read uses it.
 
@@ -19,6 +20,16 @@ type OpenFile = { readonly fd: number; users: number; dropped: boolean };
 
 /** Bytes that one read from disk brings at most when neighbouring records are read together. */
 const runBytesMax = 4 * 2 ** 20;
+
+export type ReadOptions = {
+  /**
+   * Leaves the hash out, which takes longer than all else here: for readers who open the seal, and ask once more where it does not
+   * open.
+   */
+  readonly unhashed?: boolean;
+  /** Gives the memory that records which are read together come in. */
+  readonly memory?: ((bytes: number) => Buffer) | undefined;
+};
 
 /** A record, or why there is none. */
 export type ReadOutcome = Buffer | HoldfastError;
@@ -51,12 +62,15 @@ export class PackReader {
     return count;
   }
 
-  /** Reads records that lie one behind the other (see runLength). Fails for each record on its own. */
-  async readRun(run: readonly Location[]): Promise<ReadOutcome[]> {
+  /**
+   * Reads records that lie one behind the other (see runLength). Fails for each record on its own.
+   */
+  async readRun(run: readonly Location[], options: ReadOptions = {}): Promise<ReadOutcome[]> {
     const first = run[0]!;
     const last = run[run.length - 1]!;
     const start = first.offset - Width.frame;
-    const bytes = Buffer.allocUnsafeSlow(last.offset + last.length - start);
+    const length = last.offset + last.length - start;
+    const bytes = options.memory?.(length) ?? Buffer.allocUnsafeSlow(length);
     let filled: number;
     try {
       filled = await this.#read(first.pack, bytes, start);
@@ -66,7 +80,8 @@ export class PackReader {
     }
     return run.map((location) => {
       const at = location.offset - first.offset;
-      return checkRecord(bytes.subarray(at, Math.min(filled, at + Width.frame + location.length)), location);
+      const framed = bytes.subarray(at, Math.min(filled, at + Width.frame + location.length));
+      return checkRecord(framed, location, options.unhashed === true);
     });
   }
 
@@ -149,12 +164,13 @@ export class PackReader {
 }
 
 /** Checks the frame and the record behind it. `bytes` may be cut short by the end of the file. */
-function checkRecord(bytes: Buffer, location: Location): ReadOutcome {
+function checkRecord(bytes: Buffer, location: Location, unhashed: boolean): ReadOutcome {
   const frame = parseFrame(bytes);
   const record = bytes.subarray(Width.frame);
   if (frame === undefined || frame.recordLength !== location.length || record.length !== location.length) {
     return damaged(location);
   }
+  if (unhashed) return record;
   const found = hash("sha256", record, "buffer");
   return found.compare(frame.recordHash, 0, Width.recordHash, 0, Width.recordHash) === 0
     ? record

@@ -15,7 +15,7 @@ import { type IndexEnvironment, openIndexEnvironment } from "../index/environmen
 import { IndexOverlay } from "../index/overlay.ts";
 import { PackTable } from "../index/packTable.ts";
 import { type ChunkRow, rowFlags } from "../index/row.ts";
-import { PackReader, type ReadOutcome } from "./packReader.ts";
+import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
 import { PackStore } from "./packStore.ts";
 import type { Location } from "./recordToStore.ts";
 import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
@@ -176,9 +176,12 @@ export class VaultStore implements AdmissionStore {
 
   /**
    * Reads records in the order of `locations`, neighbours together and one step ahead of the caller.
-   * `undefined` stays undefined.
+   * `undefined` stays undefined. For `options` see PackReader.
    */
-  async *read(locations: readonly (Location | undefined)[]): AsyncGenerator<ReadOutcome | undefined> {
+  async *read(
+    locations: readonly (Location | undefined)[],
+    options: ReadOptions = {},
+  ): AsyncGenerator<ReadOutcome | undefined> {
     const runs: { start: number; count: number }[] = [];
     for (let start = 0; start < locations.length; ) {
       const count = this.#reader.runLength(locations, start);
@@ -190,7 +193,7 @@ export class VaultStore implements AdmissionStore {
     ): Promise<(ReadOutcome | undefined)[]> => {
       if (run === undefined) return Promise.resolve([]);
       const part = locations.slice(run.start, run.start + run.count).filter((place) => place !== undefined);
-      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part);
+      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part, options);
       outcome.catch(() => {});
       return outcome;
     };

@@ -50,7 +50,8 @@ export function compressPayload(
 }
 
 /**
- * The plaintext of a payload, exactly `plainLength` bytes. A stored payload is returned as it is, not copied.
+ * The plaintext of a payload, exactly `plainLength` bytes. A stored payload is returned as it is, not copied, unless `memory` is to give so
+ * many bytes in place of an engine's own.
  * @throws HoldfastError limit-exceeded above 4 MiB; corrupt when it is not exactly that long or not one zstd frame
  */
 export function decompressPayload(
@@ -58,6 +59,7 @@ export function decompressPayload(
   payload: Uint8Array,
   plainLength: number,
   engine: OpenEngine = nodeEngine,
+  memory?: (bytes: number) => Buffer,
 ): Buffer {
   if (plainLength > limits.plainBytesMax) {
     throw new HoldfastError(
@@ -65,10 +67,17 @@ export function decompressPayload(
       `a plain length of ${plainLength} bytes is over the limit`,
     );
   }
+  const into = engine.keepsMemory ? memory?.(plainLength) : undefined;
   const plaintext =
-    compression === Compression.zstd ? engine.decompress(payload, plainLength) : asBuffer(payload);
+    compression === Compression.zstd ? engine.decompress(payload, plainLength, into) : asBuffer(payload);
   if (plaintext.length !== plainLength) {
     throw new HoldfastError(ErrorCode.corrupt, `plaintext has ${plaintext.length} bytes, not ${plainLength}`);
   }
-  return plaintext;
+  // Stored, or opened by another engine than this one: it is not where it is wanted.
+  return into === undefined || plaintext.buffer === into.buffer ? plaintext : copied(plaintext, into);
+}
+
+function copied(from: Buffer, into: Buffer): Buffer {
+  from.copy(into);
+  return into.subarray(0, from.length);
 }

@@ -31,10 +31,11 @@ export type OpenEngine = Pick<SealEngine, "tag"> & {
   /** AES-256-CTR taken off a ciphertext of up to 4 MiB and 4 bytes. */
   readonly decrypt: (key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array) => Buffer;
   /**
-   * The content of one zstd frame, `length` bytes (up to 4 MiB).
+   * The content of one zstd frame, `length` bytes (up to 4 MiB). Engines that keep memory write it to the first bytes of `into` where that
+   * is given, which is then theirs no more.
    * @throws HoldfastError corrupt where that is not what `frame` is
    */
-  readonly decompress: (frame: Uint8Array, length: number) => Buffer;
+  readonly decompress: (frame: Uint8Array, length: number, into?: Buffer) => Buffer;
 };
 
 const zeroNonce = Buffer.alloc(12);

@@ -19,7 +19,7 @@ const content = (length: number): Buffer => {
 };
 
 class Opened {
-  readonly pool = new OpenPool(2);
+  readonly pool = new OpenPool({ threadCount: 2 });
   readonly view: VaultView;
   locked = false;
   #tell: () => void = () => {};

@@ -1,0 +1,81 @@
+// What a worker thread of a pool does: it opens records. It holds keys of a vault only from `keys` to `forget`, and wipes them then,
+// with all that opening left in memory.
+
+import { parentPort } from "node:worker_threads";
+import { asBuffer } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { FromOpener, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
+import { openResult } from "./recordOpener.ts";
+import { SpareMemory } from "./spareMemory.ts";
+
+/** Sealed records were here, opened ones come here: one of the largest, or a few. */
+const spareBytesMax = 6 * 1024 * 1024;
+
+/** Serves this thread's parent until it says stop. Engines are made with the first record, and anew after a vault was locked. */
+export function serveOpening(makeEngines: () => ThreadEngines | undefined): void {
+  const keyrings = new Map<number, VaultKeys>();
+  const spare = new SpareMemory(spareBytesMax);
+  const memory = (bytes: number): Buffer => spare.take(bytes);
+  let engines: ThreadEngines | undefined;
+
+  function open({ keyring, group, type, id, record }: OpenRequest): { plaintext: Buffer; refs: Buffer } {
+    const keys = keyrings.get(keyring);
+    if (keys === undefined) throw new HoldfastError(ErrorCode.vaultLocked, "the vault was locked meanwhile");
+    engines ??= makeEngines();
+    const result = { state: "record", record: asBuffer(record) } as const;
+    return openResult({ result, keys, group, id, type, engines, memory });
+  }
+
+  function answer(request: OpenRequest): FromOpener {
+    const { ticket, record } = request;
+    try {
+      const { plaintext, refs } = open(request);
+      // A view of Node's pool would take its neighbours along, and could not be transferred.
+      const own = plaintext.buffer.byteLength === plaintext.length || plaintext.length > Buffer.poolSize;
+      return { ticket, plaintext: own ? plaintext : Uint8Array.from(plaintext), refs: Uint8Array.from(refs) };
+    } catch (error) {
+      if (isHoldfastError(error)) {
+        const { code, message, detail } = error;
+        return { ticket, code, message, detail };
+      }
+      const message = error instanceof Error ? error.message : String(error);
+      return { ticket, code: ErrorCode.internal, message, detail: {} };
+    } finally {
+      spare.give(record);
+    }
+  }
+
+  function forgetOpened(): void {
+    engines?.close();
+    engines = undefined;
+    spare.clear();
+  }
+
+  parentPort?.on("message", (message: ToOpener) => {
+    switch (message.kind) {
+      case "open": {
+        const sent = answer(message);
+        parentPort?.postMessage(sent, "plaintext" in sent ? [sent.plaintext.buffer as ArrayBuffer] : []);
+        return;
+      }
+      case "keys": {
+        const { secrets } = message;
+        keyrings.set(message.keyring, new VaultKeys(secrets));
+        secrets.s.fill(0);
+        for (const a of secrets.epochs.values()) a.fill(0);
+        return;
+      }
+      case "forget":
+        keyrings.get(message.keyring)?.wipe();
+        keyrings.delete(message.keyring);
+        forgetOpened();
+        return;
+      case "stop":
+        for (const keys of keyrings.values()) keys.wipe();
+        keyrings.clear();
+        forgetOpened();
+        parentPort?.close();
+    }
+  });
+}
