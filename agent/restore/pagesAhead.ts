@@ -5,7 +5,8 @@
 // `#ahead` has the pages that were asked for and not passed, a bounded number; folders of several pages are left to the walk.
 
 import { isDamage } from "../../fs/view/damage.ts";
-import { childPages, type TreeReader } from "../../fs/view/treeReader.ts";
+import { subdirectories } from "../../fs/view/subdirectories.ts";
+import type { TreeReader } from "../../fs/view/treeReader.ts";
 import { asBuffer } from "../../vault/bytes.ts";
 import { BranchPage, type Page } from "../../vault/tree/page.ts";
 
@@ -96,10 +97,10 @@ export class PagesAhead {
       return;
     }
     if (isAhead) {
-      this.#ahead.set(key, page.byteLength);
-      this.#bytes += page.byteLength;
+      this.#ahead.set(key, page.bytes.length);
+      this.#bytes += page.bytes.length;
     }
-    const below = [...childPages(page)].map((child) => Buffer.from(child));
+    const below = subdirectories(page).map(({ id }) => Buffer.from(id));
     this.#wanted.push(...below.reverse());
   }
 }

@@ -1,4 +1,4 @@
-// The first FUSE driver: speaks the kernel's protocol itself, with no native code.
+// The first FUSE driver: speaks the kernel's protocol itself. It needs no native code (what of it makes it faster is optional).
 
 import { closeSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -50,7 +50,11 @@ async function mount(
   const session = new FuseSession(view, options);
   let channel: FuseChannel;
   try {
-    channel = new FuseChannel(descriptor, (bytes) => session.receive(bytes));
+    channel = new FuseChannel(
+      descriptor,
+      (bytes) => session.receive(bytes),
+      () => session.pending.idle,
+    );
   } catch (error) {
     closeSync(descriptor);
     await detach(path, true);
@@ -59,8 +63,8 @@ async function mount(
   session.attach(channel);
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
-  const { nodes, filesRead, directories, pending } = session;
-  const invalidation = new Invalidation({ view, nodes, filesRead, directories, channel, pending });
+  const { objects, rows, filesRead, pending } = session;
+  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending });
   const closed = channel.closed.then(() => {
     invalidation.stop();
     session.stop();
@@ -82,7 +86,7 @@ async function mount(
     ending ??= end();
     return ending;
   };
-  return { mountpoint: path, unmount, closed, nodeCount: () => session.nodes.size };
+  return { mountpoint: path, unmount, closed, nodeCount: () => session.nodeCount };
 }
 
 /** INIT cannot raise the kernel's 128 KiB; sysfs can, for root. Without it the drive is only slower. */

@@ -9,21 +9,25 @@ import { createHash } from "node:crypto";
 const words = new Uint32Array(2);
 const whole = new BigUint64Array(words.buffer);
 
-/** 64 bits from two words; both supported processors are little-endian. */
-function join(low: number, high: number): bigint {
-  words[0] = low;
+/** Puts a number's halves into `words`. */
+function put(low: number, high: number): void {
+  words[0] = high === 0 && low < 2 ? low + 2 : low;
   words[1] = high;
-  const number = whole[0] as bigint;
-  return number < 2n ? number + 2n : number;
 }
 
+/** The number in `words`; both supported processors are little-endian. */
+const joined = (): bigint => whole[0] as bigint;
+
 /** Finishes two running hashes, each stirred with the other (the end of MurmurHash3, twice). */
-function finish(first: number, second: number): bigint {
+function finish(first: number, second: number): void {
   let a = Math.imul(first ^ (first >>> 16), 2246822507) ^ Math.imul(second ^ (second >>> 13), 3266489909);
   const b = Math.imul(second ^ (second >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
   a ^= Math.imul(b ^ (b >>> 15), 2654435761);
-  return join(a >>> 0, b >>> 0);
+  put(a >>> 0, b >>> 0);
 }
+
+/** The two halves of a number, to be filled. */
+export type InodeWords = { inodeLow: number; inodeHigh: number };
 
 export class InodeNumbers {
   readonly #first: number;
@@ -38,9 +42,27 @@ export class InodeNumbers {
 
   /** The number that all names of one hard-linked file in one state share. @param state see linkState */
   ofLink(device: bigint, inode: bigint, state: number): bigint {
-    const low = Number(inode & 0xffff_ffffn);
-    const high = Number(inode >> 32n);
-    const fileSystem = Number(device & 0xffff_ffffn) ^ Math.imul(Number(device >> 32n), 2654435761) ^ state;
+    this.#link(
+      Number(device & 0xffff_ffffn) ^ Math.imul(Number(device >> 32n), 2654435761) ^ state,
+      Number(inode & 0xffff_ffffn),
+      Number(inode >> 32n),
+    );
+    return joined();
+  }
+
+  /** The same from and to halves: `source` is a row's device and inode. */
+  ofLinkWords(
+    source: { deviceLow: number; deviceHigh: number; inodeLow: number; inodeHigh: number },
+    state: number,
+    out: InodeWords,
+  ): void {
+    const fileSystem = source.deviceLow ^ Math.imul(source.deviceHigh, 2654435761) ^ state;
+    this.#link(fileSystem, source.inodeLow, source.inodeHigh);
+    out.inodeLow = words[0] as number;
+    out.inodeHigh = words[1] as number;
+  }
+
+  #link(fileSystem: number, low: number, high: number): void {
     // The two halves go through four rounds of a Feistel network: within a file system no two inodes can collide.
     let left = low | 0;
     let right = high | 0;
@@ -51,26 +73,38 @@ export class InodeNumbers {
       left = right;
       right = next;
     }
-    return join(left >>> 0, right >>> 0);
+    put(left >>> 0, right >>> 0);
   }
 
   /** Numbers the children of a directory by name. */
   within(directory: bigint): (name: Uint8Array) => bigint {
-    const first = this.#first ^ Number(directory & 0xffff_ffffn);
-    const second = this.#second ^ Number(directory >> 32n);
+    const low = Number(directory & 0xffff_ffffn);
+    const high = Number(directory >> 32n);
     return (name) => {
-      let a = first;
-      let b = second;
-      for (let at = 0; at < name.length; at++) {
-        const byte = name[at] as number;
-        a = Math.imul(a ^ byte, 2654435761);
-        b = Math.imul(b ^ byte, 1597334677);
-        // The low bits of a product depend on lower bits alone: bring the high ones down.
-        a ^= a >>> 15;
-        b ^= b >>> 14;
-      }
-      return finish(a ^ name.length, b);
+      this.#child(low, high, name, 0, name.length);
+      return joined();
     };
+  }
+
+  /** The same from and to halves; the name is the bytes `from` to `to`. */
+  childWords(directory: InodeWords, bytes: Uint8Array, from: number, to: number, out: InodeWords): void {
+    this.#child(directory.inodeLow, directory.inodeHigh, bytes, from, to);
+    out.inodeLow = words[0] as number;
+    out.inodeHigh = words[1] as number;
+  }
+
+  #child(low: number, high: number, bytes: Uint8Array, from: number, to: number): void {
+    let a = this.#first ^ low;
+    let b = this.#second ^ high;
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at] as number;
+      a = Math.imul(a ^ byte, 2654435761);
+      b = Math.imul(b ^ byte, 1597334677);
+      // The low bits of a product depend on lower bits alone: bring the high ones down.
+      a ^= a >>> 15;
+      b ^= b >>> 14;
+    }
+    finish(a ^ (to - from), b);
   }
 }
 

@@ -8,8 +8,9 @@ import { InodeNumbers, linkState } from "./inodeNumbers.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import { detachedRef, isLinked, type TreeEntry, TreeReader } from "./treeReader.ts";
 import { type Attributes, NodeKind, type ViewNode } from "./view.ts";
+import { WalkAhead } from "./walkAhead.ts";
 
-const kinds: Readonly<Record<EntryKind, NodeKind>> = {
+export const kinds: Readonly<Record<EntryKind, NodeKind>> = {
   [EntryKind.file]: NodeKind.file,
   [EntryKind.directory]: NodeKind.directory,
   [EntryKind.symlink]: NodeKind.symlink,
@@ -35,6 +36,7 @@ export type VaultLock = { closed: HoldfastError | undefined };
 /** An opened snapshot: what its nodes are read with. */
 export class SnapshotContext {
   readonly tree: TreeReader;
+  readonly ahead: WalkAhead;
   readonly content: ContentReader;
   readonly contentAhead: ContentAhead;
   readonly inodes: InodeNumbers;
@@ -53,6 +55,7 @@ export class SnapshotContext {
     },
   ) {
     this.tree = new TreeReader(opener);
+    this.ahead = new WalkAhead(this.tree);
     this.content = new ContentReader(opener);
     this.contentAhead = new ContentAhead(this.tree, this.content);
     this.inodes = new InodeNumbers(snapshot.id);

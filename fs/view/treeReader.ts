@@ -9,11 +9,12 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { type ChunkRef, type EntryDraft, EntryKind } from "../../vault/tree/entry.ts";
-import { emptyRowStat } from "../../vault/tree/entryReader.ts";
 import { BranchPage, LeafPage, type Page, parsePage } from "../../vault/tree/page.ts";
 import { parseXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 import type { RecordOpener } from "./recordOpener.ts";
+import type { Soon } from "./rows.ts";
+import { subdirectories } from "./subdirectories.ts";
 
 /** An entry of a directory with ids in place of ordinals. */
 export type TreeEntry = EntryDraft;
@@ -66,6 +67,68 @@ export class TreeReader {
     return row < 0 ? undefined : page.draft(row);
   }
 
+  /** The leaf page that holds row number `row` of a directory; undefined past its end. */
+  leafAt(directory: Uint8Array, row: number): Soon<LeafRows | undefined> {
+    const root = this.pageNow(directory);
+    if (root !== undefined) return this.#leafBelow(directory, root, row, 0);
+    const id = Buffer.from(directory);
+    return this.page(id).then((page) => this.#leafBelow(id, page, row, 0));
+  }
+
+  /** Row `row` below a page, whose own first row has number `first` in the directory. */
+  #leafBelow(rootId: Uint8Array, root: Page, row: number, first: number): Soon<LeafRows | undefined> {
+    let id = rootId;
+    let page = root;
+    let before = first;
+    while (page instanceof BranchPage) {
+      const branch: BranchPage = page;
+      const at = branch.childOfEntry(row - before);
+      if (at < 0) return undefined;
+      before += branch.rowsBefore(at);
+      this.#prefetchAfter(branch, at);
+      const below = childId(branch, at);
+      const child = this.#childNow(branch, at);
+      if (child === undefined) {
+        const start = before;
+        return this.#child(branch, at, undefined).then((found) => this.#leafBelow(below, found, row, start));
+      }
+      id = below;
+      page = child;
+    }
+    const from = row - before;
+    return from < page.rowCount ? { id, page, from, first: row } : undefined;
+  }
+
+  /** The row of this name in a directory, as leafAt gives it; undefined where there is none. */
+  find(directory: Uint8Array, name: Uint8Array): Soon<LeafRows | undefined> {
+    const root = this.pageNow(directory);
+    if (root !== undefined) return this.#findBelow(directory, root, name, 0);
+    const id = Buffer.from(directory);
+    return this.page(id).then((page) => this.#findBelow(id, page, name, 0));
+  }
+
+  #findBelow(rootId: Uint8Array, root: Page, name: Uint8Array, first: number): Soon<LeafRows | undefined> {
+    let id = rootId;
+    let page = root;
+    let before = first;
+    while (page instanceof BranchPage) {
+      const branch: BranchPage = page;
+      const at = branch.childFor(name);
+      if (at < 0) return undefined;
+      before += branch.rowsBefore(at);
+      const below = childId(branch, at);
+      const child = this.#childNow(branch, at);
+      if (child === undefined) {
+        const start = before;
+        return this.#child(branch, at, undefined).then((found) => this.#findBelow(below, found, name, start));
+      }
+      id = below;
+      page = child;
+    }
+    const from = page.indexOf(name);
+    return from < 0 ? undefined : { id, page, from, first: before + from };
+  }
+
   /** Leaf pages of a directory in order, starting with the one that holds row number `from`. */
   async *leaves(directory: Uint8Array, from = 0, signal?: AbortSignal): AsyncGenerator<LeafRows, void, void> {
     const root = await this.page(directory, signal);
@@ -89,8 +152,8 @@ export class TreeReader {
       if (from < passed + rows) {
         this.#prefetchAfter(page, row);
         const child = await this.#child(page, row, signal);
-        const { id: childId } = page.ref(ordinal);
-        yield* this.#leavesBelow(childId, child, Math.max(0, from - passed), first + passed, signal);
+        const { id: below } = page.ref(ordinal);
+        yield* this.#leavesBelow(below, child, Math.max(0, from - passed), first + passed, signal);
       }
       passed += rows;
     }
@@ -116,7 +179,12 @@ export class TreeReader {
     descending = false,
   ): AsyncGenerator<TreeEntry, void, void> {
     for await (const { page, from } of this.leaves(directory, 0, signal)) {
-      if (descending) this.opener.prefetch(childPages(page), RecordType.directory);
+      if (descending) {
+        this.opener.prefetch(
+          subdirectories(page).map(({ id }) => id),
+          RecordType.directory,
+        );
+      }
       for (let row = from; row < page.rowCount; row++) yield page.draft(row);
     }
   }
@@ -127,19 +195,14 @@ export class TreeReader {
     return rowsBelow(page);
   }
 
+  #childNow(page: BranchPage, row: number): Page | undefined {
+    const child = this.pageNow(page.ref(page.child(row).ordinal).id);
+    return child === undefined ? undefined : checkedChild(page, row, child);
+  }
+
   async #child(page: BranchPage, row: number, signal: AbortSignal | undefined): Promise<Page> {
-    const { lowestName, ordinal, rows } = page.child(row);
-    const child = await this.page(page.ref(ordinal).id, signal);
-    if (child.level !== page.level - 1) throw corrupt(`page of level ${child.level} below ${page.level}`);
-    if (child.rowCount === 0 || !equalBytes(child.nameAt(0), lowestName)) {
-      throw corrupt("a page does not begin with the name that stands for it");
-    }
-    if (rowsBelow(child) !== rows) throw corrupt("a page has another number of entries than it is said to");
-    const next = row + 1 < page.rowCount ? page.nameAt(row + 1) : undefined;
-    if (next !== undefined && compareBytes(child.nameAt(child.rowCount - 1), next) >= 0) {
-      throw corrupt("names out of order across pages");
-    }
-    return child;
+    const child = await this.page(page.ref(page.child(row).ordinal).id, signal);
+    return checkedChild(page, row, child);
   }
 
   /**
@@ -172,6 +235,21 @@ export class TreeReader {
   }
 }
 
+/** The child page that a row names, if it is what the row says. @throws HoldfastError corrupt */
+function checkedChild(page: BranchPage, row: number, child: Page): Page {
+  const { lowestName, rows } = page.child(row);
+  if (child.level !== page.level - 1) throw corrupt(`page of level ${child.level} below ${page.level}`);
+  if (child.rowCount === 0 || !equalBytes(child.nameAt(0), lowestName)) {
+    throw corrupt("a page does not begin with the name that stands for it");
+  }
+  if (rowsBelow(child) !== rows) throw corrupt("a page has another number of entries than it is said to");
+  const next = row + 1 < page.rowCount ? page.nameAt(row + 1) : undefined;
+  if (next !== undefined && compareBytes(child.nameAt(child.rowCount - 1), next) >= 0) {
+    throw corrupt("names out of order across pages");
+  }
+  return child;
+}
+
 const prefetchPages = 16;
 
 function notThere(names: readonly Uint8Array[]): HoldfastError {
@@ -181,23 +259,13 @@ function notThere(names: readonly Uint8Array[]): HoldfastError {
   });
 }
 
+function childId(page: BranchPage, row: number): Buffer {
+  return page.ref(page.child(row).ordinal).id;
+}
+
 function rowsBelow(page: Page): number {
-  if (page instanceof LeafPage) return page.rowCount;
-  let rows = 0;
-  for (let row = 0; row < page.rowCount; row++) rows += page.child(row).rows;
-  return rows;
+  return page instanceof LeafPage ? page.rowCount : page.rowsBefore(page.rowCount);
 }
-
-/** Root pages of the subdirectories in a leaf page; views. */
-export function* childPages(page: LeafPage): Generator<Buffer, void, void> {
-  for (let row = 0; row < page.rowCount; row++) {
-    if (page.statAt(row, scratch).kind !== EntryKind.directory) continue;
-    const { child } = page.entry(row);
-    if (child !== undefined) yield page.ref(child.ordinal).id;
-  }
-}
-
-const scratch = emptyRowStat();
 
 /** The page in an opened record; parsed once as long as the cache keeps the record. */
 function parsed(record: OpenedRecord): Page {

@@ -2,15 +2,16 @@
 
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { PlacedExtent } from "./contentReader.ts";
 import { contentTag, textTag } from "./contentTag.ts";
 import { ClosedNode, FolderNode, LinkNode, TextNode } from "./folderNodes.ts";
 import { versionsOf } from "./history.ts";
 import { HistoryFolder } from "./historyFolders.ts";
 import type { SnapshotParts } from "./itemSnapshots.ts";
+import { extentOfText, mergedExtent } from "./mergedExtent.ts";
 import { Namespace } from "./namespace.ts";
 import type { HistoryPath, PathHistory, PathVersion } from "./ports.ts";
 import { type DirectoryNode, EntryNode, RootNode } from "./snapshotNodes.ts";
+import { SnapshotRows } from "./snapshotRows.ts";
 import type { DirectoryPage, DirectoryRow, Extent, View, ViewNode } from "./view.ts";
 
 const MiB = 1024 * 1024;
@@ -22,6 +23,7 @@ type Progress = { next: number; ahead: number };
 
 export class VaultView implements View {
   readonly root: ViewNode;
+  readonly rows = new SnapshotRows();
   readonly history: PathHistory = (path, signal) => this.#versions(path, signal);
   readonly #namespace: Namespace;
   readonly #listeners = new Set<Parameters<View["onNamesChanged"]>[0]>();
@@ -148,16 +150,7 @@ export class VaultView implements View {
     return unlessClosed(node, async () => {
       const { context, entry, size } = fileOf(node);
       if (offset >= BigInt(size)) return undefined;
-      // Neighbours of one kind are one extent to the caller, or a copy would take a step per chunk.
-      let merged: { start: number; end: number; hole: boolean } | undefined;
-      let steps = 0;
-      for await (const extent of context.content.extents(entry.content, size, Number(offset))) {
-        if (merged !== undefined && (merged.hole !== extent.hole || steps === mergedExtentsMax)) break;
-        merged = grown(merged, extent);
-        steps++;
-      }
-      if (merged === undefined) return undefined;
-      return { offset: BigInt(merged.start), length: BigInt(merged.end - merged.start), hole: merged.hole };
+      return mergedExtent(context.content.extents(entry.content, size, Number(offset)));
     });
   }
 
@@ -227,8 +220,6 @@ export class VaultView implements View {
   }
 }
 
-const mergedExtentsMax = 1024;
-
 type ClosedListener = Parameters<View["onClosed"]>[0];
 
 /** Why a node is closed for good, if it is. */
@@ -256,6 +247,7 @@ async function readRows(directory: DirectoryNode, first: number, rowsMax: number
   const rows: DirectoryRow[] = [];
   try {
     for await (const run of context.tree.leaves(page, first)) {
+      if (run.from === 0) context.ahead.listed(run.page, run.first === 0 ? page : undefined);
       for (let row = run.from; row < run.page.rowCount; row++) {
         if (rows.length === rowsMax) return { rows, next: BigInt(first + rows.length) };
         const entry = run.page.draft(row);
@@ -268,19 +260,6 @@ async function readRows(directory: DirectoryNode, first: number, rowsMax: number
     return { rows, next: BigInt(first + rows.length) };
   }
   return { rows, next: undefined };
-}
-
-function extentOfText({ bytes }: TextNode, offset: bigint): Extent | undefined {
-  if (offset >= BigInt(bytes.length)) return undefined;
-  return { offset: 0n, length: BigInt(bytes.length), hole: false };
-}
-
-function grown(
-  merged: { start: number; end: number; hole: boolean } | undefined,
-  extent: PlacedExtent,
-): { start: number; end: number; hole: boolean } {
-  const start = merged?.start ?? extent.start;
-  return { start, end: extent.start + extent.length, hole: extent.hole };
 }
 
 function directoryOf(node: ViewNode): DirectoryNode {

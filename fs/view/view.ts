@@ -3,6 +3,7 @@
 // above snapshots (accounts, devices, items, time folders) changes as snapshots come and go.
 
 import type { HoldfastError } from "../../vault/errors.ts";
+import type { RowSource } from "./rows.ts";
 
 /** What kind of thing a node is; the names are those of stat(2). */
 export const NodeKind = {
@@ -67,6 +68,8 @@ export interface ViewNode {
  */
 export interface View {
   readonly root: ViewNode;
+  /** Directories inside snapshots by row number, where a view has them so. */
+  readonly rows?: RowSource;
   /** The child of a directory, or undefined. Names are raw bytes. */
   lookup(directory: ViewNode, name: Uint8Array): Promise<ViewNode | undefined>;
   /** A page of a directory in a stable order. `from` is 0n or a `next` of an earlier page. */

@@ -171,7 +171,12 @@ describe.skipIf(!ready)("a drive over damage", () => {
     expect(() => readdirSync(join(seen, "wide"))).toThrow(/EIO/);
     // The names before the bad page are listed, and those of other pages are found.
     const listed = runTool("sh", "-c", 'ls "$1" 2>/dev/null || true', "sh", join(seen, "wide")).split("\n");
-    const found = names.filter((name) => contentOf(name) !== "EIO");
+    const found: string[] = [];
+    for (const name of names) {
+      if (contentOf(name) !== "EIO") found.push(name);
+      // Gateway and drive write to pipes that are emptied here.
+      await turn();
+    }
     expect(found.length).toBeLessThan(names.length);
     expect(found).toEqual(expect.arrayContaining(listed.filter((name) => name !== "")));
     for (const name of found) expect(contentOf(name)).toBe(readFileSync(join(source, "wide", name), "utf8"));

@@ -73,6 +73,7 @@ describe("a directory", () => {
               inodeLow: Number(entry.inode % 2n ** 32n),
               inodeHigh: Number(entry.inode / 2n ** 32n),
               linkCount: entry.linkCount,
+              hasXattrs: entry.xattrs.form !== "none",
               size: entry.size ?? 0,
             });
             expect(leaf.find(entry.name)).toEqual(entry);

@@ -17,7 +17,7 @@ import {
 } from "./entry.ts";
 import { readXattrs } from "./xattrs.ts";
 
-const u32Max = 0xffff_ffff;
+export const u32Max = 0xffff_ffff;
 const nanosecondsMax = 999_999_999;
 const inlineExtentBytesMin = 2;
 
@@ -43,6 +43,7 @@ export type RowStat = {
   inodeLow: number;
   inodeHigh: number;
   linkCount: number;
+  hasXattrs: boolean;
   /** Of a file; 0 for other kinds. */
   size: number;
 };
@@ -63,6 +64,7 @@ export function emptyRowStat(): RowStat {
     inodeLow: 0,
     inodeHigh: 0,
     linkCount: 0,
+    hasXattrs: false,
     size: 0,
   };
 }
@@ -71,7 +73,7 @@ function corrupt(message: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, message);
 }
 
-function atMost(value: number, max: number, what: string): number {
+export function atMost(value: number, max: number, what: string): number {
   if (value > max) throw corrupt(`${what} ${value} in an entry`);
   return value;
 }
@@ -231,11 +233,10 @@ export function readStat(reader: ByteReader, stat: RowStat): void {
   stat.inodeLow = reader.u32();
   stat.inodeHigh = reader.u32();
   stat.linkCount = reader.varint();
-  stat.size = 0;
-  if (stat.kind !== EntryKind.file) return;
   const form = reader.u8();
+  stat.hasXattrs = form !== Form.none;
   if (form === Form.record) reader.varint();
   else if (form === Form.inline) readXattrs(reader);
   else if (form !== Form.none) throw corrupt(`unknown form ${form} of attributes`);
-  stat.size = reader.varint();
+  stat.size = stat.kind === EntryKind.file ? reader.varint() : 0;
 }

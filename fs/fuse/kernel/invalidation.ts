@@ -7,16 +7,17 @@ import type { HoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
-import type { DirectoryReader } from "./directoryReader.ts";
-import type { NodeTable } from "./nodeTable.ts";
+import type { FilesRead } from "./filesRead.ts";
 import { invalEntry, invalInode } from "./notices.ts";
+import type { ObjectSession } from "./objectSession.ts";
 import type { PendingRequests } from "./pendingRequests.ts";
+import type { RowSession } from "./rowSession.ts";
 
 export type InvalidationParts = {
   readonly view: View;
-  readonly nodes: NodeTable;
-  readonly filesRead: ReadonlySet<number>;
-  readonly directories: DirectoryReader;
+  readonly objects: ObjectSession;
+  readonly rows: RowSession | undefined;
+  readonly filesRead: FilesRead;
   readonly channel: FuseChannel;
   readonly pending: PendingRequests;
 };
@@ -43,7 +44,8 @@ export class Invalidation {
 
   /** Names below a mutable directory (all, unless it is known which), and its rows. */
   async #namesChanged(directory: ViewNode, gone?: readonly Uint8Array[]): Promise<void> {
-    const { view, nodes, directories } = this.#parts;
+    const { view, objects } = this.#parts;
+    const { nodes, directories } = objects;
     const root = directory.attributes.inode === view.root.attributes.inode;
     const entry = root ? nodes.get(abi.ROOT_NODE_ID) : nodes.find(directory);
     if (entry === undefined) return;
@@ -60,17 +62,26 @@ export class Invalidation {
 
   /** Nothing of these nodes is answered from here on; the kernel also drops the pages of open and mapped files. */
   async #nodesClosed(reasonOf: (node: ViewNode) => HoldfastError | undefined): Promise<void> {
-    const { nodes, filesRead, directories } = this.#parts;
+    const { objects, rows, filesRead } = this.#parts;
+    const { nodes, directories } = objects;
     directories.forgetAll();
-    const closed = nodes.close(reasonOf);
+    const closed = new Set(nodes.close(reasonOf));
+    const blocks = rows?.close() ?? [];
+    const closedBlocks = new Set(blocks.map(({ first }) => rows?.nodes.blockOf(first)));
+    const isClosed = (id: number): boolean => closed.has(id) || closedBlocks.has(rows?.nodes.blockOf(id));
     // In line at once, before the names that are told of next.
-    for (const nodeId of closed) {
-      if (filesRead.has(nodeId)) void this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
+    for (const nodeId of filesRead) {
+      if (isClosed(nodeId)) void this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
     }
     for (const nodeId of closed) {
       // Meanwhile the kernel may have let go of it.
-      if (nodes.get(nodeId) === undefined) continue;
-      await this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
+      if (nodes.get(nodeId) !== undefined)
+        await this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
+    }
+    for (const { first, count } of blocks) {
+      for (let nodeId = first; nodeId < first + count && rows?.nodes.isHeld(nodeId); nodeId++) {
+        await this.#notify(nodeId, abi.Notify.invalInode, invalInode(nodeId));
+      }
     }
   }
 

@@ -32,19 +32,27 @@ export class PendingRequests {
     return this.#stopped;
   }
 
-  /** Takes a request into our hands; after stop() it is answered and undefined. */
-  begin({ header, body }: Request): Pending | undefined {
+  /** Whether nothing is in our hands. */
+  get idle(): boolean {
+    return this.#byUnique.size === 0;
+  }
+
+  /** What a request needs until its answer; after stop() it is answered and undefined. */
+  prepare({ header, body }: Request): Pending | undefined {
     if (this.#stopped) {
       this.#send(header.unique, errno.ENOTCONN);
       return undefined;
     }
-    const pending: Pending = {
+    return {
       abort: body.op === "read" || body.op === "lseek" ? new AbortController() : undefined,
       locked: body.op === "lookup" || body.op === "readdir" || body.op === "read" ? header.nodeId : undefined,
       answered: false,
     };
-    this.#byUnique.set(header.unique, pending);
-    return pending;
+  }
+
+  /** Takes a request into our hands that was not answered in the turn in which it was prepared. */
+  begin(unique: number, pending: Pending): void {
+    this.#byUnique.set(unique, pending);
   }
 
   /** The view is done with it, and the kernel has an answer. The kernel uses no `unique` twice. */

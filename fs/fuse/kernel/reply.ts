@@ -6,7 +6,8 @@ import { ATTR_OUT_BYTES, DIRENT_BYTES, ENTRY_OUT_BYTES, PAGE_BYTES } from "./abi
 
 const NS = 1_000_000_000n;
 
-const typeBits: Record<NodeKind, number> = {
+/** The type bits of st_mode. */
+export const typeBits: Readonly<Record<NodeKind, number>> = {
   fifo: 0o010000,
   characterDevice: 0o020000,
   directory: 0o040000,

@@ -6,41 +6,45 @@
 
 import { constants } from "node:os";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { RowDirectory, Soon } from "../../view/rows.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import type { FuseMountOptions } from "../driver.ts";
-import { errnoFailure, errnoOf } from "../errno.ts";
+import { ENOATTR, errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
-import { DirectoryReader } from "./directoryReader.ts";
 import { seek } from "./extents.ts";
 import { FailureLog } from "./failureLog.ts";
+import { FilesRead } from "./filesRead.ts";
 import { agree, initReply } from "./negotiate.ts";
-import { type NodeEntry, NodeTable } from "./nodeTable.ts";
+import { IMMUTABLE_SECONDS, ObjectSession } from "./objectSession.ts";
 import { type Pending, PendingRequests } from "./pendingRequests.ts";
 import { ReadTurns } from "./readTurns.ts";
 import * as reply from "./reply.ts";
 import { parseBody, parseHeader, type Request, type RequestHeader } from "./request.ts";
+import { RowSession } from "./rowSession.ts";
 import { xattrNames, xattrValue } from "./xattrs.ts";
 
 const { errno } = constants;
-/** Rows of READDIRPLUS hand nodes out in advance only below this; beyond it the kernel must ask by name. */
-const PREFETCHED_NODES_MAX = 100_000;
 /** The kernel asks for no more; what a request claims beyond is not to cost memory. */
 const REPLY_BYTES_MAX = abi.MAX_PAGES * abi.PAGE_BYTES;
-const IMMUTABLE_SECONDS = 365 * 86_400;
-const MUTABLE_SECONDS = 1;
 
-/** Pieces are good for this turn of the event loop: what is awaited between having and sending them is settled. */
-type Answer = Uint8Array | readonly Uint8Array[] | undefined;
+/**
+ * A number is an errno: throwing one costs more than the rest of an answer from memory. Pieces are good for this turn of the event
+ * loop: what is awaited between having and sending them is settled.
+ */
+type Answer = Uint8Array | readonly Uint8Array[] | number | undefined;
+/** A node that a request is about. */
+type Known = { readonly node: ViewNode };
 
 export class FuseSession {
-  readonly nodes: NodeTable;
-  /** Ids of files that were read: the kernel may have pages of them. */
-  readonly filesRead = new Set<number>();
+  /** Asked about nodes that are objects of the view. */
+  readonly objects: ObjectSession;
+  /** Asked about nodes that are rows of directories in snapshots. */
+  readonly rows: RowSession | undefined;
+  readonly filesRead = new FilesRead();
+  readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly #view: View;
   readonly #options: FuseMountOptions;
-  readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
-  readonly directories: DirectoryReader;
   readonly #failures: FailureLog;
   readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
@@ -50,14 +54,13 @@ export class FuseSession {
     this.#view = view;
     this.#options = options;
     this.#failures = new FailureLog(options.logger);
-    this.nodes = new NodeTable(view.root);
-    this.directories = new DirectoryReader(view, (entry, name) => {
-      const detail = {
-        inode: String(entry.node.attributes.inode),
-        name: Buffer.from(name).toString("latin1"),
-      };
-      options.logger.warn(detail, "a name that Linux cannot show is left out of its directory");
-    });
+    this.objects = new ObjectSession(view, options);
+    this.rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
+  }
+
+  /** Nodes that the kernel holds; one that it looked up twice may count twice. */
+  get nodeCount(): number {
+    return this.objects.nodes.size + (this.rows?.nodes.lookups ?? 0);
   }
 
   attach(channel: FuseChannel): void {
@@ -76,13 +79,10 @@ export class FuseSession {
       header = parseHeader(bytes);
       const body = parseBody(bytes, header.opcode);
       if (body.op === "forget") {
-        for (const { nodeId, lookups } of body.forgets) {
-          this.nodes.forget(nodeId, lookups);
-          if (this.nodes.get(nodeId) === undefined) this.filesRead.delete(nodeId);
-        }
+        for (const { nodeId, lookups } of body.forgets) this.#forget(nodeId, lookups);
       } else if (body.op === "interrupt") this.pending.answerNow(body.unique, errno.EINTR);
       else if (body.op === "read" && this.#readNow(header, body)) return;
-      else if (!abi.silentOpcodes.has(header.opcode)) void this.#serve({ header, body });
+      else if (!abi.silentOpcodes.has(header.opcode)) this.#serve({ header, body });
     } catch (error) {
       this.#options.logger.error(
         { err: error, opcode: header?.opcode },
@@ -93,22 +93,44 @@ export class FuseSession {
     }
   }
 
-  async #serve(request: Request): Promise<void> {
-    const pending = this.pending.begin(request);
+  #forget(nodeId: number, lookups: number): void {
+    if (RowSession.owns(nodeId)) this.rows?.forget(nodeId, lookups);
+    else {
+      this.objects.nodes.forget(nodeId, lookups);
+      if (this.objects.nodes.get(nodeId) !== undefined) return;
+    }
+    this.filesRead.delete(nodeId);
+  }
+
+  #serve(request: Request): void {
+    const { unique } = request.header;
+    const pending = this.pending.prepare(request);
     if (pending === undefined) return;
-    let status = 0;
+    let answer: Soon<Answer>;
+    try {
+      answer = this.#answer(request, pending);
+    } catch (error) {
+      answer = this.#failure(request, error, pending);
+    }
+    if (answer instanceof Promise) {
+      this.pending.begin(unique, pending);
+      void this.#serveLater(request, answer, pending);
+    } else this.#sendAnswer(unique, answer);
+  }
+
+  async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
+    const { unique } = request.header;
     let answer: Answer;
     try {
-      answer = await this.#answer(request, pending);
+      answer = await later;
     } catch (error) {
-      status = this.#failure(request, error, pending);
+      answer = this.#failure(request, error, pending);
     }
-    const { unique } = request.header;
-    if (!pending.answered) this.#send(unique, status, answer);
+    if (!pending.answered) this.#sendAnswer(unique, answer);
     this.pending.end(unique);
   }
 
-  #answer(request: Request, pending: Pending): Promise<Answer> | Answer {
+  #answer(request: Request, pending: Pending): Soon<Answer> {
     const { header, body } = request;
     if (body.op === "init") {
       this.#agreed = agree(body.flags, body.minor);
@@ -117,27 +139,70 @@ export class FuseSession {
     if (body.op === "destroy") return undefined;
     if (body.op === "statfs") return this.#statfs();
     if (this.#options.xattrs === false && (body.op === "getxattr" || body.op === "listxattr")) {
-      throw errnoFailure(errno.ENOSYS);
+      return errno.ENOSYS;
     }
-    const entry = this.#entry(header.nodeId);
     if (body.op === "read") this.filesRead.add(header.nodeId);
+    if (RowSession.owns(header.nodeId)) return this.#answerRow(request, pending);
+    const entry = this.objects.entry(header.nodeId);
+    switch (body.op) {
+      case "lookup": {
+        const directory = this.rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.rows?.lookup(directory, body.name, pending);
+        return this.objects.lookup(entry, body.name, pending);
+      }
+      case "readdir": {
+        const directory = this.rows?.directoryOf(entry.node);
+        if (directory !== undefined) return this.rows?.list(directory, body, pending);
+        return this.objects.list(entry, body, pending);
+      }
+      case "getattr":
+        return this.objects.attributes(entry);
+      default:
+        return this.#answerAbout(entry, request, pending);
+    }
+  }
+
+  /** Answers about a row, from memory where that is possible. */
+  #answerRow(request: Request, pending: Pending): Soon<Answer> {
+    const { header, body } = request;
+    const { rows } = this;
+    if (rows === undefined) return errno.ESTALE;
     switch (body.op) {
       case "lookup":
-        return this.#lookup(entry, body.name, pending);
+      case "readdir": {
+        const go = (directory: RowDirectory): Soon<Uint8Array | undefined> =>
+          body.op === "lookup"
+            ? rows.lookup(directory, body.name, pending)
+            : rows.list(directory, body, pending);
+        return rows.below(header.nodeId, go);
+      }
       case "getattr":
-        return reply.attrReply(entry.node.attributes, attrSeconds(entry.node), this.#options.asUser);
+        return rows.attributes(header.nodeId);
+      case "getxattr":
+      case "listxattr":
+        if (rows.hasXattrs(header.nodeId) !== false) break;
+        if (body.op === "getxattr") return ENOATTR;
+        return body.size === 0 ? reply.sizeReply(0) : undefined;
+      default:
+    }
+    const node = rows.node(header.nodeId);
+    if (node instanceof Promise)
+      return node.then((later) => this.#answerAbout({ node: later }, request, pending));
+    return this.#answerAbout({ node }, request, pending);
+  }
+
+  #answerAbout(entry: Known, { body }: Request, pending: Pending): Soon<Answer> {
+    switch (body.op) {
       case "readlink":
         return this.#view.readlink(entry.node);
       case "open":
-        if (this.#agreed.zeroMessageOpen) throw errnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpen) return errno.ENOSYS;
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache : 0);
       case "opendir":
-        if (this.#agreed.zeroMessageOpendir) throw errnoFailure(errno.ENOSYS);
+        if (this.#agreed.zeroMessageOpendir) return errno.ENOSYS;
         return reply.openReply(entry.node.immutable ? abi.OpenFlag.keepCache | abi.OpenFlag.cacheDir : 0);
       case "read":
         return this.#read(entry, body.offset, Math.min(body.size, REPLY_BYTES_MAX), pending);
-      case "readdir":
-        return this.#readdir(entry, body, pending);
       case "getxattr":
         return xattrValue(this.#view, entry.node, body, this.#options.asUser !== undefined);
       case "listxattr":
@@ -151,101 +216,28 @@ export class FuseSession {
       case "release":
         return undefined;
       case "write":
-        throw errnoFailure(errno.EROFS);
+        return errno.EROFS;
       case "ioctl":
-        throw errnoFailure(errno.ENOTTY);
+        return errno.ENOTTY;
       default:
         // ENOSYS also tells the kernel not to ask again (FLUSH, FSYNC, POLL, locks, STATX).
-        throw errnoFailure(errno.ENOSYS);
+        return errno.ENOSYS;
     }
-  }
-
-  #entry(nodeId: number): NodeEntry {
-    const entry = this.nodes.get(nodeId);
-    if (entry === undefined) throw errnoFailure(errno.ESTALE);
-    if (entry.closed !== undefined) throw entry.closed;
-    if (nodeId === abi.ROOT_NODE_ID) entry.node = this.#view.root;
-    return entry;
-  }
-
-  async #lookup(parent: NodeEntry, name: Uint8Array, pending: Pending): Promise<Answer> {
-    const node = await this.#view.lookup(parent.node, name);
-    if (pending.answered) return undefined;
-    if (node === undefined) {
-      if (!parent.node.immutable) throw errnoFailure(errno.ENOENT);
-      return reply.negativeEntry(IMMUTABLE_SECONDS);
-    }
-    const out = Buffer.allocUnsafe(abi.ENTRY_OUT_BYTES);
-    reply.writeEntry(out, 0, this.#handOut(parent, name, node), this.#options.asUser);
-    return out;
-  }
-
-  /** Counts a lookup of `node`; what comes back must be sent. */
-  #handOut(parent: NodeEntry, name: Uint8Array, node: ViewNode): reply.EntryOut {
-    if (!parent.node.immutable) {
-      parent.names ??= new Set();
-      parent.names.add(Buffer.from(name).toString("latin1"));
-    }
-    return {
-      nodeId: this.nodes.remember(node).nodeId,
-      attributes: node.attributes,
-      entrySeconds: parent.node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS,
-      attrSeconds: attrSeconds(node),
-    };
-  }
-
-  async #readdir(
-    entry: NodeEntry,
-    { offset, size, plus }: { readonly offset: number; readonly size: number; readonly plus: boolean },
-    pending: Pending,
-  ): Promise<Answer> {
-    const limit = Math.min(size, REPLY_BYTES_MAX);
-    const rows: { readonly name: Uint8Array; readonly node: ViewNode | undefined; readonly next: number }[] =
-      [];
-    let bytes = 0;
-    try {
-      for await (const { name, row, next } of this.directories.rows(entry, offset)) {
-        const length = reply.direntBytes(name.length, plus);
-        if (bytes + length > limit) break;
-        bytes += length;
-        rows.push({ name, node: row?.node, next });
-      }
-    } catch (error) {
-      // The rows before the damage are shown; the next request hears of it.
-      if (rows.length === 0) throw error;
-    }
-    if (pending.answered) return undefined;
-    // No await from here on: nodes that are counted are also sent.
-    const out = Buffer.allocUnsafe(bytes);
-    let at = 0;
-    for (const { name, node, next } of rows) {
-      if (plus) {
-        // Node id 0 says "no attributes here"; "." and ".." are never handed out.
-        if (node === undefined || this.nodes.size >= PREFETCHED_NODES_MAX) {
-          out.fill(0, at, at + abi.ENTRY_OUT_BYTES);
-        } else reply.writeEntry(out, at, this.#handOut(entry, name, node), this.#options.asUser);
-        at += abi.ENTRY_OUT_BYTES;
-      }
-      const attributes = (node ?? entry.node).attributes;
-      const kindBits = reply.kindBits(attributes.kind);
-      reply.writeDirent(out, at, { inode: attributes.inode, next, kindBits, name });
-      at += reply.direntBytes(name.length, false);
-    }
-    return out;
   }
 
   /** Answers a read from memory. */
   #readNow({ nodeId, unique }: RequestHeader, { offset, size }: { offset: bigint; size: number }): boolean {
-    const entry = this.nodes.get(nodeId);
-    if (entry === undefined || entry.closed !== undefined) return false;
-    const pieces = this.#view.piecesNow(entry.node, offset, Math.min(size, REPLY_BYTES_MAX));
+    if (this.pending.stopped) return false;
+    const node = RowSession.owns(nodeId) ? this.rows?.nodeNow(nodeId) : this.objects.nodeNow(nodeId);
+    if (node === undefined) return false;
+    const pieces = this.#view.piecesNow(node, offset, Math.min(size, REPLY_BYTES_MAX));
     if (pieces === undefined) return false;
     this.filesRead.add(nodeId);
     this.#send(unique, 0, pieces);
     return true;
   }
 
-  async #read(entry: NodeEntry, offset: bigint, size: number, pending: Pending): Promise<Answer> {
+  async #read(entry: Known, offset: bigint, size: number, pending: Pending): Promise<Answer> {
     await this.#readTurns.take();
     try {
       if (pending.answered) return undefined;
@@ -263,20 +255,23 @@ export class FuseSession {
   #failure(request: Request, error: unknown, pending: Pending): number {
     const status = errnoOf(error);
     if (status === errno.EIO && !pending.answered) {
-      this.#failures.tell(error, request.body, this.nodes.get(request.header.nodeId)?.node.attributes.inode);
+      const { nodeId } = request.header;
+      const inode = this.rows?.inodeOf(nodeId) ?? this.objects.nodes.get(nodeId)?.node.attributes.inode;
+      this.#failures.tell(error, request.body, inode);
     }
     return status;
   }
 
-  #send(unique: number, status: number, answer?: Answer): void {
+  #sendAnswer(unique: number, answer: Answer): void {
+    if (typeof answer === "number") this.#send(unique, answer);
+    else this.#send(unique, 0, answer);
+  }
+
+  #send(unique: number, status: number, answer?: Uint8Array | readonly Uint8Array[]): void {
     const refused = this.#channel?.reply(unique, status, answer);
     if (refused === undefined) return;
     const error = new HoldfastError(ErrorCode.internal, `the kernel refused a reply (${refused})`);
     this.#options.logger.error({ err: error }, "a reply to the kernel was malformed");
     if (status === 0) this.#channel?.reply(unique, errno.EIO);
   }
-}
-
-function attrSeconds(node: ViewNode): number {
-  return node.immutable ? IMMUTABLE_SECONDS : MUTABLE_SECONDS;
 }

@@ -30,6 +30,7 @@ test("one field that differs is enough to read a file again", () => {
     inodeLow: table.inodeLow(0),
     inodeHigh: table.inodeHigh(0),
     linkCount: table.linkCount(0),
+    hasXattrs: false,
     size: table.size(0),
   };
   expect(sameContentMark(table, 0, old)).toBe(true);

@@ -176,8 +176,8 @@ it(`answers each request once and in its form, whatever it holds (seed ${seed})`
       nodes.add(abi.ROOT_NODE_ID);
       const children = view.root.children?.get("snapshot")?.children;
       for (const name of ["content", "attributes", "huge", "many", "link"])
-        nodes.add(session.nodes.remember(children?.get(name) as MemoryNode).nodeId);
-      nodes.add(session.nodes.remember(view.root.children?.get("snapshot") as MemoryNode).nodeId);
+        nodes.add(session.objects.nodes.remember(children?.get(name) as MemoryNode).nodeId);
+      nodes.add(session.objects.nodes.remember(view.root.children?.get("snapshot") as MemoryNode).nodeId);
     }
     const unique = 2 * (round + 1);
     const opcode = random.below(20) === 0 ? random.below(2 ** 32) : pick(opcodes);
@@ -203,9 +203,9 @@ it(`answers each request once and in its form, whatever it holds (seed ${seed})`
   expect(failed).toBeGreaterThan(100);
   expect(replied).toBeGreaterThan(rounds / 2);
   // Nodes are held for what was looked up, and all of them go again.
-  expect(session.nodes.size).toBeLessThan(10_100);
-  for (let id = 2; id < 200_000; id++) session.nodes.forget(id, Number.MAX_SAFE_INTEGER);
-  expect(session.nodes.size).toBe(1);
+  expect(session.objects.nodes.size).toBeLessThan(10_100);
+  for (let id = 2; id < 200_000; id++) session.objects.nodes.forget(id, Number.MAX_SAFE_INTEGER);
+  expect(session.objects.nodes.size).toBe(1);
 });
 
 it("says nothing to what wants no reply, however malformed", async () => {
@@ -226,7 +226,7 @@ it("answers an interrupted request once, at once, and drops what comes later", a
   view.beforeRead = () => stalled;
   view.beforeLookup = () => stalled;
   const snapshot = view.root.children?.get("snapshot");
-  const content = session.nodes.remember(snapshot?.children?.get("content") as MemoryNode).nodeId;
+  const content = session.objects.nodes.remember(snapshot?.children?.get("content") as MemoryNode).nodeId;
   const read = Buffer.alloc(40);
   read.writeUInt32LE(4096, 16);
   const count = 200;
