@@ -9,6 +9,7 @@
 import { RecordType } from "../../vault/magic.ts";
 import { LeafPage, type Page } from "../../vault/tree/page.ts";
 import type { ContentReader } from "./contentReader.ts";
+import { keepNewest } from "./newest.ts";
 import type { TreeReader } from "./treeReader.ts";
 
 const MiB = 1024 * 1024;
@@ -50,7 +51,7 @@ export class ContentAhead {
 
   /** Somebody came from row `row` of a directory to the directory whose root page is `child`. */
   entered(child: Uint8Array, directory: Buffer, row: number): void {
-    remember(this.#parents, keyOf(child), { directory, row }, parentsMax);
+    keepNewest(this.#parents, keyOf(child), { directory, row }, parentsMax);
   }
 
   /** Somebody reads the start of the file in row `row` of a directory, or all of it. */
@@ -65,7 +66,7 @@ export class ContentAhead {
       return;
     }
     const near = this.#isNear(key, row);
-    remember(this.#recent, key, row, recentMax);
+    keepNewest(this.#recent, key, row, recentMax);
     if (!near || this.#windowMax < windowBytesMin) return;
     if (this.#walks.length === walksMax) this.#walks.shift()?.stop();
     const walk = new Walk(this.#tree, this.#content, this.#windowMax, this.#framesTo(directory, row + 1));
@@ -241,13 +242,3 @@ class Walk {
 
 const keyOf = (id: Uint8Array): string => Buffer.from(id.buffer, id.byteOffset, id.length).toString("latin1");
 const fileKey = (directory: string, row: number): string => `${directory}${row}`;
-
-/** Sets a value as the newest and forgets the oldest beyond `max`. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= max) return;
-    map.delete(oldest);
-  }
-}

@@ -14,6 +14,7 @@ import { type Run, runsOf } from "./history.ts";
 import { InodeNumbers } from "./inodeNumbers.ts";
 import type { ItemName, ItemSnapshots } from "./itemSnapshots.ts";
 import { type NamesPage, namesPages, unionNames } from "./nameUnion.ts";
+import { keepNewest } from "./newest.ts";
 import { type CommonPassage, narrowed, passageAttributes } from "./passage.ts";
 import { descend, distinctPages, type PathState, rootStates } from "./pathStates.ts";
 import { folderAttributes, RootNode, type VaultLock } from "./snapshotNodes.ts";
@@ -178,13 +179,8 @@ export class HistoryFolders {
     const key = keyOf(item, names);
     const known = this.#paths.get(key);
     const path = known ?? this.#open(item, names);
-    this.#paths.delete(key);
-    this.#paths.set(key, path);
+    keepNewest(this.#paths, key, path, pathsKept);
     if (known === undefined) path.catch(() => this.#paths.get(key) === path && this.#paths.delete(key));
-    for (const oldest of this.#paths.keys()) {
-      if (this.#paths.size <= pathsKept) break;
-      this.#paths.delete(oldest);
-    }
     return path;
   }
 

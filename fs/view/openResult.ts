@@ -2,21 +2,15 @@
 
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
-import { type IdTaker, type OpenEngines, openRecord } from "../../vault/record.ts";
+import { openRecord, type RecordToOpen } from "../../vault/record.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 import type { RecordResult } from "./ports.ts";
 
-export type ResultToOpen = {
+export type ResultToOpen = Omit<RecordToOpen, "record" | "expectedId" | "expectedType"> & {
   readonly result: RecordResult | undefined;
-  readonly keys: VaultKeys;
-  readonly group: number;
   readonly id: Uint8Array;
   readonly type: RecordType;
-  readonly beside?: IdTaker | undefined;
-  readonly engines?: OpenEngines | undefined;
-  readonly memory?: ((bytes: number) => Buffer) | undefined;
 };
 
 /**

@@ -40,8 +40,8 @@ type Recorded = {
   readonly freshState: string;
 };
 
-/** Backs up several times to a gateway on a logged disk, the last time cut short. */
-async function record(name: string, rounds: number, random: Random, preload: string[]): Promise<Recorded> {
+/** A gateway on a logged disk, started again with `preload` where that names anything, and how agents are run beside it. */
+async function recordedSite(name: string, preload: string[]) {
   const folder = join(scratch, name);
   const disk = await createLoggedDisk(folder, diskMiB);
   const site = await Site.create(join(folder, "site"), { data: join(disk.folder, "data") });
@@ -59,6 +59,12 @@ async function record(name: string, rounds: number, random: Random, preload: str
   mkdirSync(source);
   const environment = { HOLDFAST_TEST_ACKS: acksPath, HOLDFAST_TEST_WRITE_LOG: disk.log };
   const recording = { preload: ["recordAcks.ts"], environment };
+  return { disk, site, created, freshState, source, acksPath, recording };
+}
+
+/** Backs up several times to a gateway on a logged disk, the last time cut short. */
+async function record(name: string, rounds: number, random: Random, preload: string[]): Promise<Recorded> {
+  const { disk, site, created, freshState, source, acksPath, recording } = await recordedSite(name, preload);
   const trees = new Map<string, Map<string, string>>();
   for (let round = 0; round < rounds; round++) {
     changeSource(source, random, round);
@@ -80,22 +86,10 @@ async function record(name: string, rounds: number, random: Random, preload: str
  * there counts as told, although no agent was ever sent a status for it.
  */
 async function recordUnsynced(name: string, random: Random, preload: string[]): Promise<Recorded> {
-  const folder = join(scratch, name);
-  const disk = await createLoggedDisk(folder, diskMiB);
-  const site = await Site.create(join(folder, "site"), { data: join(disk.folder, "data") });
-  await site.stop();
-  await site.start({ preload: ["dieBeforeSync.ts"] });
-  const created = flushedEntries(disk.log);
-  const [freshState, source, acksPath] = [
-    join(folder, "fresh"),
-    join(folder, "source"),
-    join(folder, "acks"),
-  ];
-  cpSync(site.state, freshState, { recursive: true });
-  mkdirSync(source);
+  const made = await recordedSite(name, ["dieBeforeSync.ts"]);
+  const { disk, site, created, freshState, source, acksPath, recording } = made;
   changeSource(source, random, 0);
-  const environment = { HOLDFAST_TEST_ACKS: acksPath, HOLDFAST_TEST_WRITE_LOG: disk.log };
-  const backup = site.agent(["backup", source], { preload: ["recordAcks.ts"], environment });
+  const backup = site.agent(["backup", source], recording);
   await site.gateway.ended;
   await backup.end("SIGKILL");
   await site.start({ preload });

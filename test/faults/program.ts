@@ -10,13 +10,13 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Enrollment, readEnrollment } from "../../agent/state/enrollment.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
+import { freePort } from "../bench/peers/ports.ts";
 import { onTearDown } from "./tearDown.ts";
 
 const main = resolve(import.meta.dirname, "../../appliance/cli/main.ts");
@@ -100,17 +100,6 @@ export async function holdfast(
     throw new Error(`holdfast ${args.join(" ")}: status ${ran.status}\n${ran.stderr}\n${ran.stdout}`);
   }
   return ran;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** The events of `--json`, one a line. */

@@ -5,6 +5,7 @@
 // the last known start when it is not there. The rows of the pages read last are kept, because old
 // kernels ask for 4 KiB at a time.
 
+import { keepNewest } from "../../view/newest.ts";
 import type { DirectoryRow, View } from "../../view/view.ts";
 import { NAME_BYTES_MAX } from "./abi.ts";
 import type { NodeEntry } from "./nodeTable.ts";
@@ -77,16 +78,8 @@ export class DirectoryReader {
       const page = await this.#view.readPage(entry.node, start, PAGE_ROWS);
       if (page.next !== undefined) starts[at + 1] = page.next;
       if (at < number) continue;
-      this.#keep(`${entry.nodeId}:${number}`, page);
+      keepNewest(this.#pages, `${entry.nodeId}:${number}`, page, PAGES_KEPT);
       return page;
-    }
-  }
-
-  #keep(key: string, page: Page): void {
-    this.#pages.set(key, page);
-    for (const oldest of this.#pages.keys()) {
-      if (this.#pages.size <= PAGES_KEPT) return;
-      this.#pages.delete(oldest);
     }
   }
 }

@@ -4,6 +4,7 @@
 // promise has memory of its own, one that comes at once lies in memory that the next answer uses again.
 
 import { constants } from "node:os";
+import { keepNewest } from "../../view/newest.ts";
 import type { FoundRow, RowDirectory, RowRun, RowSource, Soon } from "../../view/rows.ts";
 import { emptyRowStat } from "../../view/rows.ts";
 import type { ViewNode } from "../../view/view.ts";
@@ -104,7 +105,7 @@ export class RowSession {
         id: Buffer.from(found.id),
         ...(place && { place: { directory: Buffer.from(place.directory), row: place.row } }),
       };
-      keep(this.#directories, nodeId, directory, DIRECTORIES_KEPT);
+      keepNewest(this.#directories, nodeId, directory, DIRECTORIES_KEPT);
       return directory;
     });
   }
@@ -115,7 +116,7 @@ export class RowSession {
     if (known !== undefined) return known;
     return soon(this.#row(nodeId), ({ run, row }) => {
       const node = run.node(row);
-      keep(this.#kept, nodeId, node, NODES_KEPT);
+      keepNewest(this.#kept, nodeId, node, NODES_KEPT);
       return node;
     });
   }
@@ -234,7 +235,7 @@ export class RowSession {
     const shared = this.#links.get(inode);
     if (shared !== undefined && this.nodes.rememberAgain(shared)) return shared;
     const nodeId = this.nodes.remember(directory, row);
-    if (nodeId !== undefined) keep(this.#links, inode, nodeId, LINKS_KEPT);
+    if (nodeId !== undefined) keepNewest(this.#links, inode, nodeId, LINKS_KEPT);
     return nodeId ?? 0;
   }
 
@@ -272,15 +273,4 @@ function answer<T>(value: Soon<T>, go: (value: T) => Answer): Soon<Answer> {
     const bytes = go(later);
     return bytes && Buffer.from(bytes);
   });
-}
-
-/** Keeps a value, and the last `most` of all. */
-function keep<K, V>(map: Map<K, V>, key: K, value: V, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= most) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
-  }
 }
