@@ -42,6 +42,12 @@ export const ErrorCode = {
   ioError: "io-error",
   chunkMissing: "chunk-missing",
   chunkDamaged: "chunk-damaged",
+  // replicas
+  replicaUnreachable: "replica-unreachable",
+  replicaRefused: "replica-refused",
+  replicaFull: "replica-full",
+  replicaDamaged: "replica-damaged",
+  replicaFenced: "replica-fenced",
   mountFailed: "mount-failed",
   busy: "busy",
   internal: "internal",

@@ -1,0 +1,99 @@
+// Where else packs are: one row for each pack and replica that holds it, in the vault's index environment, so that evicting a
+// pack and what is known of its other copies change in one transaction.
+//
+// Invariants
+// - `put`: the replica acknowledged the pack. `listed`: a committed root there lists it. Only then it counts as kept elsewhere.
+// - `proof` never falls, except that `clear` takes the row away when a check finds the copy missing or wrong.
+// - A pack may lose its local file only while some replica has it listed, with the proof that evicting asks for.
+
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import type { IndexEnvironment } from "./environment.ts";
+import { type Codec, openTable, type Table } from "./table.ts";
+
+/** How well a copy is proven: acknowledged only; the store's own checksum compared; all bytes read back or hashed at the far end. */
+export type PlaceProof = "none" | "checksum" | "hashed";
+
+export type PackPlace = {
+  readonly listed: boolean;
+  readonly proof: PlaceProof;
+  /** When it was last proven, milliseconds since 1970; 0: never. */
+  readonly provenMs: number;
+};
+
+const proofs: readonly PlaceProof[] = ["none", "checksum", "hashed"];
+
+/** listed u8, proof u8, 6 x 0, proven f64 */
+const codec: Codec<PackPlace> = {
+  encode: ({ listed, proof, provenMs }) => {
+    const bytes = Buffer.alloc(16);
+    bytes[0] = listed ? 1 : 0;
+    bytes[1] = proofs.indexOf(proof);
+    bytes.writeDoubleLE(provenMs, 8);
+    return bytes;
+  },
+  decode: (bytes) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const proof = proofs[view.getUint8(1)];
+    if (bytes.length !== 16 || proof === undefined) throw new Error("pack places: a row is malformed");
+    return { listed: view.getUint8(0) === 1, proof, provenMs: view.getFloat64(8, true) };
+  },
+};
+
+export class PackPlaces {
+  readonly #environment: IndexEnvironment;
+  readonly #rows: Table<PackPlace>;
+
+  constructor(environment: IndexEnvironment) {
+    this.#environment = environment;
+    this.#rows = openTable(environment, "pack-places", codec);
+  }
+
+  /** What is known of a pack (by ordinal) in a replica (32 hex digits). */
+  get(pack: number, replica: string): PackPlace | undefined {
+    return this.#rows.get(placeKey(pack, replica));
+  }
+
+  /** All replicas that acknowledged a pack. */
+  of(pack: number): { readonly replica: string; readonly place: PackPlace }[] {
+    const start = placeKey(pack, "00".repeat(16));
+    const end = placeKey(pack + 1, "00".repeat(16));
+    return this.#rows
+      .entries({ start, end })
+      .map(([key, place]) => ({ replica: toHex(key.subarray(4)), place }));
+  }
+
+  /** Notes what is known now; a proof that is weaker than the known one leaves that. Part of the open transaction, or one of its own. */
+  put(pack: number, replica: string, place: PackPlace): void {
+    this.#environment.write(() => {
+      const known = this.get(pack, replica);
+      const stronger = known !== undefined && proofs.indexOf(known.proof) > proofs.indexOf(place.proof);
+      const { proof, provenMs } = stronger ? known : place;
+      this.#rows.put(placeKey(pack, replica), {
+        listed: place.listed || known?.listed === true,
+        proof,
+        provenMs,
+      });
+    });
+  }
+
+  /** Forgets a copy that is missing or wrong, or all of a replica's when `pack` is undefined. */
+  clear(replica: string, pack?: number): void {
+    this.#environment.write(() => {
+      if (pack !== undefined) {
+        this.#rows.remove(placeKey(pack, replica));
+        return;
+      }
+      const id = fromHex(replica, 16);
+      for (const [key] of this.#rows.entries()) {
+        if (Buffer.from(key.subarray(4)).equals(id)) this.#rows.remove(key);
+      }
+    });
+  }
+}
+
+function placeKey(pack: number, replica: string): Buffer {
+  const key = Buffer.alloc(20);
+  key.writeUInt32BE(pack, 0);
+  fromHex(replica, 16).copy(key, 4);
+  return key;
+}
