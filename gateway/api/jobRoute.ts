@@ -30,7 +30,7 @@ export function jobRoute<Body, Progress>(
       toldMs = now;
       line({ progress });
     };
-    start(request.body, { onProgress, signal })
+    start(request.body as Body, { onProgress, signal })
       .then((result) => line({ result }))
       .catch((thrown: unknown) => {
         const error = asHoldfastError(thrown);
