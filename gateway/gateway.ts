@@ -20,6 +20,7 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Peers } from "./peer/peers.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -37,6 +38,7 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly peers: Peers;
   readonly unlocked: UnlockedVaults;
   readonly changes = new ChangeFeed();
   readonly logger: Logger;
@@ -69,6 +71,14 @@ export class Gateway {
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
+    });
+    this.peers = new Peers({
+      rows: catalog.peers,
+      path: dataDir.path,
+      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      gatewayId: Buffer.from(dataDir.identity.id, "hex"),
+      now: options.now,
+      reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
   }
 
