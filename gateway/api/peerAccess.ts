@@ -25,6 +25,13 @@ export function admitPeers(app: FastifyInstance, gateway: Gateway): void {
     // What is left of a body is thrown away, so that the client can read the answer.
     request.raw.resume();
     if (isHoldfastError(error, ErrorCode.diskFull)) throw diskIsFull();
+    if (isHoldfastError(error, ErrorCode.replicaUnreachable)) {
+      request.log.error({ err: error, peer: request.peer?.name }, "a peer's folder is not there");
+      throw new HoldfastError(
+        ErrorCode.replicaUnreachable,
+        "the far gateway's disk for replicas is not there",
+      );
+    }
     if (!isHoldfastError(error, ErrorCode.ioError)) throw error;
     request.log.error({ err: error, peer: request.peer?.name }, "a peer's object cannot be read or written");
     throw new HoldfastError(ErrorCode.ioError, "the far gateway cannot read or write its disk", {

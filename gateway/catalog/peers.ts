@@ -90,11 +90,7 @@ export class PeerRows {
   /** @throws HoldfastError exists */
   add(row: PeerRow): void {
     this.#environment.write(() => {
-      if (this.byName(row.name) !== undefined) {
-        throw new HoldfastError(ErrorCode.exists, `there is a peer ${row.name} already`, {
-          next: "Choose another name; `holdfast peer list` shows those there are.",
-        });
-      }
+      if (this.byName(row.name) !== undefined) throw peerTaken(row.name);
       this.#peers.put(fromHex(row.id, 16), row);
       this.#tokens.put(fromHex(row.tokenHash, 32), row.id);
     });
@@ -189,6 +185,12 @@ export class PeerRows {
     if (row === undefined) throw new HoldfastError(ErrorCode.cancelled, "this peer was removed");
     return row;
   }
+}
+
+export function peerTaken(name: string): HoldfastError {
+  return new HoldfastError(ErrorCode.exists, `there is a peer ${name} already`, {
+    next: "Choose another name; `holdfast peer list` shows those there are.",
+  });
 }
 
 function objectKey(id: string, key: string): Buffer {

@@ -2,6 +2,7 @@
 
 import { peerLimits } from "../../ingest/wire/peer.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { markerName } from "../replica/folder/marker.ts";
 import { checkKey } from "../replica/keys.ts";
 
 export type KeyForm = {
@@ -24,7 +25,7 @@ const rootName = /^root\/(?<generation>[0-9]{10})$/;
  * @throws HoldfastError usage for what is no key, is too long, or stands in a place of the layout where such names are not
  */
 export function readKey(key: string): KeyForm {
-  checkKey(key);
+  if (checkKey(key) === markerName) throw new HoldfastError(ErrorCode.usage, `${key} is no object's key`);
   const parts = key.split("/");
   if (
     key.length > peerLimits.keyBytesMax ||

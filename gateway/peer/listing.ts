@@ -5,6 +5,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { markerName } from "../replica/folder/marker.ts";
 import { checkKey } from "../replica/keys.ts";
 import { errnoOf, fileError } from "../store/files.ts";
 
@@ -49,8 +50,7 @@ async function namesIn(path: string): Promise<Dirent[]> {
 
 function isKeyPart(name: string): boolean {
   try {
-    checkKey(name);
-    return true;
+    return checkKey(name) !== markerName;
   } catch {
     return false;
   }

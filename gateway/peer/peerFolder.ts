@@ -5,14 +5,17 @@
 // - A file gets its key's name only when all its bytes are on disk and were hashed there; its row (catalog/peers.ts) is written after its name
 //   is durable, and only then it is acknowledged.
 // - A file without a row is what a gateway that was killed left: it is hashed when somebody asks for it, and counts from then on.
+// - The folder is marked as a replica (replica/folder/marker.ts): where the mark is gone, so is the disk, and nothing is said to be absent.
 // - Changes of one key run one after the other. Nothing that is there is ever changed, but for content that fails its hash.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PeerRows } from "../catalog/peers.ts";
+import { DurableFolders } from "../replica/folder/durableFolders.ts";
+import { readMarker, seeMarker } from "../replica/folder/marker.ts";
 import { errnoOf, fileError, syncDirectory } from "../store/files.ts";
 import { hashFile } from "./incoming.ts";
 import { readKey } from "./keyForm.ts";
@@ -41,20 +44,23 @@ export class PeerFolder {
   readonly rows: PeerRows;
   readonly now: () => Date;
   readonly #turns = new Turns();
+  readonly #folders: DurableFolders;
 
   private constructor(options: PeerFolderOptions) {
     this.id = options.id;
     this.path = options.path;
     this.rows = options.rows;
     this.now = options.now;
+    this.#folders = new DurableFolders(options.path);
   }
 
-  /** Opens (creates) a peer's folder, and removes what arrived for nothing. @throws HoldfastError disk-full, io-error */
+  /** Opens a peer's folder, and removes what arrived for nothing. @throws HoldfastError replica-unreachable, disk-full, io-error */
   static async open(options: PeerFolderOptions): Promise<PeerFolder> {
     const folder = new PeerFolder(options);
     const incoming = join(options.path, ".incoming");
+    await readMarker(options.path);
     try {
-      await makeFolder(incoming);
+      await folder.#folders.make(".incoming");
       const uploads = options.rows.uploads(options.id);
       for (const name of await readdir(incoming)) {
         if (!uploads.has(name)) await rm(join(incoming, name), { force: true });
@@ -70,11 +76,14 @@ export class PeerFolder {
     return join(this.path, ".incoming", name);
   }
 
-  /** The object with this key, or undefined. @throws HoldfastError io-error */
+  /** The object with this key, or undefined. @throws HoldfastError replica-unreachable when the disk is gone, io-error */
   async find(key: string): Promise<HeldObject | undefined> {
     const path = join(this.path, key);
     const bytes = await fileBytes(path);
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined) {
+      await seeMarker(this.path);
+      return undefined;
+    }
     const row = this.rows.object(this.id, key);
     if (row !== undefined) return { path, bytes, sha256: row.sha256, arrivedMs: row.arrivedMs };
     return await this.#turns.run(key, () => this.#adopt(key));
@@ -110,9 +119,8 @@ export class PeerFolder {
     try {
       return await this.#turns.run(key, async () => {
         if (await this.#stands(key, object)) return "exists";
-        await makeFolder(dirname(path));
         // What stands there now is nobody's: it fails its hash, or was never acknowledged.
-        await rename(arrived, path);
+        await this.#rename(arrived, key);
         await syncDirectory(dirname(path));
         const { bytes, sha256 } = object;
         this.rows.putObject(this.id, key, { bytes, sha256, arrivedMs: this.now().getTime() });
@@ -125,6 +133,20 @@ export class PeerFolder {
       throw fileError(error, path);
     } finally {
       await rm(arrived, { force: true });
+    }
+  }
+
+  async #rename(arrived: string, key: string): Promise<void> {
+    const path = join(this.path, key);
+    await this.#folders.make(dirname(key));
+    try {
+      await rename(arrived, path);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      // Somebody removed a folder by hand.
+      this.#folders.forget();
+      await this.#folders.make(dirname(key));
+      await rename(arrived, path);
     }
   }
 
@@ -167,11 +189,4 @@ async function fileBytes(path: string): Promise<number | undefined> {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
     throw fileError(error, path);
   }
-}
-
-/** Makes a folder and those above it, so that they stay. */
-async function makeFolder(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  for (let at = path; at.length >= made.length; at = dirname(at)) await syncDirectory(dirname(at));
 }

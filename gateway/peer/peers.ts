@@ -6,14 +6,16 @@
 
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { checkName } from "../../ingest/wire/names.ts";
 import { peerLimits } from "../../ingest/wire/peer.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { gatewayReceiptSeed, ReceiptSigner } from "../../vault/replica/receipt.ts";
 import { issueToken, tokenHash, tokenKind } from "../auth/tokens.ts";
-import type { PeerRow, PeerRows } from "../catalog/peers.ts";
+import { type PeerRow, type PeerRows, peerTaken } from "../catalog/peers.ts";
+import { DurableFolders } from "../replica/folder/durableFolders.ts";
+import { markFolder } from "../replica/folder/marker.ts";
 import { fileError } from "../store/files.ts";
 import { PeerFolder } from "./peerFolder.ts";
 import { PeerRoom } from "./room.ts";
@@ -86,8 +88,11 @@ export class Peers {
     return join(this.#options.path, "peers", id);
   }
 
-  /** Adds a peer; the token is stored nowhere. @throws HoldfastError usage, exists */
-  add(name: string, options: Pick<PeerRow, "quotaBytes" | "holdSeconds">): { row: PeerRow; token: string } {
+  /** Adds a peer, with an empty folder; the token is stored nowhere. @throws HoldfastError usage, exists, disk-full, io-error */
+  async add(
+    name: string,
+    options: Pick<PeerRow, "quotaBytes" | "holdSeconds">,
+  ): Promise<{ row: PeerRow; token: string }> {
     const { token, hash } = issueToken("peer");
     const row: PeerRow = {
       id: toHex(randomBytes(16)),
@@ -97,6 +102,14 @@ export class Peers {
       holdSeconds: options.holdSeconds,
       created: this.#options.now().toISOString(),
     };
+    if (this.rows.byName(row.name) !== undefined) throw peerTaken(row.name);
+    const folder = this.folderPath(row.id);
+    try {
+      await new DurableFolders(this.#options.path).make(relative(this.#options.path, folder));
+    } catch (error) {
+      throw fileError(error, folder);
+    }
+    await markFolder(folder);
     this.rows.add(row);
     return { row, token };
   }

@@ -26,8 +26,8 @@ export const peerLimits = {
   bodiesPerPeer: 32,
   /** Downloads of one peer at a time. */
   readsPerPeer: 32,
-  /** Receipts, challenges and lists of one peer at a time. */
-  checksPerPeer: 2,
+  /** Receipts, challenges, lists and deletions of one peer at a time. */
+  checksPerPeer: 8,
   keysPerList: 1000,
   keysPerChallenge: 64,
   snapshotsPerReceipt: 4096,

@@ -50,6 +50,7 @@ const passing: readonly ErrorCode[] = [
   ErrorCode.corrupt,
   ErrorCode.cancelled,
   ErrorCode.sequenceConflict,
+  ErrorCode.replicaUnreachable,
   ErrorCode.replicaFull,
   ErrorCode.replicaDamaged,
 ];
@@ -143,10 +144,18 @@ export class PeerConnection {
       return new HoldfastError(
         ErrorCode.replicaUnreachable,
         `the peer at ${this.origin} does not answer: ${message}`,
-        { next: "Check the network and the far gateway; this is tried again by itself.", detail, cause: error },
+        {
+          next: "Check the network and the far gateway; this is tried again by itself.",
+          detail,
+          cause: error,
+        },
       );
     }
-    return new HoldfastError(ErrorCode.replicaRefused, `the peer at ${this.origin} refused: ${message}`, more);
+    return new HoldfastError(
+      ErrorCode.replicaRefused,
+      `the peer at ${this.origin} refused: ${message}`,
+      more,
+    );
   }
 }
 
@@ -156,7 +165,9 @@ function refusal(request: PeerRequest, status: number, body: Buffer): Error {
   const told = error.code !== ErrorCode.protocol;
   // Between us and the peer there may be a proxy with words of its own; a gateway that stops answers "cancelled".
   const passes = told
-    ? error.code === ErrorCode.cancelled || error.code === ErrorCode.internal || error.code === ErrorCode.ioError
+    ? error.code === ErrorCode.cancelled ||
+      error.code === ErrorCode.internal ||
+      error.code === ErrorCode.ioError
     : status >= 500 || status === 429;
   if (passes) return new ConnectionLost(new Error(error.message), false);
   const code = request.method === "HEAD" ? codeOfStatus[status] : undefined;

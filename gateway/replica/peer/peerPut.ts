@@ -25,14 +25,28 @@ export type PeerPut = {
   readonly signal: AbortSignal;
 };
 
+/** `maybeOurs`: an answer was lost on the way, so that what exists may be what an earlier try of this put stored. */
+export type PutOutcome = "created" | "exists" | "maybeOurs";
+
 /**
  * Stores an object.
- * @returns whether it may be that an earlier try of ours had already stored it when the last one was told that it exists
- * @throws HoldfastError exists, and as PeerConnection.ask; what the source throws
+ * @throws HoldfastError as PeerConnection.ask; what the source throws
  */
-export async function putToPeer(connection: PeerConnection, put: PeerPut): Promise<void> {
-  if (put.source.bytes <= peerLimits.putBytesMax) return putWhole(connection, put);
-  return putParts(connection, put);
+export async function putToPeer(connection: PeerConnection, put: PeerPut): Promise<PutOutcome> {
+  let tries = 0;
+  const throttle = async (bytes: number): Promise<void> => {
+    tries++;
+    await put.options.throttle?.(bytes);
+  };
+  const counted = { ...put, options: { ...put.options, throttle } };
+  const whole = put.source.bytes <= peerLimits.putBytesMax;
+  try {
+    await (whole ? putWhole(connection, counted) : putParts(connection, counted));
+    return "created";
+  } catch (error) {
+    if (!isHoldfastError(error, ErrorCode.exists)) throw error;
+    return tries > (whole ? 1 : 0) ? "maybeOurs" : "exists";
+  }
 }
 
 async function putWhole(connection: PeerConnection, put: PeerPut): Promise<void> {
@@ -69,7 +83,7 @@ async function putParts(connection: PeerConnection, put: PeerPut): Promise<void>
         // An answer was lost, the far end forgot, or another writer puts the same object: what is there counts.
         if (++surprises > surprisesMax) throw error;
         if (isHoldfastError(error, ErrorCode.sequenceConflict)) {
-          at = { ...at, offset: asInteger(error.detail.offset, "offset of an upload", 0, source.bytes - 1) };
+          at = { ...at, offset: offsetIn(error, source.bytes) };
         } else if (isHoldfastError(error, ErrorCode.notFound)) {
           at = await startUpload(connection, put);
           options.savePart?.(at.upload);
@@ -80,9 +94,11 @@ async function putParts(connection: PeerConnection, put: PeerPut): Promise<void>
   } catch (error) {
     const { corrupt, exists, cancelled, replicaUnreachable } = ErrorCode;
     const over = isHoldfastError(error) && ([corrupt, exists] as ErrorCode[]).includes(error.code);
-    const later = isHoldfastError(error) && ([cancelled, replicaUnreachable] as ErrorCode[]).includes(error.code);
+    const later =
+      isHoldfastError(error) && ([cancelled, replicaUnreachable] as ErrorCode[]).includes(error.code);
     if (over) options.savePart?.(undefined);
-    else if (!later && options.savePart === undefined && !signal.aborted) await abortUpload(connection, at, signal);
+    else if (!later && options.savePart === undefined && !signal.aborted)
+      await abortUpload(connection, at, signal);
     throw error;
   }
 }
@@ -121,6 +137,14 @@ async function putPart(
   const moved = answer.offset === at.offset + bytes.length;
   if (moved && answer.done === (answer.offset === source.bytes)) return answer;
   throw new HoldfastError(ErrorCode.replicaRefused, "the peer lost count of an upload");
+}
+
+/** Where an upload goes on, as a refusal says. @throws the refusal, where it says nothing that can be */
+function offsetIn(refusal: HoldfastError, bytes: number): number {
+  const { offset } = refusal.detail;
+  if (typeof offset === "number" && Number.isSafeInteger(offset) && offset >= 0 && offset < bytes)
+    return offset;
+  throw refusal;
 }
 
 /** Best effort: what is left there goes by itself after a day. */
