@@ -50,8 +50,6 @@ export const limits = {
   /** Backed-up paths that a snapshot's body lists. */
   snapshotPathsMax: 65_536,
   documentBytesMax: 1 * MiB,
-  /** A sealed catalog of a replica, and what is opened from it. */
-  catalogBytesMax: 64 * MiB,
   /** Wraps of one keys document: password, recovery key and devices. */
   wrapsMax: 4096,
   /** Flags in one list of features. */
