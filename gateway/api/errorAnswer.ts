@@ -18,7 +18,7 @@ function fromFastify(error: FastifyError): HoldfastError | undefined {
 }
 
 /** Any error as HoldfastError; what was not foreseen becomes `internal` and says nothing about its cause. */
-function asHoldfastError(error: unknown): HoldfastError {
+export function asHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const known = error instanceof Error ? fromFastify(error as FastifyError) : undefined;
   return (
