@@ -8,7 +8,8 @@
 //   store can do that at all: see `conditionalPuts`).
 // - Reading after an acknowledged write sees that write.
 // - Failures are HoldfastErrors: replica-unreachable (after bounded tries), replica-refused, replica-full, replica-damaged (fewer bytes than
-//   were asked for), cancelled. What is worth another try is tried again inside the store, with growing, spread pauses.
+//   were asked for), cancelled (also after close), corrupt (a source whose bytes are not those of its hash; nothing is stored then). What a source
+//   throws passes as it is. What is worth another try is tried again inside the store, with growing, spread pauses.
 // - Messages and logs never hold credentials.
 
 /** The bytes of an object that is to be stored. `read` may be called more than once for the same range. */
