@@ -96,6 +96,18 @@ export class PackSource implements ObjectSource {
   }
 }
 
+/** What a replica acknowledged does not read back as it was sent. */
+export function wrongThere(key: string): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaDamaged,
+    `${key} of the replica does not read back as it was sent`,
+    {
+      next: "Check the place's disk or service; replication goes on by itself.",
+      detail: { object: key },
+    },
+  );
+}
+
 /** Bytes in memory, for what is small: segments, manifest pages, documents. */
 export function memorySource(bytes: Buffer): ObjectSource {
   return {
