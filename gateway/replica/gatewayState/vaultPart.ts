@@ -4,7 +4,7 @@
 // an item's head and number: they are those of its newest snapshot.
 
 import { namePattern } from "../../../ingest/wire/names.ts";
-import { fromHex, toHex } from "../../../vault/bytes.ts";
+import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
@@ -19,13 +19,13 @@ export type PartItem = {
   readonly name: string;
 };
 
-/** A copy that a reader found wrong: it must not come back as a good one. */
+/** A copy that a reader found wrong: it must not come back as a good one. `pack` is null for a record of which there is no copy at all. */
 export type PartNeed = {
   readonly group: number;
   /** 64 hex digits. */
   readonly id: string;
   /** Name of the pack, 64 hex digits. */
-  readonly pack: string;
+  readonly pack: string | null;
   readonly offset: number;
   readonly length: number;
   /** Id of the device that reported it. */
@@ -50,9 +50,10 @@ const what = "a vault's part of the catalog";
  */
 export function exportVaultPart(vault: Pick<OpenVault, "id" | "catalog" | "needs" | "store">): Buffer {
   const items = vault.catalog.items().map(({ id, device, name }) => ({ id, device, name }));
-  const needs = vault.needs.list().flatMap(({ group, id, pack, offset, length, reporter }) => {
-    const name = vault.store.packs.get(pack)?.name;
-    return name === undefined ? [] : [{ group, id, pack: toHex(name), offset, length, reporter }];
+  const needs = vault.needs.list().flatMap(({ group, id, pack, offset, length, reporter }): PartNeed[] => {
+    const row = vault.store.packs.get(pack);
+    if (row === undefined) return [{ group, id, pack: null, offset, length, reporter }];
+    return row.name === undefined ? [] : [{ group, id, pack: toHex(row.name), offset, length, reporter }];
   });
   return Buffer.from(
     JSON.stringify({
@@ -107,9 +108,9 @@ function parseNeed(value: unknown): PartNeed {
   return {
     group: asInteger(json.group, "group", 0, 0xffff_ffff),
     id: asHex(json.id, "record id", Width.id),
-    pack: toHex(fromHex(asText(json.pack, "pack name"), 32)),
+    pack: json.pack === null ? null : asHex(json.pack, "pack name", 32),
     offset: asInteger(json.offset, "offset", 0, limits.packBytesMax),
-    length: asInteger(json.length, "length", 1, limits.recordBytesMax),
+    length: asInteger(json.length, "length", 0, limits.recordBytesMax),
     reporter: asHex(json.reporter, "device id", Width.deviceId),
   };
 }

@@ -55,11 +55,7 @@ export class RestoreManifest {
   async *pages<Type extends TopRow["type"]>(type: Type): AsyncGenerator<ManifestPage<Type>["rows"]> {
     for (const row of this.#of(type)) {
       const key = namedKey(this.#folder, "manifest", row.page);
-      const bytes = await fetchObject(
-        this.#store,
-        { key, bytes: row.bytes, sha256: row.page },
-        this.#signal,
-      );
+      const bytes = await fetchObject(this.#store, { key, bytes: row.bytes, sha256: row.page }, this.#signal);
       const { rows } = parsePage(type, bytes, key);
       if (rows.length !== row.rows) throw damagedObject(key, "has another number of rows than is listed");
       if (type === ManifestPageType.packs) {
@@ -73,7 +69,11 @@ export class RestoreManifest {
   }
 }
 
-function parsePage<Type extends 1 | 2 | 3 | 4 | 5>(type: Type, bytes: Buffer, key: string): ManifestPage<Type> {
+function parsePage<Type extends 1 | 2 | 3 | 4 | 5>(
+  type: Type,
+  bytes: Buffer,
+  key: string,
+): ManifestPage<Type> {
   try {
     return parseManifestPage(type, bytes);
   } catch (error) {
