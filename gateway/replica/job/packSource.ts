@@ -95,24 +95,3 @@ export class PackSource implements ObjectSource {
     return new HoldfastError(ErrorCode.chunkDamaged, `pack ${toHex(this.sha256)} is damaged here: it ${how}`);
   }
 }
-
-/** What a replica acknowledged does not read back as it was sent. */
-export function wrongThere(key: string): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.replicaDamaged,
-    `${key} of the replica does not read back as it was sent`,
-    {
-      next: "Check the place's disk or service; replication goes on by itself.",
-      detail: { object: key },
-    },
-  );
-}
-
-/** Bytes in memory, for what is small: segments, manifest pages, documents. */
-export function memorySource(bytes: Buffer): ObjectSource {
-  return {
-    bytes: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest(),
-    read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
-  };
-}

@@ -1,20 +1,16 @@
-// Puts objects that are small: segments, snapshots, pages, documents.
+// Puts small objects so that they are proven: segments, snapshots, documents.
 
-import { hash } from "node:crypto";
-import { equalBytes } from "../../../vault/bytes.ts";
-import type { ObjectSource, ReplicaStore } from "../replicaStore.ts";
-import { memorySource, wrongThere } from "./packSource.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { putProven, sha256, sourceOf } from "../chain/namedObjects.ts";
+import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
 
-/** Whether an object there has these bytes. */
-async function holds(
-  store: ReplicaStore,
-  key: string,
-  source: ObjectSource,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if ((await store.head(key, signal))?.bytes !== source.bytes) return false;
-  const bytes = await store.getRange(key, 0, source.bytes, signal);
-  return equalBytes(hash("sha256", bytes, "buffer"), source.sha256);
+/** What a replica acknowledged does not read back as it was sent. */
+export function wrongThere(key: string): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaDamaged,
+    `${key} of the replica does not read back as it was sent`,
+    { next: "Check the disk or the service there, then `holdfast replica run`.", detail: { object: key } },
+  );
 }
 
 /**
@@ -24,34 +20,38 @@ async function holds(
 export async function putNamed(
   store: ReplicaStore,
   key: string,
-  source: ObjectSource,
-  signal: AbortSignal,
+  bytes: Buffer,
+  options: PutOptions,
 ): Promise<void> {
-  const answer = await store.putIfAbsent(key, source, { signal });
-  if (answer.outcome === "created") {
-    if (answer.proof !== "unproven") return;
-  } else {
-    if (await holds(store, key, source, signal)) return;
-    if ((await store.heal(key, source, { signal })) !== "unproven") return;
-  }
-  if (!(await holds(store, key, source, signal))) throw wrongThere(key);
+  const proof = await putProven(store, key, bytes, options);
+  if (proof === "unproven" && !(await holds(store, key, bytes, options.signal))) throw wrongThere(key);
 }
 
 /**
- * Puts a document under the first of some names that is free or holds these bytes already; answers which.
+ * Puts a document under the first of some keys that is free or holds these bytes already; answers which.
  * @throws HoldfastError replica-damaged when none is, and what the store throws
  */
 export async function putDocument(
   store: ReplicaStore,
   keys: readonly string[],
   bytes: Buffer,
-  signal: AbortSignal,
+  options: PutOptions,
 ): Promise<string> {
-  const source = memorySource(bytes);
+  const source = sourceOf(bytes);
   for (const key of keys) {
-    const answer = await store.putIfAbsent(key, source, { signal });
+    const answer = await store.putIfAbsent(key, source, options);
     const proven = answer.outcome === "created" && answer.proof !== "unproven";
-    if (proven || (await holds(store, key, source, signal))) return key;
+    if (proven || (await holds(store, key, bytes, options.signal))) return key;
   }
   throw wrongThere(keys.at(-1)!);
+}
+
+async function holds(
+  store: ReplicaStore,
+  key: string,
+  bytes: Buffer,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if ((await store.head(key, signal))?.bytes !== bytes.length) return false;
+  return sha256(await store.getRange(key, 0, bytes.length, signal)).equals(sha256(bytes));
 }

@@ -14,9 +14,11 @@ import type { PutProof, ReplicaStore } from "../replicaStore.ts";
 import { inParallel } from "../restore/inParallel.ts";
 import type { JobState } from "./jobState.ts";
 import type { OpenedPack } from "./localPack.ts";
-import { PackSource, wrongThere } from "./packSource.ts";
+import { PackSource } from "./packSource.ts";
 import type { PendingPack } from "./pendingPacks.ts";
+import { wrongThere } from "./putNamed.ts";
 import type { UnsentPack } from "./replicationStatus.ts";
+import type { Slots } from "./slots.ts";
 
 export type UploadPort = {
   /** 32 hex digits each. */
@@ -26,6 +28,8 @@ export type UploadPort = {
   readonly job: JobState;
   readonly places: PackPlaces;
   readonly parallel: number;
+  /** Shared with the other jobs of the replica. */
+  readonly slots: Slots;
   readonly open: (pack: PendingPack) => Promise<OpenedPack>;
   readonly now: () => Date;
   readonly signal: AbortSignal;
@@ -55,7 +59,7 @@ export async function uploadPacks(
     port.parallel,
     async (pack) => {
       try {
-        const damage = await upload(pack, { ...port, signal });
+        const damage = await port.slots.use(signal, () => upload(pack, { ...port, signal }));
         if (damage !== undefined) {
           unsent.set(pack, { pack: toHex(pack.name), code: damage.code, message: damage.message });
         }

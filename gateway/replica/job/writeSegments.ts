@@ -16,11 +16,11 @@ import {
 } from "../../../vault/replica/indexSegment.ts";
 import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import { readTailOf } from "../../store/packTails.ts";
+import { sha256 } from "../chain/namedObjects.ts";
 import { namedKey, packKey, vaultFolder } from "../keys.ts";
-import type { ReplicaStore } from "../replicaStore.ts";
+import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
 import { fetchObject } from "../restore/fetchObject.ts";
 import type { OpenedPack } from "./localPack.ts";
-import { memorySource } from "./packSource.ts";
 import type { PendingPack } from "./pendingPacks.ts";
 import { putNamed } from "./putNamed.ts";
 
@@ -28,7 +28,7 @@ export type SegmentPort = {
   readonly vault: string;
   readonly store: ReplicaStore;
   readonly open: (pack: PendingPack) => Promise<OpenedPack>;
-  readonly signal: AbortSignal;
+  readonly options: PutOptions;
 };
 
 /** Small segments that a manifest has at most: more are joined. */
@@ -60,10 +60,11 @@ class SegmentWriter {
 
   async end(): Promise<void> {
     if (this.#packs.length === 0) return;
-    const { vault, store, signal } = this.#port;
-    const source = memorySource(encodeIndexSegment(this.#packs));
-    await putNamed(store, namedKey(vaultFolder(vault), "index", source.sha256), source, signal);
-    this.rows.push({ name: source.sha256, bytes: source.bytes, packs: this.#packs.length });
+    const { vault, store, options } = this.#port;
+    const bytes = encodeIndexSegment(this.#packs);
+    const name = sha256(bytes);
+    await putNamed(store, namedKey(vaultFolder(vault), "index", name), bytes, options);
+    this.rows.push({ name, bytes: bytes.length, packs: this.#packs.length });
     this.#packs = [];
     this.#bytes = Width.segmentHeader;
   }
@@ -95,7 +96,7 @@ async function entryOf(pack: PendingPack, port: SegmentPort): Promise<SegmentPac
     if (!isHoldfastError(error)) throw error;
   }
   return readEntry({ name, row }, (offset, length) =>
-    port.store.getRange(packKey(port.vault, name), offset, length, port.signal),
+    port.store.getRange(packKey(port.vault, name), offset, length, port.options.signal),
   );
 }
 
@@ -129,7 +130,7 @@ export async function joinSegments(
   const writer = new SegmentWriter(port);
   for (const { name, bytes } of small) {
     const key = namedKey(vaultFolder(port.vault), "index", name);
-    const segment = await fetchObject(port.store, { key, bytes, sha256: name }, port.signal);
+    const segment = await fetchObject(port.store, { key, bytes, sha256: name }, port.options.signal);
     for (const pack of parseIndexSegment(segment)) await writer.add(pack);
   }
   await writer.end();
