@@ -20,6 +20,8 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Replication } from "./replica/job/replication.ts";
+import { openReplicaStore } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -39,6 +41,8 @@ export class Gateway {
   readonly appPasswords: AppPasswords;
   readonly unlocked: UnlockedVaults;
   readonly changes = new ChangeFeed();
+  /** Idle until it is started or asked to run. */
+  readonly replication: Replication;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -69,6 +73,11 @@ export class Gateway {
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
+    });
+    this.replication = new Replication({
+      gateway: this,
+      openStore: (replica) => openReplicaStore(replica, { now: options.now }),
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
     });
   }
 
@@ -192,6 +201,7 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
+    await this.replication.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);
       await vault?.close();

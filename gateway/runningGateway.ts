@@ -55,6 +55,7 @@ export class RunningGateway {
       const { url } = api;
       const administration = new Administration(gateway, () => url);
       const admin = await listenAdmin(gateway, administration, drives);
+      gateway.replication.start();
       return new RunningGateway(gateway, administration, api, admin, drives);
     } catch (error) {
       await api?.app.close();

@@ -7,8 +7,9 @@
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { JobState as JobMemory } from "./jobState.ts";
-import { pauseAfter, type RetryPauses, stateAfter } from "./retryPauses.ts";
 import type { JobFailure, JobProgress, JobState, RunReport } from "./replicationStatus.ts";
+import { pauseAfter, type RetryPauses, stateAfter } from "./retryPauses.ts";
+import { noUsage } from "./storeUsage.ts";
 
 /** What a run is told, and tells. */
 export type RunOptions = {
@@ -24,6 +25,8 @@ export type JobPort = {
   /** Replicates; failures are thrown. Called for one run at a time. */
   readonly replicate: (options: RunOptions) => Promise<Omit<RunReport, "outcome" | "failure">>;
   readonly report: (level: "info" | "warn" | "error", event: string, facts: Record<string, unknown>) => void;
+  /** The job runs no more. */
+  readonly ended: () => Promise<void>;
   readonly now: () => Date;
   readonly pauses: RetryPauses;
   /** Whether failures are tried again by themselves: not in a process that ends after its command. */
@@ -170,9 +173,11 @@ export class Job {
       await this.#note({ ...failure, state });
     }
     if (state === "waiting" && this.#port.background() && !this.#closed) this.#waitAndTry();
-    const usage = { requests: {}, sentBytes: 0, receivedBytes: 0, retries: 0 };
-    const { generation, unsent } = await this.#port.memory().then(({ row }) => row, () => ({ generation: 0, unsent: [] }));
-    const nothing = { packs: 0, bytes: 0, snapshots: 0, generation, unsent, usage };
+    const { generation, unsent } = await this.#port.memory().then(
+      ({ row }) => row,
+      () => ({ generation: 0, unsent: [] }),
+    );
+    const nothing = { packs: 0, bytes: 0, snapshots: 0, generation, unsent, usage: noUsage };
     return { vault: this.vault, outcome: "failed", failure, ...nothing, seconds };
   }
 
@@ -202,6 +207,7 @@ export class Job {
     this.#timer = undefined;
     this.#running?.stop.abort();
     await this.#running?.ended;
+    await this.#port.ended();
   }
 }
 

@@ -7,9 +7,11 @@
 
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import type { IndexEnvironment } from "../../index/environment.ts";
+import type { PlaceProof } from "../../index/packPlaces.ts";
 import { jsonCodec, openTable, type Table } from "../../index/table.ts";
 import type { StoreUsage } from "../replicaStore.ts";
 import type { JobFailure, JobState as State, UnsentPack } from "./replicationStatus.ts";
+import { addUsage, noUsage } from "./storeUsage.ts";
 
 export type JobRow = {
   readonly packCursor: number;
@@ -22,8 +24,12 @@ export type JobRow = {
   readonly unreceipted: readonly string[];
   /** The newest root whose packs and snapshots are noted here; 0 for none. */
   readonly generation: number;
-  /** How its packs are proven at least. */
-  readonly proof: "hashed" | "checksum";
+  /** How its packs are proven at least. `none`: another data directory put some of them, and they were not read back since. */
+  readonly proof: PlaceProof;
+  /** Of the keys document that this root names. */
+  readonly keysGeneration: number;
+  /** SHA-256 of the text of its catalog, hex; empty when that is not known. */
+  readonly catalogText: string;
   readonly failure: (JobFailure & { readonly state: State }) | null;
   readonly unsent: readonly UnsentPack[];
   readonly usage: StoreUsage & { readonly snapshots: number; readonly runs: number };
@@ -37,9 +43,11 @@ const fresh: JobRow = {
   unreceipted: [],
   generation: 0,
   proof: "hashed",
+  keysGeneration: 0,
+  catalogText: "",
   failure: null,
   unsent: [],
-  usage: { requests: {}, sentBytes: 0, receivedBytes: 0, retries: 0, snapshots: 0, runs: 0 },
+  usage: { ...noUsage, snapshots: 0, runs: 0 },
 };
 
 export class JobState {
@@ -111,16 +119,8 @@ export class JobState {
   addUsage(used: StoreUsage): void {
     this.#environment.write(() => {
       const { usage } = this.row;
-      this.change({
-        usage: {
-          requests: addCounts(usage.requests, used.requests),
-          sentBytes: usage.sentBytes + used.sentBytes,
-          receivedBytes: usage.receivedBytes + used.receivedBytes,
-          retries: usage.retries + used.retries,
-          snapshots: usage.snapshots,
-          runs: usage.runs + 1,
-        },
-      });
+      const { snapshots, runs } = usage;
+      this.change({ usage: { ...addUsage(usage, used), snapshots, runs: runs + 1 } });
     });
   }
 
@@ -140,13 +140,4 @@ export class JobState {
   #key(name: Uint8Array): Buffer {
     return Buffer.concat([this.#replica, name]);
   }
-}
-
-function addCounts(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const sum = { ...a };
-  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
-  return sum;
 }

@@ -11,11 +11,12 @@ import type { VaultReplicaStatus } from "./replicationStatus.ts";
 const snapshotsAtOnce = 4096;
 const hourMs = 3_600_000;
 
-/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, or the vault is not there at all. */
+/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, other keys, or a vault that is not there at all. */
 export function isPending(vault: OpenVault, replica: string): boolean {
   const { row } = new JobState(vault.store.environment, replica);
   return (
     row.generation === 0 ||
+    row.keysGeneration !== vault.keys.generation ||
     row.unreceipted.length > 0 ||
     row.snapshotsLeft.length > 0 ||
     vault.catalog.committedAfter(row.snapshotCursor, 1).length > 0
@@ -48,7 +49,9 @@ export async function statusOf(
     }
     more = part.length === snapshotsAtOnce;
   }
-  const pending = await countPending(new PendingPacks(store.packs, new PackPlaces(store.environment), replica, row));
+  const pending = await countPending(
+    new PendingPacks(store.packs, new PackPlaces(store.environment), replica, row),
+  );
   const { state: failedState, ...failure } = row.failure ?? { state: undefined };
   return {
     vault: id,

@@ -10,8 +10,8 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
-import type { ReplicaStore } from "../replicaStore.ts";
 import { Job } from "./job.ts";
+import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
 import { isPending, statusOf } from "./jobStatus.ts";
 import { ReplicaLanes } from "./replicaLane.ts";
@@ -25,7 +25,7 @@ export type ReplicationOptions = {
     Gateway,
     "catalog" | "changes" | "dataDir" | "logger" | "now" | "vault" | "vaultDirectory"
   >;
-  readonly openStore: (replica: Pick<Replica, "url" | "options" | "conditionalPuts">) => Promise<ReplicaStore>;
+  readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
   /** For tests. */
   readonly pauses?: RetryPauses;
@@ -118,16 +118,29 @@ export class Replication implements ReplicationOperations {
     const known = jobs.get(vault);
     if (known !== undefined) return known;
     const { gateway, openStore, monotonicMs, pauses = retryPausesDefault } = this.#options;
+    const session = new JobSession(openStore);
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
       pending: async () => isPending(await gateway.vault(vault), replica),
       replicate: (run) => {
         const row = this.#replica(replica);
-        return replicate({ ...run, gateway, openStore, monotonicMs, replica: row, vault, lane: this.#lanes.of(row) });
+        return replicate({
+          ...run,
+          gateway,
+          session,
+          monotonicMs,
+          replica: row,
+          vault,
+          lane: this.#lanes.of(row),
+        });
       },
       report: (level, event, facts) =>
-        this.#logger[level]({ replica: gateway.catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),
+        this.#logger[level](
+          { replica: gateway.catalog.replicas.get(replica)?.name ?? replica, ...facts },
+          event,
+        ),
       now: gateway.now,
+      ended: () => session.close(),
       pauses,
       background: () => this.#stopListening !== undefined && !this.#closed,
     });

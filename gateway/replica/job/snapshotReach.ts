@@ -9,22 +9,28 @@ export class SnapshotReach {
   readonly #index: ChunkIndex;
   /** Ordinals of records in packs that cannot be sent. */
   readonly #bad = new Set<number>();
+  readonly #any: boolean;
   /** Records that reach none of them. */
   readonly #good = new Set<number>();
 
   /** `packs`: ordinals of packs that cannot be sent. The index is flushed. */
   constructor(index: ChunkIndex, packs: readonly number[]) {
     this.#index = index;
-    if (packs.length === 0) return;
+    this.#any = packs.length > 0;
+    if (!this.#any) return;
     const wanted = new Set(packs);
     index.scan(undefined, Number.POSITIVE_INFINITY, (_group, _id, row) => {
       if (wanted.has(row.pack)) this.#bad.add(row.ordinal);
     });
   }
 
-  /** Whether a record (by ordinal) and everything below it is in packs that can be sent, by walking clear references. */
-  async whole(root: number): Promise<boolean> {
-    if (this.#bad.size === 0) return true;
+  /**
+   * Whether a record (by ordinal; undefined: it is not here any more) and everything below it is in packs that can be sent, by walking clear
+   * references.
+   */
+  async whole(root: number | undefined): Promise<boolean> {
+    if (!this.#any) return true;
+    if (root === undefined) return false;
     const seen = new Set<number>([root]);
     const pending = [root];
     let count = 0;
