@@ -1,11 +1,13 @@
 // What a gateway has in replicas, for all its vaults: their stores, and the block cache, which is opened when something is first read from there.
 
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Replicas } from "../catalog/replicas.ts";
 import { openReplicaStore } from "../replica/openStore.ts";
 import type { GatewaySettings } from "../settings.ts";
 import { BlockCache } from "./blockCache.ts";
 import { BlockReader } from "./blockReader.ts";
+import type { DiskRoom } from "./evictWatch.ts";
 import { ReplicaStores } from "./replicaStores.ts";
 import type { ElsewhereOptions } from "./vaultElsewhere.ts";
 
@@ -29,6 +31,7 @@ export function cacheFolder(dataDir: string): string {
 export class GatewayElsewhere {
   readonly stores: ReplicaStores;
   readonly #options: GatewayElsewhereOptions;
+  #roomListener: ((room: DiskRoom) => void) | undefined;
   #cache: BlockCache | undefined;
   #blocks: Promise<BlockReader> | undefined;
 
@@ -52,7 +55,19 @@ export class GatewayElsewhere {
       blocks: () => this.#openBlocks(),
       proofMs: () => settings().evictProofDays * dayMs,
       now,
+      tellRoom: (room) => this.#roomListener?.(room),
     };
+  }
+
+  /** `listener` is told how full the disk is, by everybody who looks. */
+  onRoom(listener: (room: DiskRoom) => void): void {
+    this.#roomListener = listener;
+  }
+
+  /** Looks how full the disk is: after replication, say, when packs may go that could not before. */
+  async lookAtRoom(): Promise<void> {
+    const { bavail, blocks, bsize } = await statfs(this.#options.path);
+    this.#roomListener?.({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
   }
 
   /** Tried again by the next reader when it fails. */

@@ -5,6 +5,7 @@ import { PackPlaces } from "../index/packPlaces.ts";
 import type { PackTable } from "../index/packTable.ts";
 import type { PackTails } from "../store/packTails.ts";
 import type { BlockReader } from "./blockReader.ts";
+import type { DiskRoom } from "./evictWatch.ts";
 import { PackCopies } from "./packCopies.ts";
 import { PackMoves } from "./packMoves.ts";
 import { RemotePackReader } from "./remotePackReader.ts";
@@ -20,6 +21,8 @@ export type ElsewhereOptions = {
   /** How long a proof is good for, as the settings say now. */
   readonly proofMs: () => number;
   readonly now: () => Date;
+  /** Told how full the disk is, when an upload asked for room. */
+  readonly tellRoom: (room: DiskRoom) => void;
 };
 
 type Parts = {

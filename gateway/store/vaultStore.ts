@@ -151,7 +151,8 @@ export class VaultStore implements AdmissionStore {
       await this.#flushing;
     }
     if (this.#roomCalls++ % roomChecksEvery === 0 || this.#roomFull !== undefined) {
-      const { bavail, bsize } = await statfs(this.#options.directory);
+      const { bavail, blocks, bsize } = await statfs(this.#options.directory);
+      this.#options.elsewhere?.tellRoom({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
       const full = bavail * bsize < this.#options.reserveBytes;
       if (!full && this.#roomFull !== undefined) void this.#packStore.retryClosing();
       this.#roomFull = full ? reserveReached(this.#options) : undefined;
