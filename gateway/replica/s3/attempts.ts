@@ -3,7 +3,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { isLost, isWorthAnotherTry } from "./s3Errors.ts";
+import { isLost } from "./s3Errors.ts";
 
 export type AttemptTuning = {
   readonly triesMax: number;
@@ -48,6 +48,7 @@ export async function tryRepeatedly<T>(
   tuning: AttemptTuning,
   signal: AbortSignal,
   attempt: () => Promise<T>,
+  isWorthAnotherTry: (error: unknown) => boolean,
   onRetry: () => void,
 ): Promise<Tried<T>> {
   let lostBefore = false;

@@ -54,6 +54,15 @@ export async function bodyOf(
   return { bytes, md5: md5.digest(), sha256: sha256.digest(), slices };
 }
 
+/** A body of bytes at hand. */
+export function bodyOfBytes(bytes: Uint8Array): Body {
+  const hash = (name: string) => createHash(name).update(bytes).digest();
+  async function* slices() {
+    yield bytes;
+  }
+  return { bytes: bytes.length, md5: hash("md5"), sha256: hash("sha256"), slices };
+}
+
 async function readSlice(source: ObjectSource, offset: number, length: number): Promise<Uint8Array> {
   try {
     const slice = await source.read(offset, length);

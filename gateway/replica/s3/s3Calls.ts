@@ -13,7 +13,7 @@ import type { StoreUsage } from "../replicaStore.ts";
 import { type AttemptTuning, cancelled, TriesEnded, tryRepeatedly, usualAttempts } from "./attempts.ts";
 import { type Body, SourceFailure } from "./bodies.ts";
 import { credentialSource } from "./credentials.ts";
-import { codeOf, finalError, refusal, statusOf } from "./s3Errors.ts";
+import { codeOf, finalError, isWorthAnotherTry, refusal, statusOf } from "./s3Errors.ts";
 import { parseS3Url, type S3Place } from "./s3Url.ts";
 import { type CallOptions, Transport, type TransportTuning, usualTuning } from "./transport.ts";
 
@@ -37,6 +37,8 @@ export type CallSettings = {
   readonly answerBytesMax?: number;
   /** HTTP statuses that the caller handles. */
   readonly expected?: readonly number[];
+  /** Whether these are answers even where another try would be made: refused checksums, which a probe provokes. */
+  readonly takesRefusals?: boolean;
 };
 
 /** What came of a call. `lostBefore`: an earlier try may have been carried out. */
@@ -103,8 +105,10 @@ export class S3Calls {
       this.#requests[name] = (this.#requests[name] ?? 0) + 1;
       return send(this.#client, options);
     };
+    const isWorth = (error: unknown) =>
+      isWorthAnotherTry(error) && !(settings.takesRefusals && expected.includes(statusOf(error) ?? 0));
     try {
-      const tried = await tryRepeatedly(this.#tuning, signal, attempt, () => {
+      const tried = await tryRepeatedly(this.#tuning, signal, attempt, isWorth, () => {
         this.#retries++;
       });
       this.#seenMs = performance.now();
@@ -125,6 +129,12 @@ export class S3Calls {
   /** Whether the bucket was surely there a short while ago. */
   bucketSeenLately(): boolean {
     return performance.now() - this.#seenMs < bucketSeenMs;
+  }
+
+  /** The server's clock, by its last answer, minus ours. */
+  clockSkewMs(): number {
+    const skew = Date.parse(this.#transport.serverDate) - this.now();
+    return Number.isNaN(skew) ? 0 : skew;
   }
 
   /** A refusal in this replica's name. */

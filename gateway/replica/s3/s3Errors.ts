@@ -5,7 +5,7 @@ import { isCertificateError, TransportError } from "./transport.ts";
 
 /** The parts of the SDK's exceptions that are used here. */
 type ServiceError = Error & {
-  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly clockSkewCorrected?: boolean };
   readonly Region?: string;
 };
 
@@ -41,6 +41,8 @@ export function isWorthAnotherTry(error: unknown): boolean {
   if (error instanceof TransportError || laterCodes.includes(codeOf(error))) return true;
   const status = statusOf(error);
   if (status === undefined) return false;
+  // The answer to a HEAD has no code; the SDK has found from its Date that the clocks differ, and signs with the server's time now.
+  if ((error as ServiceError).$metadata?.clockSkewCorrected === true) return true;
   // An answer of success that could not be read: it came damaged.
   if (status < 300) return true;
   return laterStatuses.includes(status) && !isFull(error);

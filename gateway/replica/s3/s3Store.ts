@@ -24,6 +24,7 @@ import { retainUntil } from "./lock.ts";
 import { abortAbandoned, partBytes, uploadInParts } from "./multipart.ts";
 import { openS3Calls, type S3Calls, type S3Context } from "./s3Calls.ts";
 import { Turns } from "./turns.ts";
+import { wholeBody } from "./wholeBody.ts";
 
 /** Larger objects go in parts, always. Packs are smaller as a rule: one request each. */
 export const singleBytesMax = 40 << 20;
@@ -34,7 +35,7 @@ const askFirstBytes = 4 << 20;
 /** After a large put was lost, so many next ones go in parts, so that less is lost. */
 const cautiousPuts = 64;
 
-export class S3Store implements ReplicaStore {
+class S3Store implements ReplicaStore {
   readonly kind = "s3";
   readonly url: string;
   readonly conditionalPuts: boolean;
@@ -248,13 +249,6 @@ export class S3Store implements ReplicaStore {
 
 /** Refusals come as XML even where a byte was asked for. */
 const errorBytesMax = 64 << 10;
-
-/** The transport hands out whole bodies as one piece. */
-async function wholeBody(body: unknown): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of (body ?? []) as AsyncIterable<Buffer>) pieces.push(piece);
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-}
 
 function isKey(key: string): boolean {
   try {

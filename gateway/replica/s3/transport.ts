@@ -79,6 +79,8 @@ class Progress {
 export class Transport {
   readonly metadata = { handlerProtocol: "http/1.1" };
   readonly traffic: Traffic = { sentBytes: 0, receivedBytes: 0 };
+  /** The Date of the last answer; empty before the first. */
+  serverDate = "";
   readonly #tuning: TransportTuning;
   readonly #plain: http.Agent;
   readonly #secure: https.Agent;
@@ -107,6 +109,7 @@ export class Transport {
     response: { statusCode: number; reason: string; headers: Record<string, string>; body: Readable };
   }> {
     const { message, body } = await this.#turns.run(() => this.#exchange(request, options));
+    this.serverDate = message.headers.date ?? this.serverDate;
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(message.headers)) headers[name] = String(value);
     return {
