@@ -23,7 +23,7 @@ export type Fault =
     }
   /** Cuts the connection after so many bytes (of bodies, in `http`). `down` with 0: the work is done, its answer is lost. */
   | { readonly kind: "reset"; readonly direction: Direction; readonly afterBytes: number }
-  /** Passes nothing on any more after so many bytes, and keeps the connection. */
+  /** Passes nothing on any more after so many bytes, and keeps the connection. `down` with 0: not even the head of the answer. */
   | { readonly kind: "stall"; readonly direction: Direction; readonly afterBytes: number }
   /** Passes on one byte each `everyMs`. */
   | { readonly kind: "drip"; readonly direction: Direction; readonly everyMs: number }
@@ -144,7 +144,9 @@ export class FaultProxy {
     response.on("close", () => far.destroy());
     far.on("error", end);
     far.on("response", (answer) => {
-      if (fault?.kind === "reset" && fault.direction === "down" && fault.afterBytes === 0) return end();
+      const none =
+        fault !== undefined && "afterBytes" in fault && fault.direction === "down" && fault.afterBytes === 0;
+      if (none) return fault.kind === "reset" ? end() : undefined;
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       response.flushHeaders();
       answer.on("error", end);

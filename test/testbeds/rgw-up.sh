@@ -1,8 +1,8 @@
 #!/bin/bash
 # rgw-up.sh DIR S3_PORT MON_PORT [gateway]: a real single-node Ceph RADOS Gateway on loopback, without systemd and cephx.
 # Needs Debian's radosgw, ceph-mon, ceph-osd (--no-install-recommends). Ready when it returns.
-# With "gateway" only the S3 server is started (again). Stop with: kill $(cat DIR/*.pid). Access key, secret key and further lines
-# of configuration come from RGW_ACCESS_KEY, RGW_SECRET_KEY and RGW_CONFIGURATION.
+# With "gateway" only the S3 server is started (again). Stop with: kill $(cat DIR/*.pid). Access key and secret key come from
+# RGW_ACCESS_KEY and RGW_SECRET_KEY.
 set -euo pipefail
 D=$(mkdir -p "$1" && cd "$1" && pwd) S3=$2 MON=$3
 export CEPH_CONF=$D/c PATH=$PATH:/usr/sbin:/sbin
@@ -55,8 +55,9 @@ osd objectstore=bluestore
 bluestore block size=10737418240
 osd memory target=939524096
 rgw crypt require ssl=false
+rgw bucket quota ttl=1
+rgw bucket quota soft threshold=0.5
 rgw frontends=beast endpoint=127.0.0.1:$S3 tcp_nodelay=1
-${RGW_CONFIGURATION:-}
 C
 touch "$D/keyring"
 monmaptool --create --clobber --fsid "$FSID" --addv a "$ADDR" "$D/monmap" >/dev/null

@@ -1,6 +1,6 @@
 // A real S3 server for tests: Ceph's RADOS Gateway on loopback, with a folder of its own.
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
+import type { ReplicaStore } from "../../gateway/replica/replicaStore.ts";
+import type { S3Context } from "../../gateway/replica/s3/s3Calls.ts";
+import { openS3Store } from "../../gateway/replica/s3/s3Store.ts";
 import { canRun } from "../faults/requirements.ts";
 
 const run = promisify(execFile);
@@ -17,6 +20,9 @@ const script = new URL("rgw-up.sh", import.meta.url).pathname;
 export function canRunRgw(what: string): boolean {
   return canRun(what, "radosgw", "ceph-mon", "ceph-osd", "curl");
 }
+
+/** Short pauses, so that faults pass quickly. */
+const quick = { firstPauseMs: 5, pauseMaxMs: 40 };
 
 export type Daemon = "mon.a" | "osd.0" | "client.rgw";
 
@@ -40,13 +46,13 @@ export class Rgw {
     });
   }
 
-  /** Starts one; takes about 8 s. `configuration`: further lines for ceph.conf. */
-  static async start(configuration = ""): Promise<Rgw> {
+  /** Starts one; takes about 8 s. */
+  static async start(): Promise<Rgw> {
     const folder = await mkdtemp(join(tmpdir(), "holdfast-rgw-"));
     const ports = await freePorts();
     const rgw = new Rgw(folder, ports);
     try {
-      await rgw.#up([], configuration);
+      await rgw.#up([]);
     } catch (error) {
       await rgw.stop();
       throw error;
@@ -74,6 +80,25 @@ export class Rgw {
     );
   }
 
+  /** A store in a bucket here; pauses and windows are short. `options` change what `options()` gives. */
+  async store(
+    bucket: string,
+    options: ReplicaOptions = {},
+    { conditionalPuts = true, tuning = {} as S3Context["tuning"], environment = this.environment } = {},
+  ): Promise<ReplicaStore> {
+    const replica = {
+      url: `s3://${bucket}/box`,
+      options: { ...this.options(), ...options },
+      conditionalPuts,
+    };
+    return openS3Store(replica, { ...this.context, environment, tuning: { ...quick, ...tuning } });
+  }
+
+  /** What stores here are opened with. */
+  get context(): S3Context {
+    return { now: () => Date.now(), environment: this.environment, tuning: quick };
+  }
+
   /** A client of the SDK, for looking and meddling behind the store's back. */
   get client(): S3Client {
     return this.#client;
@@ -95,8 +120,11 @@ export class Rgw {
     await rm(join(this.#folder, `${daemon}.pid`), { force: true });
   }
 
-  /** Starts the S3 server again after it was killed. */
-  async startGateway(): Promise<void> {
+  /** Starts the S3 server again after it was killed. `configuration`: lines for its part of ceph.conf, until the next start. */
+  async startGateway(configuration = ""): Promise<void> {
+    const path = join(this.#folder, "c");
+    const [general] = (await readFile(path, "utf8")).split("[client.rgw]\n");
+    await writeFile(path, `${general}[client.rgw]\n${configuration}\n`);
     await this.#up(["gateway"]);
   }
 
@@ -108,15 +136,10 @@ export class Rgw {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #up(more: readonly string[], configuration = ""): Promise<void> {
+  async #up(more: readonly string[]): Promise<void> {
     const [s3, mon] = this.#ports;
     await run("bash", [script, this.#folder, String(s3), String(mon), ...more], {
-      env: {
-        ...process.env,
-        RGW_ACCESS_KEY: this.accessKey,
-        RGW_SECRET_KEY: this.secretKey,
-        RGW_CONFIGURATION: configuration,
-      },
+      env: { ...process.env, RGW_ACCESS_KEY: this.accessKey, RGW_SECRET_KEY: this.secretKey },
     });
   }
 

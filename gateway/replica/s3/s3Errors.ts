@@ -126,7 +126,13 @@ export function refusal(code: string, message: string): HoldfastError {
 /** The server's own words, in one line. Signatures, which some servers repeat, stand in other fields and are not taken. */
 function serverWords(error: unknown): string {
   const status = statusOf(error);
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const line = text.replace(/[^\x20-\x7e]+/g, " ").slice(0, 300);
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  // Answers to HEAD have no words, and some servers give none at all: then these are the SDK's.
+  const parts = [name, message].filter((part) => !/^Unknown(Error)?$/.test(part));
+  const text = parts.join(": ") || "the server gave no reason";
+  const line = text
+    .split("\n", 1)[0]!
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .slice(0, 300);
   return status === undefined ? line : `${line} (HTTP ${status})`;
 }
