@@ -95,7 +95,7 @@ const parallel = 8;
 /**
  * Restores a gateway, or goes on with it.
  * @throws HoldfastError exists, data-dir-locked for the directory; key-wrong; not-found where there is no gateway's state;
- * replica-damaged, rollback-detected; unsupported; disk-full, io-error; as openReplicaStore and ReplicaStore's
+ * replica-damaged, rollback-detected; cancelled; unsupported; disk-full, io-error; as openReplicaStore and ReplicaStore's
  */
 export async function restoreFrom(options: RestoreFromOptions): Promise<RestoreReport> {
   const { url, data, dryRun } = options;
@@ -110,6 +110,8 @@ export async function restoreFrom(options: RestoreFromOptions): Promise<RestoreR
       mark = await readMark(data, url);
     }
     return await new Restore(options, store, mark).run();
+  } catch (error) {
+    throw options.signal.aborted ? stopped() : error;
   } finally {
     await store.close();
     lock?.release();
@@ -300,6 +302,12 @@ function newMark(source: string, state: RestoredState, roots: readonly ProvenVau
       roots.map(({ root, hash }) => [root.id, { generation: root.generation, root: hash }]),
     ),
   };
+}
+
+function stopped(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "the restore was stopped", {
+    next: "Run it again with the same --data: it goes on where it was.",
+  });
 }
 
 function changedMeanwhile(): HoldfastError {

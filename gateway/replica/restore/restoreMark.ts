@@ -11,9 +11,10 @@ import { dirname, join } from "node:path";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
+import { restoreMarkName } from "../../dataDir.ts";
 import { fileError, syncDirectory, writeFileDurably } from "../../store/files.ts";
 
-export const markName = "restore.json";
+const markName = restoreMarkName;
 
 export type PinnedRoot = { readonly generation: number; readonly root: string };
 

@@ -6,10 +6,12 @@
 // - Everything that a visible snapshot reaches has a row in the index; a row without a sound copy is flagged, and on the need-list.
 
 import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { fromHex } from "../../../vault/bytes.ts";
-import { isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { ManifestPageType } from "../../../vault/magic.ts";
 import type { NamedObject, VaultRoot } from "../../../vault/replica/root.ts";
 import { openCatalog, vaultCatalogKey } from "../../../vault/replica/sealedCatalog.ts";
 import { parseVaultDocument, requireFeatures } from "../../../vault/vaultDocument.ts";
@@ -25,6 +27,9 @@ import { RecordAdmission } from "./recordAdmission.ts";
 import type { RestorePort } from "./restorePort.ts";
 import { fetchSnapshots, itemsOf, rootOf } from "./snapshots.ts";
 import { VaultTables } from "./vaultTables.ts";
+
+/** Room for what is small: documents, snapshots, the database's own pages. */
+const spareBytes = 64 * 2 ** 20;
 
 export type VaultToRestore = {
   readonly root: VaultRoot;
@@ -86,7 +91,7 @@ async function restoreDocuments(port: RestorePort, root: VaultRoot): Promise<voi
       throw damagedObject(vaultFolder(port.vault) + root.document.name, "is of another vault");
     }
   } catch (error) {
-    if (!isHoldfastError(error) || error.code === "unsupported" || isDamage(error)) throw error;
+    if (!isHoldfastError(error) || error.code === ErrorCode.unsupported || isDamage(error)) throw error;
     throw damagedObject(vaultFolder(port.vault) + root.document.name, "or the keys cannot be read", error);
   }
   const keysFile = join(port.directory, "keys", `${String(generation).padStart(8, "0")}.json`);
@@ -110,7 +115,7 @@ async function fetchPart(port: RestorePort, { root, metadataKey }: VaultToRestor
         port.vault,
       );
     } catch (error) {
-      if (!isHoldfastError(error) || error.code === "unsupported") throw error;
+      if (!isHoldfastError(error) || error.code === ErrorCode.unsupported) throw error;
       throw damagedObject(vaultFolder(port.vault) + root.catalog.name, "cannot be read", error);
     }
   } catch (error) {
@@ -124,6 +129,7 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
   const part = await fetchPart(port, wanted);
   const manifest = await RestoreManifest.open(port.store, wanted.root, port.signal);
   await enterPacks(port, manifest, tables, wanted.replica);
+  await requireRoom(port, manifest, tables);
   const admission = new RecordAdmission(tables, part.needs, wanted.writerOrdinal);
   await indexDataPacks(port, manifest, tables, admission);
   await fetchMetadataPacks(port, tables);
@@ -143,6 +149,30 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
     tables.catalog.restore(itemsOf(part, snapshots), snapshots, part.changes);
     if (!wanted.keepRemote) tables.backfill.setEnd(wanted.root.packs);
   });
+}
+
+/**
+ * Refuses to begin what cannot end: metadata packs come whole; tails take what index segments do, and so, roughly, does the index.
+ * @throws HoldfastError disk-full
+ */
+async function requireRoom(
+  { directory }: RestorePort,
+  manifest: RestoreManifest,
+  { packs }: VaultTables,
+): Promise<void> {
+  let needed = spareBytes;
+  for (const pack of packs.all()) if (pack.kind === "meta" && pack.state === "evicted") needed += pack.bytes;
+  for await (const rows of manifest.pages(ManifestPageType.segments)) {
+    for (const { bytes } of rows) needed += 2 * bytes;
+  }
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize >= needed) return;
+  const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+  throw new HoldfastError(
+    ErrorCode.diskFull,
+    `the vault needs ${mebibytes(needed)} MiB here at least, and ${mebibytes(bavail * bsize)} MiB are free`,
+    { next: "Make room, or take another disk for --data, and run this again.", detail: { path: directory } },
+  );
 }
 
 /** Snapshots that reach records without a sound copy. */
