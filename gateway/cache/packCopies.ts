@@ -197,9 +197,9 @@ async function challenged(
   const nonce = randomBytes(32);
   const hmac = createHmac("sha256", nonce);
   for await (const piece of local()) hmac.update(piece);
-  const answer = await store.challenge(packKey(vault, nameOf(pack)), nonce, signal);
+  const [answer] = await store.challenge(nonce, [packKey(vault, nameOf(pack))], signal);
   const wanted = hmac.digest();
-  return answer.length === wanted.length && timingSafeEqual(answer, wanted);
+  return answer?.length === wanted.length && timingSafeEqual(answer, wanted);
 }
 
 function nameOf({ name }: PackRow): Buffer {
