@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Gateway } from "../../../../gateway/gateway.ts";
 import type { OpenVault } from "../../../../gateway/openVault.ts";
-import { exportGatewayPart } from "../../../../gateway/replica/gatewayState/gatewayPart.ts";
+import { replicateGateway } from "../../../../gateway/replica/gatewayState/replicateGateway.ts";
 import { exportVaultPart } from "../../../../gateway/replica/gatewayState/vaultPart.ts";
-import { gatewayFolder, packKey, rootKey, vaultFolder } from "../../../../gateway/replica/keys.ts";
+import { packKey, rootKey, vaultFolder } from "../../../../gateway/replica/keys.ts";
 import type { ReplicaStore } from "../../../../gateway/replica/replicaStore.ts";
 import { closedPackPath } from "../../../../gateway/store/packPaths.ts";
 import { fromHex, toHex } from "../../../../vault/bytes.ts";
@@ -19,14 +19,13 @@ import { encodeIndexSegment, type SegmentPack } from "../../../../vault/replica/
 import { encodeManifestPage, noPackHash, type TopRow } from "../../../../vault/replica/manifestPage.ts";
 import {
   encodeRoot,
-  gatewayRootKey,
   type NamedObject,
   noPrevious,
   type Root,
   rootHash,
   vaultRootKey,
 } from "../../../../vault/replica/root.ts";
-import { gatewayCatalogKey, sealCatalog, vaultCatalogKey } from "../../../../vault/replica/sealedCatalog.ts";
+import { sealCatalog, vaultCatalogKey } from "../../../../vault/replica/sealedCatalog.ts";
 import { merkleOf, packHash } from "../../../../vault/replica/treeHash.ts";
 
 export const writer = "ab".repeat(16);
@@ -103,32 +102,19 @@ export async function exportReplica(
       fence: 1,
     });
   }
-  await exportGateway(gateway, store, replica, memory);
+  await exportGateway(gateway, store, replica);
 }
 
+/** The gateway's own chain, as the product writes it. */
 export async function exportGateway(
   gateway: Gateway,
   store: ReplicaStore,
   replica: string,
-  memory: ExportMemory,
-): Promise<void> {
-  const { identity, path } = gateway.dataDir;
-  const [secret, id] = [Buffer.from(identity.secret, "base64"), fromHex(identity.id)];
-  const sealed = await putNamed(
-    store,
-    gatewayFolder,
-    "sealed",
-    readFileSync(join(path, "gateway", "sealed.json")),
-  );
-  const text = exportGatewayPart(identity, gateway.catalog, replica);
-  const catalog = await putNamed(
-    store,
-    gatewayFolder,
-    "catalog",
-    sealCatalog(text, gatewayCatalogKey(secret, id)),
-  );
-  const content = { chain: "gateway" as const, id: identity.id, sealed, catalog };
-  await append(store, gatewayFolder, gatewayRootKey(secret, id), memory, content);
+): Promise<boolean> {
+  const row = gateway.catalog.replicas.get(replica);
+  if (row === undefined) throw new Error("the gateway does not know the replica");
+  const { signal } = new AbortController();
+  return replicateGateway({ gateway, replica: row, store, roots: store, takeOver: false, signal });
 }
 
 async function exportVault(

@@ -7,6 +7,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Replica } from "../../../../gateway/catalog/replicas.ts";
 import { Gateway } from "../../../../gateway/gateway.ts";
 import { markFolder } from "../../../../gateway/replica/folder/marker.ts";
 import { gatewayFolder, rootKey, vaultFolder } from "../../../../gateway/replica/keys.ts";
@@ -76,11 +77,13 @@ beforeAll(async () => {
   await markFolder(place);
   store = await openStore(place);
   old = await GatewayFixture.create({ packBytesTarget }, join(folder, "old"));
+  old.gateway.catalog.replicas.add(replicaRow(replica, `file://${place}`));
   device = await old.device(await old.account("anna"), "laptop");
   await old.device(device.account, "alone", true);
   await old.account("bert");
   await backup(1);
   await exportReplica(old.gateway, store, replica, memory);
+  await old.device(device.account, "server");
   await backup(2);
   // A record that a reader found wrong and that nobody sent again.
   wrong = chunks[0]!;
@@ -93,6 +96,13 @@ afterAll(async () => {
   await old.remove();
   await rm(folder, { recursive: true, force: true });
 });
+
+function replicaRow(id: string, url: string): Replica {
+  return {
+    ...{ id, url, name: "disk", options: {}, conditionalPuts: true, notes: [], writer: "12".repeat(16) },
+    ...{ bandwidth: "", schedule: "", parallel: 2, created: new Date().toISOString() },
+  };
+}
 
 function openStore(path: string): Promise<ReplicaStore> {
   return openReplicaStore(
@@ -164,7 +174,12 @@ test("everything of the gateway is there: catalog, identity, vaults, index", asy
     expect(backfill.end()).toBe([...vault.store.packs.all()].length);
     for (const { id } of pages) expect(vault.store.lookup(device.group, id)).toBeDefined();
     const [row] = gateway.catalog.replicas.list();
-    expect(row).toMatchObject({ id: replica, url: `file://${place}` });
+    expect(row).toMatchObject({ id: replica, url: `file://${place}`, name: "disk", conditionalPuts: true });
+    expect(row?.writer).not.toBe(before.replicas.get(replica)?.writer);
+    expect(gateway.catalog.replicas.seen(replica, device.vault)).toMatchObject({ generation: 2 });
+    // The restored gateway writes nothing there until it is told to take over.
+    const fenced = exportGateway(gateway, store, replica);
+    await expect(fenced).rejects.toMatchObject({ code: "replica-fenced" });
   });
 });
 
@@ -190,6 +205,10 @@ test("the same device goes on: token, deduplication, the next snapshot, and quar
     expect((await client.commit(session.session, snapshot.bytes)).snapshot).toBe(toHex(snapshot.id));
     expect((await client.snapshots()).map(({ sequence }) => sequence)).toEqual([3, 2, 1]);
   });
+});
+
+test("the gateway's chain grows only when something in it changed", async () => {
+  expect(await exportGateway(old.gateway, store, replica)).toBe(false);
 });
 
 test("an older state of the gateway's chain can be asked for, by number and by time", async () => {
@@ -229,10 +248,11 @@ test("a restore that was stopped goes on from the same roots, and only in its ow
     });
     await expect(restore({ url: "file:///elsewhere" })).rejects.toMatchObject({ code: "exists" });
   }
-  const generation = memory.heads.get(old.gateway.dataDir.identity.id)?.generation;
-  await exportGateway(old.gateway, store, replica, memory);
+  await old.device(device.account, "later");
+  expect(await exportGateway(old.gateway, store, replica)).toBe(true);
   const report = await restore();
-  expect(report.plan).toMatchObject({ resumed: true, generation });
+  expect(report.plan).toMatchObject({ resumed: true, generation: 2, newest: 3 });
+  expect((await restore({ dryRun: true, data: join(data, "..", "other") })).plan.generation).toBe(3);
   await withRestored(async (restored) => {
     expect(await restored.client(device.token).snapshots()).toHaveLength(2);
   });
