@@ -33,7 +33,7 @@ export type OpenVaultOptions = VaultStoreOptions & {
   readonly now: () => Date;
   /** The device of a number in chunk rows. */
   readonly deviceOf: (ordinal: number) => Device | undefined;
-  /** Told after a commit or another change of what snapshots there are. */
+  /** Told after a commit, another change of what snapshots there are, or of the keys document. */
   readonly changed: () => void;
 };
 
@@ -117,6 +117,7 @@ export class OpenVault {
       }
       await writeKeysDocument(this.#options.directory, document);
       this.#keys = document;
+      this.#options.changed();
       return document;
     });
   }

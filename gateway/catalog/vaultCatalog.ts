@@ -136,6 +136,11 @@ export class VaultCatalog {
     }));
   }
 
+  /** The number of the newest commit in the order of commits; 0 for none. */
+  newestOrder(): number {
+    return Number(this.#state.get(orderKey) ?? 0);
+  }
+
   /** `id`: 64 hex digits. */
   snapshot(id: string): Snapshot | undefined {
     const order = this.#snapshotIds.get(fromHex(id, 32));
