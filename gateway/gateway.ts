@@ -13,6 +13,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
+import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
@@ -21,6 +22,8 @@ import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
+import { Replication } from "./replica/job/replication.ts";
+import { openReplicaStore } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -40,7 +43,11 @@ export class Gateway {
   readonly appPasswords: AppPasswords;
   readonly peers: Peers;
   readonly unlocked: UnlockedVaults;
+  /** What is in replicas. */
+  readonly elsewhere: GatewayElsewhere;
   readonly changes = new ChangeFeed();
+  /** Idle until it is started or asked to run. */
+  readonly replication: Replication;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -66,11 +73,24 @@ export class Gateway {
       secret: Buffer.from(dataDir.identity.secret, "base64"),
       ...clock,
     });
+    this.elsewhere = new GatewayElsewhere({
+      path: dataDir.path,
+      settings: () => this.dataDir.settings,
+      replicas: catalog.replicas,
+      now: options.now,
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      report: (event, facts) => this.logger.warn(facts, event),
+    });
     this.appPasswords = new AppPasswords({
       catalog,
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
+    });
+    this.replication = new Replication({
+      gateway: this,
+      openStore: (replica) => openReplicaStore(replica, { now: options.now }),
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
     });
     this.peers = new Peers({
       rows: catalog.peers,
@@ -146,6 +166,7 @@ export class Gateway {
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
       now: this.now,
+      elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
@@ -202,6 +223,8 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
+    await this.replication.close();
+    await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);
       await vault?.close();
