@@ -22,6 +22,9 @@ import type {
   VaultRow,
 } from "./operations.ts";
 
+import { PeerClient } from "./peerClient.ts";
+import type { PeerOperations } from "./peerOperations.ts";
+
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
   return join(dataDir, "admin.sock");
@@ -30,6 +33,7 @@ export function adminSocketPath(dataDir: string): string {
 const answerBytesMax = 64 * 2 ** 20;
 
 export class AdminClient implements AdminOperations, DriveOperations {
+  readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
 
   constructor(dataDir: string) {

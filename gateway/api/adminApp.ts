@@ -11,11 +11,13 @@ import type {
   NewVault,
   UnlockRequest,
 } from "../admin/operations.ts";
+import { PeerAdministration } from "../admin/peerOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
@@ -100,6 +102,7 @@ export function buildAdminApp(
     },
   );
   appPasswordRoutes(app, gateway, operations);
+  peerAdminRoutes(app, gateway, new PeerAdministration(gateway));
   app.get<{ Querystring: { account?: string } }>(
     "/devices",
     { schema: { querystring: accountQuery } },
