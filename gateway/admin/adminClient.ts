@@ -21,9 +21,10 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./operations.ts";
-
 import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
+import { replicaClient } from "./replicaClient.ts";
+import type { ReplicaOperations } from "./replicaOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -35,9 +36,11 @@ const answerBytesMax = 64 * 2 ** 20;
 export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
+  readonly replicas: ReplicaOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 
   /** Whether a gateway answers at the socket. */
