@@ -57,6 +57,16 @@ export const limits = {
   /** Key epochs of one ring. */
   epochsMax: 4096,
   fileHashBlockBytes: 1 * MiB,
+  /** A root object, or a receipt, of a replica: both lines. */
+  rootBytesMax: 4 * KiB,
+  /** Rows of a manifest page; a top page has more. */
+  manifestRowsMax: 4096,
+  manifestPagesMax: 16_384,
+  /** Packs of one index segment, and its bytes. */
+  segmentPacksMax: 4096,
+  segmentBytesMax: 16 * MiB,
+  /** A sealed catalog, and the JSON text in it. */
+  catalogBytesMax: 64 * MiB,
   /** Records that may be sealed in one key epoch (random 16-byte IVs, AES-CTR). */
   recordsPerEpochMax: 2 ** 36,
   kdfIterationsMin: 210_000,
@@ -92,4 +102,8 @@ assertRelation(
   "a pack that reached its target still takes one record and its trailer",
 );
 assertRelation(limits.packBytesMax < 2 ** 32, "offsets in a pack fit 32 bits");
+assertRelation(
+  limits.packRecordsMax * (trailerRowBytes + 16) + 1024 <= limits.segmentBytesMax,
+  "an index segment takes the trailer of any pack",
+);
 assertRelation(limits.kdfIterationsMin <= limits.kdfIterationsDefault, "KDF floor <= default");

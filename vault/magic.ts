@@ -10,6 +10,9 @@ export const Magic = {
   trailer: magicNumber("HFt1"),
   footer: magicNumber("HFe1"),
   snapshot: magicNumber("HFs1"),
+  manifest: magicNumber("HFm1"),
+  segment: magicNumber("HFi1"),
+  catalog: magicNumber("HFc1"),
 } as const;
 
 function magicNumber(text: string): number {
@@ -27,6 +30,14 @@ export type Compression = (typeof Compression)[keyof typeof Compression];
 /** What a pack holds (section 7.1). */
 export const PackKind = { data: 1, metadata: 2 } as const;
 export type PackKind = (typeof PackKind)[keyof typeof PackKind];
+
+/** What the rows of a manifest page name (section 11.3). */
+export const ManifestPageType = { top: 1, packs: 2, snapshots: 3, segments: 4, doomed: 5 } as const;
+export type ManifestPageType = (typeof ManifestPageType)[keyof typeof ManifestPageType];
+
+/** What a doomed object of a replica was (section 11.3). */
+export const DoomedClass = { pack: 1, snapshot: 2, segment: 3, manifestPage: 4, catalog: 5 } as const;
+export type DoomedClass = (typeof DoomedClass)[keyof typeof DoomedClass];
 
 /** Widths in bytes. */
 export const Width = {
@@ -56,6 +67,13 @@ export const Width = {
   extentPageHeader: 8,
   extentRow: 16,
   directoryPageHeader: 8,
+  manifestHeader: 24,
+  manifestTopRow: 80,
+  manifestRow: 48,
+  segmentHeader: 16,
+  /** What stands before the tail of a pack in an index segment: name, lengths and the pack's header. */
+  segmentEntry: 80,
+  catalogHeader: 12,
 } as const;
 
 /** Flag bits of a record header. */

@@ -126,6 +126,16 @@ export class VaultCatalog {
     return this.#snapshots.entries({ reverse: true }).map(([, snapshot]) => snapshot);
   }
 
+  /** The first snapshots whose number in the order of commits is above `order`, `limit` at most, oldest first. */
+  committedAfter(order: number, limit: number): { readonly order: number; readonly snapshot: Snapshot }[] {
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64BE(BigInt(order + 1));
+    return this.#snapshots.entries({ start, limit }).map(([key, snapshot]) => ({
+      order: Number(Buffer.from(key).readBigUInt64BE(0)),
+      snapshot,
+    }));
+  }
+
   /** `id`: 64 hex digits. */
   snapshot(id: string): Snapshot | undefined {
     const order = this.#snapshotIds.get(fromHex(id, 32));

@@ -48,6 +48,11 @@ export class PackPlaces {
     this.#rows = openTable(environment, "pack-places", codec);
   }
 
+  /** Runs changes of places and of packs of the same vault in one durable transaction. */
+  write<T>(change: () => T): T {
+    return this.#environment.write(change);
+  }
+
   /** What is known of a pack (by ordinal) in a replica (32 hex digits). */
   get(pack: number, replica: string): PackPlace | undefined {
     return this.#rows.get(placeKey(pack, replica));

@@ -86,6 +86,12 @@ export class PackTable {
     return [...this.#open.getKeys()].map((key) => this.#require(Buffer.from(key).readUInt32BE(0)));
   }
 
+  /** The first packs from an ordinal on, `limit` at most, in order of ordinals. */
+  from(ordinal: number, limit: number): PackRow[] {
+    const keys = [...this.#rows.getKeys({ start: ordinalKey(ordinal), limit })];
+    return keys.map((key) => this.#require(Buffer.from(key).readUInt32BE(0)));
+  }
+
   /** Visits all packs in order of ordinals. */
   *all(): Generator<PackRow> {
     for (const key of [...this.#rows.getKeys()]) {

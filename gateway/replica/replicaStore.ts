@@ -8,7 +8,8 @@
 //   store can do that at all: see `conditionalPuts`).
 // - Reading after an acknowledged write sees that write.
 // - Failures are HoldfastErrors: replica-unreachable (after bounded tries), replica-refused, replica-full, replica-damaged (fewer bytes than
-//   were asked for), cancelled. What is worth another try is tried again inside the store, with growing, spread pauses.
+//   were asked for), cancelled (also after close), corrupt (a source whose bytes are not those of its hash; nothing is stored then). What a source
+//   throws passes as it is. What is worth another try is tried again inside the store, with growing, spread pauses.
 // - Messages and logs never hold credentials.
 
 /** The bytes of an object that is to be stored. `read` may be called more than once for the same range. */
@@ -43,7 +44,39 @@ export type StoreUsage = {
   readonly retries: number;
 };
 
-export interface ReplicaStore {
+/** What a receipt is asked for. Ids and hashes in hex. */
+export type ReceiptRequest = {
+  readonly vault: string;
+  /** Our id of the replica, 32 hex digits. */
+  readonly replica: string;
+  /** The committed root that the receipts are to cover: its generation and the SHA-256 of its object. */
+  readonly generation: number;
+  readonly root: string;
+  /** Snapshots that this root's manifest lists, at most 4,096. */
+  readonly snapshots: readonly string[];
+};
+
+/** What a far end that computes proves by itself: only another gateway does. Stores without it leave both out. */
+export interface PeerProofs {
+  /**
+   * Has the far end look whether every pack of the root is there, hashed since it arrived, and sign that.
+   * @returns one receipt (docs/format.md, section 11.5: two lines of text) per snapshot, in their order; signature and fields have been checked
+   * @throws HoldfastError replica-damaged when packs are missing or wrong there, or the receipt is not what was asked for;
+   *   sequence-conflict when the root is not the newest there
+   */
+  receipts(asked: ReceiptRequest, signal?: AbortSignal): Promise<string[]>;
+  /**
+   * HMAC-SHA-256 under `nonce` (32 bytes, used once) of all bytes of each object, computed at the far end; undefined where there is
+   * none. At most 64 keys at a time. Compare with answers that were computed here from the bytes: who does not have them cannot answer.
+   */
+  challenge(
+    nonce: Uint8Array,
+    keys: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly (Buffer | undefined)[]>;
+}
+
+export interface ReplicaStore extends Partial<PeerProofs> {
   readonly kind: "folder" | "s3" | "peer";
   /** Where it is, for people; without credentials. */
   readonly url: string;

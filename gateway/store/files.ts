@@ -2,7 +2,7 @@
 // directories that name them, and one mapping of errno to HoldfastError.
 
 import * as fs from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -80,6 +80,17 @@ export async function syncDirectory(path: string): Promise<void> {
     await fsync(fd);
   } finally {
     await closeDescriptor(fd);
+  }
+}
+
+/** Makes a folder (not those above it) if need be, and its name durable. @throws HoldfastError disk-full, io-error */
+export async function makeFolderDurably(path: string): Promise<void> {
+  try {
+    // Its name is synced each time: who made it may have been killed before.
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    throw fileError(error, path);
   }
 }
 

@@ -3,6 +3,8 @@
 // Invariants
 // - A record is handed out only if the frame before it is sound, names its length, and the truncated SHA-256 fits; the last is left
 //   out only for a caller that proves the record by its seal.
+// - Of a pack that is in a replica alone it is handed out only if, besides, its length and hash are those of the pack's own trailer,
+//   which is kept here; always, since the bytes come from outside.
 // - A damaged, short or missing pack is an error of the records in it and of nothing else.
 // - A descriptor is closed only when no read uses it.
 
@@ -11,10 +13,12 @@ import { constants } from "node:fs";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import { parseFrame } from "../../vault/pack/frame.ts";
-import type { PackTable } from "../index/packTable.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
 import { closeDescriptor, errnoOf, fileError, openDescriptor, readFully } from "./files.ts";
 import { closedPackPath, openPackPath } from "./packPaths.ts";
+import type { PackTail, PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
+import type { RemotePacks } from "./remotePacks.ts";
 
 type OpenFile = { readonly fd: number; users: number; dropped: boolean };
 
@@ -36,16 +40,32 @@ export type ReadOptions = {
 /** A record, or why there is none. */
 export type ReadOutcome = Buffer | HoldfastError;
 
+/** Where evicted packs are read. */
+export type Elsewhere = { readonly tails: PackTails; readonly remote: RemotePacks };
+
+/** Thrown inside: the pack has no file here, and is not meant to. */
+class EvictedPack extends Error {
+  readonly row: PackRow;
+
+  constructor(row: PackRow) {
+    super(`pack ${row.ordinal} is evicted`);
+    this.row = row;
+  }
+}
+
 export class PackReader {
   readonly #directory: string;
+  readonly #elsewhere: Elsewhere | undefined;
   readonly #packs: PackTable;
   readonly #filesMax: number;
   /** By pack ordinal, least recently used first. */
   readonly #files = new Map<number, Promise<OpenFile>>();
 
-  constructor(directory: string, packs: PackTable, filesMax = 64) {
+  /** Without `elsewhere`, records of evicted packs are missing. */
+  constructor(directory: string, packs: PackTable, elsewhere?: Elsewhere, filesMax = 64) {
     this.#directory = directory;
     this.#packs = packs;
+    this.#elsewhere = elsewhere;
     this.#filesMax = filesMax;
   }
 
@@ -77,6 +97,9 @@ export class PackReader {
     try {
       filled = await this.#read(first.pack, bytes, start, options.readNow);
     } catch (error) {
+      if (error instanceof EvictedPack && this.#elsewhere !== undefined) {
+        return this.#readEvicted(error.row, run, bytes, this.#elsewhere);
+      }
       const failure = missingOrFailed(error, first.pack);
       return run.map(() => failure);
     }
@@ -85,6 +108,34 @@ export class PackReader {
       const framed = bytes.subarray(at, Math.min(filled, at + Width.frame + location.length));
       return checkRecord(framed, location, options.unhashed === true);
     });
+  }
+
+  /** As readRun. Where not all records of a run can be had, each is tried by itself: some of it may be cached, or sound. */
+  async #readEvicted(
+    row: PackRow,
+    run: readonly Location[],
+    bytes: Buffer,
+    elsewhere: Elsewhere,
+  ): Promise<ReadOutcome[]> {
+    const first = run[0]!;
+    const part = ({ offset, length }: Location): Buffer =>
+      bytes.subarray(offset - first.offset, offset - first.offset + Width.frame + length);
+    try {
+      const tail = await elsewhere.tails.get(row, () => elsewhere.remote.tail(row));
+      // The trailer knows records by their places: where it has none, no copy can have it.
+      const strange = run.filter(({ offset, length }) => tail.recordAt(offset)?.length !== length);
+      if (strange.length > 0 && run.length === 1) return [damaged(first)];
+      if (strange.length === 0) {
+        const accept = (): boolean => run.every((location) => isProven(part(location), location, tail));
+        await elsewhere.remote.read(row, bytes, first.offset - Width.frame, accept);
+        return run.map((location) => part(location).subarray(Width.frame));
+      }
+    } catch (error) {
+      if (run.length === 1) return [fileError(error, `pack ${row.ordinal}`)];
+    }
+    const outcomes: ReadOutcome[] = [];
+    for (const location of run) outcomes.push(...(await this.#readEvicted(row, [location], part(location), elsewhere)));
+    return outcomes;
   }
 
   /**
@@ -134,7 +185,9 @@ export class PackReader {
   }
 
   async #openFile(pack: number): Promise<OpenFile> {
-    const name = this.#packs.get(pack)?.name;
+    const row = this.#packs.get(pack);
+    if (row?.state === "evicted") throw new EvictedPack(row);
+    const name = row?.name;
     const paths = name === undefined ? [] : [closedPackPath(this.#directory, name)];
     // A pack that is just being closed has its name before it is renamed.
     paths.push(openPackPath(this.#directory, pack));
@@ -143,7 +196,11 @@ export class PackReader {
       try {
         return { fd: await openDescriptor(path, constants.O_RDONLY), users: 0, dropped: false };
       } catch (error) {
-        if (errnoOf(error) !== "ENOENT" || i === paths.length - 1) throw error;
+        if (errnoOf(error) !== "ENOENT") throw error;
+        if (i < paths.length - 1) continue;
+        // It may have been evicted since.
+        const now = this.#packs.get(pack);
+        throw now?.state === "evicted" ? new EvictedPack(now) : error;
       }
     }
     throw new Error("unreachable: a pack has at least one path");
@@ -185,6 +242,15 @@ function checkRecord(bytes: Buffer, location: Location, unhashed: boolean): Read
     : damaged(location);
 }
 
+/** Whether bytes from elsewhere are the frame and the record that the pack's own trailer has at this place. */
+function isProven(bytes: Buffer, location: Location, tail: PackTail): boolean {
+  const frame = parseFrame(bytes, tail.nonce);
+  const row = tail.recordAt(location.offset);
+  if (frame?.recordLength !== location.length || row?.length !== location.length) return false;
+  const found = hash("sha256", bytes.subarray(Width.frame), "buffer").subarray(0, Width.recordHash);
+  return found.equals(row.hash16) && found.equals(frame.recordHash);
+}
+
 function damaged(location: Location): HoldfastError {
   return new HoldfastError(
     ErrorCode.chunkDamaged,
@@ -194,7 +260,7 @@ function damaged(location: Location): HoldfastError {
 }
 
 function missingOrFailed(error: unknown, pack: number): HoldfastError {
-  if (errnoOf(error) === "ENOENT") {
+  if (errnoOf(error) === "ENOENT" || error instanceof EvictedPack) {
     return new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${pack} is missing`, {
       detail: { pack },
     });

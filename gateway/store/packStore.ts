@@ -7,6 +7,7 @@
 // - A pack that reached its target is closed: trailer and footer are written, synced and read back through a new
 //   descriptor; the pack table learns the name in the transaction that makes the index speak for all its rows; then the
 //   file is renamed. Recovery finishes a rename that a crash prevented.
+// - A pack that is taken out of `current` gets no more records; it is retired when no commit that runs has records for it.
 // - After a failed fdatasync other than for lack of room, what the kernel wrote is unknown: the store refuses all work until
 //   it is opened again.
 
@@ -54,9 +55,14 @@ export class PackStore {
   readonly #current = new Map<number, OpenPack>();
   #queue: AppendBatch[] = [];
   #running: Promise<void> | undefined;
+  /** The group commit that runs, and the packs that it writes to. */
+  #committing: Promise<void> | undefined;
+  #touched: ReadonlySet<OpenPack> = new Set();
   /** Full packs that are not closed yet, oldest first. */
   readonly #full: OpenPack[] = [];
   #closing: Promise<void> = Promise.resolve();
+  /** Why the oldest full pack is not closed. */
+  #closingError: unknown;
   #failure: HoldfastError | undefined;
 
   /** `resumed`: open packs to go on with, at most one of a kind; `full`: packs that are to be closed. */
@@ -83,13 +89,16 @@ export class PackStore {
         for (const { record } of this.#queue[count]!.records) bytes += record.length;
         count++;
       }
-      await this.#commit(this.#queue.splice(0, count));
+      this.#committing = this.#commit(this.#queue.splice(0, count));
+      await this.#committing;
     }
+    this.#committing = undefined;
     this.#running = undefined;
   }
 
   async #commit(group: readonly AppendBatch[]): Promise<void> {
     const touched = new Set<OpenPack>();
+    this.#touched = touched;
     const locations: Location[][] = [];
     try {
       if (this.#failure !== undefined) throw this.#failure;
@@ -121,6 +130,7 @@ export class PackStore {
       this.#options.covered(pack.ordinal, pack.durableBytes);
       if (this.#isFull(pack) || this.#current.get(pack.kind) !== pack) this.#retire(pack);
     }
+    this.#touched = new Set();
   }
 
   #isFull(pack: OpenPack): boolean {
@@ -162,6 +172,7 @@ export class PackStore {
       // Packs that were full within the group close early; the last one of each kind goes on.
       if (this.#current.get(pack.kind) !== pack) this.#retire(pack);
     }
+    this.#touched = new Set();
     const rejected = [...group, ...this.#queue];
     this.#queue = [];
     for (const batch of rejected) batch.reject(error);
@@ -180,6 +191,7 @@ export class PackStore {
         if (pack.durableBytes === 0) await discardPack(pack, this.#options.packs);
         else await finishPack(pack, this.#options);
       } catch (error) {
+        this.#closingError = error;
         this.#options.closingFailed(error);
         return;
       }
@@ -191,6 +203,27 @@ export class PackStore {
   retryClosing(): Promise<void> {
     this.#closing = this.#closing.then(() => this.#closeFull());
     return this.#closing;
+  }
+
+  /**
+   * Closes the packs that hold anything now; records that come meanwhile go to new ones. When it resolves, every record that was accepted before
+   * the call is in a closed pack. May be repeated after a failure.
+   * @throws HoldfastError disk-full, io-error, chunk-damaged
+   */
+  async closeOpen(): Promise<void> {
+    const wanted = [...this.#full];
+    for (const pack of [...this.#current.values()]) {
+      if (pack.durableBytes === 0) continue;
+      wanted.push(pack);
+      if (this.#touched.has(pack)) this.#current.delete(pack.kind);
+      else this.#retire(pack);
+    }
+    if (wanted.length === 0) return;
+    await this.#committing;
+    await this.retryClosing();
+    if (wanted.some((pack) => this.#full.includes(pack))) {
+      throw fileError(this.#closingError, this.#options.directory);
+    }
   }
 
   /** Resolves when nothing is queued, written or being closed. */

@@ -210,6 +210,14 @@ export class VaultStore implements AdmissionStore {
     return (await this.overlay.flush(commit)).value;
   }
 
+  /**
+   * Closes the packs that are open and hold anything, beside uploads: what was acknowledged before the call is in closed packs after it.
+   * @throws HoldfastError disk-full, io-error, chunk-damaged
+   */
+  closeOpenPacks(): Promise<void> {
+    return this.#packStore.closeOpen();
+  }
+
   /** Resolves when nothing is being written. */
   settled(): Promise<void> {
     return this.#packStore.settled();

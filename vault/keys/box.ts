@@ -49,11 +49,16 @@ export function sealBox(
 /**
  * The secret of a box.
  * @throws HoldfastError key-wrong when the box was made with another key; seal-invalid when it is damaged or of another context;
- * truncated, limit-exceeded for impossible lengths
+ * truncated, limit-exceeded for impossible lengths (over `bytesMax`)
  */
-export function openBox(kek: Uint8Array, context: string, box: Uint8Array): Buffer {
+export function openBox(
+  kek: Uint8Array,
+  context: string,
+  box: Uint8Array,
+  bytesMax: number = limits.documentBytesMax,
+): Buffer {
   if (box.length < boxOverhead) throw new HoldfastError(ErrorCode.truncated, `a box of ${box.length} bytes`);
-  if (box.length > limits.documentBytesMax) {
+  if (box.length > bytesMax) {
     throw new HoldfastError(ErrorCode.limitExceeded, `a box of ${box.length} bytes`);
   }
   const bytes = asBuffer(box);

@@ -1,0 +1,134 @@
+// Removes the local file of one pack that is proven elsewhere (docs/concurrency.md has the order and its crash points).
+//
+// Invariants
+// - The state becomes "evicted" only in a transaction that finds a place which is listed and freshly proven, and after the tail is durable.
+// - The file goes after that transaction, never before.
+
+import { createReadStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import { toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
+import { fileError, readFully, syncDirectory } from "../store/files.ts";
+import { closedPackFolder, closedPackPath } from "../store/packPaths.ts";
+import { type PackTails, readTailOf } from "../store/packTails.ts";
+import { isWrongCopy, type PackCopies } from "./packCopies.ts";
+import { isOutage } from "./replicaStores.ts";
+
+export type EvictPort = {
+  /** The vault's directory. */
+  readonly directory: string;
+  readonly packs: PackTable;
+  readonly places: PackPlaces;
+  readonly copies: PackCopies;
+  readonly tails: PackTails;
+  /** How long a proof is good for. */
+  readonly proofMs: number;
+  readonly now: () => Date;
+  /** The reader's descriptor of a pack is of no use any more. */
+  readonly forget: (pack: number) => Promise<void>;
+};
+
+/** Why a pack stays. `not-replicated`: no replica lists it yet. `busy`: it changed meanwhile. */
+export type StayReason = "not-replicated" | "unreachable" | "copy-wrong" | "local-damaged" | "busy";
+
+export type EvictOutcome = { readonly evicted: true } | { readonly evicted: false; readonly why: StayReason };
+
+const stays = (why: StayReason): EvictOutcome => ({ evicted: false, why });
+
+/** Whether a copy is proven well and lately enough to rely on it alone. */
+export function isFresh(place: PackPlace, nowMs: number, proofMs: number): boolean {
+  return place.listed && place.proof === "hashed" && nowMs - place.provenMs <= proofMs;
+}
+
+/** Whether evicting a pack would have to prove a copy first; undefined when no replica lists it. */
+export function needsProof(
+  { places, now, proofMs }: Pick<EvictPort, "places" | "now" | "proofMs">,
+  pack: number,
+): boolean | undefined {
+  const listed = places.of(pack).filter(({ place }) => place.listed);
+  if (listed.length === 0) return undefined;
+  return !listed.some(({ place }) => isFresh(place, now().getTime(), proofMs));
+}
+
+/**
+ * Evicts a closed data pack, or says why it stays.
+ * @throws HoldfastError cancelled, disk-full (the tail), io-error
+ */
+export async function evictPack(port: EvictPort, pack: PackRow, signal?: AbortSignal): Promise<EvictOutcome> {
+  const { packs, places, tails } = port;
+  if (pack.state !== "closed" || pack.kind !== "data" || pack.name === undefined) return stays("busy");
+  const path = closedPackPath(port.directory, pack.name);
+  const unproven = await prove(port, pack, path, signal);
+  if (unproven !== undefined) return stays(unproven);
+  const tail = await localTail(path, pack);
+  if (tail === undefined) return stays("local-damaged");
+  await tails.save(pack, tail);
+  signal?.throwIfAborted();
+  const done = places.write(() => {
+    const proven = places
+      .of(pack.ordinal)
+      .some(({ place }) => isFresh(place, port.now().getTime(), port.proofMs));
+    if (!proven || packs.get(pack.ordinal)?.state !== "closed") return false;
+    packs.setState(pack.ordinal, "evicted");
+    return true;
+  });
+  if (!done) return stays("busy");
+  try {
+    await rm(path, { force: true });
+    await syncDirectory(closedPackFolder(port.directory, pack.name));
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  await port.forget(pack.ordinal);
+  return { evicted: true };
+}
+
+/** Sees to it that one copy is freshly proven, else says why none is. */
+async function prove(
+  port: EvictPort,
+  pack: PackRow,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<StayReason | undefined> {
+  const { places, copies } = port;
+  const need = needsProof(port, pack.ordinal);
+  if (need === undefined) return "not-replicated";
+  if (!need) return undefined;
+  let why: StayReason = "not-replicated";
+  for (const { replica, place } of places.of(pack.ordinal)) {
+    if (!place.listed) continue;
+    try {
+      await copies.prove(pack, replica, () => createReadStream(path), signal);
+      return undefined;
+    } catch (error) {
+      if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
+      if (isWrongCopy(error)) why = "copy-wrong";
+      else if (isOutage(error)) why = "unreachable";
+      else throw fileError(error, path);
+    }
+  }
+  return why;
+}
+
+/** Header, trailer and footer from the local file; undefined when they are not whole. */
+async function localTail(path: string, pack: PackRow): Promise<Buffer | undefined> {
+  try {
+    await using file = await open(path, "r");
+    return await readTailOf(pack, async (offset, length) => {
+      const bytes = Buffer.alloc(length);
+      const filled = await readFully(file.fd, bytes, offset);
+      if (filled < length) throw new HoldfastError(ErrorCode.truncated, `${path} ends early`);
+      return bytes;
+    });
+  } catch (error) {
+    if (isHoldfastError(error) && error.code !== ErrorCode.ioError) return undefined;
+    throw fileError(error, path);
+  }
+}
+
+/** A pack's name for people and logs. */
+export function packText({ name, ordinal }: PackRow): string {
+  return name === undefined ? String(ordinal) : toHex(name);
+}

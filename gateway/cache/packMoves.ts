@@ -1,0 +1,106 @@
+// Evicting packs of one vault and fetching them back: one move of a pack at a time.
+
+import { isHoldfastError } from "../../vault/errors.ts";
+import type { PackPlaces } from "../index/packPlaces.ts";
+import type { PackTable } from "../index/packTable.ts";
+import type { PackTails } from "../store/packTails.ts";
+import { type EvictOutcome, evictPack, needsProof } from "./evictPack.ts";
+import { fetchBack } from "./fetchBack.ts";
+import type { PackCopies } from "./packCopies.ts";
+
+export type PackMovesPort = {
+  /** The vault's directory. */
+  readonly directory: string;
+  readonly packs: PackTable;
+  readonly places: PackPlaces;
+  readonly copies: PackCopies;
+  readonly tails: PackTails;
+  readonly reserveBytes: number;
+  /** How long a proof is good for, as the settings say now. */
+  readonly proofMs: () => number;
+  readonly now: () => Date;
+  readonly forget: (pack: number) => Promise<void>;
+};
+
+export class PackMoves {
+  readonly #port: PackMovesPort;
+  /** The last move of each pack that is moved now. */
+  readonly #moving = new Map<number, Promise<unknown>>();
+
+  constructor(port: PackMovesPort) {
+    this.#port = port;
+  }
+
+  async #inTurn<T>(pack: number, move: () => Promise<T>): Promise<T> {
+    const before = this.#moving.get(pack);
+    const run = (before?.catch(() => undefined) ?? Promise.resolve()).then(move);
+    this.#moving.set(pack, run);
+    try {
+      return await run;
+    } finally {
+      if (this.#moving.get(pack) === run) this.#moving.delete(pack);
+    }
+  }
+
+  /**
+   * Evicts a pack (ordinal), or says why it stays.
+   * @throws HoldfastError cancelled, disk-full, io-error
+   */
+  evict(pack: number, signal?: AbortSignal): Promise<EvictOutcome> {
+    return this.#inTurn(pack, async () => {
+      const row = this.#port.packs.get(pack);
+      if (row === undefined) return { evicted: false, why: "busy" };
+      return await evictPack({ ...this.#port, proofMs: this.#port.proofMs() }, row, signal);
+    });
+  }
+
+  /**
+   * Makes a pack's file local again; one that is local stays as it is.
+   * @throws HoldfastError as fetchBack
+   */
+  fetchBack(pack: number, signal?: AbortSignal): Promise<void> {
+    return this.#inTurn(pack, async () => {
+      const row = this.#port.packs.get(pack);
+      if (row?.state === "evicted") await fetchBack(this.#port, row, signal);
+    });
+  }
+
+  /**
+   * Replaces the file of a closed pack that is damaged or missing by a good copy from a replica. The old file stays until the new one is whole.
+   * @throws HoldfastError as fetchBack
+   */
+  replaceLocal(pack: number, signal?: AbortSignal): Promise<void> {
+    return this.#inTurn(pack, async () => {
+      const row = this.#port.packs.get(pack);
+      if (row?.state !== "closed") return;
+      await fetchBack(this.#port, row, signal);
+      await this.#port.forget(pack);
+    });
+  }
+
+  /** Whether evicting would have to prove a copy first; undefined when no replica lists the pack. */
+  needsProof(pack: number): boolean | undefined {
+    return needsProof({ ...this.#port, proofMs: this.#port.proofMs() }, pack);
+  }
+
+  /** Evicted packs that no replica but this one (32 hex digits) lists, a proven copy: they must be fetched back before it goes. */
+  *onlyIn(replica: string): Generator<number> {
+    const { packs, places } = this.#port;
+    for (const pack of packs.all()) {
+      if (pack.state !== "evicted") continue;
+      const others = places.of(pack.ordinal).filter((other) => other.replica !== replica);
+      if (!others.some(({ place }) => place.listed && place.proof === "hashed")) yield pack.ordinal;
+    }
+  }
+
+  /** Resolves when no pack is moved. */
+  async settled(): Promise<void> {
+    while (this.#moving.size > 0) {
+      for (const moving of [...this.#moving.values()]) {
+        await moving.catch((error: unknown) => {
+          if (!isHoldfastError(error)) throw error;
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// The bytes of one vault's evicted packs: from the block cache, else from copies in replicas.
+//
+// Invariants
+// - What is handed out was accepted by the caller, who proves it against the pack's own trailer.
+// - Bytes that are not accepted leave the cache; each copy is then read by itself, so that the wrong one is known and reported.
+
+import { asBuffer, toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { Width } from "../../vault/magic.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
+import { readTailOf } from "../store/packTails.ts";
+import type { RemotePacks } from "../store/remotePacks.ts";
+import type { BlockReader, BlockSource } from "./blockReader.ts";
+import type { PackCopies } from "./packCopies.ts";
+import { blockBytes } from "./slotFile.ts";
+
+/** Ordinals that are looked at for the next evicted pack. */
+const nextPackLooks = 8;
+
+export class RemotePackReader implements RemotePacks {
+  readonly #blocks: BlockReader;
+  readonly #copies: PackCopies;
+  readonly #packs: PackTable;
+
+  constructor(parts: { blocks: BlockReader; copies: PackCopies; packs: PackTable }) {
+    this.#blocks = parts.blocks;
+    this.#copies = parts.copies;
+    this.#packs = parts.packs;
+  }
+
+  async read(
+    pack: PackRow,
+    into: Buffer,
+    position: number,
+    accept: (bytes: Buffer) => boolean,
+  ): Promise<void> {
+    if (position < 0 || position + into.length > pack.bytes) {
+      throw new HoldfastError(ErrorCode.chunkDamaged, "a record lies outside of its pack");
+    }
+    const source = this.#source(pack);
+    await this.#blocks.read(source, into, position);
+    if (accept(into)) return;
+    await this.#blocks.drop(source, position, into.length);
+    const start = Math.floor(position / blockBytes) * blockBytes;
+    const end = Math.min(pack.bytes, Math.ceil((position + into.length) / blockBytes) * blockBytes);
+    await this.#copies.first(pack, async (replica) => {
+      const bytes = await this.#copies.read(pack, replica, start, end - start);
+      bytes.copy(into, 0, position - start, position - start + into.length);
+      if (!accept(into)) {
+        throw new HoldfastError(
+          ErrorCode.replicaDamaged,
+          `bytes ${position} to ${position + into.length} of pack ${toHex(source.name)} are not what its trailer says`,
+        );
+      }
+      await this.#blocks.keep(source, start, bytes);
+    });
+  }
+
+  tail(pack: PackRow): Promise<Uint8Array> {
+    return this.#copies.first(pack, async (replica) => {
+      // A pack is 48 MiB at most; this is rare.
+      const bytes = Buffer.alloc(pack.bytes);
+      await this.#copies.readWhole(pack, replica, (piece, offset) => void piece.copy(bytes, offset));
+      return await readTailOf(pack, async (offset, length) => bytes.subarray(offset, offset + length));
+    });
+  }
+
+  #source(pack: PackRow): BlockSource {
+    if (pack.name === undefined) throw new Error("an open pack is not evicted");
+    return {
+      name: asBuffer(pack.name),
+      bytes: pack.bytes,
+      fetch: (offset, length) =>
+        this.#copies.first(pack, (replica) => this.#copies.read(pack, replica, offset, length)),
+      next: () => this.#next(pack),
+    };
+  }
+
+  #next(pack: PackRow): BlockSource | undefined {
+    for (let i = 1; i <= nextPackLooks; i++) {
+      const next = this.#packs.get(pack.ordinal + i);
+      if (next?.kind !== "data") continue;
+      return next.state === "evicted" && next.bytes > Width.packHeader ? this.#source(next) : undefined;
+    }
+    return undefined;
+  }
+}

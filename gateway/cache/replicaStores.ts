@@ -1,0 +1,101 @@
+// The stores of a gateway's replicas, each opened once for all vaults, and which of them do not answer now.
+//
+// Invariants
+// - A store that failed as a whole is not asked again for a moment: what waits for it fails at once with the same error.
+// - A replica whose row changed or went is never spoken to through a store that was opened before.
+
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { Replica } from "../catalog/replicas.ts";
+import type { ReplicaStore } from "../replica/replicaStore.ts";
+
+export type ReplicaStoresOptions = {
+  /** The row of a replica (32 hex digits) as it is now. */
+  readonly replica: (id: string) => Replica | undefined;
+  readonly open: (replica: Replica) => Promise<ReplicaStore>;
+  readonly monotonicMs: () => number;
+};
+
+type Opened = { readonly row: string; readonly store: Promise<ReplicaStore> };
+
+/** How long a replica that did not answer is left alone. */
+const restMs = 2000;
+
+/** Whether a failure is the replica's as a whole, and says nothing of one object. */
+export function isOutage(error: unknown): error is HoldfastError {
+  return (
+    isHoldfastError(error, ErrorCode.replicaUnreachable) || isHoldfastError(error, ErrorCode.replicaRefused)
+  );
+}
+
+export class ReplicaStores {
+  readonly #options: ReplicaStoresOptions;
+  readonly #opened = new Map<string, Opened>();
+  readonly #resting = new Map<string, { readonly untilMs: number; readonly error: HoldfastError }>();
+
+  constructor(options: ReplicaStoresOptions) {
+    this.#options = options;
+  }
+
+  /** What people call a replica. */
+  nameOf(id: string): string {
+    return this.#options.replica(id)?.name ?? id;
+  }
+
+  /**
+   * Works with a replica's store.
+   * @throws HoldfastError replica-unreachable (also for one that was removed), replica-refused, and what `work` throws
+   */
+  async use<T>(id: string, work: (store: ReplicaStore) => Promise<T>): Promise<T> {
+    const resting = this.#resting.get(id);
+    if (resting !== undefined) {
+      if (this.#options.monotonicMs() < resting.untilMs) throw resting.error;
+      this.#resting.delete(id);
+    }
+    try {
+      return await work(await this.#store(id));
+    } catch (error) {
+      if (isOutage(error)) {
+        this.#resting.set(id, { untilMs: this.#options.monotonicMs() + restMs, error });
+        // Credentials and certificates are read again.
+        if (isHoldfastError(error, ErrorCode.replicaRefused)) this.#forget(id);
+      }
+      throw error;
+    }
+  }
+
+  #store(id: string): Promise<ReplicaStore> {
+    const replica = this.#options.replica(id);
+    if (replica === undefined) {
+      this.#forget(id);
+      throw new HoldfastError(ErrorCode.replicaUnreachable, "the replica was removed from this gateway", {
+        detail: { replica: id },
+      });
+    }
+    const row = JSON.stringify([replica.url, replica.options]);
+    const known = this.#opened.get(id);
+    if (known?.row === row) return known.store;
+    this.#forget(id);
+    const store = this.#options.open(replica);
+    this.#opened.set(id, { row, store });
+    store.catch(() => {
+      if (this.#opened.get(id)?.store === store) this.#opened.delete(id);
+    });
+    return store;
+  }
+
+  #forget(id: string): void {
+    const opened = this.#opened.get(id);
+    this.#opened.delete(id);
+    opened?.store.then((store) => store.close()).catch(() => undefined);
+  }
+
+  /** Ends all connections; what runs is cancelled. */
+  async close(): Promise<void> {
+    const all = [...this.#opened.values()];
+    this.#opened.clear();
+    for (const { store } of all) {
+      const opened = await store.catch(() => undefined);
+      await opened?.close();
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// Who reads packs in order: which blocks to fetch ahead. One stream is followed in a pack, in the packs that were read last.
+
+type Stream = {
+  /** The block after the last one that was read in order. */
+  next: number;
+  /** Reads in order, one after the other. */
+  hits: number;
+  /** Up to where blocks were asked for ahead (exclusive). */
+  ahead: number;
+};
+
+/** Blocks to fetch: `from` to `to`, which may lie behind the pack's end. `steady`: long enough to go on in the next pack. */
+export type AheadWish = { readonly from: number; readonly to: number; readonly steady: boolean };
+
+const streamsMax = 64;
+/** Records that are read in order lie a little out of order in packs: several streams of an upload mix. */
+const jitterBlocks = 4;
+const hitsBeforeAhead = 3;
+const windowBlocksMax = 32;
+/** A wish is worth its request from so many blocks on. */
+const wishBlocksMin = 4;
+
+export class Streams {
+  /** By pack, least recently read first. */
+  readonly #streams = new Map<string, Stream>();
+
+  /** Notes a read of blocks `first` to `last` of a pack, and says what to fetch ahead. */
+  note(pack: string, first: number, last: number): AheadWish | undefined {
+    const stream = this.#streams.get(pack) ?? { next: 0, hits: 0, ahead: 0 };
+    this.#streams.delete(pack);
+    this.#streams.set(pack, stream);
+    if (this.#streams.size > streamsMax) {
+      for (const oldest of this.#streams.keys()) {
+        this.#streams.delete(oldest);
+        break;
+      }
+    }
+    if (Math.abs(first - stream.next) > jitterBlocks) {
+      stream.next = last + 1;
+      stream.hits = 0;
+      stream.ahead = 0;
+      return undefined;
+    }
+    stream.hits++;
+    stream.next = Math.max(stream.next, last + 1);
+    if (stream.hits < hitsBeforeAhead) return undefined;
+    const window = Math.min(windowBlocksMax, 4 * 2 ** Math.min(8, stream.hits - hitsBeforeAhead));
+    const from = Math.max(stream.ahead, stream.next);
+    const to = stream.next + window - 1;
+    if (to - from + 1 < wishBlocksMin) return undefined;
+    stream.ahead = to + 1;
+    return { from, to, steady: window === windowBlocksMax };
+  }
+
+  /** A stream goes on in another pack, whose blocks up to `last` are asked for. */
+  goOn(pack: string, last: number): void {
+    const known = this.#streams.get(pack);
+    if (known !== undefined && known.hits > 0) {
+      known.ahead = Math.max(known.ahead, last + 1);
+      return;
+    }
+    this.#streams.set(pack, { next: 0, hits: hitsBeforeAhead + 3, ahead: last + 1 });
+  }
+}

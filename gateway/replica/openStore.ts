@@ -1,0 +1,29 @@
+// From a replica's address to a store.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Replica } from "../catalog/replicas.ts";
+import { FolderStore } from "./folder/folderStore.ts";
+import { folderOfUrl } from "./folder/folderUrl.ts";
+import type { ReplicaStore } from "./replicaStore.ts";
+
+/** What stores need of the process they run in. */
+export type StoreContext = {
+  readonly now: () => Date;
+};
+
+export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts">;
+
+/**
+ * Opens the store of a replica.
+ * @throws HoldfastError usage for an address that is none; replica-unreachable, replica-refused, unsupported
+ */
+export async function openReplicaStore(
+  replica: ReplicaAddress,
+  _context: StoreContext,
+): Promise<ReplicaStore> {
+  const { url, conditionalPuts } = replica;
+  if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
+  throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${url}`, {
+    next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
+  });
+}

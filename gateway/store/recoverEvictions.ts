@@ -1,0 +1,71 @@
+// Opening a vault finishes evictions that a stop cut short, and removes what fetching back left half done.
+//
+// Invariant: a file is removed only when its pack's state is evicted, which it became after a proof elsewhere, and its tail is here and whole.
+
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fromHex } from "../../vault/bytes.ts";
+import { isHoldfastError } from "../../vault/errors.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
+import { fileError, readFully, syncDirectory } from "./files.ts";
+import { type PackTails, readTailOf } from "./packTails.ts";
+
+export type EvictionsPort = {
+  /** The vault's directory. */
+  readonly directory: string;
+  readonly packs: PackTable;
+  readonly tails: PackTails;
+  readonly report: (event: string, facts: Record<string, unknown>) => void;
+};
+
+/** Makes packs/ agree with the pack table. @throws HoldfastError io-error, disk-full */
+export async function recoverEvictions(port: EvictionsPort): Promise<void> {
+  const root = join(port.directory, "packs");
+  if (!existsSync(root)) return;
+  for (const ab of readdirSync(root)) {
+    const folder = join(root, ab);
+    let changed = false;
+    for (const file of readdirSync(folder)) {
+      const path = join(folder, file);
+      if (file.endsWith(".tmp")) rmSync(path);
+      else if (!(await finish(port, path, file))) continue;
+      changed = true;
+    }
+    if (changed) await syncDirectory(folder);
+  }
+}
+
+/** Removes the file of a pack that is evicted. */
+async function finish(port: EvictionsPort, path: string, file: string): Promise<boolean> {
+  const { packs, tails, report } = port;
+  const ordinal = /^[0-9a-f]{64}$/.test(file) ? packs.ordinalOf(fromHex(file, 32)) : undefined;
+  const row = ordinal === undefined ? undefined : packs.get(ordinal);
+  if (row?.state !== "evicted") return false;
+  if (!(await tails.has(row)) && !(await keepTail(tails, row, path))) {
+    report("eviction-not-finished", { path, why: "its trailer is not readable" });
+    return false;
+  }
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  report("eviction-finished", { path });
+  return true;
+}
+
+async function keepTail(tails: PackTails, row: PackRow, path: string): Promise<boolean> {
+  try {
+    await using file = await open(path, "r");
+    const tail = await readTailOf(row, async (offset, length) => {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, await readFully(file.fd, bytes, offset));
+    });
+    await tails.save(row, tail);
+    return true;
+  } catch (error) {
+    if (isHoldfastError(error)) return false;
+    throw fileError(error, path);
+  }
+}
