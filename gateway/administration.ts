@@ -23,6 +23,7 @@ import type {
   VaultRow,
 } from "./admin/operations.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -37,6 +38,8 @@ export class Administration implements AdminOperations {
     this.#gateway = gateway;
     this.#url = url;
   }
+
+  readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
 
   async status(): Promise<GatewayStatus> {
     const { dataDir, version, catalog, unlocked } = this.#gateway;

@@ -13,6 +13,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
+import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
@@ -38,6 +39,8 @@ export class Gateway {
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
   readonly unlocked: UnlockedVaults;
+  /** What is in replicas. */
+  readonly elsewhere: GatewayElsewhere;
   readonly changes = new ChangeFeed();
   readonly logger: Logger;
   readonly version: string;
@@ -63,6 +66,14 @@ export class Gateway {
       catalog,
       secret: Buffer.from(dataDir.identity.secret, "base64"),
       ...clock,
+    });
+    this.elsewhere = new GatewayElsewhere({
+      path: dataDir.path,
+      settings: () => this.dataDir.settings,
+      replicas: catalog.replicas,
+      now: options.now,
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({
       catalog,
@@ -136,6 +147,7 @@ export class Gateway {
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
       now: this.now,
+      elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
@@ -192,6 +204,7 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
+    await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);
       await vault?.close();

@@ -8,6 +8,7 @@ import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
+import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 
 /** Drives in the gateway's process, and the same snapshots as WebDAV; `close` unmounts them all. */
@@ -27,6 +28,7 @@ export class RunningGateway {
   readonly #api: Listening;
   readonly #admin: Listener;
   readonly #drives: Drives | undefined;
+  readonly #evictWatch: EvictWatch;
 
   private constructor(
     gateway: Gateway,
@@ -40,6 +42,7 @@ export class RunningGateway {
     this.#api = api;
     this.#admin = admin;
     this.#drives = drives;
+    this.#evictWatch = new EvictWatch(gateway);
   }
 
   /**
@@ -55,7 +58,10 @@ export class RunningGateway {
       const { url } = api;
       const administration = new Administration(gateway, () => url);
       const admin = await listenAdmin(gateway, administration, drives);
-      return new RunningGateway(gateway, administration, api, admin, drives);
+      const running = new RunningGateway(gateway, administration, api, admin, drives);
+      // Where it fails, uploads look again.
+      await gateway.elsewhere.lookAtRoom().catch(() => undefined);
+      return running;
     } catch (error) {
       await api?.app.close();
       await drives?.close();
@@ -99,6 +105,7 @@ export class RunningGateway {
     await this.#admin.close();
     await this.#drives?.close();
     await this.#api.app.close();
+    await this.#evictWatch.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     await this.gateway.close();
   }

@@ -17,6 +17,14 @@ export type GatewaySettings = {
   readonly webdavHideLinks: boolean;
   /** MiB of opened records that drives and WebDAV keep in memory. */
   readonly driveCacheMiB: number;
+  /** GiB of content from replicas that are kept on the disk. */
+  readonly cacheGiB: number;
+  /** Packs that are elsewhere are evicted when more than this share of the disk is used; 0: never by itself. */
+  readonly evictAbovePercent: number;
+  /** Until this share is used. */
+  readonly evictToPercent: number;
+  /** Days that a proof of a copy elsewhere is good for. */
+  readonly evictProofDays: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -29,6 +37,10 @@ export const settingsDefault: GatewaySettings = {
   reserveMiB: 256,
   webdavHideLinks: false,
   driveCacheMiB: 80,
+  cacheGiB: 8,
+  evictAbovePercent: 0,
+  evictToPercent: 75,
+  evictProofDays: 7,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -42,6 +54,10 @@ const keys = {
   "reserve-mib": "reserveMiB",
   "webdav-hide-links": "webdavHideLinks",
   "drive-cache-mib": "driveCacheMiB",
+  "cache-gib": "cacheGiB",
+  "evict-above-percent": "evictAbovePercent",
+  "evict-to-percent": "evictToPercent",
+  "evict-proof-days": "evictProofDays",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -77,6 +93,17 @@ webdav-hide-links = ${settings.webdavHideLinks}
 # MiB of opened content and folders that drives and WebDAV keep in memory, 20 at least. A change needs a restart.
 drive-cache-mib = ${settings.driveCacheMiB}
 
+# GiB of the disk for content that is read from replicas (in cache/). A change needs a restart.
+cache-gib = ${settings.cacheGiB}
+
+# Packs that a replica has leave this disk when more than the first share of it is used, until the second is
+# reached; what was used last stays longest. 0: only with \`holdfast gateway evict\`.
+evict-above-percent = ${settings.evictAbovePercent}
+evict-to-percent = ${settings.evictToPercent}
+
+# A pack leaves only if all its bytes were proven to be in a replica within so many days; else they are proven first.
+evict-proof-days = ${settings.evictProofDays}
+
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -110,6 +137,15 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
     throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
+  const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
+  if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");
+  if (!(evictAbovePercent >= 0 && evictAbovePercent <= 100)) {
+    throw wrong("evict-above-percent", "a number from 0 to 100");
+  }
+  if (!(evictToPercent >= 0 && (evictAbovePercent === 0 || evictToPercent <= evictAbovePercent))) {
+    throw wrong("evict-to-percent", "a number, evict-above-percent at most");
+  }
+  if (!(evictProofDays >= 0 && evictProofDays <= 36_500)) throw wrong("evict-proof-days", "a number of days");
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }

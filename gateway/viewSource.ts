@@ -5,6 +5,7 @@ import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
 import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
+import { isOutage } from "./cache/replicaStores.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
@@ -104,6 +105,7 @@ export class LocalRecordSource {
     if (outcome !== undefined && !(outcome instanceof HoldfastError)) {
       return { state: "record", record: outcome };
     }
+    if (isOutage(outcome)) return { state: "unavailable" };
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;

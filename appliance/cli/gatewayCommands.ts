@@ -72,6 +72,22 @@ export const gatewayCommands: readonly CommandSpec[] = [
     load: () => import("../commands/gatewayStatus.ts"),
   },
   {
+    path: ["gateway", "evict"],
+    summary: "remove local packs that a replica has",
+    details: [
+      "Keeps the content packs that were used or written last, up to --keep, and removes the others from the gateway's disk, each only when a replica has proven within evict-proof-days (config.toml) that it has all of its bytes; else it is proven first: read back and hashed. Folders and names always stay.",
+      "What was removed reads as before, from the replica and through a cache on the disk. What cannot go is listed with the reason, with exit status 3. Ctrl-C stops; what is gone by then is safe.",
+    ],
+    operands: [],
+    options: [
+      data,
+      { name: "keep", kind: "bytes", value: "SIZE", summary: "content packs to keep here" },
+      { name: "dry-run", kind: "flag", summary: "only say what would go" },
+    ],
+    example: "holdfast gateway evict --keep 500GiB --data /srv/holdfast",
+    load: () => import("../commands/gatewayEvict.ts"),
+  },
+  {
     path: ["gateway", "mount"],
     summary: "mount the snapshots of all unlocked vaults as a read-only drive",
     details: [

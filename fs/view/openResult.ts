@@ -15,7 +15,7 @@ export type ResultToOpen = Omit<RecordToOpen, "record" | "expectedId" | "expecte
 
 /**
  * Verifies and opens what a source answered for one id.
- * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), key-wrong, vault-locked
+ * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), replica-unreachable, key-wrong, vault-locked
  */
 export function openResult(wanted: ResultToOpen): OpenedRecord {
   const { result, id, type, ...rest } = wanted;
@@ -23,6 +23,16 @@ export function openResult(wanted: ResultToOpen): OpenedRecord {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
     });
+  }
+  if (result.state === "unavailable") {
+    throw new HoldfastError(
+      ErrorCode.replicaUnreachable,
+      `chunk ${toHex(id)} is in a replica alone, which does not answer`,
+      {
+        next: "The gateway's log has the reason. It can be read again when the replica answers.",
+        detail: { chunk: toHex(id) },
+      },
+    );
   }
   if (result.state === "damaged") {
     const writer = result.writer === undefined ? {} : { writer: result.writer };

@@ -11,7 +11,9 @@ export type RecordResult =
   | { readonly state: "record"; readonly record: Buffer }
   | { readonly state: "missing" }
   /** The store knows that its copy is bad. `writer`: the device that uploaded it, in hex, where that is known. */
-  | { readonly state: "damaged"; readonly writer?: string };
+  | { readonly state: "damaged"; readonly writer?: string }
+  /** The store has it in a replica alone, which does not answer now. */
+  | { readonly state: "unavailable" };
 
 /** The keys of the vaults that are unlocked here and now. */
 export interface Keyring {

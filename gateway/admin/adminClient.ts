@@ -6,6 +6,8 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
+import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import { followJob, type JobWatch } from "./job.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -134,6 +136,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   async unlock(vault: string, request: UnlockRequest): Promise<void> {
     await this.#ask("PUT", `/vaults/${vault}/unlocked`, request);
+  }
+
+  evict(request: EvictRequest, watch: JobWatch<EvictProgress>): Promise<EvictResult> {
+    return followJob(this.#socketPath, "/evict", request, watch);
   }
 
   drives(): Promise<DriveRow[]> {

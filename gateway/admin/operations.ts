@@ -3,6 +3,7 @@
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
+import type { EvictOperations } from "./evictOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -120,7 +121,7 @@ export type GatewayStatus = {
   }[];
 };
 
-export interface AdminOperations {
+export interface AdminOperations extends EvictOperations {
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -15,6 +15,7 @@ import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
+import { evictRoute } from "./evictRoute.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
@@ -163,6 +164,7 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
+  evictRoute(app, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { octetStream } from "../../ingest/wire/protocol.ts";
 import { encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { isOutage } from "../cache/replicaStores.ts";
 import type { ReadOutcome } from "../store/packReader.ts";
 import { drained } from "./drained.ts";
 
@@ -98,6 +99,7 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
 
 function answerFor(outcome: ReadOutcome | undefined): [Buffer, Buffer | undefined] {
   if (outcome === undefined) return [encodeReadLength(ReadSign.missing), undefined];
+  if (isOutage(outcome)) return [encodeReadLength(ReadSign.unavailable), undefined];
   if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged), undefined];
   return [encodeReadLength(outcome.length), outcome];
 }

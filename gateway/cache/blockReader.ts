@@ -76,7 +76,8 @@ export class BlockReader {
   #fetchMissing(source: BlockSource, first: number, last: number, ahead: boolean): void {
     for (let block = first; block <= last; ) {
       let count = 0;
-      while (count < requestBlocksMax && block + count <= last && this.#isMissing(source, block + count)) count++;
+      while (count < requestBlocksMax && block + count <= last && this.#isMissing(source, block + count))
+        count++;
       if (count > 0) {
         if (ahead && this.#room.free < roomForReaders + count * blockBytes) return;
         this.#fetch(source, block, count);
@@ -135,13 +136,6 @@ export class BlockReader {
       await this.#flights.get(keyOf(source, block))?.catch(() => undefined);
       await Promise.allSettled([...this.#running]);
       await this.#cache.drop(source.name, block);
-    }
-  }
-
-  /** Keeps the whole blocks of bytes that were proven. `offset` is that of a block. */
-  async keep(source: BlockSource, offset: number, bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length; at += blockBytes) {
-      await this.#cache.put(source.name, (offset + at) / blockBytes, bytes.subarray(at, at + blockBytes));
     }
   }
 

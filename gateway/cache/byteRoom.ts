@@ -26,7 +26,11 @@ export class ByteRoom {
 
   give(bytes: number): void {
     this.#free += bytes;
-    for (let first = this.#waiting[0]; first !== undefined && first.bytes <= this.#free; first = this.#waiting[0]) {
+    for (
+      let first = this.#waiting[0];
+      first !== undefined && first.bytes <= this.#free;
+      first = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       this.#free -= first.bytes;
       first.resolve();

@@ -83,8 +83,30 @@ export class PackMoves {
     return needsProof({ ...this.#port, proofMs: this.#port.proofMs() }, pack);
   }
 
-  /** Evicted packs that no replica but this one (32 hex digits) lists, a proven copy: they must be fetched back before it goes. */
-  *onlyIn(replica: string): Generator<number> {
+  /**
+   * Takes a replica (32 hex digits) out of this vault's places, after it fetched back what is proven nowhere else.
+   * @throws HoldfastError as fetchBack; nothing is taken out then
+   */
+  async leave(replica: string, onFetched: (packs: number) => void, signal?: AbortSignal): Promise<void> {
+    const { places } = this.#port;
+    let fetched = 0;
+    for (;;) {
+      for (const pack of this.#onlyIn(replica)) {
+        await this.fetchBack(pack, signal);
+        onFetched(++fetched);
+      }
+      // A pack may have been evicted meanwhile.
+      const left = places.write(() => {
+        if (!this.#onlyIn(replica).next().done) return false;
+        places.clear(replica);
+        return true;
+      });
+      if (left) return;
+    }
+  }
+
+  /** Evicted packs of which no replica but this one has a listed and proven copy. */
+  *#onlyIn(replica: string): Generator<number> {
     const { packs, places } = this.#port;
     for (const pack of packs.all()) {
       if (pack.state !== "evicted") continue;

@@ -11,18 +11,17 @@ import type { PackRow, PackTable } from "../index/packTable.ts";
 import { readTailOf } from "../store/packTails.ts";
 import type { RemotePacks } from "../store/remotePacks.ts";
 import type { BlockReader, BlockSource } from "./blockReader.ts";
-import type { PackCopies } from "./packCopies.ts";
-import { blockBytes } from "./slotFile.ts";
+import { isWrongCopy, type PackCopies } from "./packCopies.ts";
 
 /** Ordinals that are looked at for the next evicted pack. */
 const nextPackLooks = 8;
 
 export class RemotePackReader implements RemotePacks {
-  readonly #blocks: BlockReader;
+  readonly #blocks: () => Promise<BlockReader>;
   readonly #copies: PackCopies;
   readonly #packs: PackTable;
 
-  constructor(parts: { blocks: BlockReader; copies: PackCopies; packs: PackTable }) {
+  constructor(parts: { blocks: () => Promise<BlockReader>; copies: PackCopies; packs: PackTable }) {
     this.#blocks = parts.blocks;
     this.#copies = parts.copies;
     this.#packs = parts.packs;
@@ -38,21 +37,22 @@ export class RemotePackReader implements RemotePacks {
       throw new HoldfastError(ErrorCode.chunkDamaged, "a record lies outside of its pack");
     }
     const source = this.#source(pack);
-    await this.#blocks.read(source, into, position);
-    if (accept(into)) return;
-    await this.#blocks.drop(source, position, into.length);
-    const start = Math.floor(position / blockBytes) * blockBytes;
-    const end = Math.min(pack.bytes, Math.ceil((position + into.length) / blockBytes) * blockBytes);
+    const blocks = await this.#blocks();
+    try {
+      await blocks.read(source, into, position);
+      if (accept(into)) return;
+      await blocks.drop(source, position, into.length);
+    } catch (error) {
+      // A copy that ends within a block may still have what is wanted of it.
+      if (!isWrongCopy(error)) throw error;
+    }
     await this.#copies.first(pack, async (replica) => {
-      const bytes = await this.#copies.read(pack, replica, start, end - start);
-      bytes.copy(into, 0, position - start, position - start + into.length);
-      if (!accept(into)) {
-        throw new HoldfastError(
-          ErrorCode.replicaDamaged,
-          `bytes ${position} to ${position + into.length} of pack ${toHex(source.name)} are not what its trailer says`,
-        );
-      }
-      await this.#blocks.keep(source, start, bytes);
+      (await this.#copies.read(pack, replica, position, into.length)).copy(into);
+      if (accept(into)) return;
+      throw new HoldfastError(
+        ErrorCode.replicaDamaged,
+        `bytes ${position} to ${position + into.length} of pack ${toHex(source.name)} are not what its trailer says`,
+      );
     });
   }
 

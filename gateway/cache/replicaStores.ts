@@ -13,6 +13,8 @@ export type ReplicaStoresOptions = {
   readonly replica: (id: string) => Replica | undefined;
   readonly open: (replica: Replica) => Promise<ReplicaStore>;
   readonly monotonicMs: () => number;
+  /** Told when a replica stops answering, and when it answers again. */
+  readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
 
 type Opened = { readonly row: string; readonly store: Promise<ReplicaStore> };
@@ -30,6 +32,9 @@ export function isOutage(error: unknown): error is HoldfastError {
 export class ReplicaStores {
   readonly #options: ReplicaStoresOptions;
   readonly #opened = new Map<string, Opened>();
+  /** Replicas that failed and have not answered since. */
+  readonly #away = new Set<string>();
+  #closed = false;
   readonly #resting = new Map<string, { readonly untilMs: number; readonly error: HoldfastError }>();
 
   constructor(options: ReplicaStoresOptions) {
@@ -46,21 +51,31 @@ export class ReplicaStores {
    * @throws HoldfastError replica-unreachable (also for one that was removed), replica-refused, and what `work` throws
    */
   async use<T>(id: string, work: (store: ReplicaStore) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new HoldfastError(ErrorCode.cancelled, "the gateway is stopping");
     const resting = this.#resting.get(id);
     if (resting !== undefined) {
       if (this.#options.monotonicMs() < resting.untilMs) throw resting.error;
       this.#resting.delete(id);
     }
     try {
-      return await work(await this.#store(id));
+      const result = await work(await this.#store(id));
+      if (this.#away.delete(id)) this.#options.report("replica-back", { replica: this.nameOf(id) });
+      return result;
     } catch (error) {
       if (isOutage(error)) {
+        this.#tellAway(id, error);
         this.#resting.set(id, { untilMs: this.#options.monotonicMs() + restMs, error });
         // Credentials and certificates are read again.
         if (isHoldfastError(error, ErrorCode.replicaRefused)) this.#forget(id);
       }
       throw error;
     }
+  }
+
+  #tellAway(id: string, { code, message }: HoldfastError): void {
+    if (this.#away.has(id)) return;
+    this.#away.add(id);
+    this.#options.report("replica-away", { replica: this.nameOf(id), code, why: message });
   }
 
   #store(id: string): Promise<ReplicaStore> {
@@ -91,6 +106,7 @@ export class ReplicaStores {
 
   /** Ends all connections; what runs is cancelled. */
   async close(): Promise<void> {
+    this.#closed = true;
     const all = [...this.#opened.values()];
     this.#opened.clear();
     for (const { store } of all) {

@@ -47,7 +47,8 @@ export class SlotFile {
   #checks = new Uint32Array(64 * pieces);
   /** Reads and writes that run; the descriptors are closed after the last. */
   #users = 0;
-  #closing: PromiseWithResolvers<void> | undefined;
+  #unused: (() => void) | undefined;
+  #closed = false;
 
   private constructor(directory: string, slotsMax: number, blocks: number, index: number) {
     this.#directory = directory;
@@ -96,8 +97,7 @@ export class SlotFile {
     if (length === 0 || length > blockBytes) return undefined;
     this.#grow(slot);
     this.#lengths[slot] = length;
-    for (let i = 0; i < pieces; i++)
-      this.#checks[slot * pieces + i] = bytes.readUInt32LE(checksAt + i * 4);
+    for (let i = 0; i < pieces; i++) this.#checks[slot * pieces + i] = bytes.readUInt32LE(checksAt + i * 4);
     return { name: Buffer.from(bytes.subarray(0, 32)), block: bytes.readUInt32LE(32), length };
   }
 
@@ -113,13 +113,13 @@ export class SlotFile {
   }
 
   async #using<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw new Error("the cache's files are closed");
+    if (this.#closed) throw new Error("the cache's files are closed");
     this.#users++;
     try {
       return await work();
     } finally {
       this.#users--;
-      if (this.#users === 0) this.#closing?.resolve();
+      if (this.#users === 0) this.#unused?.();
     }
   }
 
@@ -176,8 +176,11 @@ export class SlotFile {
 
   /** Closes the files when what runs is done. */
   async close(): Promise<void> {
-    this.#closing = Promise.withResolvers();
-    if (this.#users > 0) await this.#closing.promise;
+    this.#closed = true;
+    const unused = new Promise<void>((resolve) => {
+      this.#unused = resolve;
+    });
+    if (this.#users > 0) await unused;
     await closeDescriptor(this.#blocks);
     await closeDescriptor(this.#index);
   }

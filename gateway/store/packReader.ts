@@ -134,7 +134,8 @@ export class PackReader {
       if (run.length === 1) return [fileError(error, `pack ${row.ordinal}`)];
     }
     const outcomes: ReadOutcome[] = [];
-    for (const location of run) outcomes.push(...(await this.#readEvicted(row, [location], part(location), elsewhere)));
+    for (const location of run)
+      outcomes.push(...(await this.#readEvicted(row, [location], part(location), elsewhere)));
     return outcomes;
   }
 

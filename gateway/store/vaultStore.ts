@@ -10,6 +10,7 @@ import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { IndexOverlay } from "../index/overlay.ts";
@@ -17,7 +18,9 @@ import { PackTable } from "../index/packTable.ts";
 import { type ChunkRow, rowFlags } from "../index/row.ts";
 import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
 import { PackStore } from "./packStore.ts";
+import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
+import { recoverEvictions } from "./recoverEvictions.ts";
 import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 
 export type VaultStoreOptions = {
@@ -27,6 +30,8 @@ export type VaultStoreOptions = {
   readonly writerOrdinal: (device: Uint8Array) => number;
   /** Free bytes below which uploads are refused. */
   readonly reserveBytes: number;
+  /** Where packs may be besides the local disk; without it, evicted ones cannot be read. */
+  readonly elsewhere?: ElsewhereOptions;
   /** Told what happens in the background and at recovery. */
   readonly report: (event: string, facts: Record<string, unknown>) => void;
   /** For tests. */
@@ -46,6 +51,8 @@ export class VaultStore implements AdmissionStore {
   readonly packs: PackTable;
   /** What recovery found when the store was opened. */
   readonly recovery: RecoveryReport;
+  /** Packs in replicas; undefined when it was opened without. */
+  readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
   readonly #packStore: PackStore;
   readonly #reader: PackReader;
@@ -60,6 +67,7 @@ export class VaultStore implements AdmissionStore {
       index: ChunkIndex;
       overlay: IndexOverlay;
       packs: PackTable;
+      tails: PackTails;
       recovery: RecoveryReport;
     },
   ) {
@@ -69,7 +77,14 @@ export class VaultStore implements AdmissionStore {
     this.overlay = parts.overlay;
     this.packs = parts.packs;
     this.recovery = parts.recovery;
-    this.#reader = new PackReader(options.directory, parts.packs);
+    const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
+    this.elsewhere =
+      options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
+    this.#reader = new PackReader(
+      options.directory,
+      parts.packs,
+      this.elsewhere && { tails: parts.tails, remote: this.elsewhere.reader },
+    );
     this.#packStore = new PackStore(
       {
         directory: options.directory,
@@ -101,7 +116,9 @@ export class VaultStore implements AdmissionStore {
         writerOrdinal: options.writerOrdinal,
         report: options.report,
       });
-      return new VaultStore(options, { environment, index, overlay, packs, recovery });
+      const tails = new PackTails(options.directory);
+      await recoverEvictions({ ...options, packs, tails });
+      return new VaultStore(options, { environment, index, overlay, packs, tails, recovery });
     } catch (error) {
       await environment.close();
       throw error;
@@ -134,7 +151,8 @@ export class VaultStore implements AdmissionStore {
       await this.#flushing;
     }
     if (this.#roomCalls++ % roomChecksEvery === 0 || this.#roomFull !== undefined) {
-      const { bavail, bsize } = await statfs(this.#options.directory);
+      const { bavail, blocks, bsize } = await statfs(this.#options.directory);
+      this.#options.elsewhere?.tellRoom({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
       const full = bavail * bsize < this.#options.reserveBytes;
       if (!full && this.#roomFull !== undefined) void this.#packStore.retryClosing();
       this.#roomFull = full ? reserveReached(this.#options) : undefined;
@@ -226,6 +244,7 @@ export class VaultStore implements AdmissionStore {
   /** Stops; open packs stay open and are gone on with. */
   async close(): Promise<void> {
     await this.#packStore.close();
+    await this.elsewhere?.moves.settled();
     await this.overlay.flush().catch((error: unknown) => {
       // Packs are the log: what is not flushed now is admitted again at the next start.
       this.#options.report("index-not-flushed", { error: String(error) });

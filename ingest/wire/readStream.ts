@@ -1,4 +1,4 @@
-// The answer of `read`: per id, in the order asked, `u32 length ‖ record`; two lengths are signs instead.
+// The answer of `read`: per id, in the order asked, `u32 length ‖ record`; three lengths are signs instead.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
@@ -6,13 +6,21 @@ import { recordBytesMin } from "./protocol.ts";
 import { lengthBytes } from "./recordBody.ts";
 
 /** Lengths that stand for no record. */
-export const ReadSign = { missing: 0, damaged: 0xffff_ffff } as const;
+export const ReadSign = { missing: 0, damaged: 0xffff_ffff, unavailable: 0xffff_fffe } as const;
+
+const stateOf = new Map<number, "missing" | "damaged" | "unavailable">([
+  [ReadSign.missing, "missing"],
+  [ReadSign.damaged, "damaged"],
+  [ReadSign.unavailable, "unavailable"],
+]);
 
 /** What one id of a `read` brought: the sealed record, or why there is none. */
 export type ReadResult =
   | { readonly state: "record"; readonly record: Buffer }
   | { readonly state: "missing" }
-  | { readonly state: "damaged" };
+  | { readonly state: "damaged" }
+  /** In a replica alone, which does not answer now. */
+  | { readonly state: "unavailable" };
 
 /** The length field before a record, or a sign. */
 export function encodeReadLength(length: number): Buffer {
@@ -74,9 +82,10 @@ export class ReadStreamParser {
   }
 
   #start(length: number): ReadResult | undefined {
-    if (length === ReadSign.missing || length === ReadSign.damaged) {
+    const state = stateOf.get(length);
+    if (state !== undefined) {
       this.#answered++;
-      return { state: length === ReadSign.missing ? "missing" : "damaged" };
+      return { state };
     }
     if (length > limits.recordBytesMax) {
       throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);

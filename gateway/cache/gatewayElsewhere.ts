@@ -1,0 +1,100 @@
+// What a gateway has in replicas, for all its vaults: their stores, and the block cache, which is opened when something is first read from there.
+
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Replicas } from "../catalog/replicas.ts";
+import { openReplicaStore } from "../replica/openStore.ts";
+import type { GatewaySettings } from "../settings.ts";
+import { BlockCache } from "./blockCache.ts";
+import { BlockReader } from "./blockReader.ts";
+import type { DiskRoom } from "./evictWatch.ts";
+import { ReplicaStores } from "./replicaStores.ts";
+import type { ElsewhereOptions } from "./vaultElsewhere.ts";
+
+export type GatewayElsewhereOptions = {
+  /** The data directory. */
+  readonly path: string;
+  readonly settings: () => GatewaySettings;
+  readonly replicas: Replicas;
+  readonly now: () => Date;
+  readonly monotonicMs: () => number;
+  readonly report: (event: string, facts: Record<string, unknown>) => void;
+};
+
+const dayMs = 86_400_000;
+
+/** Where the block cache is. */
+export function cacheFolder(dataDir: string): string {
+  return join(dataDir, "cache");
+}
+
+export class GatewayElsewhere {
+  readonly stores: ReplicaStores;
+  readonly #options: GatewayElsewhereOptions;
+  #roomListener: ((room: DiskRoom) => void) | undefined;
+  #cache: BlockCache | undefined;
+  #blocks: Promise<BlockReader> | undefined;
+
+  constructor(options: GatewayElsewhereOptions) {
+    const { replicas, now, monotonicMs, report } = options;
+    this.#options = options;
+    this.stores = new ReplicaStores({
+      replica: (id) => replicas.get(id),
+      open: (replica) => openReplicaStore(replica, { now }),
+      monotonicMs,
+      report,
+    });
+  }
+
+  /** For one vault (32 hex digits). */
+  of(vault: string): ElsewhereOptions {
+    const { settings, now } = this.#options;
+    return {
+      vault,
+      stores: this.stores,
+      blocks: () => this.#openBlocks(),
+      proofMs: () => settings().evictProofDays * dayMs,
+      now,
+      tellRoom: (room) => this.#roomListener?.(room),
+    };
+  }
+
+  /** `listener` is told how full the disk is, by everybody who looks. */
+  onRoom(listener: (room: DiskRoom) => void): void {
+    this.#roomListener = listener;
+  }
+
+  /** Looks how full the disk is: after replication, say, when packs may go that could not before. */
+  async lookAtRoom(): Promise<void> {
+    const { bavail, blocks, bsize } = await statfs(this.#options.path);
+    this.#roomListener?.({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
+  }
+
+  /** Tried again by the next reader when it fails. */
+  #openBlocks(): Promise<BlockReader> {
+    this.#blocks ??= this.#open().catch((error: unknown) => {
+      this.#blocks = undefined;
+      throw error;
+    });
+    return this.#blocks;
+  }
+
+  async #open(): Promise<BlockReader> {
+    const { path, settings, report } = this.#options;
+    const { cacheGiB, reserveMiB } = settings();
+    this.#cache = await BlockCache.open({
+      directory: cacheFolder(path),
+      bytesMax: cacheGiB * 2 ** 30,
+      reserveBytes: reserveMiB * 2 ** 20,
+      report,
+    });
+    return new BlockReader(this.#cache);
+  }
+
+  /** Ends connections, then what still waits for them, and closes the cache. */
+  async close(): Promise<void> {
+    await this.stores.close();
+    await (await this.#blocks?.catch(() => undefined))?.settled();
+    await this.#cache?.close();
+  }
+}
