@@ -21,6 +21,8 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Replication } from "./replica/job/replication.ts";
+import { openReplicaStore } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -42,6 +44,8 @@ export class Gateway {
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
   readonly changes = new ChangeFeed();
+  /** Idle until it is started or asked to run. */
+  readonly replication: Replication;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -80,6 +84,11 @@ export class Gateway {
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
+    });
+    this.replication = new Replication({
+      gateway: this,
+      openStore: (replica) => openReplicaStore(replica, { now: options.now }),
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
     });
   }
 
@@ -204,6 +213,7 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
+    await this.replication.close();
     await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);

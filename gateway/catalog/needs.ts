@@ -51,6 +51,16 @@ export class Needs {
     return row;
   }
 
+  /** All needs, met or not. */
+  list(): Need[] {
+    return this.#table.entries().map(([, need]) => need);
+  }
+
+  /** Inside a write transaction: enters a need whose row in the index is what it should be already. */
+  restore(need: Need): void {
+    this.#table.put(keyOf(need.group, fromHex(need.id, Width.id)), need);
+  }
+
   /** Needs that no upload has met, by the ordinal of their record. */
   unmet(): Map<number, Need> {
     const unmet = new Map<number, Need>();
