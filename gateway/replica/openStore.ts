@@ -33,9 +33,13 @@ export async function openReplicaStore(
   });
 }
 
-/** `conditionalPuts` is said of the place of the roots. Where that is another bucket, it is because this one ignores conditions. */
+/**
+ * `conditionalPuts` is said of the place of the roots, `lockDays` of the place of all else. Where these are two, the first heeds conditions and has no lock,
+ * and the second is not relied on to heed them.
+ */
 function inOwnPlace(replica: ReplicaAddress): ReplicaAddress {
-  const { rootUrl } = replica.options;
-  if (rootUrl === undefined || rootUrl === replica.url) return replica;
+  const { rootUrl, lockDays: _ofTheRest, ...options } = replica.options;
+  if (rootUrl === undefined) return replica;
+  if (rootUrl === replica.url) return { ...replica, options };
   return { ...replica, conditionalPuts: false };
 }
