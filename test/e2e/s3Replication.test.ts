@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
+import { addReplica } from "../../gateway/replica/addReplica.ts";
 import { replicateGateway } from "../../gateway/replica/gatewayState/replicateGateway.ts";
 import { openReplicaStore } from "../../gateway/replica/openStore.ts";
 import { restoreFrom } from "../../gateway/replica/restore/restoreFrom.ts";
 import { estimateCost } from "../../gateway/replica/s3/cost.ts";
+import { ErrorCode } from "../../vault/errors.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
 import { checkReplica } from "../gateway/replica/job/checkReplica.ts";
 import { ReplicatedGateway } from "../gateway/replica/job/replicatedGateway.ts";
@@ -103,6 +105,23 @@ describe.runIf(canRunRgw("replication to S3"))("replication to S3", () => {
     expect(there.snapshots).toHaveLength(4);
     // What was superseded is held: it stays listed as doomed until the lock ends.
     expect(there.doomed.length).toBeGreaterThan(0);
+  });
+
+  it("is added after a look at the buckets, and says what they are", async () => {
+    await rgw.makeBucket("versions", "versioned");
+    const add = (name: string, url: string, more: ReplicaOptions = {}) =>
+      addReplica(site.fixture.gateway, {
+        ...{ name, url, options: { ...options, ...more }, bandwidth: "", schedule: "", parallel: 2 },
+      });
+    expect(await add("good", "s3://replica/added")).toMatchObject({ conditionalPuts: true, notes: [] });
+    const alone = await add("alone", "s3://versions/added");
+    expect(alone.conditionalPuts).toBe(false);
+    expect(alone.notes.join(" ")).toMatch(/only this gateway may write/);
+    const lockDays = { packs: 1, metadata: 1 };
+    const both = await add("both", "s3://held/added", { rootUrl: "s3://roots/added", lockDays });
+    expect(both).toMatchObject({ conditionalPuts: true, notes: [] });
+    await expect(add("none", "s3://nowhere/added")).rejects.toMatchObject({ code: ErrorCode.replicaRefused });
+    await expect(add("keys", "s3://KEY:hiddenSecret@replica/added")).rejects.not.toThrow(/hiddenSecret/);
   });
 
   it("gives a whole gateway back from the bucket", async () => {
