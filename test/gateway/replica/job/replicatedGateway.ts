@@ -59,15 +59,15 @@ export class ReplicatedGateway {
     const scratch = await mkdtemp(join(tmpdir(), "holdfast-twin-"));
     await site.fixture.stop();
     await cp(site.fixture.path, join(scratch, "data"), { recursive: true });
-    await site.#restart();
+    await site.restart();
     const fixture = new GatewayFixture(join(scratch, "data"), { packBytesTarget: 20_000 });
     fixture.fingerprint = site.fixture.fingerprint;
     const twin = new ReplicatedGateway(scratch, fixture, site.device);
-    await twin.#restart();
+    await twin.restart();
     return twin;
   }
 
-  async #restart(): Promise<void> {
+  async restart(): Promise<void> {
     await this.fixture.start();
     this.device = { ...this.device, client: this.fixture.client(this.device.token) };
   }
