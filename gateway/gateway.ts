@@ -21,6 +21,7 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Peers } from "./peer/peers.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
@@ -40,6 +41,7 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly peers: Peers;
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
@@ -89,6 +91,14 @@ export class Gateway {
       gateway: this,
       openStore: (replica) => openReplicaStore(replica, { now: options.now }),
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
+    });
+    this.peers = new Peers({
+      rows: catalog.peers,
+      path: dataDir.path,
+      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      gatewayId: Buffer.from(dataDir.identity.id, "hex"),
+      now: options.now,
+      reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
   }
 

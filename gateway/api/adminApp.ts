@@ -16,6 +16,7 @@ import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./admin
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
@@ -165,6 +166,7 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
+  replicaRoutes(app, gateway, operations.replicas);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -3,7 +3,7 @@
 type Stream = {
   /** The block after the last one that was read in order. */
   next: number;
-  /** Reads in order, one after the other. */
+  /** Reads that went on where the one before had ended, without one elsewhere between them. */
   hits: number;
   /** Up to where blocks were asked for ahead (exclusive). */
   ahead: number;
@@ -41,8 +41,10 @@ export class Streams {
       stream.ahead = 0;
       return undefined;
     }
+    // Again what was read: says nothing.
+    if (last < stream.next) return undefined;
     stream.hits++;
-    stream.next = Math.max(stream.next, last + 1);
+    stream.next = last + 1;
     if (stream.hits < hitsBeforeAhead) return undefined;
     const window = Math.min(windowBlocksMax, 4 * 2 ** Math.min(8, stream.hits - hitsBeforeAhead));
     const from = Math.max(stream.ahead, stream.next);

@@ -57,8 +57,9 @@ export class Needs {
   }
 
   /** Inside a write transaction: enters a need whose row in the index is what it should be already. */
-  restore(need: Need): void {
-    this.#table.put(keyOf(need.group, fromHex(need.id, Width.id)), need);
+  restore({ group, id, ordinal, pack, offset, length, writer, reporter }: Need): void {
+    const need = { group, id, ordinal, pack, offset, length, writer, reporter };
+    this.#table.put(keyOf(group, fromHex(id, Width.id)), need);
   }
 
   /** Needs that no upload has met, by the ordinal of their record. */

@@ -19,8 +19,8 @@ export type PartVault = Omit<Vault, "metadataKey"> & {
   readonly seen: Pick<SeenChain, "generation" | "root"> | null;
 };
 
-/** A replica without what is of one data directory (`writer`) and what a probe finds anew. */
-export type PartReplica = Omit<Replica, "writer" | "conditionalPuts" | "notes">;
+/** A replica without what is of one data directory. */
+export type PartReplica = Omit<Replica, "writer">;
 
 export type GatewayPart = {
   /** When the gateway was made, RFC 3339. */
@@ -54,9 +54,7 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
       const seen = catalog.replicas.seen(replica, vault.id);
       return { ...vault, seen: seen === undefined ? null : { generation: seen.generation, root: seen.root } };
     }),
-    replicas: catalog.replicas
-      .list()
-      .map(({ writer: _writer, conditionalPuts: _probed, notes: _notes, ...row }) => row),
+    replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
   };
   return Buffer.from(
     JSON.stringify({ format: "holdfast-gateway-catalog", version: 1, gateway: identity.id, ...part }),

@@ -119,6 +119,8 @@ export function parseReplica(value: unknown): PartReplica {
     name: asText(json.name, "replica name"),
     url: asText(json.url, "url"),
     options: parseOptions(asObject(json.options, "options")),
+    conditionalPuts: asFlag(json.conditionalPuts, "conditionalPuts"),
+    notes: asArray(json.notes, "notes", listMax).map((note) => asText(note, "note")),
     bandwidth: asText(json.bandwidth, "bandwidth"),
     schedule: asText(json.schedule, "schedule"),
     parallel: asInteger(json.parallel, "parallel", 1, 1024),

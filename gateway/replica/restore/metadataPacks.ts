@@ -89,11 +89,9 @@ export async function settleWaiting(
   waiting: readonly number[],
   standIn: boolean,
 ): Promise<void> {
-  for (const ordinal of waiting) {
-    const pack = tables.packs.get(ordinal) as NamedPack;
-    if (standIn) await admitPack(port, pack, admission, true);
-    tables.overlay.cover(ordinal, pack.bytes);
-  }
+  const packs = waiting.map((ordinal) => tables.packs.get(ordinal) as NamedPack);
+  if (standIn) for (const pack of packs) await admitPack(port, pack, admission, true);
+  for (const pack of packs) tables.overlay.cover(pack.ordinal, pack.bytes);
 }
 
 async function admitPack(

@@ -16,11 +16,13 @@ import type { VaultTables } from "./vaultTables.ts";
 
 /** Stands for the pack of a record of which there is no copy. */
 const noPack = 0xffff_ffff;
+const noCopy = { pack: noPack, offset: 0, length: 0, type: RecordType.data, writer: unknownWriter } as const;
+const noReporter = "00".repeat(Width.deviceId);
 
 export class RecordAdmission {
   readonly #tables: VaultTables;
   readonly #writerOrdinal: (device: Uint8Array) => number;
-  readonly #needs: PartNeed[];
+  readonly #needs: readonly PartNeed[];
   /** By pack and offset. */
   readonly #wrong = new Set<string>();
 
@@ -31,7 +33,7 @@ export class RecordAdmission {
   ) {
     this.#tables = tables;
     this.#writerOrdinal = writerOrdinal;
-    this.#needs = [...needs];
+    this.#needs = needs;
     for (const need of needs) {
       if (need.pack === null) this.#flag(need.group, fromHex(need.id, Width.id), noCopy);
       else this.#wrong.add(`${need.pack} ${need.offset}`);
@@ -66,13 +68,20 @@ export class RecordAdmission {
     return { here: true, added };
   }
 
-  /** Stands in for records of which there is no copy: each gets a row that is flagged, so that what refers to it can be admitted. */
+  /**
+   * Stands in for records of which there is no copy: each gets a row that is flagged, so that what refers to it can be admitted, and
+   * stands on the need-list.
+   */
   standIn(group: number, ids: Uint8Array): void {
-    this.#tables.overlay.lookupBatch(group, ids).forEach((row, i) => {
+    const { environment, index, needs, overlay } = this.#tables;
+    overlay.lookupBatch(group, ids).forEach((row, i) => {
       if (row !== undefined) return;
       const id = ids.subarray(i * Width.id, (i + 1) * Width.id);
-      this.#flag(group, id, noCopy);
-      this.#needs.push({ group, id: toHex(id), pack: null, offset: 0, length: 0, reporter: "00".repeat(16) });
+      environment.write(() => {
+        this.#flag(group, id, noCopy);
+        const { ordinal } = index.lookup(group, id)!;
+        needs.restore({ group, id: toHex(id), ordinal, ...noCopy, reporter: noReporter });
+      });
     });
   }
 
@@ -94,5 +103,3 @@ export class RecordAdmission {
     });
   }
 }
-
-const noCopy = { pack: noPack, offset: 0, length: 0, type: RecordType.data, writer: unknownWriter } as const;
