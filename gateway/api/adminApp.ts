@@ -18,6 +18,7 @@ import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { scrubRoute } from "./scrubRoute.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -166,7 +167,11 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
+<<<<<<< HEAD
   replicaRoutes(app, gateway, operations.replicas);
+=======
+  scrubRoute(app, operations);
+>>>>>>> r4
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }
