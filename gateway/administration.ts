@@ -8,11 +8,8 @@ import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
-<<<<<<< HEAD
-import { gatewayStatus } from "./admin/gatewayStatus.ts";
-=======
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
->>>>>>> r4
+import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import type {
   AccountRow,
   AdminDeviceRow,

@@ -22,12 +22,9 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./operations.ts";
-<<<<<<< HEAD
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
-=======
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
->>>>>>> r4
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {

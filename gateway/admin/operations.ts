@@ -4,11 +4,8 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
-<<<<<<< HEAD
 import type { ReplicaOperations } from "./replicaOperations.ts";
-=======
 import type { ScrubOperations } from "./scrubOperations.ts";
->>>>>>> r4
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -126,12 +123,8 @@ export type GatewayStatus = {
   }[];
 };
 
-<<<<<<< HEAD
-export interface AdminOperations extends EvictOperations {
-  readonly replicas: ReplicaOperations;
-=======
 export interface AdminOperations extends EvictOperations, ScrubOperations {
->>>>>>> r4
+  readonly replicas: ReplicaOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -167,11 +167,8 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
-<<<<<<< HEAD
   replicaRoutes(app, gateway, operations.replicas);
-=======
   scrubRoute(app, operations);
->>>>>>> r4
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }
