@@ -62,6 +62,7 @@ export class RunningGateway {
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
       gateway.replication.start();
+      gateway.stateReplication.start();
       return running;
     } catch (error) {
       await api?.app.close();
