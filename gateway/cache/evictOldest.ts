@@ -47,7 +47,9 @@ export async function evictOldest(
   const bytesTotal = Math.min(localBytes, Math.max(0, wish.goingBytes(localBytes)));
   const victims = wish.insist ? candidates : untilBytes(candidates, bytesTotal);
   const stayed = new Map<StayReason, { packs: number; bytes: number }>();
-  let [next, evictedPacks, evictedBytes, provenBytes, doneBytes, unreachable] = [0, 0, 0, 0, 0, 0];
+  let [next, evictedPacks, evictedBytes, provenBytes, doneBytes, underWay, unreachable] = [
+    0, 0, 0, 0, 0, 0, 0,
+  ];
 
   const one = async ({ vault, pack, bytes }: Candidate): Promise<void> => {
     const { moves } = vault.store.elsewhere ?? {};
@@ -75,10 +77,13 @@ export async function evictOldest(
   };
   const worker = async (): Promise<void> => {
     for (let victim = victims[next]; victim !== undefined; victim = victims[next]) {
-      if (wish.insist && evictedBytes >= bytesTotal) return;
+      // Who is under way may fail; he then looks again.
+      if (wish.insist && evictedBytes + underWay >= bytesTotal) return;
       signal.throwIfAborted();
       next++;
+      underWay += victim.bytes;
       await one(victim);
+      underWay -= victim.bytes;
       onProgress({
         packsDone: next,
         packsTotal: victims.length,

@@ -53,8 +53,9 @@ export class EvictWatch {
       const vaults = await evictableVaults(this.#gateway);
       const result = await evictOldest(vaults, wish, watch);
       if (result.evictedBytes < goingBytes) this.#restUntilMs = this.#monotonicMs() + restMs;
-      const short = result.evictedBytes < goingBytes && result.stayed.length > 0;
-      logger[short ? "warn" : "info"]({ goingBytes, ...result }, "the disk is full: packs were evicted");
+      const facts = { goingBytes, ...result };
+      if (result.evictedBytes >= goingBytes) logger.info(facts, "the disk was full: packs were evicted");
+      else logger.warn(facts, "the disk is full, and fewer packs could be evicted than should be");
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#restUntilMs = this.#monotonicMs() + restMs;

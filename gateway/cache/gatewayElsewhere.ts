@@ -55,7 +55,7 @@ export class GatewayElsewhere {
       blocks: () => this.#openBlocks(),
       proofMs: () => settings().evictProofDays * dayMs,
       now,
-      tellRoom: (room) => this.#roomListener?.(room),
+      tellRoom: (room) => this.tellRoom(room),
     };
   }
 
@@ -64,10 +64,15 @@ export class GatewayElsewhere {
     this.#roomListener = listener;
   }
 
+  /** Tells how full the disk is. */
+  tellRoom(room: DiskRoom): void {
+    this.#roomListener?.(room);
+  }
+
   /** Looks how full the disk is: after replication, say, when packs may go that could not before. */
   async lookAtRoom(): Promise<void> {
     const { bavail, blocks, bsize } = await statfs(this.#options.path);
-    this.#roomListener?.({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
+    this.tellRoom({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
   }
 
   /** Tried again by the next reader when it fails. */
