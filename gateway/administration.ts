@@ -27,6 +27,7 @@ import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { fetchStatus } from "./replica/restore/fetchAll.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
@@ -64,6 +65,7 @@ export class Administration implements AdminOperations {
         snapshots: vault.catalog.snapshots().length,
         packs,
         packBytes,
+        ...fetchStatus(vault),
       });
     }
     const url = this.#url();
