@@ -21,6 +21,7 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Peers } from "./peer/peers.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
@@ -41,6 +42,7 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly peers: Peers;
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
@@ -95,6 +97,14 @@ export class Gateway {
     };
     this.replication = new Replication(replicas);
     this.stateReplication = new GatewayReplication(replicas);
+    this.peers = new Peers({
+      rows: catalog.peers,
+      path: dataDir.path,
+      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      gatewayId: Buffer.from(dataDir.identity.id, "hex"),
+      now: options.now,
+      reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
+    });
   }
 
   /**
