@@ -11,7 +11,7 @@ import { fenced, rolledBack } from "../chain/chainErrors.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import { commitRoot, type RootChanges } from "./commitRoot.ts";
 import { noteListed, weakestProof } from "./listed.ts";
-import { openLocalPack } from "./localPack.ts";
+import { openPack } from "./openPack.ts";
 import { countPending, type PackGroup, type PendingPack, PendingPacks } from "./pendingPacks.ts";
 import { PendingSnapshots } from "./pendingSnapshots.ts";
 import { putSnapshots } from "./putSnapshots.ts";
@@ -61,7 +61,7 @@ export class ReplicaRun {
     this.#segments = {
       vault: vault.id,
       store,
-      open: (pack) => openLocalPack(directory, pack),
+      open: (pack) => openPack(vault, directory, pack),
       options: putOptions,
     };
     this.#snapshots = new PendingSnapshots(vault);
@@ -123,7 +123,7 @@ export class ReplicaRun {
       places,
       parallel: replica.parallel,
       slots: lane.uploads,
-      open: (pack) => openLocalPack(directory, pack),
+      open: (pack) => openPack(vault, directory, pack),
       now: gateway.now,
       signal,
       throttle: async (pack, bytes) => {

@@ -20,7 +20,7 @@ import { sha256 } from "../chain/namedObjects.ts";
 import { namedKey, packKey, vaultFolder } from "../keys.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
 import { fetchObject } from "../restore/fetchObject.ts";
-import type { OpenedPack } from "./localPack.ts";
+import type { OpenedPack } from "./openPack.ts";
 import type { PendingPack } from "./pendingPacks.ts";
 import { putNamed } from "./putNamed.ts";
 

@@ -3,6 +3,7 @@
 import { constants } from "node:fs";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { OpenVault } from "../../openVault.ts";
 import { closeDescriptor, errnoOf, fileError, openDescriptor, readFully } from "../../store/files.ts";
 import { closedPackPath, openPackPath } from "../../store/packPaths.ts";
 import type { ReadPack } from "./packSource.ts";
@@ -11,10 +12,11 @@ import type { PendingPack } from "./pendingPacks.ts";
 export type OpenedPack = { readonly read: ReadPack; readonly close: () => Promise<void> };
 
 /**
- * Opens a pack's file.
+ * Opens a pack for reading. What is read is not proven. `directory`: the vault's.
  * @throws HoldfastError chunk-missing, io-error
  */
-export async function openLocalPack(directory: string, { name, ordinal }: PendingPack): Promise<OpenedPack> {
+export async function openPack(vault: OpenVault, directory: string, pack: PendingPack): Promise<OpenedPack> {
+  const { name, ordinal } = pack;
   const closed = closedPackPath(directory, name);
   // A pack that is just being closed has its name before it is renamed.
   for (const path of [closed, openPackPath(directory, ordinal), closed]) {
@@ -24,6 +26,16 @@ export async function openLocalPack(directory: string, { name, ordinal }: Pendin
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw fileError(error, path);
     }
+  }
+  const { packs, elsewhere } = vault.store;
+  const row = packs.get(ordinal);
+  if (row?.state === "evicted" && elsewhere !== undefined) {
+    const { copies } = elsewhere;
+    return {
+      read: async (into, position) =>
+        (await copies.first(row, (replica) => copies.read(row, replica, position, into.length))).copy(into),
+      close: () => Promise.resolve(),
+    };
   }
   throw new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${toHex(name)} is missing`, {
     detail: { pack: toHex(name) },
