@@ -95,8 +95,11 @@ export class Gateway {
       openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     };
-    this.replication = new Replication(replicas);
     this.stateReplication = new GatewayReplication(replicas);
+    this.replication = new Replication({
+      ...replicas,
+      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
+    });
     this.peers = new Peers({
       rows: catalog.peers,
       path: dataDir.path,
