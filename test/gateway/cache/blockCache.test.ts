@@ -109,8 +109,10 @@ function spoil(random: Random): void {
   const bytes = readFileSync(path);
   const kind = random.below(4);
   if (kind === 0) for (let i = 0; i < 8; i++) bytes[random.below(bytes.length)]! ^= 1 + random.below(255);
-  else if (kind === 1) return truncateSync(path, random.below(bytes.length));
-  else if (kind === 2) {
+  else if (kind === 1) {
+    truncateSync(path, random.below(bytes.length));
+    return;
+  } else if (kind === 2) {
     const step = path.endsWith("index") ? bytes.length / 6 : blockBytes;
     const copy = Buffer.from(bytes.subarray(0, step));
     bytes.copy(bytes, 0, step, 2 * step);
