@@ -7,6 +7,7 @@
 //   gateway/sealed.json    settings, TLS identity and metadata keys, sealed to the recovery key
 //   vaults/<id>/       docs/format.md, section 2
 //   lock, admin.sock   of the running gateway
+//   restore.json       while `gateway restore-from` is at work, or was stopped in it: no gateway yet
 //
 // Invariants: gateway.json is written last by `init`, so a directory with it is whole; nothing is created where one exists.
 
@@ -29,6 +30,9 @@ import {
   settingsDefault,
 } from "./settings.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
+
+/** Says that the directory is a half-done restore (replica/restore/restoreMark.ts). */
+export const restoreMarkName = "restore.json";
 
 export type GatewayIdentity = {
   readonly format: "holdfast-gateway";
@@ -153,6 +157,12 @@ export async function writeSealedState(
 export async function readDataDir(path: string): Promise<DataDir> {
   const file = join(path, "gateway.json");
   if (!existsSync(file)) {
+    if (existsSync(join(path, restoreMarkName))) {
+      throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} is a half-done restore of a gateway`, {
+        next: "Run the same `holdfast gateway restore-from` again: it goes on where it stopped.",
+        detail: { path },
+      });
+    }
     throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} is not a gateway's data directory`, {
       next: "Check the path, or create one with `holdfast gateway init --data DIR`.",
       detail: { path },

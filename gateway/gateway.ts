@@ -21,6 +21,9 @@ import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { Peers } from "./peer/peers.ts";
+import { Replication } from "./replica/job/replication.ts";
+import { openReplicaStore } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -38,10 +41,13 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly peers: Peers;
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
   readonly changes = new ChangeFeed();
+  /** Idle until it is started or asked to run. */
+  readonly replication: Replication;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -80,6 +86,19 @@ export class Gateway {
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
+    });
+    this.replication = new Replication({
+      gateway: this,
+      openStore: (replica) => openReplicaStore(replica, { now: options.now }),
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+    });
+    this.peers = new Peers({
+      rows: catalog.peers,
+      path: dataDir.path,
+      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      gatewayId: Buffer.from(dataDir.identity.id, "hex"),
+      now: options.now,
+      reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
   }
 
@@ -204,6 +223,7 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
+    await this.replication.close();
     await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);

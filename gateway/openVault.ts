@@ -33,7 +33,7 @@ export type OpenVaultOptions = VaultStoreOptions & {
   readonly now: () => Date;
   /** The device of a number in chunk rows. */
   readonly deviceOf: (ordinal: number) => Device | undefined;
-  /** Told after a commit or another change of what snapshots there are. */
+  /** Told after a commit, another change of what snapshots there are, or of the keys document. */
   readonly changed: () => void;
 };
 
@@ -44,7 +44,7 @@ export class OpenVault {
   readonly catalog: VaultCatalog;
   readonly #options: OpenVaultOptions;
   readonly #admission: Admission;
-  readonly #needs: Needs;
+  readonly needs: Needs;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -60,7 +60,7 @@ export class OpenVault {
     this.catalog = new VaultCatalog(store.environment);
     this.#options = options;
     this.#admission = new Admission(store);
-    this.#needs = new Needs(store.environment, store.index);
+    this.needs = new Needs(store.environment, store.index);
     this.#keys = keys;
   }
 
@@ -117,6 +117,7 @@ export class OpenVault {
       }
       await writeKeysDocument(this.#options.directory, document);
       this.#keys = document;
+      this.#options.changed();
       return document;
     });
   }
@@ -234,11 +235,11 @@ export class OpenVault {
    * open, everything below the root is looked at.
    */
   async #requireWhole(group: number, root: Uint8Array): Promise<void> {
-    if (this.#needs.unmet().size === 0) return;
+    if (this.needs.unmet().size === 0) return;
     await this.store.flush(() => undefined);
     const row = this.store.lookup(group, root);
     const missing =
-      row === undefined ? [] : this.#needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
+      row === undefined ? [] : this.needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
     if (missing.length === 0) return;
     throw new HoldfastError(
       ErrorCode.missingChunks,
@@ -280,7 +281,7 @@ export class OpenVault {
       let quarantined = 0;
       const writers = ids.map((id) => {
         const about = this.about(group, id);
-        if (this.#needs.open(group, id, reporter) !== undefined) {
+        if (this.needs.open(group, id, reporter) !== undefined) {
           quarantined++;
           this.#options.report("quarantined", { vault: this.id, group, ...about, reporter });
         }

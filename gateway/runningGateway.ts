@@ -61,6 +61,7 @@ export class RunningGateway {
       const running = new RunningGateway(gateway, administration, api, admin, drives);
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
+      gateway.replication.start();
       return running;
     } catch (error) {
       await api?.app.close();

@@ -13,7 +13,7 @@ export PATH
 # package:program that it brings
 missing=
 for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:restic borgbackup:borg \
-  faketime:faketime fio:fio qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs curl:curl \
+  faketime:faketime fio:fio qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs exfatprogs:mkfs.exfat exfat-fuse:mount.exfat-fuse curl:curl \
   strace:strace git:git zsh:zsh fish:fish litmus:litmus cadaver:cadaver davfs2:mount.davfs rclone:rclone \
   libglib2.0-bin:gio dbus-daemon:dbus-run-session chromium:chromium p7zip-full:7z unzip:unzip libarchive-tools:bsdtar \
   fdisk:sfdisk qemu-system-x86:qemu-system-x86_64 \

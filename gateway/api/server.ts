@@ -11,6 +11,7 @@ import { parseListen } from "../settings.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
+import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
@@ -118,6 +119,7 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     readRoutes(closed, gateway);
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
+  await app.register(async (peers) => peerRoutes(peers, gateway));
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;

@@ -4,8 +4,9 @@
 import { createHash, randomBytes } from "node:crypto";
 
 /** Prefixes tell people and secret scanners what they look at. */
-const prefixes = { device: "hfd_", login: "hfl_" } as const;
+const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_" } as const;
 export type TokenKind = keyof typeof prefixes;
+const kinds: readonly TokenKind[] = ["device", "login", "peer"];
 
 export type IssuedToken = { readonly token: string; readonly hash: Buffer };
 
@@ -23,6 +24,5 @@ export function tokenHash(token: string): Buffer {
 /** The kind that a token claims to be, or undefined for what is none. */
 export function tokenKind(token: string): TokenKind | undefined {
   if (token.length !== 47) return undefined;
-  if (token.startsWith(prefixes.device)) return "device";
-  return token.startsWith(prefixes.login) ? "login" : undefined;
+  return kinds.find((kind) => token.startsWith(prefixes[kind]));
 }

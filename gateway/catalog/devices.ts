@@ -96,6 +96,20 @@ export class Devices {
     });
   }
 
+  /** Enters devices of a catalog that comes back from a replica, with the numbers that they had. @throws HoldfastError exists */
+  restore(devices: readonly Device[]): void {
+    this.#environment.write(() => {
+      // Revoked ones first: their names may have been taken again.
+      for (const device of devices.toSorted((a, b) => Number(b.revoked) - Number(a.revoked))) {
+        this.#counters.put(counterKey, device.ordinal);
+        const { ordinal } = this.add(device);
+        if (ordinal !== device.ordinal) throw new Error("a device got another number than it had");
+        if (device.revoked) this.revoke(device.id);
+      }
+      this.#counters.put(counterKey, Math.max(-1, ...devices.map(({ ordinal }) => ordinal)) + 1);
+    });
+  }
+
   /** Ends a device's token and frees its name. @throws HoldfastError not-found */
   revoke(id: string): Device {
     return this.#environment.write(() => {

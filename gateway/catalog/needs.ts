@@ -51,6 +51,17 @@ export class Needs {
     return row;
   }
 
+  /** All needs, met or not. */
+  list(): Need[] {
+    return this.#table.entries().map(([, need]) => need);
+  }
+
+  /** Inside a write transaction: enters a need whose row in the index is what it should be already. */
+  restore({ group, id, ordinal, pack, offset, length, writer, reporter }: Need): void {
+    const need = { group, id, ordinal, pack, offset, length, writer, reporter };
+    this.#table.put(keyOf(group, fromHex(id, Width.id)), need);
+  }
+
   /** Needs that no upload has met, by the ordinal of their record. */
   unmet(): Map<number, Need> {
     const unmet = new Map<number, Need>();

@@ -53,7 +53,13 @@ export type SeenChain = {
   /** SHA-256 of that root object, hex. */
   readonly root: string;
   readonly fence: number;
+  /** SHA-256 of the last root that this data directory wrote there, hex. */
+  readonly own?: string | undefined;
+  /** Nonces of roots that this data directory meant to write since then: their puts may have been done without an answer. */
+  readonly pending?: readonly string[] | undefined;
 };
+
+const pendingMax = 64;
 
 export class Replicas {
   readonly #environment: IndexEnvironment;
@@ -106,18 +112,37 @@ export class Replicas {
     });
   }
 
-  /** What was last seen of a chain (`chain`: id of the vault or gateway, 32 hex digits). */
+  /** What was last seen of a chain (`chain`: id of the vault or gateway, 32 hex digits); generation 0: nothing yet, but one was meant to be written. */
   seen(replica: string, chain: string): SeenChain | undefined {
     return this.#chains.get(chainKey(replica, chain));
   }
 
-  /** Notes what was seen; an older generation than the one that is noted changes nothing. */
-  note(replica: string, chain: string, seen: SeenChain): void {
+  /**
+   * Notes what was seen, `own`: and was written by this data directory, which settles all it meant to write. An older generation than the one that is noted
+   * changes nothing.
+   */
+  note(
+    replica: string,
+    chain: string,
+    seen: Pick<SeenChain, "generation" | "root" | "fence">,
+    own = false,
+  ): void {
     this.#environment.write(() => {
       const known = this.seen(replica, chain);
-      if (known === undefined || seen.generation > known.generation) {
-        this.#chains.put(chainKey(replica, chain), seen);
-      }
+      const { generation, root, fence } = seen;
+      const newer = known === undefined || generation > known.generation;
+      if (!newer && !(own && generation === known.generation)) return;
+      const rest = own ? { own: root } : { own: known?.own, pending: known?.pending };
+      this.#chains.put(chainKey(replica, chain), { generation, root, fence, ...rest });
+    });
+  }
+
+  /** Notes the nonce of a root before it is put, so that it is known as this data directory's own whatever happens then. */
+  intend(replica: string, chain: string, nonce: string): void {
+    this.#environment.write(() => {
+      const known = this.seen(replica, chain) ?? { generation: 0, root: "", fence: 0 };
+      const pending = [...(known.pending ?? []), nonce].slice(-pendingMax);
+      this.#chains.put(chainKey(replica, chain), { ...known, pending });
     });
   }
 }

@@ -105,7 +105,7 @@ export class VaultCatalog {
 
   /** The device's item of this name; created when it is new. */
   ensureItem(device: string, name: string): Item {
-    const key = Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
+    const key = itemNameKey(device, name);
     const known = this.#itemNames.get(key);
     if (known !== undefined) return this.#items.get(known) as Item;
     return this.#environment.write(() => {
@@ -134,6 +134,11 @@ export class VaultCatalog {
       order: Number(Buffer.from(key).readBigUInt64BE(0)),
       snapshot,
     }));
+  }
+
+  /** The number of the newest commit in the order of commits; 0 for none. */
+  newestOrder(): number {
+    return Number(this.#state.get(orderKey) ?? 0);
   }
 
   /** `id`: 64 hex digits. */
@@ -197,6 +202,26 @@ export class VaultCatalog {
   }
 
   /**
+   * Inside a write transaction: fills the empty catalog of a vault that comes back from a replica. `snapshots` in the order of their
+   * commits. `changes`: what the number of changes was; it goes on behind that. Agents ask anew what is here.
+   */
+  restore(items: readonly Item[], snapshots: readonly Snapshot[], changes: number): void {
+    for (const item of items) {
+      const id = fromHex(item.id, 16);
+      this.#items.put(id, item);
+      this.#itemNames.put(itemNameKey(item.device, item.name), id);
+    }
+    snapshots.forEach((snapshot, index) => {
+      const order = orderKeyOf(index + 1);
+      this.#snapshots.put(order, snapshot);
+      this.#snapshotIds.put(fromHex(snapshot.id, 32), order);
+    });
+    this.#state.put(orderKey, snapshots.length);
+    this.#state.put(changesKey, changes + 1);
+    this.renewCacheToken();
+  }
+
+  /**
    * Inside a write transaction: makes a snapshot its item's head and ends the session.
    * @throws HoldfastError session-ended; sequence-conflict when the head is another than `previous`
    */
@@ -212,9 +237,8 @@ export class VaultCatalog {
         detail: { sequence: item.sequence },
       });
     }
-    const order = Buffer.alloc(8);
     const number = Number(this.#state.get(orderKey) ?? 0) + 1;
-    order.writeBigUInt64BE(BigInt(number));
+    const order = orderKeyOf(number);
     this.#state.put(orderKey, number);
     this.#snapshots.put(order, snapshot);
     this.#snapshotIds.put(fromHex(snapshot.id, 32), order);
@@ -222,4 +246,14 @@ export class VaultCatalog {
     this.#leases.put(key, { session: null, ended: this.#endedWith(lease, snapshot.id) });
     this.#state.put(changesKey, this.changes() + 1);
   }
+}
+
+function itemNameKey(device: string, name: string): Buffer {
+  return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
+}
+
+function orderKeyOf(number: number): Buffer {
+  const key = Buffer.alloc(8);
+  key.writeBigUInt64BE(BigInt(number));
+  return key;
 }

@@ -111,6 +111,25 @@ export class PackTable {
     });
   }
 
+  /**
+   * Enters a whole pack that is elsewhere, as evicted, with nothing of it in the index yet; the ordinal of one that is known already.
+   * What its header says is told by `describe`.
+   */
+  enter(pack: { name: Uint8Array; kind: PackKind; bytes: number }): number {
+    return this.#environment.write(() => {
+      const known = this.ordinalOf(pack.name);
+      if (known !== undefined) return known;
+      const ordinal = this.create(pack.kind, Buffer.alloc(16));
+      this.#put({ ...this.#require(ordinal), ...pack, state: "evicted" });
+      return ordinal;
+    });
+  }
+
+  /** What header and trailer of an entered pack say. */
+  describe(ordinal: number, facts: { nonce: Uint8Array; records: number }): void {
+    this.#environment.write(() => this.#put({ ...this.#require(ordinal), ...facts }));
+  }
+
   /** closed <-> evicted. */
   setState(ordinal: number, state: "closed" | "evicted"): void {
     this.#environment.write(() => {

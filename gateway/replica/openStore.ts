@@ -4,6 +4,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Replica } from "../catalog/replicas.ts";
 import { FolderStore } from "./folder/folderStore.ts";
 import { folderOfUrl } from "./folder/folderUrl.ts";
+import { openPeerStore } from "./peer/openPeerStore.ts";
 import type { ReplicaStore } from "./replicaStore.ts";
 
 /** What stores need of the process they run in. */
@@ -22,6 +23,7 @@ export async function openReplicaStore(
   _context: StoreContext,
 ): Promise<ReplicaStore> {
   const { url, conditionalPuts } = replica;
+  if (url.startsWith("https:")) return openPeerStore(replica);
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
   throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${url}`, {
     next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",

@@ -6,7 +6,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { octetStream, protocolHeader, protocolVersion, wireLimits } from "../wire/protocol.ts";
 
 export type Exchange = {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** Path and query. */
   readonly path: string;
   /** A JSON value, or a binary body in pieces, which are not copied. */
@@ -70,6 +70,10 @@ export function send(connection: Connection, exchange: Exchange): Promise<Incomi
       answered = true;
       // Whatever happens to the connection from here on is an error of the answer's body.
       request.on("error", () => {});
+      // A refusal before the end of the body: the rest is never sent, so the connection is of no more use.
+      response.once("end", () => {
+        if (!request.writableEnded) request.destroy();
+      });
       resolve(response);
     });
     request.once("timeout", () => request.destroy(new Error("the gateway did not answer in time")));

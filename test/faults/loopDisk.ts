@@ -29,8 +29,8 @@ function unmountFolder(folder: string): void {
   }
 }
 
-/** Attaches an image to a loop device and mounts its ext4 on `folder`. */
-function mountImage(image: string, folder: string, options: readonly string[] = []): Disk {
+/** Attaches an image to a loop device and mounts it on `folder`, as what the kernel finds in it or with a program of its own. */
+function mountImage(image: string, folder: string, options: readonly string[] = [], program = "mount"): Disk {
   mkdirSync(folder, { recursive: true });
   const device = runTool("losetup", "--find", "--show", image);
   let forget = (): void => {};
@@ -41,7 +41,7 @@ function mountImage(image: string, folder: string, options: readonly string[] = 
   };
   forget = onTearDown(detach);
   try {
-    runTool("mount", ...options, device, folder);
+    runTool(program, ...options, device, folder);
   } catch (error) {
     detach();
     throw error;
@@ -86,6 +86,15 @@ export function createCompressingDisk(scratch: string, name: string, mebibytes: 
   truncateSync(image, mebibytes * 2 ** 20);
   runTool("mkfs.btrfs", "-q", "-f", image);
   return mountImage(image, join(scratch, name), ["-o", "compress-force=zstd"]);
+}
+
+/** An empty exFAT of so many MiB: a file system without hard links, by FUSE, which kernels without exFAT have too. */
+export function createExfatDisk(scratch: string, name: string, mebibytes: number): Disk {
+  const image = join(scratch, `${name}.img`);
+  writeFileSync(image, "");
+  truncateSync(image, mebibytes * 2 ** 20);
+  runTool("mkfs.exfat", image);
+  return mountImage(image, join(scratch, name), [], "mount.exfat-fuse");
 }
 
 /** A tmpfs of so many MiB. */

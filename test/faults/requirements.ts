@@ -10,6 +10,8 @@ const packages: Readonly<Record<string, string>> = {
   "7z": "p7zip-full",
   bsdtar: "libarchive-tools",
   "mkfs.btrfs": "btrfs-progs",
+  "mkfs.exfat": "exfatprogs",
+  "mount.exfat-fuse": "exfat-fuse",
   "mount.davfs": "davfs2",
   faketime: "faketime",
   fio: "fio",

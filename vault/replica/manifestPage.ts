@@ -155,13 +155,13 @@ function hash(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** A page of rows, at most as many as its type may have. */
+/** A page of rows, at most as many as its type may have. Throws, as reading it would, for rows that no page may have. */
 export function encodeManifestPage<Type extends ManifestPageType>(
   type: Type,
   generation: number,
   rows: readonly RowOf[Type][],
 ): Buffer {
-  const { width, rowsMax, encode } = codecs[type];
+  const { width, rowsMax, encode, decode } = codecs[type];
   if (rows.length > rowsMax) throw new RangeError(`${rows.length} rows in a manifest page`);
   const bytes = Buffer.alloc(Width.manifestHeader + rows.length * width);
   bytes.writeUInt32LE(Magic.manifest, 0);
@@ -171,7 +171,9 @@ export function encodeManifestPage<Type extends ManifestPageType>(
   bytes.writeUInt32LE(rows.length, 16);
   for (const [i, row] of rows.entries()) {
     const at = Width.manifestHeader + i * width;
-    encode(row, bytes.subarray(at, at + width));
+    const written = bytes.subarray(at, at + width);
+    encode(row, written);
+    decode(written);
   }
   return bytes;
 }

@@ -168,7 +168,7 @@ function vaultRoot(any: AnyRoot, json: JsonObject): VaultRoot {
     chain: "vault",
     ...any,
     document: named(json.document, "document", /^vault(-[0-9a-f]{1,64})?\.json$/, limits.documentBytesMax),
-    keys: named(json.keys, "keys", /^keys\/[0-9]{8}\.json$/, limits.documentBytesMax),
+    keys: named(json.keys, "keys", /^keys\/[0-9]{8}(-[0-9a-f]{1,64})?\.json$/, limits.documentBytesMax),
     catalog: contentNamed(json.catalog, "catalog", limits.catalogBytesMax),
     manifest: contentNamed(json.manifest, "manifest", topBytesMax),
     packs: asInteger(json.packs, "packs of a root", 0),

@@ -12,13 +12,11 @@
 // "hashed" says: after fsync the file system gave back bytes of this SHA-256. They may come from the system's memory; that the disk
 // itself still has them is what `replica verify` finds out later.
 
-import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, lstat, open, opendir, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, opendir, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { errnoOf, readFully, syncDirectory, writeFully } from "../../store/files.ts";
+import { errnoOf, readFully, syncDirectory } from "../../store/files.ts";
 import { checkKey } from "../keys.ts";
 import type {
   ObjectSource,
@@ -30,9 +28,9 @@ import type {
 } from "../replicaStore.ts";
 import { DurableFolders } from "./durableFolders.ts";
 import { folderError } from "./folderErrors.ts";
-import { hashOfFile, hashOfSource, pieceBytes } from "./hashing.ts";
 import { readMarker, seeMarker } from "./marker.ts";
-import { openTemporaryFolder, temporaryFolder } from "./temporaryFolder.ts";
+import { withProvenFile } from "./provenFile.ts";
+import { openTemporaryFolder } from "./temporaryFolder.ts";
 
 type Usage = { requests: Record<string, number>; sentBytes: number; receivedBytes: number; retries: number };
 
@@ -196,25 +194,18 @@ export class FolderStore implements ReplicaStore {
     place: (temporary: string) => Promise<Answer>,
   ): Promise<Answer> {
     await seeMarker(this.#path);
-    const temporary = join(this.#path, temporaryFolder, toHex(randomBytes(16)));
-    let handle: FileHandle | undefined;
-    try {
-      handle = await this.#disk(key, () => open(temporary, "wx+", 0o600));
-      await this.#send(key, handle, source, options);
-      const found = await this.#disk(key, async () => {
-        await handle!.sync();
-        return hashOfFile(handle!.fd, source.bytes);
-      });
-      if (!found.equals(source.sha256)) {
-        // Whose fault is it?
-        throw (await hashOfSource(source)).equals(source.sha256) ? misread(key) : notItsHash(key);
-      }
-      this.#check(options.signal);
-      return await this.#disk(key, () => this.#placed(key, () => place(temporary)));
-    } finally {
-      await handle?.close();
-      await rm(temporary, { force: true }).catch(() => undefined);
-    }
+    const writing = {
+      replica: this.#path,
+      key,
+      throttle: options.throttle,
+      check: () => this.#check(options.signal),
+      sent: (bytes: number) => {
+        this.#usage.sentBytes += bytes;
+      },
+    };
+    return withProvenFile(source, writing, (temporary) =>
+      this.#disk(key, () => this.#placed(key, () => place(temporary))),
+    );
   }
 
   /** Gives a file its name, in a folder that is there, durably. */
@@ -234,17 +225,6 @@ export class FolderStore implements ReplicaStore {
     await syncDirectory(join(this.#path, folder));
     await seeMarker(this.#path);
     return answer;
-  }
-
-  async #send(key: string, handle: FileHandle, source: ObjectSource, options: PutOptions): Promise<void> {
-    for (let at = 0; at < source.bytes; at += pieceBytes) {
-      const length = Math.min(pieceBytes, source.bytes - at);
-      await options.throttle?.(length);
-      const piece = await source.read(at, length);
-      this.#check(options.signal);
-      await this.#disk(key, () => writeFully(handle.fd, [piece], at));
-      this.#usage.sentBytes += length;
-    }
   }
 
   /** Renames unless the name is taken; whether it is. */
@@ -307,27 +287,6 @@ function tooShort(key: string, bytes: number, needed: number): HoldfastError {
   return new HoldfastError(
     ErrorCode.replicaDamaged,
     `${key} of the replica has ${bytes} bytes, not ${needed}`,
-    {
-      detail: { key },
-    },
-  );
-}
-
-function misread(key: string): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.replicaDamaged,
-    `the replica's disk gave back other bytes of ${key} than were written`,
-    {
-      next: "Check the disk: it does not keep what it is given.",
-      detail: { key },
-    },
-  );
-}
-
-function notItsHash(key: string): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.corrupt,
-    `the bytes for ${key} are not those of their hash; nothing was stored`,
     {
       detail: { key },
     },

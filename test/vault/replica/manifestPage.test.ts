@@ -88,9 +88,14 @@ test.each<[string, 1 | 2 | 3 | 4 | 5, number, number]>([
   expect(outcome(() => parseManifestPage(type, bytes))).toBe("corrupt");
 });
 
-test("a pack hash stands only beside packs", () => {
-  const bytes = encodeManifestPage(1, 9, [{ ...top[1]!, packHash: seededId("any") }]);
+test("a pack hash stands only beside packs, and no row is written that could not be read", () => {
+  const bytes = encodeManifestPage(1, 9, [top[1]!]);
+  bytes[24 + 50] = 1;
   expect(outcome(() => parseManifestPage(1, bytes))).toBe("corrupt");
+  expect(outcome(() => encodeManifestPage(1, 9, [{ ...top[1]!, packHash: seededId("any") }]))).toBe(
+    "corrupt",
+  );
+  expect(outcome(() => encodeManifestPage(2, 9, [{ ...packs[0]!, bytes: 5 }]))).toBe("corrupt");
 });
 
 describe("tree hash", () => {

@@ -1,0 +1,45 @@
+// What can be wrong with a chain of roots.
+
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { Root } from "../../../vault/replica/root.ts";
+
+/** The chain is behind what was seen, or other than it. */
+export function rolledBack(url: string, generation: number): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.rollbackDetected,
+    `the replica at ${url} is not what it was: its root ${generation} is gone or another`,
+    {
+      next: "Find out who put an old state back. To go on from what is there: `holdfast replica remove`, add it again, then `replica run --take-over`.",
+      detail: { generation },
+    },
+  );
+}
+
+/** Another gateway's root is the newest. */
+export function fenced(url: string, root: Pick<Root, "generation" | "writer" | "time">): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaFenced,
+    `another gateway writes to the replica at ${url}: its root ${root.generation} of ${root.time}`,
+    {
+      next: "Decide which gateway goes on; `holdfast replica run NAME --take-over` makes it this one, and the other stops.",
+      detail: { generation: root.generation, writer: root.writer },
+    },
+  );
+}
+
+export function noTakeOver(url: string): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaRefused,
+    `the replica at ${url} cannot be taken over: two gateways could overwrite each other's roots there`,
+    { next: "Add a new replica, or this one with its roots elsewhere: `replica add --root-url`." },
+  );
+}
+
+/** A root that proves nothing. */
+export function unreadableRoot(url: string, generation: number, why: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(ErrorCode.replicaDamaged, `root ${generation} of the replica at ${url}: ${why}`, {
+    next: "Put the right object back from a copy of the replica, if there is one; the roots before it are still there.",
+    detail: { generation },
+    cause,
+  });
+}

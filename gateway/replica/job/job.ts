@@ -1,0 +1,224 @@
+// One vault in one replica: when it runs, and what becomes of it after that.
+//
+// Invariants
+// - One run at a time. What is asked for while one runs joins it; a commit during a run makes another one follow.
+// - A job that has nothing to do asks nothing of its replica.
+// - fenced and stopped outlive a restart; only `runNow` gets a job out of them.
+
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import type { JobState as JobMemory } from "./jobState.ts";
+import type { JobFailure, JobProgress, JobState, RunReport } from "./replicationStatus.ts";
+import { pauseAfter, type RetryPauses, stateAfter } from "./retryPauses.ts";
+import { noUsage } from "./storeUsage.ts";
+
+/** What a run is told, and tells. */
+export type RunOptions = {
+  readonly takeOver: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: JobProgress) => void;
+};
+
+export type JobPort = {
+  readonly memory: () => Promise<JobMemory>;
+  /** Whether there is anything to replicate; asks nothing of the replica. */
+  readonly pending: () => Promise<boolean>;
+  /** Replicates; failures are thrown. Called for one run at a time. */
+  readonly replicate: (options: RunOptions) => Promise<Omit<RunReport, "outcome" | "failure">>;
+  readonly report: (level: "info" | "warn" | "error", event: string, facts: Record<string, unknown>) => void;
+  /** The job runs no more. */
+  readonly ended: () => Promise<void>;
+  readonly now: () => Date;
+  readonly pauses: RetryPauses;
+  /** Whether failures are tried again by themselves: not in a process that ends after its command. */
+  readonly background: () => boolean;
+};
+
+type Running = {
+  readonly stop: AbortController;
+  readonly takeOver: boolean;
+  readonly ended: Promise<RunReport>;
+  progress: JobProgress | null;
+  readonly watchers: Set<(progress: JobProgress) => void>;
+};
+
+export class Job {
+  readonly vault: string;
+  readonly #port: JobPort;
+  #running: Running | undefined;
+  #again = false;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #nextTry: Date | undefined;
+  #closed = false;
+
+  constructor(vault: string, port: JobPort) {
+    this.vault = vault;
+    this.#port = port;
+  }
+
+  get progress(): JobProgress | null {
+    return this.#running?.progress ?? null;
+  }
+
+  get nextTry(): Date | undefined {
+    return this.#nextTry;
+  }
+
+  /** `failed`: the state that was noted after the last run. */
+  state(failed: JobState | undefined): JobState {
+    if (this.#running !== undefined) return "running";
+    // A failure that was waited for when the process ended is tried again by the next one.
+    if (failed === "waiting" && this.#timer === undefined) return "idle";
+    return failed ?? "idle";
+  }
+
+  /** Something may have to be replicated. `scheduled`: its time came, so that a pause or a refusal is no reason to wait any longer. */
+  async wake(scheduled = false): Promise<void> {
+    if (this.#closed) return;
+    if (this.#running !== undefined) {
+      this.#again = true;
+      return;
+    }
+    if (this.#timer !== undefined && !scheduled) return;
+    const failed = (await this.#port.memory()).row.failure?.state;
+    if (failed === "fenced" || (failed === "stopped" && !scheduled)) return;
+    if (!(await this.#port.pending())) return;
+    if (this.#running === undefined && !this.#closed) this.#begin(false);
+  }
+
+  /**
+   * Runs now, or joins the run that is under way. The signal stops a run that this call began.
+   * @throws HoldfastError cancelled
+   */
+  async runNow(options: RunOptions): Promise<RunReport> {
+    if (this.#running !== undefined && options.takeOver && !this.#running.takeOver) {
+      await this.#running.ended;
+    }
+    if (this.#closed) throw stopped();
+    const mine = this.#running === undefined;
+    const running = this.#running ?? this.#begin(options.takeOver);
+    const stop = (): void => running.stop.abort();
+    if (mine) options.signal.addEventListener("abort", stop, { once: true });
+    if (mine && options.signal.aborted) stop();
+    running.watchers.add(options.onProgress);
+    try {
+      return await running.ended;
+    } finally {
+      running.watchers.delete(options.onProgress);
+      options.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  #begin(takeOver: boolean): Running {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#nextTry = undefined;
+    this.#again = false;
+    const stop = new AbortController();
+    const running: Running = {
+      stop,
+      takeOver,
+      progress: null,
+      watchers: new Set(),
+      ended: Promise.resolve().then(() => this.#run(running)),
+    };
+    this.#running = running;
+    return running;
+  }
+
+  async #run(running: Running): Promise<RunReport> {
+    const { replicate, now, memory } = this.#port;
+    const begun = now().getTime();
+    const onProgress = (progress: JobProgress): void => {
+      running.progress = progress;
+      for (const watcher of running.watchers) watcher(progress);
+    };
+    let report: RunReport;
+    try {
+      const { signal } = running.stop;
+      const done = await replicate({ takeOver: running.takeOver, signal, onProgress });
+      report = { ...done, outcome: "done", failure: null };
+      this.#failures = 0;
+      if ((await memory()).row.failure !== null) (await memory()).change({ failure: null });
+    } catch (error) {
+      report = await this.#failed(error, running.stop.signal, (now().getTime() - begun) / 1000);
+    } finally {
+      this.#running = undefined;
+    }
+    if (this.#again && report.outcome === "done" && this.#port.background()) void this.#wakeAgain();
+    return report;
+  }
+
+  async #wakeAgain(): Promise<void> {
+    try {
+      await this.wake();
+    } catch (error) {
+      this.#port.report("error", "replication-not-started", { vault: this.vault, err: error });
+    }
+  }
+
+  async #failed(thrown: unknown, signal: AbortSignal, seconds: number): Promise<RunReport> {
+    const error = signal.aborted ? stopped() : asHoldfastError(thrown);
+    const { code, message, next = null } = error;
+    const failure: JobFailure = { code, message, next, at: this.#port.now().toISOString() };
+    const state = stateAfter(error);
+    if (code !== ErrorCode.cancelled) {
+      this.#port.report(state === "waiting" ? "warn" : "error", "replication-failed", {
+        vault: this.vault,
+        code,
+        message,
+        state,
+        ...(error.code === ErrorCode.internal && { err: thrown }),
+      });
+      await this.#note({ ...failure, state });
+    }
+    if (state === "waiting" && this.#port.background() && !this.#closed) this.#waitAndTry();
+    const { generation, unsent } = await this.#port.memory().then(
+      ({ row }) => row,
+      () => ({ generation: 0, unsent: [] }),
+    );
+    const nothing = { packs: 0, bytes: 0, snapshots: 0, generation, unsent, usage: noUsage };
+    return { vault: this.vault, outcome: "failed", failure, ...nothing, seconds };
+  }
+
+  /** A vault that cannot be opened, or a full disk, leaves the failure in the log alone. */
+  async #note(failure: JobFailure & { state: JobState }): Promise<void> {
+    try {
+      (await this.#port.memory()).change({ failure });
+    } catch (error) {
+      this.#port.report("error", "replication-state-not-kept", { vault: this.vault, err: error });
+    }
+  }
+
+  #waitAndTry(): void {
+    const pause = pauseAfter(++this.#failures, this.#port.pauses);
+    this.#nextTry = new Date(this.#port.now().getTime() + pause);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#nextTry = undefined;
+      if (!this.#closed && this.#running === undefined) this.#begin(false);
+    }, pause).unref();
+  }
+
+  /** Stops what runs, and runs no more. Resolves when nothing of it is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#running?.stop.abort();
+    await this.#running?.ended;
+    await this.#port.ended();
+  }
+}
+
+function stopped(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "stopped", {
+    next: "Run it again: it goes on where it stopped.",
+  });
+}
+
+function asHoldfastError(error: unknown): HoldfastError {
+  if (isHoldfastError(error)) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new HoldfastError(ErrorCode.internal, `replication failed: ${words}`, { cause: error });
+}

@@ -1,0 +1,214 @@
+// The replication of a gateway: a job for each vault in each replica, started by snapshots, by the time of the day and by administrators.
+//
+// Invariants
+// - A committed snapshot wakes the jobs of its vault; nothing is polled. Timers exist for retries and for times of a schedule alone.
+// - A replica's row is removed after all that vaults know of it: a removal that was interrupted is repeated, not forgotten.
+// - After `close` nothing of a run is under way, and vaults may be closed.
+
+import type { Logger } from "pino";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { Replica } from "../../catalog/replicas.ts";
+import type { Gateway } from "../../gateway.ts";
+import { PackPlaces } from "../../index/packPlaces.ts";
+import { Job } from "./job.ts";
+import { JobSession, type OpenStore } from "./jobSession.ts";
+import { JobState } from "./jobState.ts";
+import { isPending, statusOf } from "./jobStatus.ts";
+import { ReplicaLanes } from "./replicaLane.ts";
+import { replicate } from "./replicate.ts";
+import type { ReplicaStatus, ReplicationOperations, RunReport, RunRequest } from "./replicationStatus.ts";
+import { type RetryPauses, retryPausesDefault } from "./retryPauses.ts";
+import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
+
+export type ReplicationOptions = {
+  readonly gateway: Pick<
+    Gateway,
+    "catalog" | "changes" | "dataDir" | "logger" | "now" | "vault" | "vaultDirectory"
+  >;
+  readonly openStore: OpenStore;
+  readonly monotonicMs: () => number;
+  /** For tests. */
+  readonly pauses?: RetryPauses;
+};
+
+/** setTimeout takes at most so much; also bounds how late a clock that was set back is noticed. */
+const scheduleSliceMs = 3_600_000;
+
+export class Replication implements ReplicationOperations {
+  readonly #options: ReplicationOptions;
+  readonly #logger: Logger;
+  readonly #lanes: ReplicaLanes;
+  /** By replica, then vault. */
+  readonly #jobs = new Map<string, Map<string, Job>>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #stopListening: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    this.#logger = options.gateway.logger;
+    this.#lanes = new ReplicaLanes({ now: options.gateway.now, monotonicMs: options.monotonicMs });
+  }
+
+  /** Begins to work in the background: goes on with what is pending, then with each snapshot. */
+  start(): void {
+    const { changes, catalog } = this.#options.gateway;
+    this.#stopListening = changes.onChanged((account) => {
+      const vaults = catalog.vaults.list(account).map(({ id }) => id);
+      for (const replica of catalog.replicas.list()) {
+        if (scheduleOf(replica).continuous) this.#wake(replica, vaults);
+      }
+    });
+    for (const { id } of catalog.replicas.list()) this.added(id);
+  }
+
+  added(id: string): void {
+    if (this.#stopListening === undefined || this.#closed) return;
+    const replica = this.#replica(id);
+    const schedule = scheduleOf(replica);
+    if (schedule.continuous) this.#wake(replica, this.#vaultIds());
+    this.#schedule(replica);
+  }
+
+  #schedule(replica: Replica): void {
+    clearTimeout(this.#timers.get(replica.id));
+    const { now, catalog } = this.#options.gateway;
+    const time = nextTime(scheduleOf(replica), now());
+    if (time === undefined) return;
+    const pause = Math.max(1, time.getTime() - now().getTime());
+    const timer = setTimeout(
+      () => {
+        const row = catalog.replicas.get(replica.id);
+        if (row === undefined || this.#closed) return;
+        if (now() >= time) this.#wake(row, this.#vaultIds(), true);
+        this.#schedule(row);
+      },
+      Math.min(pause, scheduleSliceMs),
+    );
+    this.#timers.set(replica.id, timer.unref());
+  }
+
+  #wake(replica: Replica, vaults: readonly string[], scheduled = false): void {
+    for (const vault of vaults) {
+      this.#job(replica.id, vault)
+        .wake(scheduled)
+        .catch((error: unknown) => {
+          this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
+        });
+    }
+  }
+
+  #vaultIds(): string[] {
+    return this.#options.gateway.catalog.vaults.list().map(({ id }) => id);
+  }
+
+  #replica(id: string): Replica {
+    const row = this.#options.gateway.catalog.replicas.get(id);
+    if (row === undefined) {
+      throw new HoldfastError(ErrorCode.notFound, "no such replica", {
+        next: "`holdfast replica status` lists them.",
+      });
+    }
+    return row;
+  }
+
+  #job(replica: string, vault: string): Job {
+    const jobs = this.#jobs.get(replica) ?? new Map<string, Job>();
+    this.#jobs.set(replica, jobs);
+    const known = jobs.get(vault);
+    if (known !== undefined) return known;
+    const { gateway, openStore, monotonicMs, pauses = retryPausesDefault } = this.#options;
+    const session = new JobSession(openStore);
+    const job = new Job(vault, {
+      memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
+      pending: async () => isPending(await gateway.vault(vault), replica),
+      replicate: (run) => {
+        const row = this.#replica(replica);
+        return replicate({
+          ...run,
+          gateway,
+          session,
+          monotonicMs,
+          replica: row,
+          vault,
+          lane: this.#lanes.of(row),
+        });
+      },
+      report: (level, event, facts) =>
+        this.#logger[level](
+          { replica: gateway.catalog.replicas.get(replica)?.name ?? replica, ...facts },
+          event,
+        ),
+      now: gateway.now,
+      ended: () => session.close(),
+      pauses,
+      background: () => this.#stopListening !== undefined && !this.#closed,
+    });
+    jobs.set(vault, job);
+    return job;
+  }
+
+  async status(id?: string): Promise<ReplicaStatus[]> {
+    const { gateway } = this.#options;
+    const replicas = id === undefined ? gateway.catalog.replicas.list() : [this.#replica(id)];
+    const status: ReplicaStatus[] = [];
+    for (const replica of replicas) {
+      const vaults: ReplicaStatus["vaults"][number][] = [];
+      for (const vault of this.#vaultIds()) {
+        const job = this.#job(replica.id, vault);
+        vaults.push(await statusOf(await gateway.vault(vault), replica.id, job, gateway.now()));
+      }
+      status.push({ replica, vaults });
+    }
+    return status;
+  }
+
+  async run({ replica, vault, takeOver = false, signal, onProgress }: RunRequest): Promise<RunReport[]> {
+    this.#replica(replica);
+    if (vault !== undefined && this.#options.gateway.catalog.vaults.get(vault) === undefined) {
+      throw new HoldfastError(ErrorCode.notFound, "no such vault");
+    }
+    const vaults = vault === undefined ? this.#vaultIds() : [vault];
+    const stop = signal ?? new AbortController().signal;
+    return Promise.all(
+      vaults.map((id) =>
+        this.#job(replica, id).runNow({
+          takeOver,
+          signal: stop,
+          onProgress: (progress) => onProgress?.(id, progress),
+        }),
+      ),
+    );
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#replica(id);
+    const { gateway } = this.#options;
+    clearTimeout(this.#timers.get(id));
+    for (const job of this.#jobs.get(id)?.values() ?? []) await job.close();
+    for (const vaultId of this.#vaultIds()) {
+      const { environment } = (await gateway.vault(vaultId)).store;
+      environment.write(() => {
+        new PackPlaces(environment).clear(id);
+        new JobState(environment, id).forget();
+      });
+    }
+    gateway.catalog.replicas.remove(id);
+    this.#jobs.delete(id);
+    this.#lanes.forget(id);
+  }
+
+  /** Stops all runs and timers. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopListening?.();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    const jobs = [...this.#jobs.values()].flatMap((of) => [...of.values()]);
+    await Promise.all(jobs.map((job) => job.close()));
+  }
+}
+
+/** A replica's schedule, which was checked when it was added. */
+function scheduleOf(replica: Replica): Schedule {
+  return parseSchedule(replica.schedule);
+}

@@ -1,0 +1,286 @@
+// HTTP under the SDK: kept connections, a bounded number of them, bodies sent slice by slice, and watches against
+// connections that hang or drip.
+//
+// Invariants
+// - At most `connectionsMax` requests run at a time; the others wait in order.
+// - While a body is under way, each whole window of `windowMs` moves at least `bytesPerSecondMin`; an answer begins within `answerWindows` windows. Else the
+//   request ends with a TransportError.
+// - An answer is never larger in memory than the caller allowed.
+// - Every request ends with an answer or a TransportError (or the TLS error itself), and leaves no socket that is half used.
+
+import * as http from "node:http";
+import * as https from "node:https";
+import { Readable } from "node:stream";
+import { Turns } from "./turns.ts";
+
+/** The parts of the SDK's request that are used here. */
+type SdkRequest = {
+  readonly method: string;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number | undefined;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | readonly string[] | null>> | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+};
+
+/** What a call may say besides the SDK's request. */
+export type CallOptions = {
+  readonly abortSignal?: AbortSignal | undefined;
+  /** The body, instead of the SDK's. */
+  readonly slices?: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** The most bytes that the answer may have. */
+  readonly answerBytesMax?: number | undefined;
+};
+
+export type TransportTuning = {
+  readonly connectionsMax: number;
+  readonly windowMs: number;
+  readonly answerWindows: number;
+  readonly bytesPerSecondMin: number;
+};
+
+export const usualTuning: TransportTuning = {
+  connectionsMax: 16,
+  windowMs: 20_000,
+  answerWindows: 6,
+  bytesPerSecondMin: 2048,
+};
+
+/** Answers besides ranges of objects: lists have up to 1,000 rows. */
+const answerBytesMaxUsual = 16 << 20;
+/** What goes to the socket at once: what has gone is counted by these. */
+const pieceBytes = 256 << 10;
+
+/** The connection failed, hung, or gave nonsense. */
+export class TransportError extends Error {
+  override readonly name = "TransportError";
+}
+
+/** Counts what went over the wire: bodies, without headers. */
+export type Traffic = { sentBytes: number; receivedBytes: number };
+
+/** Where a request is: waiting for its source (disk, bandwidth limit), sending, waiting for the answer, receiving. */
+class Progress {
+  bytes = 0;
+  phase: "source" | "send" | "answer" | "body" = "source";
+  /** Grows with each change of phase. */
+  step = 0;
+
+  /** Goes on to a phase; an answer that came early (`body`) is left only by name. */
+  enter(phase: Progress["phase"], from?: "body"): void {
+    if (this.phase === "body" && from === undefined) return;
+    this.phase = phase;
+    this.step++;
+  }
+}
+
+export class Transport {
+  readonly metadata = { handlerProtocol: "http/1.1" };
+  readonly traffic: Traffic = { sentBytes: 0, receivedBytes: 0 };
+  /** The Date of the last answer; empty before the first. */
+  serverDate = "";
+  readonly #tuning: TransportTuning;
+  readonly #plain: http.Agent;
+  readonly #secure: https.Agent;
+  readonly #turns: Turns;
+
+  /** `ca`: PEM of the certificates to trust instead of the system's. */
+  constructor(tuning: TransportTuning, ca?: string) {
+    this.#tuning = tuning;
+    this.#turns = new Turns(tuning.connectionsMax);
+    // Servers close idle connections after 5 s and more: ours go before that.
+    const options = { keepAlive: true, maxSockets: tuning.connectionsMax, timeout: 4000, noDelay: true };
+    this.#plain = new http.Agent(options);
+    this.#secure = new https.Agent({ ...options, ...(ca !== undefined && { ca }) });
+  }
+
+  destroy(): void {
+    this.#plain.destroy();
+    this.#secure.destroy();
+  }
+
+  /** The SDK's way in. The body of the answer is whole in memory when this resolves. */
+  async handle(
+    request: SdkRequest,
+    options: CallOptions = {},
+  ): Promise<{
+    response: { statusCode: number; reason: string; headers: Record<string, string>; body: Readable };
+  }> {
+    const { message, body } = await this.#turns.run(() => this.#exchange(request, options));
+    this.serverDate = message.headers.date ?? this.serverDate;
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(message.headers)) headers[name] = String(value);
+    return {
+      response: {
+        statusCode: message.statusCode ?? 0,
+        reason: message.statusMessage ?? "",
+        headers,
+        body: Readable.from(body.length === 0 ? [] : [body]),
+      },
+    };
+  }
+
+  async #exchange(request: SdkRequest, options: CallOptions) {
+    const secure = request.protocol === "https:";
+    options.abortSignal?.throwIfAborted();
+    const sent = (secure ? https : http).request({
+      method: request.method,
+      host: request.hostname.replace(/^\[|\]$/g, ""),
+      port: request.port,
+      path: request.path + queryText(request.query),
+      headers: request.headers,
+      agent: secure ? this.#secure : this.#plain,
+    });
+    const progress = new Progress();
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    failed.catch(() => undefined);
+    const fail = (error: unknown) => {
+      reject(error);
+      sent.destroy();
+    };
+    const stop = () => fail(options.abortSignal?.reason ?? new Error("stopped"));
+    options.abortSignal?.addEventListener("abort", stop, { once: true });
+    const watch = this.#watch(progress, fail);
+    sent.on("error", (error) => fail(plainError(error)));
+    const answered = new Promise<http.IncomingMessage>((resolve) => sent.once("response", resolve));
+    let whole = false;
+    const sending = this.#send(sent, request, options, progress).then(() => {
+      whole = true;
+    });
+    try {
+      sending.catch(fail);
+      // A refusal may come before all is sent.
+      const message = await Promise.race([answered, failed]);
+      progress.enter("body");
+      const body = await Promise.race([
+        this.#receive(message, options.answerBytesMax ?? answerBytesMaxUsual, progress, request.method),
+        failed,
+      ]);
+      return { message, body };
+    } finally {
+      clearInterval(watch);
+      options.abortSignal?.removeEventListener("abort", stop);
+      if (!whole) sent.destroy();
+    }
+  }
+
+  /** Ends a request that does not get on. */
+  #watch(progress: Progress, fail: (error: Error) => void) {
+    const { windowMs, answerWindows, bytesPerSecondMin } = this.#tuning;
+    let before = { step: progress.step, bytes: 0 };
+    let windows = 0;
+    return setInterval(() => {
+      const moved = progress.bytes - before.bytes;
+      const same = progress.step === before.step;
+      before = { step: progress.step, bytes: progress.bytes };
+      windows = same ? windows + 1 : 0;
+      if (!same || progress.phase === "source") return;
+      if (progress.phase === "answer") {
+        if (windows >= answerWindows) fail(new TransportError("no answer in time"));
+      } else if (moved < (bytesPerSecondMin * windowMs) / 1000) {
+        fail(
+          new TransportError(
+            moved === 0 ? "the connection hangs" : "the connection is too slow to be of use",
+          ),
+        );
+      }
+    }, windowMs);
+  }
+
+  async #send(
+    sent: http.ClientRequest,
+    request: SdkRequest,
+    { slices }: CallOptions,
+    progress: Progress,
+  ): Promise<void> {
+    const body = slices?.() ?? (request.body === undefined ? [] : [toBytes(request.body)]);
+    for await (const slice of body) {
+      progress.enter("send");
+      for (let at = 0; at < slice.length && !sent.destroyed; at += pieceBytes) {
+        const piece = slice.subarray(at, at + pieceBytes);
+        await new Promise<void>((resolve, reject) =>
+          sent.write(piece, (error) => (error == null ? resolve() : reject(plainError(error)))),
+        );
+        progress.bytes += piece.length;
+        this.traffic.sentBytes += piece.length;
+      }
+      progress.enter("source");
+    }
+    progress.enter("answer");
+    sent.end();
+  }
+
+  async #receive(
+    message: http.IncomingMessage,
+    bytesMax: number,
+    progress: Progress,
+    method: string,
+  ): Promise<Buffer> {
+    const text = message.headers["content-length"];
+    const declared = method === "HEAD" || text === undefined ? undefined : Number(text);
+    if (declared !== undefined && !(declared <= bytesMax)) {
+      message.destroy();
+      throw new TransportError(`an answer of ${text} bytes where at most ${bytesMax} were asked for`);
+    }
+    // What has no declared length (lists, keep-alive spaces of a long Complete) may come slowly, but not for ever.
+    if (declared === undefined) progress.enter("answer", "body");
+    const pieces: Buffer[] = [];
+    let length = 0;
+    try {
+      for await (const piece of message as AsyncIterable<Buffer>) {
+        length += piece.length;
+        if (length > bytesMax) throw new TransportError(`an answer of more than ${bytesMax} bytes`);
+        pieces.push(piece);
+        progress.bytes += piece.length;
+        this.traffic.receivedBytes += piece.length;
+      }
+    } catch (error) {
+      throw plainError(error);
+    }
+    if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
+  }
+}
+
+/** Certificates that are not trusted stay recognizable; all else is a failed connection. */
+function plainError(error: unknown): Error {
+  if (error instanceof TransportError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (isCertificateError(code)) return error as Error;
+  return new TransportError(code === undefined || message.includes(code) ? message : `${message} (${code})`, {
+    cause: error,
+  });
+}
+
+/** Whether an error's code says that the server's certificate is not trusted. */
+export function isCertificateError(code: string | undefined): boolean {
+  return (
+    code !== undefined &&
+    /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|^ERR_TLS_|HOSTNAME_MISMATCH/.test(code)
+  );
+}
+
+function toBytes(body: unknown): Uint8Array {
+  if (typeof body === "string") return Buffer.from(body);
+  if (body instanceof Uint8Array) return body;
+  throw new Error("S3 transport: a body of another kind");
+}
+
+function queryText(query: SdkRequest["query"]): string {
+  const parts = Object.entries(query ?? {}).flatMap(([name, value]) =>
+    (value === null ? [undefined] : [value].flat()).map((one) =>
+      one === undefined ? escapeUri(name) : `${escapeUri(name)}=${escapeUri(one)}`,
+    ),
+  );
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+/** RFC 3986, as signatures demand it. */
+function escapeUri(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}

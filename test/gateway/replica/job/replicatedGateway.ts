@@ -1,0 +1,150 @@
+// A real gateway with replicas in folders beside it, and backups of random records.
+
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Replica } from "../../../../gateway/catalog/replicas.ts";
+import type { GatewayOptions } from "../../../../gateway/gateway.ts";
+import type { OpenVault } from "../../../../gateway/openVault.ts";
+import { markFolder } from "../../../../gateway/replica/folder/marker.ts";
+import { JobState } from "../../../../gateway/replica/job/jobState.ts";
+import type { RunReport, VaultReplicaStatus } from "../../../../gateway/replica/job/replicationStatus.ts";
+import { fromHex, toHex } from "../../../../vault/bytes.ts";
+import {
+  gatewayReceiptSeed,
+  openReceipt,
+  type Receipt,
+  ReceiptSigner,
+} from "../../../../vault/replica/receipt.ts";
+import {
+  dataRecord,
+  GatewayFixture,
+  pageRecord,
+  snapshotOf,
+  type TestDevice,
+  type TestRecord,
+} from "../../gatewayFixture.ts";
+import { type CheckedReplica, checkReplica } from "./checkReplica.ts";
+
+export class ReplicatedGateway {
+  readonly scratch: string;
+  readonly fixture: GatewayFixture;
+  readonly device: TestDevice;
+  #backups = 0;
+
+  private constructor(scratch: string, fixture: GatewayFixture, device: TestDevice) {
+    this.scratch = scratch;
+    this.fixture = fixture;
+    this.device = device;
+  }
+
+  static async create(options: Partial<GatewayOptions> = {}): Promise<ReplicatedGateway> {
+    const scratch = await mkdtemp(join(tmpdir(), "holdfast-replication-"));
+    const fixture = await GatewayFixture.create(
+      { packBytesTarget: 20_000, ...options },
+      join(scratch, "data"),
+    );
+    const device = await fixture.device(await fixture.account("anna"), "laptop");
+    return new ReplicatedGateway(scratch, fixture, device);
+  }
+
+  async remove(): Promise<void> {
+    await this.fixture.stop();
+    await rm(this.scratch, { recursive: true, force: true });
+  }
+
+  get vaultId(): string {
+    return this.device.vault;
+  }
+
+  vault(): Promise<OpenVault> {
+    return this.fixture.gateway.vault(this.vaultId);
+  }
+
+  folder(name: string): string {
+    return join(this.scratch, name);
+  }
+
+  /** Adds a replica in a folder of this name. */
+  async addReplica(name: string, more: Partial<Replica> = {}): Promise<Replica> {
+    await mkdir(this.folder(name), { recursive: true });
+    await markFolder(this.folder(name));
+    const replica: Replica = {
+      id: toHex(randomBytes(16)),
+      name,
+      url: pathToFileURL(this.folder(name)).href,
+      options: {},
+      conditionalPuts: true,
+      notes: [],
+      writer: toHex(randomBytes(16)),
+      bandwidth: "",
+      schedule: "",
+      parallel: 4,
+      created: new Date().toISOString(),
+      ...more,
+    };
+    this.fixture.gateway.catalog.replicas.add(replica);
+    this.fixture.gateway.replication.added(replica.id);
+    return replica;
+  }
+
+  /** Commits a snapshot of so many new records of `bytes` each; `old`: records that it needs besides. Answers its id and its records. */
+  async backUp(
+    count: number,
+    bytes = 2000,
+    old: readonly TestRecord[] = [],
+  ): Promise<{ id: string; records: TestRecord[] }> {
+    const { client } = this.device;
+    const item = await client.putItem("files");
+    const { session } = await client.startSession({
+      vault: this.vaultId,
+      item: item.id,
+      highestSequence: item.sequence,
+    });
+    const records = Array.from({ length: count }, () => dataRecord(this.device, randomBytes(bytes)));
+    if (count > 0)
+      await client.records(
+        session,
+        records.map(({ record }) => record),
+      );
+    const ids = [...old, ...records].map(({ id }) => id);
+    const root = pageRecord(this.device, ids, `backup ${++this.#backups}`);
+    await client.records(session, [root.record]);
+    const snapshot = snapshotOf(this.device, item, item.sequence + 1, item.head, root.id);
+    await client.commit(session, snapshot.bytes);
+    return { id: toHex(snapshot.id), records };
+  }
+
+  async run(replica: Replica, more: { takeOver?: boolean; signal?: AbortSignal } = {}): Promise<RunReport> {
+    const reports = await this.fixture.gateway.replication.run({ replica: replica.id, ...more });
+    return reports[0] as RunReport;
+  }
+
+  async status(replica: Replica): Promise<VaultReplicaStatus> {
+    const [status] = await this.fixture.gateway.replication.status(replica.id);
+    return status!.vaults[0] as VaultReplicaStatus;
+  }
+
+  /** What is in the folder, checked; undefined where there is no root. */
+  check(replica: Replica): CheckedReplica | undefined {
+    const { metadataKey } = this.device.account.keys;
+    return checkReplica(this.folder(replica.name), this.vaultId, Buffer.from(metadataKey));
+  }
+
+  /** A snapshot's receipt, its signature checked. */
+  async receipt(replica: Replica, snapshot: string): Promise<Receipt | undefined> {
+    const text = new JobState((await this.vault()).store.environment, replica.id).receipt(snapshot);
+    if (text === undefined) return undefined;
+    const { id, secret } = this.fixture.gateway.dataDir.identity;
+    const seed = gatewayReceiptSeed(Buffer.from(secret, "base64"), fromHex(id, 16));
+    return openReceipt(Buffer.from(text), new ReceiptSigner(seed).publicKey);
+  }
+
+  /** Closed packs of the vault, hex names. */
+  async localPacks(): Promise<string[]> {
+    const packs = [...(await this.vault()).store.packs.all()];
+    return packs.flatMap(({ name }) => (name === undefined ? [] : [toHex(name)])).sort();
+  }
+}
