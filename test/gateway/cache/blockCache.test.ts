@@ -87,6 +87,7 @@ test("damage anywhere in the files is a miss, never other bytes, and its place i
   const blocks = Array.from({ length: 6 }, () => randomBytes(200_000));
   let misses = 0;
   for (let round = 0; round < 40; round++) {
+    rmSync(directory, { recursive: true, force: true });
     let cache = await open(6);
     for (const [i, bytes] of blocks.entries()) await cache.put(name, i, bytes);
     await cache.close();
