@@ -5,7 +5,7 @@
 export const plannedCommands: readonly string[] = [
   ...["service", "replica", "seed"],
   ...["account invite", "vault copy"],
-  ...["scrub", "gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from"].map(
+  ...["gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from"].map(
     (word) => `gateway ${word}`,
   ),
   ...["agent run"],

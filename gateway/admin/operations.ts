@@ -4,6 +4,7 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { ScrubOperations } from "./scrubOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -121,7 +122,7 @@ export type GatewayStatus = {
   }[];
 };
 
-export interface AdminOperations extends EvictOperations {
+export interface AdminOperations extends EvictOperations, ScrubOperations {
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -17,6 +17,7 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { scrubRoute } from "./scrubRoute.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -165,6 +166,7 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
+  scrubRoute(app, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -6,6 +6,7 @@ import { FolderStore } from "./folder/folderStore.ts";
 import { folderOfUrl } from "./folder/folderUrl.ts";
 import { openPeerStore } from "./peer/openPeerStore.ts";
 import type { ReplicaStore } from "./replicaStore.ts";
+import { openS3Store } from "./s3/s3Store.ts";
 
 /** What stores need of the process they run in. */
 export type StoreContext = {
@@ -20,12 +21,21 @@ export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts"
  */
 export async function openReplicaStore(
   replica: ReplicaAddress,
-  _context: StoreContext,
+  context: StoreContext,
 ): Promise<ReplicaStore> {
   const { url, conditionalPuts } = replica;
   if (url.startsWith("https:")) return openPeerStore(replica);
+  if (url.startsWith("s3:"))
+    return openS3Store(inOwnPlace(replica), { now: context.now, environment: process.env });
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
   throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${url}`, {
     next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
   });
+}
+
+/** `conditionalPuts` is said of the place of the roots. Where that is another bucket, it is because this one ignores conditions. */
+function inOwnPlace(replica: ReplicaAddress): ReplicaAddress {
+  const { rootUrl } = replica.options;
+  if (rootUrl === undefined || rootUrl === replica.url) return replica;
+  return { ...replica, conditionalPuts: false };
 }

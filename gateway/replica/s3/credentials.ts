@@ -59,21 +59,20 @@ export function parseIni(text: string): Map<string, Map<string, string>> {
   for (const raw of text.split(/\r?\n/)) {
     const line = raw.trim();
     if (line === "" || line.startsWith("#") || line.startsWith(";")) continue;
-    const name = /^\[\s*(?:profile\s+)?([^\]]+?)\s*\]/.exec(line)?.[1];
-    if (name !== undefined) {
+    const end = line.startsWith("[") ? line.indexOf("]") : -1;
+    if (end > 0) {
+      const words = line.slice(1, end).trim().split(/\s+/);
+      const name = words.length > 1 && words[0] === "profile" ? words.slice(1).join(" ") : words.join(" ");
       section = sections.get(name) ?? new Map();
       sections.set(name, section);
       continue;
     }
     const equals = line.indexOf("=");
-    if (equals > 0)
-      section?.set(
-        line.slice(0, equals).trim().toLowerCase(),
-        line
-          .slice(equals + 1)
-          .replace(/\s+[#;].*$/, "")
-          .trim(),
-      );
+    if (equals <= 0) continue;
+    const value = line.slice(equals + 1);
+    const comment = value.search(/\s[#;]/);
+    const name = line.slice(0, equals).trim().toLowerCase();
+    section?.set(name, (comment < 0 ? value : value.slice(0, comment)).trim());
   }
   return sections;
 }

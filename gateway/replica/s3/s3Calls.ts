@@ -19,8 +19,7 @@ import { type CallOptions, Transport, type TransportTuning, usualTuning } from "
 
 /** What opening a bucket needs from outside. */
 export type S3Context = {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly now: () => Date;
   /** Environment variables (AWS_ACCESS_KEY_ID, AWS_REGION, ...). */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Other bounds than the usual ones. */
@@ -57,7 +56,7 @@ export class S3Calls {
   readonly url: string;
   readonly place: S3Place;
   readonly sdk: typeof Sdk;
-  readonly now: () => number;
+  readonly now: () => Date;
   readonly #client: Sdk.S3Client;
   readonly #transport: Transport;
   readonly #tuning: AttemptTuning;
@@ -133,7 +132,7 @@ export class S3Calls {
 
   /** The server's clock, by its last answer, minus ours. */
   clockSkewMs(): number {
-    const skew = Date.parse(this.#transport.serverDate) - this.now();
+    const skew = Date.parse(this.#transport.serverDate) - this.now().getTime();
     return Number.isNaN(skew) ? 0 : skew;
   }
 
