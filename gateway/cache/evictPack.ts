@@ -6,7 +6,6 @@
 
 import { createReadStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
@@ -126,9 +125,4 @@ async function localTail(path: string, pack: PackRow): Promise<Buffer | undefine
     if (isHoldfastError(error) && error.code !== ErrorCode.ioError) return undefined;
     throw fileError(error, path);
   }
-}
-
-/** A pack's name for people and logs. */
-export function packText({ name, ordinal }: PackRow): string {
-  return name === undefined ? String(ordinal) : toHex(name);
 }
