@@ -38,7 +38,8 @@ const stays = (why: StayReason): EvictOutcome => ({ evicted: false, why });
 
 /** Whether a copy is proven well and lately enough to rely on it alone. */
 export function isFresh(place: PackPlace, nowMs: number, proofMs: number): boolean {
-  return place.listed && place.proof === "hashed" && nowMs - place.provenMs <= proofMs;
+  // One from the future is of a clock that was wrong, and says no more than one that is as old.
+  return place.listed && place.proof === "hashed" && Math.abs(nowMs - place.provenMs) <= proofMs;
 }
 
 /** Whether evicting a pack would have to prove a copy first; undefined when no replica lists it. */
