@@ -16,6 +16,7 @@ import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./admin
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 
@@ -166,7 +167,10 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
+  replicaRoutes(app, gateway, operations.replicas);
   scrubRoute(app, operations);
+  scrubRoute(app, operations);
+  replicaRoutes(app, gateway, operations.replicas);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

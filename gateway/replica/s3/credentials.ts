@@ -6,6 +6,7 @@
 // - A file is read again whenever the SDK asks, so changed keys count at once.
 
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
 
@@ -31,6 +32,22 @@ export function credentialSource(
   if (profile !== undefined || !accessKeyId || !secretAccessKey) return undefined;
   const sessionToken = environment.AWS_SESSION_TOKEN;
   return async () => ({ accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) });
+}
+
+/** The bucket's region: as given, of the environment, of the profile in ~/.aws/config, or that of Amazon's first. */
+export async function regionOf(
+  { region, profile }: ReplicaOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const known = region ?? environment.AWS_REGION;
+  if (known !== undefined) return known;
+  const path = environment.AWS_CONFIG_FILE ?? join(environment.HOME ?? "/", ".aws", "config");
+  const text = await readFile(path, "utf8").catch(() => ""); // there need not be one
+  return (
+    parseIni(text)
+      .get(profile ?? "default")
+      ?.get("region") ?? "us-east-1"
+  );
 }
 
 async function fromFile(path: string, profile: string): Promise<S3Credentials> {

@@ -12,7 +12,7 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { StoreUsage } from "../replicaStore.ts";
 import { type AttemptTuning, cancelled, TriesEnded, tryRepeatedly, usualAttempts } from "./attempts.ts";
 import { type Body, SourceFailure } from "./bodies.ts";
-import { credentialSource } from "./credentials.ts";
+import { credentialSource, regionOf } from "./credentials.ts";
 import { codeOf, finalError, isWorthAnotherTry, refusal, statusOf } from "./s3Errors.ts";
 import { parseS3Url, type S3Place } from "./s3Url.ts";
 import { type CallOptions, Transport, type TransportTuning, usualTuning } from "./transport.ts";
@@ -171,7 +171,7 @@ export async function openS3Calls(
   const credentials = credentialSource(options, context.environment);
   const sdk = await import("@aws-sdk/client-s3");
   const config: Sdk.S3ClientConfig = {
-    region: options.region ?? context.environment.AWS_REGION ?? "us-east-1",
+    region: await regionOf(options, context.environment),
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     ...(endpoint !== undefined && { endpoint }),
     ...(options.profile !== undefined && { profile: options.profile }),

@@ -1,16 +1,21 @@
 // The small parts of the S3 store: addresses, credentials, resume texts, retention, costs, errors, and when the SDK is loaded.
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import type { ReplicaOptions } from "../../../../gateway/catalog/replicas.ts";
 import { awsPrices, estimateCost } from "../../../../gateway/replica/s3/cost.ts";
-import { credentialSource, parseIni } from "../../../../gateway/replica/s3/credentials.ts";
+import { credentialSource, parseIni, regionOf } from "../../../../gateway/replica/s3/credentials.ts";
 import { retainUntil } from "../../../../gateway/replica/s3/lock.ts";
 import { parseResume, partBytes } from "../../../../gateway/replica/s3/multipart.ts";
 import { finalError, isWorthAnotherTry } from "../../../../gateway/replica/s3/s3Errors.ts";
+import { openS3Store } from "../../../../gateway/replica/s3/s3Store.ts";
 import { parseS3Url } from "../../../../gateway/replica/s3/s3Url.ts";
 import { TransportError } from "../../../../gateway/replica/s3/transport.ts";
 import { ErrorCode, isHoldfastError } from "../../../../vault/errors.ts";
@@ -85,6 +90,56 @@ describe("credentials", () => {
 
   it("parse or do not, but never throw", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => void parseIni(`[default]\n${text}`)));
+  });
+
+  it("come with a region: as given, of the environment, of the profile, else Amazon's first", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-region-"));
+    const AWS_CONFIG_FILE = join(folder, "config");
+    writeFileSync(AWS_CONFIG_FILE, "[default]\nregion = eu-1\n[profile off]\nregion = eu-2\n");
+    expect(await regionOf({ region: "r", profile: "off" }, { AWS_CONFIG_FILE, AWS_REGION: "e" })).toBe("r");
+    expect(await regionOf({ profile: "off" }, { AWS_CONFIG_FILE, AWS_REGION: "e" })).toBe("e");
+    expect(await regionOf({ profile: "off" }, { AWS_CONFIG_FILE })).toBe("eu-2");
+    expect(await regionOf({}, { AWS_CONFIG_FILE })).toBe("eu-1");
+    expect(await regionOf({ profile: "none" }, { AWS_CONFIG_FILE })).toBe("us-east-1");
+    expect(await regionOf({}, { HOME: folder })).toBe("us-east-1");
+    rmSync(folder, { recursive: true });
+  });
+
+  it("are found by the SDK for a profile, or what to do is said", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-profile-"));
+    const shared = join(folder, "credentials");
+    writeFileSync(shared, "[off]\naws_access_key_id=PROFILEKEY\naws_secret_access_key=ps\n");
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", shared);
+    vi.stubEnv("AWS_CONFIG_FILE", join(folder, "none"));
+    vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+    const signers: string[] = [];
+    const server = createServer((request, response) => {
+      signers.push(String(request.headers.authorization));
+      response.writeHead(200, { "content-length": "5" }).end();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const open = (options: ReplicaOptions) =>
+      openS3Store(
+        { url: "s3://bucket", options, conditionalPuts: true },
+        { now: () => new Date(), environment: {} },
+      );
+    const known = await open({ endpoint, profile: "off" });
+    expect(await known.head("a")).toEqual({ bytes: 5 });
+    expect(signers[0]).toMatch(/Credential=PROFILEKEY\//);
+    await known.close();
+    const unknown = await open({ endpoint, profile: "nobody" });
+    await expect(unknown.head("a")).rejects.toMatchObject({
+      code: ErrorCode.replicaRefused,
+      next: expect.stringContaining("--credentials-file"),
+    });
+    await unknown.close();
+    expect(signers).toHaveLength(1);
+    server.closeAllConnections();
+    server.close();
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
   });
 
   it("come from the file first, then the environment; a profile alone is the SDK's to find", async () => {
