@@ -4,10 +4,11 @@
 import { checkName } from "../ingest/wire/names.ts";
 import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { parseKeysDocument, withoutDevice } from "../vault/keys/keysDocument.ts";
+import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
+import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import type {
   AccountRow,
@@ -27,6 +28,7 @@ import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
+import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
@@ -43,6 +45,7 @@ export class Administration implements AdminOperations {
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
+  readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {
     return gatewayStatus(this.#gateway, this.#url());
@@ -166,32 +169,11 @@ export class Administration implements AdminOperations {
   }
 
   async devices(account?: string): Promise<AdminDeviceRow[]> {
-    const { catalog } = this.#gateway;
-    const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
-    const devices = catalog.devices.list(account === undefined ? undefined : this.#account(account).id);
-    return devices.map(({ tokenHash: _hash, publicKey: _key, ordinal: _ordinal, ...device }) => ({
-      ...device,
-      account: names.get(device.account) ?? device.account,
-    }));
+    return listDevices(this.#gateway, account === undefined ? undefined : this.#account(account));
   }
 
-  async revokeDevice(accountName: string, device: string): Promise<void> {
-    const { catalog } = this.#gateway;
-    const account = this.#account(accountName);
-    const row =
-      catalog.devices.byName(account.id, device) ??
-      catalog.devices.list(account.id).find((each) => each.id === device && !each.revoked);
-    if (row === undefined)
-      throw new HoldfastError(ErrorCode.notFound, `account ${accountName} has no active device ${device}`, {
-        next: "`holdfast device list` shows which there are.",
-      });
-    catalog.devices.revoke(row.id);
-    for (const vault of await this.#gateway.vaultsOf(account.id)) {
-      vault.catalog.endSessionsOf(row.id);
-      if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;
-      const document = await vault.replaceKeys((keys) => withoutDevice(keys, row.id));
-      catalog.vaults.setKeysGeneration(vault.id, document.generation);
-    }
+  async revokeDevice(account: string, device: string): Promise<void> {
+    await revokeDevice(this.#gateway, this.#account(account), device);
   }
 
   async vaults(account?: string): Promise<VaultRow[]> {

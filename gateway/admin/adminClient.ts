@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
@@ -25,6 +26,7 @@ import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -147,6 +149,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   evict(request: EvictRequest, watch: JobWatch<EvictProgress>): Promise<EvictResult> {
     return followJob(this.#socketPath, "/evict", request, watch);
+  }
+
+  scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult> {
+    return followJob(this.#socketPath, "/scrub", request, watch);
   }
 
   drives(): Promise<DriveRow[]> {

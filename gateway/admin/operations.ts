@@ -5,6 +5,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import type { ScrubOperations } from "./scrubOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -119,10 +120,13 @@ export type GatewayStatus = {
     readonly snapshots: number;
     readonly packs: number;
     readonly packBytes: number;
+    /** Packs of a restored gateway that are still to be fetched from a replica. */
+    readonly fetchPacks: number;
+    readonly fetchBytes: number;
   }[];
 };
 
-export interface AdminOperations extends EvictOperations {
+export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;

@@ -20,6 +20,7 @@ import { evictRoute } from "./evictRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { scrubRoute } from "./scrubRoute.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -170,6 +171,7 @@ export function buildAdminApp(
   });
   evictRoute(app, operations);
   replicaRoutes(app, gateway, operations.replicas);
+  scrubRoute(app, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -31,14 +31,16 @@ export type FetchBackPort = {
 /**
  * Downloads a pack from the first replica whose bytes have its hash, makes it durable under its name and sets its state to closed. A pack that is
  * closed already, and whose file is damaged or missing, is replaced the same way.
+ * @returns the replica (32 hex digits) whose bytes they are
  * @throws HoldfastError disk-full before anything is downloaded; replica-unreachable, replica-refused, replica-damaged; io-error; cancelled
  */
-export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: AbortSignal): Promise<void> {
+export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: AbortSignal): Promise<string> {
   const { directory, packs, copies } = port;
   if (pack.name === undefined) throw new Error("an open pack is nowhere else");
   const name = asBuffer(pack.name);
   const path = closedPackPath(directory, name);
   const temporary = `${path}.tmp`;
+  let from: string;
   await requireRoom(port, pack.bytes);
   await makeFolderDurably(join(directory, "packs"));
   await makeFolderDurably(closedPackFolder(directory, name));
@@ -46,9 +48,10 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
     const fd = await openDescriptor(temporary, flags, 0o600);
     try {
-      await copies.first(pack, async (replica) => {
+      from = await copies.first(pack, async (replica) => {
         await ftruncate(fd, 0);
         await copies.readWhole(pack, replica, (piece, offset) => writeFully(fd, [piece], offset), signal);
+        return replica;
       });
       await fsync(fd);
     } finally {
@@ -61,6 +64,7 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
     throw fileError(error, path);
   }
   if (packs.get(pack.ordinal)?.state === "evicted") packs.setState(pack.ordinal, "closed");
+  return from;
 }
 
 async function requireRoom({ directory, reserveBytes }: FetchBackPort, bytes: number): Promise<void> {

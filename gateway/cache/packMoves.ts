@@ -67,14 +67,16 @@ export class PackMoves {
 
   /**
    * Replaces the file of a closed pack that is damaged or missing by a good copy from a replica. The old file stays until the new one is whole.
+   * @returns what the replica is called; undefined when the pack is not local (any more)
    * @throws HoldfastError as fetchBack
    */
-  replaceLocal(pack: number, signal?: AbortSignal): Promise<void> {
+  replaceLocal(pack: number, signal?: AbortSignal): Promise<string | undefined> {
     return this.#inTurn(pack, async () => {
       const row = this.#port.packs.get(pack);
-      if (row?.state !== "closed") return;
-      await fetchBack(this.#port, row, signal);
+      if (row?.state !== "closed") return undefined;
+      const replica = await fetchBack(this.#port, row, signal);
       await this.#port.forget(pack);
+      return this.#port.copies.nameOf(replica);
     });
   }
 

@@ -1,0 +1,41 @@
+// Enrolled devices as an administrator sees them, and ending their access.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { withoutDevice } from "../../vault/keys/keysDocument.ts";
+import type { Account } from "../catalog/accounts.ts";
+import type { Gateway } from "../gateway.ts";
+import type { AdminDeviceRow } from "./operations.ts";
+
+/** Devices of an account, or of all; without their secrets. */
+export function listDevices({ catalog }: Gateway, account: Account | undefined): AdminDeviceRow[] {
+  const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
+  return catalog.devices
+    .list(account?.id)
+    .map(({ tokenHash: _hash, publicKey: _key, ordinal: _ordinal, ...device }) => ({
+      ...device,
+      account: names.get(device.account) ?? device.account,
+    }));
+}
+
+/**
+ * Ends a device's access (by name or id): its token first, then its sessions and its wraps in all vaults.
+ * @throws HoldfastError not-found, disk-full, io-error
+ */
+export async function revokeDevice(gateway: Gateway, account: Account, device: string): Promise<void> {
+  const { catalog } = gateway;
+  const row =
+    catalog.devices.byName(account.id, device) ??
+    catalog.devices.list(account.id).find((each) => each.id === device && !each.revoked);
+  if (row === undefined) {
+    throw new HoldfastError(ErrorCode.notFound, `account ${account.name} has no active device ${device}`, {
+      next: "`holdfast device list` shows which there are.",
+    });
+  }
+  catalog.devices.revoke(row.id);
+  for (const vault of await gateway.vaultsOf(account.id)) {
+    vault.catalog.endSessionsOf(row.id);
+    if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;
+    const document = await vault.replaceKeys((keys) => withoutDevice(keys, row.id));
+    catalog.vaults.setKeysGeneration(vault.id, document.generation);
+  }
+}
