@@ -167,8 +167,8 @@ export function buildAdminApp(
     return { wasUnlocked };
   });
   evictRoute(app, operations);
-  scrubRoute(app, operations);
   replicaRoutes(app, gateway, operations.replicas);
+  scrubRoute(app, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -23,7 +23,7 @@ import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
 export type ReplicationOptions = {
   readonly gateway: Pick<
     Gateway,
-    "catalog" | "changes" | "dataDir" | "logger" | "now" | "vault" | "vaultDirectory"
+    "catalog" | "changes" | "dataDir" | "elsewhere" | "logger" | "now" | "vault" | "vaultDirectory"
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
@@ -122,9 +122,9 @@ export class Replication implements ReplicationOperations {
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
       pending: async () => isPending(await gateway.vault(vault), replica),
-      replicate: (run) => {
+      replicate: async (run) => {
         const row = this.#replica(replica);
-        return replicate({
+        const done = await replicate({
           ...run,
           gateway,
           session,
@@ -133,6 +133,9 @@ export class Replication implements ReplicationOperations {
           vault,
           lane: this.#lanes.of(row),
         });
+        // Packs may go from the local disk that could not before.
+        if (done.packs > 0) await gateway.elsewhere.lookAtRoom();
+        return done;
       },
       report: (level, event, facts) =>
         this.#logger[level](
@@ -181,21 +184,36 @@ export class Replication implements ReplicationOperations {
     );
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(
+    id: string,
+    { onFetched = () => undefined, signal }: Parameters<ReplicationOperations["remove"]>[1] = {},
+  ): Promise<void> {
     this.#replica(id);
     const { gateway } = this.#options;
-    clearTimeout(this.#timers.get(id));
-    for (const job of this.#jobs.get(id)?.values() ?? []) await job.close();
-    for (const vaultId of this.#vaultIds()) {
-      const { environment } = (await gateway.vault(vaultId)).store;
-      environment.write(() => {
-        new PackPlaces(environment).clear(id);
-        new JobState(environment, id).forget();
-      });
+    await this.#stopJobs(id);
+    try {
+      for (const vaultId of this.#vaultIds()) {
+        const { environment, elsewhere } = (await gateway.vault(vaultId)).store;
+        await elsewhere?.moves.leave(id, onFetched, signal);
+        environment.write(() => {
+          new PackPlaces(environment).clear(id);
+          new JobState(environment, id).forget();
+        });
+      }
+    } catch (error) {
+      this.added(id);
+      throw error;
     }
     gateway.catalog.replicas.remove(id);
-    this.#jobs.delete(id);
-    this.#lanes.forget(id);
+  }
+
+  async #stopJobs(replica: string): Promise<void> {
+    clearTimeout(this.#timers.get(replica));
+    this.#timers.delete(replica);
+    const jobs = [...(this.#jobs.get(replica)?.values() ?? [])];
+    await Promise.all(jobs.map((job) => job.close()));
+    this.#jobs.delete(replica);
+    this.#lanes.forget(replica);
   }
 
   /** Stops all runs and timers. */
@@ -203,8 +221,7 @@ export class Replication implements ReplicationOperations {
     this.#closed = true;
     this.#stopListening?.();
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    const jobs = [...this.#jobs.values()].flatMap((of) => [...of.values()]);
-    await Promise.all(jobs.map((job) => job.close()));
+    await Promise.all([...this.#jobs.keys()].map((replica) => this.#stopJobs(replica)));
   }
 }
 
