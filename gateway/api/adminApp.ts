@@ -169,8 +169,6 @@ export function buildAdminApp(
   evictRoute(app, operations);
   replicaRoutes(app, gateway, operations.replicas);
   scrubRoute(app, operations);
-  scrubRoute(app, operations);
-  replicaRoutes(app, gateway, operations.replicas);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }
