@@ -52,6 +52,10 @@ test("offsite at another gateway, and back", async () => {
   rmSync(packs[1]!);
   const verify = (...more: string[]) =>
     holdfast("replica", "verify", "offsite", "--share", "100%", ...more, ...atOffice);
+  for (let twice = 0; twice < 2; twice++) {
+    const found = await verify();
+    expect(found.status, found.stdout + found.stderr).toBe(1);
+  }
   const healed = await verify("--heal");
   expect(healed.status, healed.stdout + healed.stderr).toBe(3);
   expect(readFileSync(packs[0]!).equals(altered)).toBe(false);
