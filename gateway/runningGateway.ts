@@ -61,7 +61,6 @@ export class RunningGateway {
       const { url } = api;
       const administration = new Administration(gateway, () => url);
       const admin = await listenAdmin(gateway, administration, drives);
-      gateway.replication.start();
       const running = new RunningGateway(gateway, administration, api, admin, drives);
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
