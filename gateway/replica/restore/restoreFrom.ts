@@ -17,7 +17,7 @@ import { rootKey, vaultFolder } from "../keys.ts";
 import { openReplicaStore } from "../openStore.ts";
 import { fillDataDir, finishDataDir } from "./dataDirectory.ts";
 import { damagedObject } from "./fetchObject.ts";
-import { fetchRoot, newestGeneration } from "./findRoot.ts";
+import { fetchRoot, newestOf } from "./findRoot.ts";
 import {
   openGatewayState,
   type RestoredState,
@@ -179,8 +179,7 @@ class Restore {
       const pinned = this.#mark?.vaults[id];
       // A vault that was made just before the replica's last run may have no root yet.
       const generation =
-        pinned?.generation ??
-        (await newestGeneration(this.#stores.roots, vaultFolder(id), this.#options.signal));
+        pinned?.generation ?? (await newestOf(this.#stores.roots, vaultFolder(id), this.#options.signal));
       if (generation === 0) continue;
       const proven = await this.#provenRoot(id, generation, Buffer.from(metadataKey, "base64"));
       if (pinned !== undefined && proven.hash !== pinned.root) throw changedMeanwhile();
