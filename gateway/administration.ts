@@ -1,7 +1,6 @@
 // What an administrator does to a gateway, in its own process: the admin socket and commands without a running gateway
 // both end here. Passwords never come here: the client derives L and R and makes the keys documents.
 
-import { statfs } from "node:fs/promises";
 import { checkName } from "../ingest/wire/names.ts";
 import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -10,6 +9,7 @@ import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
+import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -23,67 +23,32 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./admin/operations.ts";
+import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
-import { fetchStatus } from "./replica/restore/fetchAll.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
+  readonly replicas: ReplicaAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
+    this.replicas = new ReplicaAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
-  async status(): Promise<GatewayStatus> {
-    const { dataDir, version, catalog, unlocked } = this.#gateway;
-    const { bavail, bsize } = await statfs(dataDir.path);
-    const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
-    const open = new Set(unlocked.list().map(({ vault }) => vault));
-    const vaults: GatewayStatus["vaults"][number][] = [];
-    for (const row of catalog.vaults.list()) {
-      const vault = await this.#gateway.vault(row.id);
-      let packs = 0;
-      let packBytes = 0;
-      for (const pack of vault.store.packs.all()) {
-        packs++;
-        packBytes += pack.state === "open" ? pack.coveredBytes : pack.bytes;
-      }
-      vaults.push({
-        id: row.id,
-        account: names.get(row.account) ?? row.account,
-        name: row.name,
-        unlocked: open.has(row.id),
-        chunks: vault.store.index.count() + vault.store.overlay.size,
-        snapshots: vault.catalog.snapshots().length,
-        packs,
-        packBytes,
-        ...fetchStatus(vault),
-      });
-    }
-    const url = this.#url();
-    return {
-      id: dataDir.identity.id,
-      name: dataDir.settings.name,
-      version,
-      fingerprint: dataDir.fingerprint,
-      url,
-      pid: url === null ? null : process.pid,
-      accounts: names.size,
-      devices: catalog.devices.list().filter((device) => !device.revoked).length,
-      freeBytes: bavail * bsize,
-      vaults,
-    };
+  status(): Promise<GatewayStatus> {
+    return gatewayStatus(this.#gateway, this.#url());
   }
 
   async accounts(): Promise<AccountRow[]> {

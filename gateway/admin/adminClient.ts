@@ -22,6 +22,10 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./operations.ts";
+import { PeerClient } from "./peerClient.ts";
+import type { PeerOperations } from "./peerOperations.ts";
+import { replicaClient } from "./replicaClient.ts";
+import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 
 /** The admin socket of a data directory. */
@@ -32,10 +36,13 @@ export function adminSocketPath(dataDir: string): string {
 const answerBytesMax = 64 * 2 ** 20;
 
 export class AdminClient implements AdminOperations, DriveOperations {
+  readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
+  readonly replicas: ReplicaOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 
   /** Whether a gateway answers at the socket. */

@@ -1,51 +1,30 @@
-// Reads packs where they are: closed packs of this vault, or the copies that other replicas hold of evicted ones.
+// Opens packs where they are: here, or in the other replicas that hold evicted ones.
 
-import { constants } from "node:fs";
-import { toHex } from "../../../vault/bytes.ts";
-import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { isHoldfastError } from "../../../vault/errors.ts";
 import type { OpenVault } from "../../openVault.ts";
-import { closeDescriptor, errnoOf, fileError, openDescriptor, readFully } from "../../store/files.ts";
-import { closedPackPath, openPackPath } from "../../store/packPaths.ts";
-import type { ReadPack } from "./packSource.ts";
+import { type OpenedPack, openLocalPack } from "./localPack.ts";
 import type { PendingPack } from "./pendingPacks.ts";
-
-export type OpenedPack = { readonly read: ReadPack; readonly close: () => Promise<void> };
 
 /**
  * Opens a pack for reading. What is read is not proven. `directory`: the vault's.
- * @throws HoldfastError chunk-missing, io-error
+ * @throws HoldfastError chunk-missing, io-error; reading throws replica-unreachable, replica-refused, replica-damaged for evicted packs
  */
 export async function openPack(vault: OpenVault, directory: string, pack: PendingPack): Promise<OpenedPack> {
-  const { name, ordinal } = pack;
-  const closed = closedPackPath(directory, name);
-  // A pack that is just being closed has its name before it is renamed.
-  for (const path of [closed, openPackPath(directory, ordinal), closed]) {
-    try {
-      const fd = await openDescriptor(path, constants.O_RDONLY);
-      return { read: (into, position) => readAt(fd, path, into, position), close: () => closeDescriptor(fd) };
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw fileError(error, path);
+  try {
+    return await openLocalPack(directory, pack);
+  } catch (error) {
+    const { packs, elsewhere } = vault.store;
+    const row = packs.get(pack.ordinal);
+    if (row?.state !== "evicted" || elsewhere === undefined || !isHoldfastError(error, "chunk-missing")) {
+      throw error;
     }
-  }
-  const { packs, elsewhere } = vault.store;
-  const row = packs.get(ordinal);
-  if (row?.state === "evicted" && elsewhere !== undefined) {
     const { copies } = elsewhere;
     return {
-      read: async (into, position) =>
-        (await copies.first(row, (replica) => copies.read(row, replica, position, into.length))).copy(into),
+      read: async (into, position) => {
+        const bytes = await copies.first(row, (replica) => copies.read(row, replica, position, into.length));
+        return bytes.copy(into);
+      },
       close: () => Promise.resolve(),
     };
-  }
-  throw new HoldfastError(ErrorCode.chunkMissing, `the file of pack ${toHex(name)} is missing`, {
-    detail: { pack: toHex(name) },
-  });
-}
-
-async function readAt(fd: number, path: string, into: Buffer, position: number): Promise<number> {
-  try {
-    return await readFully(fd, into, position);
-  } catch (error) {
-    throw fileError(error, path);
   }
 }

@@ -204,13 +204,14 @@ export class ReplicaRun {
     const { lane, signal } = this.#context;
     const rest = this.#rest;
     this.#rest = undefined;
+    const manifest = await this.#manifest();
     const listed: SegmentRow[] = [];
-    for await (const rows of (await this.#manifest()).rows(ManifestPageType.segments, signal))
-      listed.push(...rows);
+    for await (const rows of manifest.rows(ManifestPageType.segments, signal)) listed.push(...rows);
+    const isDoomed = (name: Uint8Array): boolean => manifest.isDoomed(name);
     await this.#commit({
       packs: rest?.packs ?? [],
       segments: rest?.segments ?? [],
-      joined: await lane.uploads.use(signal, () => joinSegments(listed, this.#segments)),
+      joined: await lane.uploads.use(signal, () => joinSegments(listed, isDoomed, this.#segments)),
       snapshots,
       job: { ...rest?.job, ...changes },
     });

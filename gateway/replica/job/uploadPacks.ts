@@ -13,7 +13,7 @@ import { packKey } from "../keys.ts";
 import type { PutProof, ReplicaStore } from "../replicaStore.ts";
 import { inParallel } from "../restore/inParallel.ts";
 import type { JobState } from "./jobState.ts";
-import type { OpenedPack } from "./openPack.ts";
+import type { OpenedPack } from "./localPack.ts";
 import { PackSource } from "./packSource.ts";
 import type { PendingPack } from "./pendingPacks.ts";
 import { wrongThere } from "./putNamed.ts";

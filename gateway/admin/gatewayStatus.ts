@@ -1,0 +1,47 @@
+// What a gateway is and holds, in figures.
+
+import { statfs } from "node:fs/promises";
+import type { Gateway } from "../gateway.ts";
+import { fetchStatus } from "../replica/restore/fetchAll.ts";
+import type { GatewayStatus } from "./operations.ts";
+
+/** `url`: where it listens, or null. */
+export async function gatewayStatus(gateway: Gateway, url: string | null): Promise<GatewayStatus> {
+  const { dataDir, version, catalog, unlocked } = gateway;
+  const { bavail, bsize } = await statfs(dataDir.path);
+  const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
+  const open = new Set(unlocked.list().map(({ vault }) => vault));
+  const vaults: GatewayStatus["vaults"][number][] = [];
+  for (const row of catalog.vaults.list()) {
+    const vault = await gateway.vault(row.id);
+    let packs = 0;
+    let packBytes = 0;
+    for (const pack of vault.store.packs.all()) {
+      packs++;
+      packBytes += pack.state === "open" ? pack.coveredBytes : pack.bytes;
+    }
+    vaults.push({
+      id: row.id,
+      account: names.get(row.account) ?? row.account,
+      name: row.name,
+      unlocked: open.has(row.id),
+      chunks: vault.store.index.count() + vault.store.overlay.size,
+      snapshots: vault.catalog.snapshots().length,
+      packs,
+      packBytes,
+      ...fetchStatus(vault),
+    });
+  }
+  return {
+    id: dataDir.identity.id,
+    name: dataDir.settings.name,
+    version,
+    fingerprint: dataDir.fingerprint,
+    url,
+    pid: url === null ? null : process.pid,
+    accounts: names.size,
+    devices: catalog.devices.list().filter((device) => !device.revoked).length,
+    freeBytes: bavail * bsize,
+    vaults,
+  };
+}

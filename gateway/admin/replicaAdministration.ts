@@ -1,0 +1,59 @@
+// Replica operations in the gateway's own process.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Replica } from "../catalog/replicas.ts";
+import type { Gateway } from "../gateway.ts";
+import { addReplica } from "../replica/addReplica.ts";
+import { verifyReplica } from "../replica/verify/verifyReplica.ts";
+import type { ReplicaOperations } from "./replicaOperations.ts";
+
+export class ReplicaAdministration implements ReplicaOperations {
+  readonly #gateway: Gateway;
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  #replica(name: string): Replica {
+    const replica = this.#gateway.catalog.replicas.byName(name);
+    if (replica === undefined) {
+      throw new HoldfastError(ErrorCode.notFound, `there is no replica ${name}`, {
+        next: "`holdfast replica status` lists them.",
+      });
+    }
+    return replica;
+  }
+
+  readonly add: ReplicaOperations["add"] = (request) => addReplica(this.#gateway, request);
+
+  readonly status: ReplicaOperations["status"] = (name) =>
+    this.#gateway.replication.status(name === undefined ? undefined : this.#replica(name).id);
+
+  readonly run: ReplicaOperations["run"] = async ({ name, takeOver }, { signal, onProgress }) => ({
+    reports: await this.#gateway.replication.run({
+      replica: this.#replica(name).id,
+      takeOver,
+      signal,
+      onProgress: (vault, progress) => onProgress({ vault, progress }),
+    }),
+  });
+
+  readonly verify: ReplicaOperations["verify"] = (request, watch) =>
+    verifyReplica(this.#gateway, this.#replica(request.name), request, watch);
+
+  readonly remove: ReplicaOperations["remove"] = async ({ name, abandon }, { signal, onProgress }) => {
+    const { id } = this.#replica(name);
+    let fetchedPacks = 0;
+    for (const row of abandon ? [] : this.#gateway.catalog.vaults.list()) {
+      const before = fetchedPacks;
+      const vault = await this.#gateway.vault(row.id);
+      const onFetched = (packs: number): void => {
+        fetchedPacks = before + packs;
+        onProgress({ fetchedPacks });
+      };
+      await vault.store.elsewhere?.moves.leave(id, onFetched, signal);
+    }
+    await this.#gateway.replication.remove(id);
+    return { fetchedPacks };
+  };
+}
