@@ -1,4 +1,4 @@
-// Reads packs where they are: closed packs of this vault, or the copies that other replicas hold of evicted ones.
+// Opens the file of a closed pack.
 
 import { constants } from "node:fs";
 import { toHex } from "../../../vault/bytes.ts";
@@ -11,7 +11,7 @@ import type { PendingPack } from "./pendingPacks.ts";
 export type OpenedPack = { readonly read: ReadPack; readonly close: () => Promise<void> };
 
 /**
- * Opens a pack's file.
+ * Opens a pack of the vault in `directory` for reading. What is read is not proven.
  * @throws HoldfastError chunk-missing, io-error
  */
 export async function openLocalPack(directory: string, { name, ordinal }: PendingPack): Promise<OpenedPack> {

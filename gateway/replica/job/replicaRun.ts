@@ -11,7 +11,7 @@ import { fenced, rolledBack } from "../chain/chainErrors.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import { commitRoot, type RootChanges } from "./commitRoot.ts";
 import { noteListed, weakestProof } from "./listed.ts";
-import { openLocalPack } from "./localPack.ts";
+import { openPack } from "./openPack.ts";
 import { countPending, type PackGroup, type PendingPack, PendingPacks } from "./pendingPacks.ts";
 import { PendingSnapshots } from "./pendingSnapshots.ts";
 import { putSnapshots } from "./putSnapshots.ts";
@@ -61,7 +61,7 @@ export class ReplicaRun {
     this.#segments = {
       vault: vault.id,
       store,
-      open: (pack) => openLocalPack(directory, pack),
+      open: (pack) => openPack(vault, directory, pack),
       options: putOptions,
     };
     this.#snapshots = new PendingSnapshots(vault);
@@ -123,7 +123,7 @@ export class ReplicaRun {
       places,
       parallel: replica.parallel,
       slots: lane.uploads,
-      open: (pack) => openLocalPack(directory, pack),
+      open: (pack) => openPack(vault, directory, pack),
       now: gateway.now,
       signal,
       throttle: async (pack, bytes) => {
@@ -204,13 +204,14 @@ export class ReplicaRun {
     const { lane, signal } = this.#context;
     const rest = this.#rest;
     this.#rest = undefined;
+    const manifest = await this.#manifest();
     const listed: SegmentRow[] = [];
-    for await (const rows of (await this.#manifest()).rows(ManifestPageType.segments, signal))
-      listed.push(...rows);
+    for await (const rows of manifest.rows(ManifestPageType.segments, signal)) listed.push(...rows);
+    const isDoomed = (name: Uint8Array): boolean => manifest.isDoomed(name);
     await this.#commit({
       packs: rest?.packs ?? [],
       segments: rest?.segments ?? [],
-      joined: await lane.uploads.use(signal, () => joinSegments(listed, this.#segments)),
+      joined: await lane.uploads.use(signal, () => joinSegments(listed, isDoomed, this.#segments)),
       snapshots,
       job: { ...rest?.job, ...changes },
     });

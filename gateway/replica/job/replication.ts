@@ -10,7 +10,7 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
-import { Job } from "./job.ts";
+import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
 import { isPending, statusOf } from "./jobStatus.ts";
@@ -23,10 +23,12 @@ import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
 export type ReplicationOptions = {
   readonly gateway: Pick<
     Gateway,
-    "catalog" | "changes" | "dataDir" | "logger" | "now" | "vault" | "vaultDirectory"
+    "catalog" | "changes" | "dataDir" | "elsewhere" | "logger" | "now" | "vault" | "vaultDirectory"
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
+  /** What is written behind the roots of vaults when a run was asked for: the gateway's own state. */
+  readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
   /** For tests. */
   readonly pauses?: RetryPauses;
 };
@@ -122,9 +124,9 @@ export class Replication implements ReplicationOperations {
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
       pending: async () => isPending(await gateway.vault(vault), replica),
-      replicate: (run) => {
+      replicate: async (run) => {
         const row = this.#replica(replica);
-        return replicate({
+        const done = await replicate({
           ...run,
           gateway,
           session,
@@ -133,6 +135,9 @@ export class Replication implements ReplicationOperations {
           vault,
           lane: this.#lanes.of(row),
         });
+        // Packs may go from the local disk that could not before.
+        if (done.packs > 0) await gateway.elsewhere.lookAtRoom();
+        return done;
       },
       report: (level, event, facts) =>
         this.#logger[level](
@@ -170,7 +175,7 @@ export class Replication implements ReplicationOperations {
     }
     const vaults = vault === undefined ? this.#vaultIds() : [vault];
     const stop = signal ?? new AbortController().signal;
-    return Promise.all(
+    const reports = await Promise.all(
       vaults.map((id) =>
         this.#job(replica, id).runNow({
           takeOver,
@@ -179,23 +184,43 @@ export class Replication implements ReplicationOperations {
         }),
       ),
     );
+    const behind = this.#options.behindVaults;
+    if (vault !== undefined || behind === undefined) return reports;
+    const report = await behind(replica, { takeOver, signal: stop, onProgress: () => undefined });
+    // Of no vault, so that it is told only where something is to be done about it.
+    return report.outcome === "done" ? reports : [...reports, report];
   }
 
-  async remove(id: string): Promise<void> {
+  async remove(
+    id: string,
+    { onFetched = () => undefined, signal }: Parameters<ReplicationOperations["remove"]>[1] = {},
+  ): Promise<void> {
     this.#replica(id);
     const { gateway } = this.#options;
-    clearTimeout(this.#timers.get(id));
-    for (const job of this.#jobs.get(id)?.values() ?? []) await job.close();
-    for (const vaultId of this.#vaultIds()) {
-      const { environment } = (await gateway.vault(vaultId)).store;
-      environment.write(() => {
-        new PackPlaces(environment).clear(id);
-        new JobState(environment, id).forget();
-      });
+    await this.#stopJobs(id);
+    try {
+      for (const vaultId of this.#vaultIds()) {
+        const { environment, elsewhere } = (await gateway.vault(vaultId)).store;
+        await elsewhere?.moves.leave(id, onFetched, signal);
+        environment.write(() => {
+          new PackPlaces(environment).clear(id);
+          new JobState(environment, id).forget();
+        });
+      }
+    } catch (error) {
+      this.added(id);
+      throw error;
     }
     gateway.catalog.replicas.remove(id);
-    this.#jobs.delete(id);
-    this.#lanes.forget(id);
+  }
+
+  async #stopJobs(replica: string): Promise<void> {
+    clearTimeout(this.#timers.get(replica));
+    this.#timers.delete(replica);
+    const jobs = [...(this.#jobs.get(replica)?.values() ?? [])];
+    await Promise.all(jobs.map((job) => job.close()));
+    this.#jobs.delete(replica);
+    this.#lanes.forget(replica);
   }
 
   /** Stops all runs and timers. */
@@ -203,8 +228,7 @@ export class Replication implements ReplicationOperations {
     this.#closed = true;
     this.#stopListening?.();
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    const jobs = [...this.#jobs.values()].flatMap((of) => [...of.values()]);
-    await Promise.all(jobs.map((job) => job.close()));
+    await Promise.all([...this.#jobs.keys()].map((replica) => this.#stopJobs(replica)));
   }
 }
 

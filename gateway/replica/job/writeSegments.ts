@@ -2,8 +2,9 @@
 //
 // Invariants
 // - A pack's entry is checked against its own footer before it goes into a segment, wherever it came from.
-// - Memory: one segment and its entries, 32 MiB at most.
+// - Memory: one segment and its entries, 32 MiB at most, and the tails that are read at a time.
 
+import { toHex } from "../../../vault/bytes.ts";
 import { isHoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
@@ -31,6 +32,8 @@ export type SegmentPort = {
   readonly options: PutOptions;
 };
 
+/** Tails that are read at a time: 4 MiB each at most, most far less. */
+const readAtOnce = 8;
 /** Small segments that a manifest has at most: more are joined. */
 const smallMax = 64;
 /** A segment with so many packs or bytes stays as it is. */
@@ -73,7 +76,10 @@ class SegmentWriter {
 /** Writes segments of packs that are in the replica; answers their rows in the order of the packs. */
 export async function writeSegments(packs: readonly PendingPack[], port: SegmentPort): Promise<SegmentRow[]> {
   const writer = new SegmentWriter(port);
-  for (const pack of packs) await writer.add(await entryOf(pack, port));
+  for (let at = 0; at < packs.length; at += readAtOnce) {
+    const part = packs.slice(at, at + readAtOnce);
+    for (const entry of await Promise.all(part.map((pack) => entryOf(pack, port)))) await writer.add(entry);
+  }
   await writer.end();
   return writer.rows;
 }
@@ -118,11 +124,12 @@ async function readEntry(
 export type JoinedSegments = { readonly gone: readonly SegmentRow[]; readonly made: readonly SegmentRow[] };
 
 /**
- * Joins small segments where there are more than 64 of them; `listed`: those of the manifest. Reads them from the replica.
+ * Joins small segments where there are more than 64 of them; `listed` and `isDoomed` are the manifest's. Reads them from the replica.
  * @throws HoldfastError replica-damaged, and what the store throws
  */
 export async function joinSegments(
   listed: readonly SegmentRow[],
+  isDoomed: (name: Uint8Array) => boolean,
   port: SegmentPort,
 ): Promise<JoinedSegments> {
   const small = listed.filter(({ packs, bytes }) => packs < smallPacks && bytes < smallBytes);
@@ -134,5 +141,12 @@ export async function joinSegments(
     for (const pack of parseIndexSegment(segment)) await writer.add(pack);
   }
   await writer.end();
-  return { gone: small, made: writer.rows };
+  // The last one may hold just what one of the old ones held: that stays.
+  const kept = new Set(writer.rows.map(({ name }) => toHex(name)));
+  const stay = new Set(small.map(({ name }) => toHex(name)).filter((name) => kept.has(name)));
+  const moved = ({ name }: SegmentRow): boolean => !stay.has(toHex(name));
+  const made = writer.rows.filter(moved);
+  // What is doomed never comes back, under whatever chain of joins.
+  if (made.some(({ name }) => isDoomed(name))) return { gone: [], made: [] };
+  return { gone: small.filter(moved), made };
 }

@@ -1,7 +1,7 @@
 // A real gateway with replicas in folders beside it, and backups of random records.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,7 +10,10 @@ import type { GatewayOptions } from "../../../../gateway/gateway.ts";
 import type { OpenVault } from "../../../../gateway/openVault.ts";
 import { markFolder } from "../../../../gateway/replica/folder/marker.ts";
 import { JobState } from "../../../../gateway/replica/job/jobState.ts";
+import { Replication, type ReplicationOptions } from "../../../../gateway/replica/job/replication.ts";
 import type { RunReport, VaultReplicaStatus } from "../../../../gateway/replica/job/replicationStatus.ts";
+import { openReplicaStore } from "../../../../gateway/replica/openStore.ts";
+import type { ReplicaStore } from "../../../../gateway/replica/replicaStore.ts";
 import { fromHex, toHex } from "../../../../vault/bytes.ts";
 import {
   gatewayReceiptSeed,
@@ -31,8 +34,9 @@ import { type CheckedReplica, checkReplica } from "./checkReplica.ts";
 export class ReplicatedGateway {
   readonly scratch: string;
   readonly fixture: GatewayFixture;
-  readonly device: TestDevice;
+  device: TestDevice;
   #backups = 0;
+  #replication: Replication | undefined;
 
   private constructor(scratch: string, fixture: GatewayFixture, device: TestDevice) {
     this.scratch = scratch;
@@ -50,7 +54,26 @@ export class ReplicatedGateway {
     return new ReplicatedGateway(scratch, fixture, device);
   }
 
+  /** A copy of the data directory, made while the gateway stood still, with a gateway of its own. The folders of replicas are the same. */
+  static async twinOf(site: ReplicatedGateway): Promise<ReplicatedGateway> {
+    const scratch = await mkdtemp(join(tmpdir(), "holdfast-twin-"));
+    await site.fixture.stop();
+    await cp(site.fixture.path, join(scratch, "data"), { recursive: true });
+    await site.restart();
+    const fixture = new GatewayFixture(join(scratch, "data"), { packBytesTarget: 20_000 });
+    fixture.fingerprint = site.fixture.fingerprint;
+    const twin = new ReplicatedGateway(scratch, fixture, site.device);
+    await twin.restart();
+    return twin;
+  }
+
+  async restart(): Promise<void> {
+    await this.fixture.start();
+    this.device = { ...this.device, client: this.fixture.client(this.device.token) };
+  }
+
   async remove(): Promise<void> {
+    await this.#replication?.close();
     await this.fixture.stop();
     await rm(this.scratch, { recursive: true, force: true });
   }
@@ -61,6 +84,27 @@ export class ReplicatedGateway {
 
   vault(): Promise<OpenVault> {
     return this.fixture.gateway.vault(this.vaultId);
+  }
+
+  get replication(): Replication {
+    return this.#replication ?? this.fixture.gateway.replication;
+  }
+
+  /** Replicates through stores that `around` makes of the real ones; answers a replication that is not started. */
+  async through(
+    around: (store: ReplicaStore) => ReplicaStore,
+    options: Partial<ReplicationOptions> = {},
+  ): Promise<Replication> {
+    await this.#replication?.close();
+    const { gateway } = this.fixture;
+    this.#replication = new Replication({
+      gateway,
+      openStore: async (replica) => around(await openReplicaStore(replica, { now: gateway.now })),
+      monotonicMs: () => performance.now(),
+      pauses: { firstMs: 20, maxMs: 100 },
+      ...options,
+    });
+    return this.#replication;
   }
 
   folder(name: string): string {
@@ -86,7 +130,7 @@ export class ReplicatedGateway {
       ...more,
     };
     this.fixture.gateway.catalog.replicas.add(replica);
-    this.fixture.gateway.replication.added(replica.id);
+    this.replication.added(replica.id);
     return replica;
   }
 
@@ -118,12 +162,12 @@ export class ReplicatedGateway {
   }
 
   async run(replica: Replica, more: { takeOver?: boolean; signal?: AbortSignal } = {}): Promise<RunReport> {
-    const reports = await this.fixture.gateway.replication.run({ replica: replica.id, ...more });
+    const reports = await this.replication.run({ replica: replica.id, ...more });
     return reports[0] as RunReport;
   }
 
   async status(replica: Replica): Promise<VaultReplicaStatus> {
-    const [status] = await this.fixture.gateway.replication.status(replica.id);
+    const [status] = await this.replication.status(replica.id);
     return status!.vaults[0] as VaultReplicaStatus;
   }
 
