@@ -13,6 +13,7 @@ import { ENOATTR, errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
 import { seek } from "./extents.ts";
+import type { ContentStores } from "./contentStores.ts";
 import { FailureLog } from "./failureLog.ts";
 import { FilesRead } from "./filesRead.ts";
 import { agree, initReply } from "./negotiate.ts";
@@ -42,6 +43,8 @@ export class FuseSession {
   /** Asked about nodes that are rows of directories in snapshots. */
   readonly rows: RowSession | undefined;
   readonly filesRead = new FilesRead();
+  /** Content that goes to the kernel unasked, where that can be. */
+  stores: ContentStores | undefined;
   readonly pending = new PendingRequests((unique, status) => this.#send(unique, status));
   readonly #view: View;
   readonly #options: FuseMountOptions;
@@ -55,7 +58,7 @@ export class FuseSession {
     this.#options = options;
     this.#failures = new FailureLog(options.logger);
     this.objects = new ObjectSession(view, options);
-    this.rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
+    this.rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser, (directory, rows) => this.stores?.listed(directory, rows));
   }
 
   /** Nodes that the kernel holds; one that it looked up twice may count twice. */
@@ -116,6 +119,7 @@ export class FuseSession {
       this.pending.begin(unique, pending);
       void this.#serveLater(request, answer, pending);
     } else this.#sendAnswer(unique, answer);
+    this.stores?.replied();
   }
 
   async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
@@ -127,6 +131,7 @@ export class FuseSession {
       answer = this.#failure(request, error, pending);
     }
     if (!pending.answered) this.#sendAnswer(unique, answer);
+    this.stores?.replied();
     this.pending.end(unique);
   }
 
