@@ -7,7 +7,6 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { View } from "../view/view.ts";
 import type { FuseDriver, FuseMountOptions, Mounted } from "./driver.ts";
 import { FuseChannel } from "./kernel/channel.ts";
-import { ContentStores } from "./kernel/contentStores.ts";
 import { Invalidation } from "./kernel/invalidation.ts";
 import { type DescriptorPort, detach, mountDescriptor } from "./kernel/mountHelper.ts";
 import { FuseSession } from "./kernel/session.ts";
@@ -65,10 +64,8 @@ async function mount(
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
   const { objects, rows, filesRead, pending } = session;
-  const ready = view.rows?.ready;
-  const stores = rows && view.rows && ready && new ContentStores({ descriptor, rows: view.rows, ready, nodes: rows.nodes, filesRead });
-  session.stores = stores;
-  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending });
+  const stores = session.storeAhead(descriptor);
+  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending, stores });
   const closed = channel.closed.then(() => {
     invalidation.stop();
     session.stop();

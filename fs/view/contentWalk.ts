@@ -130,7 +130,11 @@ export class ContentWalk {
     if (this.#running) return;
     this.#running = true;
     try {
-      while (!this.#ended && this.#ahead - this.#read < this.#window && this.#passed - this.#reached < filesAheadMax) {
+      while (
+        !this.#ended &&
+        this.#ahead - this.#read < this.#window &&
+        this.#passed - this.#reached < filesAheadMax
+      ) {
         const frame = this.#frames.at(-1);
         if (frame === undefined) this.#ended = true;
         else if (!(await this.#leafOf(frame))) this.#frames.pop();
@@ -171,7 +175,7 @@ export class ContentWalk {
       this.#frames.push({ directory, row: 0, leaf: undefined });
       return;
     }
-    if (content === undefined || size === undefined) return;
+    if (content === undefined || size === undefined || size === 0) return;
     const directory = keyOf(frame.directory);
     let chunks: Chunk[] | undefined;
     if (content.form === "pages") {
@@ -197,6 +201,9 @@ export class ContentWalk {
         this.#gatheredBytes += plainLength;
       }
     }
+    const bytes = chunks?.reduce((sum, { length }) => sum + length, 0);
+    if (bytes !== size) chunks = undefined;
+
     this.#note({ number: this.#passed++, position: this.#ahead, directory, row, size, chunks });
     if (this.#gatheredBytes >= requestBytes) this.#ask();
   }

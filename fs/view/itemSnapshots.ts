@@ -11,8 +11,8 @@ import { timeFolders } from "./folderNames.ts";
 import type { OpenPool } from "./openPool.ts";
 import type { DatedSnapshot } from "./pathStates.ts";
 import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
-import { cachePrefix, type PlaintextCaches, RecordOpener } from "./recordOpener.ts";
 import type { FileTaker } from "./readyFiles.ts";
+import { cachePrefix, type PlaintextCaches, RecordOpener } from "./recordOpener.ts";
 import { SnapshotContext, type VaultLock } from "./snapshotNodes.ts";
 
 export type ItemName = { readonly account: string; readonly device: string; readonly item: string };

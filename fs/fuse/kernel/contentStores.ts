@@ -14,6 +14,7 @@ import type { FileTaker, ReadyFile, ReadyFiles } from "../../view/readyFiles.ts"
 import type { RowDirectory, RowSource } from "../../view/rows.ts";
 import type { FilesRead } from "./filesRead.ts";
 import { type Libc, loadLibc } from "./libc.ts";
+import { noticeMsMax } from "./notices.ts";
 import type { RowNodes } from "./rowNodes.ts";
 import { entryNumbers, RING_NUMBERS, StoreSender, storeMemory } from "./storeRing.ts";
 import type { StoreWorkerData } from "./storeWorker.ts";
@@ -32,7 +33,12 @@ const workerFile = new URL(`./storeWorker${extname(import.meta.filename)}`, impo
 
 type Listed = { readonly directory: RowDirectory; readonly rows: number };
 /** What waits for the thread: one entry of the ring. */
-type Taken = { readonly records: readonly CachedRecord[]; readonly size: number; readonly numbers: number };
+type Taken = {
+  readonly nodeId: number;
+  readonly records: readonly CachedRecord[];
+  readonly size: number;
+  readonly numbers: number;
+};
 
 export type ContentStoresParts = {
   /** Of /dev/fuse. */
@@ -41,6 +47,8 @@ export type ContentStoresParts = {
   readonly ready: ReadyFiles;
   readonly nodes: RowNodes;
   readonly filesRead: FilesRead;
+  /** Answers requests that make the kernel hold locks of a node: storing waits for them. */
+  readonly interrupt: (nodeId: number) => void;
 };
 
 export class ContentStores {
@@ -107,7 +115,7 @@ export class ContentStores {
     }
     filesRead.add(nodeId);
     const numbers = this.#sender.write(nodeId, size, places);
-    this.#taken.push({ records, size, numbers });
+    this.#taken.push({ nodeId, records, size, numbers });
     this.#bytes += size;
     this.#numbers += numbers;
     if (this.#bytesUnsent === 0) setImmediate(() => this.#send());
@@ -189,7 +197,13 @@ export class ContentStores {
     this.#fresh = undefined;
     this.#bytesUnsent = 0;
     this.#sender.skip();
+    const late = setInterval(() => {
+      this.#reap();
+      const [at] = this.#taken;
+      if (at !== undefined) this.#parts.interrupt(at.nodeId);
+    }, noticeMsMax);
     while (this.#worker !== undefined && this.#sender.waiting !== 0) await this.#sender.progress();
+    clearInterval(late);
     this.#reap();
   }
 
