@@ -220,7 +220,7 @@ export class RecordOpener {
 
   #openHere({ id, type }: Flight, result: RecordResult | undefined): OpenedRecord {
     const { keys, group } = this;
-    const engines = this.#engines;
+    const engines = this.#engines ?? this.#pool?.engines;
     const opened = openResult({ result, keys, group, id, type, engines });
     return engines?.open.keepsMemory ? { ...opened, plaintext: Buffer.from(opened.plaintext) } : opened;
   }
