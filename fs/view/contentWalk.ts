@@ -233,6 +233,7 @@ export class ContentWalk {
     this.#parts.tree.opener.prefetch(this.#gathered, RecordType.data, () => this.#offer());
     this.#gathered = [];
     this.#gatheredBytes = 0;
+    this.#offer();
   }
 
   /** Offers what is in memory, as far as it is wanted. */
