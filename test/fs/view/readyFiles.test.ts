@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import type { ReadyFile } from "../../../fs/view/readyFiles.ts";
 import type { FoundRow, RowDirectory } from "../../../fs/view/rows.ts";
 import type { VaultView } from "../../../fs/view/vaultView.ts";
-import type { DirectoryPage, DirectoryRow } from "../../../fs/view/view.ts";
+import type { DirectoryRow } from "../../../fs/view/view.ts";
 import { FixtureVault } from "../fixtureVault.ts";
 import { directoryOf, fileOf, type NodeSpec, sparseOf } from "../treeSpec.ts";
 import { viewOf, walk } from "../viewWalk.ts";
@@ -56,10 +56,10 @@ class Taker {
 }
 
 /** Reads the start of a file that was come by through a listing, as a walk does. */
-async function readStart(folder: string, name: string): Promise<void> {
-  const { rows } = (await view?.readPage(await walk(view, folder), 0n, 100)) as DirectoryPage;
+async function readStart(of: VaultView, folder: string, name: string): Promise<void> {
+  const { rows } = await of.readPage(await walk(of, folder), 0n, 100);
   const row = rows.find((each) => Buffer.from(each.name).toString() === name) as DirectoryRow;
-  await view?.read(row.node, 0n, 10);
+  await of.read(row.node, 0n, 10);
 }
 
 test("come in the order of the walk, when their folder was listed; folders that nobody lists are passed over", async () => {
@@ -84,8 +84,8 @@ test("come in the order of the walk, when their folder was listed; folders that 
   const taker = new Taker(view);
   await taker.list();
   await taker.list("a");
-  await readStart(`${root}/a`, "a1");
-  await readStart(`${root}/a`, "a2");
+  await readStart(view, `${root}/a`, "a1");
+  await readStart(view, `${root}/a`, "a2");
   await taker.has(1);
   await taker.list("b");
   await taker.list("b", "0");
@@ -111,7 +111,7 @@ test("are not offered where a part is a hole, a chunk is away, or the reader has
   view = viewOf(vault);
   const taker = new Taker(view);
   await taker.list();
-  for (const name of ["a", "b"]) await readStart(root, name);
+  for (const name of ["a", "b"]) await readStart(view, root, name);
   await taker.has(2);
   expect(taker.taken.map(({ row }) => row)).toEqual([2, 4]);
 });
