@@ -25,6 +25,8 @@ export type Place = {
   readonly window: number;
   readonly offset: number;
   readonly length: number;
+  /** How many places the worker took before: chunks of a file come in its order. */
+  readonly order: number;
 };
 
 export type FileToOpen = {
