@@ -23,7 +23,7 @@ export class SpareMemory {
       if (each.byteLength < bytes || each.byteLength * shareMin > bytes) continue;
       if (best === undefined || each.byteLength < best.byteLength) best = each;
     }
-    if (best === undefined) return Buffer.allocUnsafeSlow(classOf(bytes)).subarray(0, bytes);
+    if (best === undefined) return Buffer.from(new ArrayBuffer(classOf(bytes)), 0, bytes);
     const found = best;
     this.#spare = this.#spare.filter((each) => each !== found);
     this.#bytes -= found.byteLength;
