@@ -85,9 +85,11 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
       }
     }
     // The end of the body with the last of it.
-    response.socket?.cork();
+    const { socket } = response;
+    socket?.cork();
     write();
     response.end();
+    socket?.uncork();
   } catch (error) {
     if (!signal.aborted) log.error({ err: error }, "read answer failed");
     response.destroy();
