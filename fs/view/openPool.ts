@@ -123,14 +123,37 @@ export class OpenPool {
       const ticket = ++this.#lastTicket;
       this.#waiting.set(ticket, { thread, bytes: record.length, resolve, reject });
       thread.load += record.length;
-      if (thread.unsent.length === 0) process.nextTick(() => send(thread));
+      if (thread.unsent.length === 0) process.nextTick(() => this.#send(thread));
       thread.unsent.push({ ticket, keyring, group, type, id: Uint8Array.from(id), record });
       thread.unsentBytes += record.length;
-      if (thread.unsentBytes >= messageBytes) send(thread);
+      if (thread.unsentBytes >= messageBytes) this.#send(thread);
     } catch (error) {
       reject(error);
     }
     return promise;
+  }
+
+  /** Sends what waits for a thread. */
+  #send(thread: Thread): void {
+    const { worker, unsent: requests } = thread;
+    if (requests.length === 0) return;
+    thread.unsent = [];
+    thread.unsentBytes = 0;
+    const memory = requests.map(({ record }) => record.buffer as ArrayBuffer);
+    try {
+      worker.postMessage({ kind: "open", requests } satisfies ToOpener, memory);
+    } catch (error) {
+      for (const { ticket } of requests) this.#take(ticket)?.reject(error);
+    }
+  }
+
+  /** The request of this ticket, which is answered now. */
+  #take(ticket: number): Waiting | undefined {
+    const waiting = this.#waiting.get(ticket);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(ticket);
+    waiting.thread.load -= waiting.bytes;
+    return waiting;
   }
 
   /** Makes every thread wipe the keys for which `held` says no. */
@@ -141,7 +164,7 @@ export class OpenPool {
       this.#forgetOpened();
       for (const thread of this.#threads) {
         if (!thread.keyrings.delete(keyring)) continue;
-        send(thread);
+        this.#send(thread);
         thread.worker.postMessage({ kind: "forget", keyring } satisfies ToOpener);
       }
     }
@@ -154,7 +177,7 @@ export class OpenPool {
     const threads = this.#threads.splice(0);
     for (const thread of threads) {
       const { worker } = thread;
-      send(thread);
+      this.#send(thread);
       worker.ref();
       worker.postMessage({ kind: "stop" } satisfies ToOpener);
     }
@@ -215,10 +238,8 @@ export class OpenPool {
   }
 
   #receive(message: Opened): void {
-    const waiting = this.#waiting.get(message.ticket);
+    const waiting = this.#take(message.ticket);
     if (waiting === undefined) return;
-    this.#waiting.delete(message.ticket);
-    waiting.thread.load -= waiting.bytes;
     if (message.kind === "opened") {
       waiting.resolve({ plaintext: asBuffer(message.plaintext), refs: asBuffer(message.refs) });
       return;
@@ -236,14 +257,4 @@ export class OpenPool {
       waiting.reject(new HoldfastError(ErrorCode.internal, cause.message, { cause }));
     }
   }
-}
-
-/** Sends what waits for a thread. */
-function send(thread: Thread): void {
-  const { worker, unsent: requests } = thread;
-  if (requests.length === 0) return;
-  thread.unsent = [];
-  thread.unsentBytes = 0;
-  const memory = requests.map(({ record }) => record.buffer as ArrayBuffer);
-  worker.postMessage({ kind: "open", requests } satisfies ToOpener, memory);
 }
