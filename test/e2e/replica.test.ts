@@ -2,9 +2,10 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { readGateway, readVault } from "../reference/replica.ts";
 import { eventsOf } from "./jsonLines.ts";
 import { done, enroll, holdfast, lastEvent, makeSource, openSite, type Site } from "./program.ts";
 
@@ -101,6 +102,17 @@ test("a folder: added, replicated, shown, verified, healed, removed", async () =
   expect(rows.toString()).toContain(Buffer.from("large.bin").toString("hex"));
   const large = join(site.folder, "source", "inner", "large.bin");
   expect(readFileSync(join(target, large)).equals(readFileSync(large))).toBe(true);
+
+  // With the gateway's recovery key alone: its own state, and with that the proof of all roots.
+  const { id: gateway } = JSON.parse(await done("gateway", "status", "--data", site.data, "--json")) as {
+    id: string;
+  };
+  const { sealed, catalog } = readGateway(folder, gateway, readFileSync(join(site.folder, "grk"), "utf8"));
+  expect(JSON.stringify(catalog)).toContain('"alice"');
+  const vaultId = basename(inReplica);
+  const read = readVault(folder, vaultId, Buffer.from(sealed.metadataKeys[vaultId], "base64"));
+  expect(read.root).toMatchObject({ packs: packs.length, snapshots: 1 });
+  expect(JSON.parse(read.catalog ?? "")).toBeTypeOf("object");
 
   // One altered, one gone; and a snapshot cut short.
   const bytes = readFileSync(packs[0]!);
