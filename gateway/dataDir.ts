@@ -3,9 +3,10 @@
 //   gateway.json       what this is: format version, id, public half of the gateway's recovery key, secret for salts
 //   config.toml        settings that an administrator may change
 //   tls/               certificate and key
-//   catalog/           accounts, app passwords, devices, vaults (LMDB)
+//   catalog/           accounts, app passwords, devices, vaults, replicas, peers (LMDB)
 //   gateway/sealed.json    settings, TLS identity and metadata keys, sealed to the recovery key
 //   vaults/<id>/       docs/format.md, section 2
+//   peers/<id>/        replicas of other gateways, each laid out as a folder replica (section 11.1)
 //   lock, admin.sock   of the running gateway
 //   restore.json       while `gateway restore-from` is at work, or was stopped in it: no gateway yet
 //

@@ -22,8 +22,9 @@ import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
+import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
-import { openReplicaStore } from "./replica/openStore.ts";
+import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -48,6 +49,8 @@ export class Gateway {
   readonly changes = new ChangeFeed();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
+  /** That of the catalog and settings; likewise. */
+  readonly stateReplication: GatewayReplication;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -87,10 +90,15 @@ export class Gateway {
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
     });
-    this.replication = new Replication({
+    const replicas = {
       gateway: this,
-      openStore: (replica) => openReplicaStore(replica, { now: options.now }),
+      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
+    };
+    this.stateReplication = new GatewayReplication(replicas);
+    this.replication = new Replication({
+      ...replicas,
+      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
     });
     this.peers = new Peers({
       rows: catalog.peers,
@@ -224,6 +232,7 @@ export class Gateway {
     this.#closed = true;
     this.unlocked.lockAll();
     await this.replication.close();
+    await this.stateReplication.close();
     await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);

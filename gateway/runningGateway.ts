@@ -10,6 +10,7 @@ import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { FetchAll } from "./replica/restore/fetchAll.ts";
 
 /** Drives in the gateway's process, and the same snapshots as WebDAV; `close` unmounts them all. */
 export interface Drives extends DriveOperations {
@@ -29,6 +30,7 @@ export class RunningGateway {
   readonly #admin: Listener;
   readonly #drives: Drives | undefined;
   readonly #evictWatch: EvictWatch;
+  readonly #fetchAll: FetchAll;
 
   private constructor(
     gateway: Gateway,
@@ -43,6 +45,7 @@ export class RunningGateway {
     this.#admin = admin;
     this.#drives = drives;
     this.#evictWatch = new EvictWatch(gateway);
+    this.#fetchAll = new FetchAll({ gateway, monotonicMs: () => performance.now() });
   }
 
   /**
@@ -58,10 +61,11 @@ export class RunningGateway {
       const { url } = api;
       const administration = new Administration(gateway, () => url);
       const admin = await listenAdmin(gateway, administration, drives);
-      gateway.replication.start();
       const running = new RunningGateway(gateway, administration, api, admin, drives);
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
+      gateway.stateReplication.start();
+      running.#fetchAll.start();
       return running;
     } catch (error) {
       await api?.app.close();
@@ -107,6 +111,7 @@ export class RunningGateway {
     await this.#drives?.close();
     await this.#api.app.close();
     await this.#evictWatch.close();
+    await this.#fetchAll.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     await this.gateway.close();
   }

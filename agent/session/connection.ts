@@ -71,7 +71,9 @@ export class AgentConnection {
       throw new HoldfastError(
         ErrorCode.rollbackDetected,
         `the gateway shows generation ${document.generation} of the vault's keys; this machine saw ${seen.generation(vault)}`,
-        { next: "Find out whether the gateway was restored from an old copy before going on." },
+        {
+          next: "Find out whether the gateway was restored from an old copy before going on. If that was meant: `holdfast agent backup --accept-older`.",
+        },
       );
     }
     const privateKey = fromBase64(enrollment.privateKey, "private key");

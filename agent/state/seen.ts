@@ -55,6 +55,13 @@ export class Seen {
     this.#write();
   }
 
+  /** Takes the gateway as it is now: its owner says that an older state is meant, after a disaster say. */
+  forget(): void {
+    this.#sequences.clear();
+    this.#generations.clear();
+    this.#write();
+  }
+
   #write(): void {
     const json = {
       sequences: Object.fromEntries(this.#sequences),

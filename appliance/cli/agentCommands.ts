@@ -80,6 +80,12 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
       { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
       {
+        name: "accept-older",
+        kind: "flag",
+        summary:
+          "go on although the gateway lost snapshots that this machine saw: it was restored on purpose",
+      },
+      {
         name: "no-reference",
         kind: "flag",
         summary:

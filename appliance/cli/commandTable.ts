@@ -4,12 +4,14 @@ import { agentCommands } from "./agentCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
+import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
   ...replicaCommands,
+  ...peerCommands,
   ...agentCommands,
   ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
 ];

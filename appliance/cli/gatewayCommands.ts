@@ -3,6 +3,7 @@
 import { accountCommands } from "./accountCommands.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data, passwordFile } from "./gatewayOptions.ts";
+import { replicaPlaceOptions } from "./replicaPlace.ts";
 
 const driver: OptionSpec = {
   name: "driver",
@@ -108,6 +109,48 @@ export const gatewayCommands: readonly CommandSpec[] = [
     ],
     example: "holdfast gateway scrub --limit 50MiB/s --data /srv/holdfast",
     load: () => import("../commands/gatewayScrub.ts"),
+  },
+  {
+    path: ["gateway", "restore-from"],
+    summary: "make a whole gateway again from a replica and the gateway's recovery key",
+    details: [
+      "Brings back accounts, app passwords, devices, settings, the TLS identity, vaults, their index and their snapshots into a new data directory. Agents go on with it as with the old one, if it has the old one's address. Content needs its owner's password as before.",
+      "Drives and restores work as soon as the gateway runs: what is not here is read from the replica, and comes in the background, unless --keep-remote is given. Stopped at any point, the same command goes on.",
+      "The replica is only read. The new gateway writes there when `replica run NAME --take-over` says so; the old one then stops.",
+    ],
+    operands: [{ name: "REPLICA_URL", required: true }],
+    options: [
+      {
+        name: "data",
+        kind: "text",
+        value: "NEWDIR",
+        summary: "the new data directory: empty, or a restore that was stopped",
+      },
+      {
+        name: "recovery-key-file",
+        kind: "text",
+        value: "FILE",
+        summary: "file with the gateway's recovery key (HFG-...; else it is asked)",
+      },
+      { name: "listen", kind: "text", value: "HOST:PORT", summary: "another address than the old gateway's" },
+      {
+        name: "at",
+        kind: "text",
+        value: "GENERATION|TIME",
+        summary: "an older state of accounts, devices and settings",
+      },
+      { name: "keep-remote", kind: "flag", summary: "leave content in the replica for good" },
+      {
+        name: "allow-damaged",
+        kind: "flag",
+        summary: "go on without what is missing or wrong there, and say what that hurts",
+      },
+      { name: "dry-run", kind: "flag", summary: "show what would come back; write nothing" },
+      ...replicaPlaceOptions,
+    ],
+    example:
+      "holdfast gateway restore-from file:///mnt/disk/holdfast --data /srv/holdfast --recovery-key-file key.txt",
+    load: () => import("../commands/gatewayRestoreFrom.ts"),
   },
   {
     path: ["gateway", "mount"],

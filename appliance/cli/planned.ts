@@ -5,9 +5,7 @@
 export const plannedCommands: readonly string[] = [
   ...["service", "seed"],
   ...["account invite", "vault copy"],
-  ...["gc", "prune", "undelete", "check", "repair", "rebuild-index", "restore-from"].map(
-    (word) => `gateway ${word}`,
-  ),
+  ...["gc", "prune", "undelete", "check", "repair", "rebuild-index"].map((word) => `gateway ${word}`),
   ...["agent run"],
 ];
 

@@ -2,6 +2,7 @@
 
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data } from "./gatewayOptions.ts";
+import { replicaPlaceOptions } from "./replicaPlace.ts";
 
 function text(name: string, value: string, summary: string): OptionSpec {
   return { name, kind: "text", value, summary };
@@ -23,14 +24,8 @@ export const replicaCommands: readonly CommandSpec[] = [
     ],
     options: [
       data,
-      text("endpoint", "URL", "S3: address of the service (Amazon's by region unless given)"),
-      text("region", "REGION", "S3: region (us-east-1 unless the environment or profile says otherwise)"),
-      { name: "path-style", kind: "flag", summary: "S3: put the bucket into the path of addresses" },
-      text("ca-file", "FILE", "S3: certificates to trust, in PEM"),
-      text("credentials-file", "FILE", "S3: file as ~/.aws/credentials"),
-      text("profile", "NAME", "S3: profile in that file"),
+      ...replicaPlaceOptions,
       text("lock-days", "PACKS[:METADATA]", "S3: days for which Object Lock keeps what is put"),
-      text("root-url", "URL", "where roots are kept, if the place ignores conditional writes"),
       text("token-file", "FILE", "peer: the token file that `holdfast peer add` wrote on the far gateway"),
       text("fingerprint", "SHA256:HEX", "peer: check that the token file is of this gateway"),
       text("bandwidth", "TABLE", "how fast it may send, by time (unlimited)"),

@@ -50,6 +50,7 @@ export async function run(given: CommandContext): Promise<void> {
   const lock = lockState(state);
   const connection = new AgentConnection(state, triesPatient);
   try {
+    if (context.args.flag("accept-older")) connection.seen.forget();
     if (context.args.flag("dry-run")) {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");
       await reportDryRun(request, context, state, connection);

@@ -2,7 +2,7 @@
 
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
-import { formatBytes } from "../cli/units.ts";
+import { formatBytes, formatCount } from "../cli/units.ts";
 import { dataOf, withAdmin } from "../gatewayAccess.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -12,7 +12,12 @@ export async function run(context: CommandContext): Promise<void> {
   output.event({
     ...rest,
     free_bytes: freeBytes,
-    vaults: vaults.map(({ packBytes, ...vault }) => ({ ...vault, pack_bytes: packBytes })),
+    vaults: vaults.map(({ packBytes, fetchPacks, fetchBytes, ...vault }) => ({
+      ...vault,
+      pack_bytes: packBytes,
+      fetch_packs: fetchPacks,
+      fetch_bytes: fetchBytes,
+    })),
     data: dataOf(context),
   });
   const running = status.url === null ? "not running" : `running at ${status.url} (process ${status.pid})`;
@@ -30,4 +35,14 @@ export async function run(context: CommandContext): Promise<void> {
     formatBytes(vault.packBytes),
   ]);
   output.line(formatTable(["VAULT", "STATE", "SNAPSHOTS", "CHUNKS", "PACKS", "STORED"], rows));
+  const [packs, bytes] = [
+    sum(vaults.map((vault) => vault.fetchPacks)),
+    sum(vaults.map((vault) => vault.fetchBytes)),
+  ];
+  if (packs > 0)
+    output.line(`Still to be fetched from the replica: ${formatCount(packs, "pack")}, ${formatBytes(bytes)}`);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -5,6 +5,7 @@ import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Arguments } from "../cli/arguments.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { replicaPlaceOf } from "../cli/replicaPlace.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 
 const parallelDefault = 4;
@@ -46,24 +47,15 @@ export async function run(context: CommandContext): Promise<void> {
 /** The files' paths as the gateway will find them, wherever it runs. */
 function optionsOf(args: Arguments): ReplicaOptions {
   const token = args.text("token-file");
-  const credentials = args.text("credentials-file");
-  if (token !== undefined && credentials !== undefined) {
+  if (token !== undefined && args.text("credentials-file") !== undefined) {
     throw new HoldfastError(ErrorCode.usage, "--token-file is for peers, --credentials-file for S3");
   }
-  const secrets = token ?? credentials;
-  const caFile = args.text("ca-file");
   const lockDays = args.text("lock-days");
-  const given = {
-    endpoint: args.text("endpoint"),
-    region: args.text("region"),
-    pathStyle: args.flag("path-style") ? true : undefined,
-    caFile: caFile === undefined ? undefined : resolve(caFile),
-    credentialsFile: secrets === undefined ? undefined : resolve(secrets),
-    profile: args.text("profile"),
-    rootUrl: args.text("root-url"),
-    lockDays: lockDays === undefined ? undefined : parseLockDays(lockDays),
+  return {
+    ...replicaPlaceOf(args),
+    ...(token !== undefined && { credentialsFile: resolve(token) }),
+    ...(lockDays !== undefined && { lockDays: parseLockDays(lockDays) }),
   };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** "30" for all, or "30:7" for packs and the rest. */

@@ -22,6 +22,8 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./operations.ts";
+import { PeerClient } from "./peerClient.ts";
+import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
@@ -34,6 +36,7 @@ export function adminSocketPath(dataDir: string): string {
 const answerBytesMax = 64 * 2 ** 20;
 
 export class AdminClient implements AdminOperations, DriveOperations {
+  readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
 

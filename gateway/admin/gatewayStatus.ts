@@ -2,6 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import type { Gateway } from "../gateway.ts";
+import { fetchStatus } from "../replica/restore/fetchAll.ts";
 import type { GatewayStatus } from "./operations.ts";
 
 /** `url`: where it listens, or null. */
@@ -28,6 +29,7 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
       snapshots: vault.catalog.snapshots().length,
       packs,
       packBytes,
+      ...fetchStatus(vault),
     });
   }
   return {

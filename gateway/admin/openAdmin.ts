@@ -5,9 +5,11 @@ import { Administration } from "../administration.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
 import type { AdminOperations } from "./operations.ts";
+import { PeerAdministration, type PeerOperations } from "./peerOperations.ts";
 
 export type OpenedAdmin = {
   readonly operations: AdminOperations;
+  readonly peers: PeerOperations;
   /** True when a running gateway answers; keys that are unlocked then outlive this command. */
   readonly running: boolean;
   close(): Promise<void>;
@@ -19,7 +21,12 @@ export type OpenedAdmin = {
  */
 export async function openAdmin(dataDir: string, options: GatewayOptions): Promise<OpenedAdmin> {
   const client = new AdminClient(dataDir);
-  const running = (): OpenedAdmin => ({ operations: client, running: true, close: async () => {} });
+  const running = (): OpenedAdmin => ({
+    operations: client,
+    peers: client.peers,
+    running: true,
+    close: async () => {},
+  });
   if (await client.isRunning()) return running();
   let gateway: Gateway;
   try {
@@ -29,5 +36,10 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
     if (isHoldfastError(error, ErrorCode.dataDirLocked) && (await client.isRunning())) return running();
     throw error;
   }
-  return { operations: new Administration(gateway), running: false, close: () => gateway.close() };
+  return {
+    operations: new Administration(gateway),
+    peers: new PeerAdministration(gateway),
+    running: false,
+    close: () => gateway.close(),
+  };
 }

@@ -120,6 +120,9 @@ export type GatewayStatus = {
     readonly snapshots: number;
     readonly packs: number;
     readonly packBytes: number;
+    /** Packs of a restored gateway that are still to be fetched from a replica. */
+    readonly fetchPacks: number;
+    readonly fetchBytes: number;
   }[];
 };
 

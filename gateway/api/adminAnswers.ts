@@ -27,6 +27,8 @@ export const statusAnswer = {
         snapshots: count,
         packs: count,
         packBytes: count,
+        fetchPacks: count,
+        fetchBytes: count,
       }),
     ),
   }),

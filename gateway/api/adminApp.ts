@@ -11,11 +11,13 @@ import type {
   NewVault,
   UnlockRequest,
 } from "../admin/operations.ts";
+import { PeerAdministration } from "../admin/peerOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
@@ -102,6 +104,7 @@ export function buildAdminApp(
     },
   );
   appPasswordRoutes(app, gateway, operations);
+  peerAdminRoutes(app, gateway, new PeerAdministration(gateway));
   app.get<{ Querystring: { account?: string } }>(
     "/devices",
     { schema: { querystring: accountQuery } },

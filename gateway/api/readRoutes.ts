@@ -2,6 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { parseGroupIds } from "../../ingest/wire/idList.ts";
 import type { SuspectAnswer, SuspectRequest } from "../../ingest/wire/messages.ts";
@@ -10,6 +11,7 @@ import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import type { Gateway } from "../gateway.ts";
+import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { deviceOf, vaultOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
@@ -19,6 +21,37 @@ import { array, binaryAnswer, count, group, longId, name, nullable, object, shor
 
 type VaultParams = { Params: { vault: string } };
 const vaultParams = object({ vault: shortId });
+
+/** The file of a closed pack, or what takes its place when it is in replicas alone. */
+async function packOf(
+  { store }: OpenVault,
+  name: Uint8Array,
+  path: string,
+): Promise<{ size: number; read: (first: number, last: number) => Promise<Readable> } | undefined> {
+  const ordinal = store.packs.ordinalOf(name);
+  if (ordinal === undefined) return undefined;
+  const file = await stat(path).catch(() => undefined);
+  if (file !== undefined) {
+    return { size: file.size, read: async (start, end) => createReadStream(path, { start, end }) };
+  }
+  const row = store.packs.get(ordinal);
+  if (row?.state !== "evicted") return undefined;
+  return {
+    size: row.bytes,
+    read: async (first, last) => {
+      const pieces = store.readEvictedPack(row, first, last);
+      // A replica that is away is an answer of its own, not a body that breaks off.
+      const begun = await pieces.next();
+      const all = begun.done ? pieces : withFirst(begun.value, pieces);
+      return Readable.from(all, { objectMode: false });
+    },
+  };
+}
+
+async function* withFirst(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  yield* rest;
+}
 
 export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
   const slots = new ReadSlots();
@@ -67,21 +100,20 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
       const packName = fromHex(request.params.sha256, 32);
-      const ordinal = vault.store.packs.ordinalOf(packName);
-      const path = closedPackPath(gateway.vaultDirectory(vault.id), packName);
-      const size = ordinal === undefined ? undefined : (await stat(path).catch(() => undefined))?.size;
-      if (size === undefined) throw new HoldfastError(ErrorCode.notFound, "no such pack");
+      const pack = await packOf(vault, packName, closedPackPath(gateway.vaultDirectory(vault.id), packName));
+      if (pack === undefined) throw new HoldfastError(ErrorCode.notFound, "no such pack");
+      const { size } = pack;
       const range = parseRange(request.headers.range, size);
       void reply.header("accept-ranges", "bytes").type(octetStream);
       if (range === "unsatisfiable") {
         return reply.status(416).header("content-range", `bytes */${size}`).send("");
       }
-      if (range === undefined) return reply.header("content-length", size).send(createReadStream(path));
-      const { first, last } = range;
-      void reply.status(206).header("content-range", `bytes ${first}-${last}/${size}`);
-      return reply
-        .header("content-length", last - first + 1)
-        .send(createReadStream(path, { start: first, end: last }));
+      const { first, last } = range ?? { first: 0, last: size - 1 };
+      const body = await pack.read(first, last);
+      if (range !== undefined) {
+        void reply.status(206).header("content-range", `bytes ${first}-${last}/${size}`);
+      }
+      return reply.header("content-length", last - first + 1).send(body);
     },
   );
 

@@ -51,7 +51,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
           `this gateway knows snapshot ${item.sequence} of the item, the agent saw ${request.body.highestSequence}`,
           {
             detail: { sequence: item.sequence },
-            next: "Find out whether the gateway was restored from an older copy.",
+            next: "Find out whether the gateway was restored from an older copy. If that was meant: `holdfast agent backup --accept-older`.",
           },
         );
       }

@@ -6,7 +6,6 @@
 
 import { createReadStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
@@ -39,7 +38,8 @@ const stays = (why: StayReason): EvictOutcome => ({ evicted: false, why });
 
 /** Whether a copy is proven well and lately enough to rely on it alone. */
 export function isFresh(place: PackPlace, nowMs: number, proofMs: number): boolean {
-  return place.listed && place.proof === "hashed" && nowMs - place.provenMs <= proofMs;
+  // One from the future is of a clock that was wrong, and says no more than one that is as old.
+  return place.listed && place.proof === "hashed" && Math.abs(nowMs - place.provenMs) <= proofMs;
 }
 
 /** Whether evicting a pack would have to prove a copy first; undefined when no replica lists it. */
@@ -126,9 +126,4 @@ async function localTail(path: string, pack: PackRow): Promise<Buffer | undefine
     if (isHoldfastError(error) && error.code !== ErrorCode.ioError) return undefined;
     throw fileError(error, path);
   }
-}
-
-/** A pack's name for people and logs. */
-export function packText({ name, ordinal }: PackRow): string {
-  return name === undefined ? String(ordinal) : toHex(name);
 }

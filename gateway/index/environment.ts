@@ -24,6 +24,7 @@ export class IndexEnvironment {
   readonly directory: string;
   readonly #root: RootDatabase;
   readonly #abortListeners: (() => void)[] = [];
+  readonly #commitListeners = new Set<() => void>();
   #writing = false;
   #poisoned = false;
 
@@ -50,6 +51,12 @@ export class IndexEnvironment {
     this.#abortListeners.push(forget);
   }
 
+  /** Calls back after each transaction that was made durable; returns a stop function. */
+  onCommit(listener: () => void): () => void {
+    this.#commitListeners.add(listener);
+    return () => this.#commitListeners.delete(listener);
+  }
+
   /**
    * Runs `change` in one transaction and returns its result once that is durable. Inside another `write` it joins
    * that one; if it throws there, the outer transaction fails too, even where the caller swallows the error.
@@ -66,13 +73,14 @@ export class IndexEnvironment {
     }
     this.#writing = true;
     this.#poisoned = false;
+    let result: T;
     try {
-      return this.#root.transactionSync(() => {
-        const result = change();
-        if (result instanceof Promise)
+      result = this.#root.transactionSync(() => {
+        const changed = change();
+        if (changed instanceof Promise)
           throw new Error("IndexEnvironment.write: the change must be synchronous");
         if (this.#poisoned) throw new Error("IndexEnvironment.write: a nested write failed");
-        return result;
+        return changed;
       });
     } catch (error) {
       for (const forget of this.#abortListeners) forget();
@@ -80,6 +88,8 @@ export class IndexEnvironment {
     } finally {
       this.#writing = false;
     }
+    for (const listener of this.#commitListeners) listener();
+    return result;
   }
 
   /** Throws unless called inside `write`: guards functions that make sense only as part of a transaction. */

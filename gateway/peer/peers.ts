@@ -134,7 +134,8 @@ export class Peers {
     this.#open.delete(row.id);
     if (deleteData) {
       try {
-        await rm(folder, { recursive: true, force: true });
+        // An object that was arriving may get its name meanwhile.
+        await rm(folder, { recursive: true, force: true, maxRetries: 3 });
       } catch (error) {
         throw fileError(error, folder);
       }

@@ -24,28 +24,31 @@ export class PeerRoom {
     return bytes;
   }
 
-  /** @throws HoldfastError replica-full when so many bytes more do not fit the quota or the disk */
-  async check(peer: PeerRow, folder: string, bytes: number): Promise<void> {
+  /** @throws HoldfastError replica-full when so many bytes more do not fit the quota */
+  checkQuota(peer: PeerRow, bytes: number): void {
     const used = this.#rows.totals(peer.id).bytes;
     const coming = this.uploadBytes(peer.id) + (this.#arriving.get(peer.id) ?? 0);
-    if (peer.quotaBytes !== null && used + coming + bytes > peer.quotaBytes) {
-      throw new HoldfastError(ErrorCode.replicaFull, `the quota of ${peer.quotaBytes} bytes is used up`, {
-        next: "Ask whoever runs the far gateway for a larger quota.",
-        detail: { quotaBytes: peer.quotaBytes, usedBytes: used },
-      });
-    }
+    if (peer.quotaBytes === null || used + coming + bytes <= peer.quotaBytes) return;
+    throw new HoldfastError(ErrorCode.replicaFull, `the quota of ${peer.quotaBytes} bytes is used up`, {
+      next: "Ask whoever runs the far gateway for a larger quota.",
+      detail: { quotaBytes: peer.quotaBytes, usedBytes: used },
+    });
+  }
+
+  /** @throws HoldfastError replica-full when the disk has no room for so many bytes more */
+  async checkDisk(folder: string, bytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(folder);
     if (bavail * bsize - this.#reserveBytes() < bytes) throw diskIsFull();
   }
 
-  /** Runs `work` while so many bytes more count as taken. @throws HoldfastError as `check` */
+  /** Runs `work` while so many bytes more count as taken. @throws HoldfastError replica-full, and what `work` throws */
   async during<T>(peer: PeerRow, folder: string, bytes: number, work: () => Promise<T>): Promise<T> {
     const { id } = peer;
-    const checked = this.check(peer, folder, bytes);
-    // Counted before anything is awaited, so that of two at a time the second sees the first.
+    // Looked at and counted before anything is awaited, so that of two at a time the second sees the first.
+    this.checkQuota(peer, bytes);
     this.#arriving.set(id, (this.#arriving.get(id) ?? 0) + bytes);
     try {
-      await checked;
+      await this.checkDisk(folder, bytes);
       return await work();
     } finally {
       const left = this.#arriving.get(id)! - bytes;

@@ -72,7 +72,9 @@ export class PeerUploads {
       }
     }
     await this.#makePlace();
-    await this.#room.check(peer, this.#folder.path, object.bytes);
+    await this.#room.checkDisk(this.#folder.path, object.bytes);
+    // Nothing is awaited between this and the row that counts.
+    this.#room.checkQuota(peer, object.bytes);
     const upload = toHex(randomBytes(16));
     const { key, bytes, sha256, heal } = object;
     rows.putUpload(id, upload, { key, bytes, sha256, heal, offset: 0, touchedMs: this.#nowMs() });

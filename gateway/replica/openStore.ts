@@ -16,7 +16,7 @@ export type StoreContext = {
 
 /** What S3 needs of it. */
 export function s3Context({ now }: StoreContext): S3Context {
-  return { now: () => now().getTime(), environment: process.env };
+  return { now, environment: process.env };
 }
 
 export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts">;
@@ -31,9 +31,20 @@ export async function openReplicaStore(
 ): Promise<ReplicaStore> {
   const { url, conditionalPuts } = replica;
   if (url.startsWith("https:")) return openPeerStore(replica);
-  if (url.startsWith("s3:")) return openS3Store(replica, s3Context(context));
+  if (url.startsWith("s3:")) return openS3Store(inOwnPlace(replica), s3Context(context));
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
   throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${url}`, {
     next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
   });
+}
+
+/**
+ * `conditionalPuts` is said of the place of the roots, `lockDays` of the place of all else. Where these are two, the first heeds conditions and has no lock,
+ * and the second is not relied on to heed them.
+ */
+function inOwnPlace(replica: ReplicaAddress): ReplicaAddress {
+  const { rootUrl, lockDays: _ofTheRest, ...options } = replica.options;
+  if (rootUrl === undefined) return replica;
+  if (rootUrl === replica.url) return { ...replica, options };
+  return { ...replica, conditionalPuts: false };
 }

@@ -244,7 +244,7 @@ function checkRecord(bytes: Buffer, location: Location, unhashed: boolean): Read
 }
 
 /** Whether bytes from elsewhere are the frame and the record that the pack's own trailer has at this place. */
-function isProven(bytes: Buffer, location: Location, tail: PackTail): boolean {
+export function isProven(bytes: Buffer, location: Location, tail: PackTail): boolean {
   const frame = parseFrame(bytes, tail.nonce);
   const row = tail.recordAt(location.offset);
   if (frame?.recordLength !== location.length || row?.length !== location.length) return false;

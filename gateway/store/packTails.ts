@@ -19,6 +19,9 @@ import { errnoOf, fileError, makeFolderDurably, writeFileDurably } from "./files
 /** What a pack must be for its tail to be told whole. */
 export type TailOf = Pick<PackRow, "name" | "bytes" | "nonce">;
 
+/** A record as the trailer has it: where it is, and the first 16 bytes of its SHA-256. */
+export type TailRecord = { readonly offset: number; readonly length: number; readonly hash16: Buffer };
+
 /** Folder of a pack's tail. */
 function tailFolder(vault: string, name: Uint8Array): string {
   return join(vault, "tails", toHex(name.subarray(0, 1)));
@@ -64,22 +67,32 @@ export class PackTail {
     this.#rowsAt = trailer.length - rows.length * Width.trailerRow;
   }
 
-  /** Length and truncated SHA-256 of the record at an offset of the pack, or undefined where none begins. */
-  recordAt(offset: number): { readonly length: number; readonly hash16: Buffer } | undefined {
+  /** The first record that ends behind a position of the pack, or undefined where there is none. */
+  recordFrom(position: number): TailRecord | undefined {
     let low = 0;
     let high = this.#rowCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const at = this.#rowsAt + middle * Width.trailerRow;
-      const found = this.#trailer.readUInt32LE(at + 32);
-      if (found === offset) {
-        const length = this.#trailer.readUInt32LE(at + 36);
-        return { length, hash16: this.#trailer.subarray(at + 48, at + Width.trailerRow) };
-      }
-      if (found < offset) low = middle + 1;
+      const { offset, length } = this.#record(middle);
+      if (offset + length <= position) low = middle + 1;
       else high = middle;
     }
-    return undefined;
+    return low < this.#rowCount ? this.#record(low) : undefined;
+  }
+
+  /** The record that begins at an offset of the pack, or undefined where none does. */
+  recordAt(offset: number): TailRecord | undefined {
+    const record = this.recordFrom(offset);
+    return record?.offset === offset ? record : undefined;
+  }
+
+  #record(index: number): TailRecord {
+    const at = this.#rowsAt + index * Width.trailerRow;
+    return {
+      offset: this.#trailer.readUInt32LE(at + 32),
+      length: this.#trailer.readUInt32LE(at + 36),
+      hash16: this.#trailer.subarray(at + 48, at + Width.trailerRow),
+    };
   }
 }
 

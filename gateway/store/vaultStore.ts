@@ -14,9 +14,10 @@ import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.t
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { IndexOverlay } from "../index/overlay.ts";
-import { PackTable } from "../index/packTable.ts";
+import { type PackRow, PackTable } from "../index/packTable.ts";
 import { type ChunkRow, rowFlags } from "../index/row.ts";
-import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
+import { readEvictedPack } from "./evictedPack.ts";
+import { type Elsewhere, PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
 import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
@@ -56,6 +57,7 @@ export class VaultStore implements AdmissionStore {
   readonly #options: VaultStoreOptions;
   readonly #packStore: PackStore;
   readonly #reader: PackReader;
+  readonly #away: Elsewhere | undefined;
   #flushing: Promise<unknown> | undefined;
   #roomCalls = 0;
   #roomFull: HoldfastError | undefined;
@@ -80,11 +82,8 @@ export class VaultStore implements AdmissionStore {
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
-    this.#reader = new PackReader(
-      options.directory,
-      parts.packs,
-      this.elsewhere && { tails: parts.tails, remote: this.elsewhere.reader },
-    );
+    this.#away = this.elsewhere && { tails: parts.tails, remote: this.elsewhere.reader };
+    this.#reader = new PackReader(options.directory, parts.packs, this.#away);
     this.#packStore = new PackStore(
       {
         directory: options.directory,
@@ -221,6 +220,12 @@ export class VaultStore implements AdmissionStore {
       next = begin(runs[i + 1]);
       yield* await current;
     }
+  }
+
+  /** See readEvictedPack. */
+  readEvictedPack(pack: PackRow, first: number, last: number): AsyncGenerator<Buffer, void, undefined> {
+    if (this.#away === undefined) throw new Error("the store was opened without replicas");
+    return readEvictedPack(this.#away, pack, first, last);
   }
 
   /** Writes the overlay to LMDB with `commit` in the last transaction; see IndexOverlay.flush. */

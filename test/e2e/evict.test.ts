@@ -17,13 +17,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventsOf, holdfast, Site } from "../faults/program.ts";
 import { canRun } from "../faults/requirements.ts";
 import { describeTree } from "../faults/sourceTree.ts";
 import { onTearDown, runTool, tearDownAll } from "../faults/tearDown.ts";
 import { randomFrom } from "../fidelity/random.ts";
-import { type ReplicaFolder, replicate } from "../gateway/cache/replicaFolder.ts";
 
 const MiB = 2 ** 20;
 const block = 4096;
@@ -37,7 +37,7 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
   const seen = join(point, "alice/laptop/files/latest", source);
   const random = randomFrom(seed);
   let site: Site;
-  let replica: ReplicaFolder;
+  const replica = join(scratch, "replica");
 
   beforeAll(async () => {
     site = await Site.create(join(scratch, "site"));
@@ -47,8 +47,10 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     for (let i = 0; i < 40; i++)
       writeFileSync(join(source, `small/${i}`), random.bytes(1000 + random.below(90_000)));
     await site.backup([source]);
+    const data = ["--data", site.data];
+    await holdfast(["replica", "add", "disk", pathToFileURL(replica).href, ...data]);
+    await holdfast(["replica", "run", "disk", ...data]);
     await site.stop();
-    replica = await replicate(site.data, join(scratch, "replica"), "disk");
   }, 120_000);
   afterAll(() => {
     tearDownAll();
@@ -67,8 +69,8 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
   it("says first what would go, keeps what it is told to keep, and then lets all content go", async () => {
     const before = packsHere();
     const dry = await evict("--keep", "0", "--dry-run");
-    expect(dry).toMatchObject({ event: "done", dry_run: true, evicted_packs: before.length - 1, stayed: [] });
-    expect(dry.proven_bytes).toBe(dry.evicted_bytes);
+    const packs = { evicted_packs: before.length - 1, local_packs: 0, stayed: [] };
+    expect(dry).toMatchObject({ event: "done", dry_run: true, ...packs });
     expect(packsHere()).toEqual(before);
 
     const some = await evict("--keep", "40MiB");
@@ -103,13 +105,13 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
       }
     };
     for (let i = 0; i < 5; i++) expect(readAt(random.below(8 * MiB))).toBe("same");
-    renameSync(replica.path, `${replica.path}-away`);
+    renameSync(replica, `${replica}-away`);
     rmSync(join(site.data, "cache"), { recursive: true, force: true });
     const away = new Set<string>();
     for (let at = 40 * MiB; at < 70 * MiB; at += MiB) away.add(readAt(at));
     expect(away).toContain("EIO");
     for (let i = 0; i < 40; i++) expect(existsSync(join(seen, `small/${i}`))).toBe(true);
-    renameSync(`${replica.path}-away`, replica.path);
+    renameSync(`${replica}-away`, replica);
     for (const until = Date.now() + 60_000; readAt(69 * MiB) !== "same" && Date.now() < until; )
       await sleep(200);
     for (let at = 0; at < 70 * MiB; at += 64 * 1024) expect(readAt(at)).toBe("same");
@@ -141,19 +143,33 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     await site.stop();
     rmSync(join(site.data, "cache"), { recursive: true, force: true });
     await site.start();
-    renameSync(replica.path, `${replica.path}-away`);
+    renameSync(replica, `${replica}-away`);
     const target = join(scratch, "restored again");
     const args = ["restore", `latest:${source}`, "--target", target];
     const failed = await site.runAgent(args, { statuses: [1, 3] });
     expect(failed.stderr).toContain("a replica alone");
     const checked = await site.runAgent(["check", "latest", "--read-data", "100%"], { statuses: [1, 3] });
     expect(checked.stderr).toContain("a replica alone");
-    renameSync(`${replica.path}-away`, replica.path);
+    renameSync(`${replica}-away`, replica);
     await sleep(2500);
     await site.runAgent([...args, "--overwrite", "always"]);
     expect(describeTree(target)).toEqual(describeTree(source));
     const again = await site.backup([source]);
     expect(again.sent_bytes, "nothing was quarantined, so nothing but pages is sent").toBeLessThan(100_000);
     await site.runAgent(["check", again.snapshot, "--read-data", "100%"]);
+  }, 120_000);
+
+  it("brings back what is nowhere else before a replica is removed", async () => {
+    const data = ["--data", site.data];
+    await holdfast(["replica", "run", "disk", ...data]);
+    await evict("--keep", "0");
+    const before = packsHere().length;
+    await holdfast(["replica", "remove", "disk", ...data]);
+    rmSync(replica, { recursive: true });
+    expect(packsHere().length).toBeGreaterThanOrEqual(before + 3);
+    await site.runAgent(["check", "latest", "--read-data", "100%"]);
+    const nothing = await evict("--keep", "0");
+    expect(nothing).toMatchObject({ evicted_packs: 0 });
+    expect(nothing.stayed).toMatchObject([{ why: "not-replicated" }]);
   }, 120_000);
 });

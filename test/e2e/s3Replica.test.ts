@@ -33,7 +33,7 @@ describe.runIf(canRunRgw("S3 replicas"))("S3 replicas", () => {
     const bucket = `conformance-${++buckets}`;
     await rgw.makeBucket(bucket, kind);
     const replica = { url: `s3://${bucket}${prefix}`, options: rgw.options(), conditionalPuts };
-    const context = { now: () => Date.now(), environment: rgw.environment };
+    const context = { now: () => new Date(), environment: rgw.environment };
     const open = () => openS3Store(replica, context);
     return { store: await open(), reopen: open, remove: async () => undefined };
   }

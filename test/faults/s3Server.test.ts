@@ -1,16 +1,21 @@
 // S3 replicas and what a real server does on bad days: it dies, hangs, is full, throttles, says no.
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import { inspect } from "node:util";
 import { DeleteBucketCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { createCertificate } from "../../gateway/certificate.ts";
 import type { ReplicaStore } from "../../gateway/replica/replicaStore.ts";
 import { probeS3 } from "../../gateway/replica/s3/probe.ts";
 import { ErrorCode } from "../../vault/errors.ts";
 import { sourceOf, watchedSource } from "../conformance/sources.ts";
 import { canRunRgw, Rgw } from "../testbeds/rgw.ts";
 import { seededBytes } from "../vault/seeded.ts";
+import { FaultProxy } from "./faultProxy.ts";
 
 const MiB = 1 << 20;
 
@@ -179,6 +184,56 @@ describe.runIf(canRunRgw("S3 replicas on a server's bad days"))("S3 replicas on 
     const probed = await probeS3({ url: "s3://plain/box", options: rgw.options() }, rgw.context);
     expect(Math.round(probed.clockSkewMs / 3_600_000)).toBe(-hours);
     expect(probed.notes.join(" ")).toMatch(/clock/);
+  });
+
+  it("trusts the certificates it was given, and no others", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "holdfast-ca-"));
+    const { certificate, key } = await createCertificate("store", [], new Date());
+    const [caFile, otherFile] = [join(folder, "ca.pem"), join(folder, "other.pem")];
+    await writeFile(caFile, certificate);
+    await writeFile(otherFile, (await createCertificate("other", [], new Date())).certificate);
+    // The end of TLS in front of the server.
+    const server = createServer({ cert: certificate, key }, (socket) => {
+      const far = connect(Number(new URL(rgw.endpoint).port), "127.0.0.1");
+      socket.on("error", () => far.destroy()).pipe(far);
+      far.on("error", () => socket.destroy()).pipe(socket);
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const endpoint = `https://127.0.0.1:${(server.address() as { port: number }).port}`;
+    const untrusted = {
+      code: ErrorCode.replicaRefused,
+      message: expect.stringContaining("certificate is not trusted"),
+    };
+    for (const options of [{ endpoint }, { endpoint, caFile: otherFile }]) {
+      const wary = await rgw.store("plain", options);
+      await expect(wary.head("server/tls")).rejects.toMatchObject(untrusted);
+      expect(wary.usage().retries).toBe(0);
+      await wary.close();
+    }
+    const trusting = await rgw.store("plain", { endpoint, caFile });
+    const bytes = seededBytes("over tls", 2 * MiB);
+    expect(await trusting.putIfAbsent("server/tls", sourceOf(bytes))).toEqual({
+      outcome: "created",
+      proof: "checksum",
+    });
+    expect((await trusting.getRange("server/tls", 0, bytes.length)).equals(bytes)).toBe(true);
+    await trusting.close();
+    // Under TLS, faults are those of connections.
+    const wire = await FaultProxy.start("tcp", endpoint, ({ number }) =>
+      number < 2 ? { kind: "reset", direction: "up", afterBytes: 300_000 } : undefined,
+    );
+    const patient = await rgw.store("plain", { endpoint: `https://127.0.0.1:${wire.port}`, caFile });
+    expect((await patient.putIfAbsent("server/tls-2", sourceOf(bytes))).outcome).toBe("created");
+    expect((await patient.getRange("server/tls-2", 0, bytes.length)).equals(bytes)).toBe(true);
+    expect(wire.fired).toEqual({ reset: 2 });
+    await patient.close();
+    await wire.close();
+    server.close();
+    await expect(rgw.store("plain", { endpoint, caFile: join(folder, "none.pem") })).rejects.toMatchObject({
+      code: ErrorCode.replicaRefused,
+    });
+    await rm(folder, { recursive: true });
   });
 
   it("takes keys from a file, and never shows them", async () => {

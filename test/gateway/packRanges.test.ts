@@ -2,10 +2,13 @@
 // or a reference reader may ask for, and the refusals.
 
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { randomFrom } from "../fidelity/random.ts";
+import { addReplicaFolder, copyPacks, type ReplicaFolder, replicaPack } from "./cache/replicaFolder.ts";
 import { dataRecord, GatewayFixture, type TestDevice } from "./gatewayFixture.ts";
 
 let fixture: GatewayFixture;
@@ -85,6 +88,54 @@ test("416 with the size where no byte is meant", async () => {
   for (const range of [`bytes=${pack.length}-`, `bytes=${pack.length}-${pack.length + 5}`, "bytes=-0"]) {
     expect(await fetchPack(range), range).toMatchObject({ status: 416, range: `bytes */${pack.length}` });
   }
+});
+
+describe("of a pack that is in a replica alone", () => {
+  let scratch: string;
+  let replica: ReplicaFolder;
+  beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), "holdfast-ranges-"));
+    replica = await addReplicaFolder(fixture.gateway.catalog, join(scratch, "replica"), "disk");
+    const { store } = await fixture.gateway.vault(device.vault);
+    const vault = await fixture.gateway.vault(device.vault);
+    await copyPacks(vault, fixture.gateway.vaultDirectory(device.vault), replica);
+    const ordinal = store.packs.ordinalOf(Buffer.from(name, "hex"))!;
+    expect(await store.elsewhere!.moves.evict(ordinal)).toEqual({ evicted: true });
+  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  test("the same bytes, whole and in parts", async () => {
+    expect((await fetchPack(undefined)).body.equals(pack)).toBe(true);
+    const random = randomFrom(3);
+    for (let i = 0; i < 60; i++) {
+      const first = random.below(pack.length);
+      const last = Math.min(pack.length - 1, first + random.below(i % 2 === 0 ? 200 : 60_000));
+      const got = await fetchPack(`bytes=${first}-${last}`);
+      expect([got.status, got.range]).toEqual([206, `bytes ${first}-${last}/${pack.length}`]);
+      expect(got.body.equals(pack.subarray(first, last + 1)), `${first} to ${last}`).toBe(true);
+    }
+  });
+
+  test("never other bytes, and 502 while the replica is away", async () => {
+    rmSync(join(fixture.path, "cache"), { recursive: true, force: true });
+    await fixture.stop();
+    await fixture.start();
+    const file = replicaPack(replica, device.vault, Buffer.from(name, "hex"));
+    renameSync(replica.path, `${replica.path}-away`);
+    expect((await fetchPack("bytes=50000-60000")).status).toBe(502);
+    expect((await fetchPack("bytes=0-31")).body.equals(pack.subarray(0, 32)), "the header is here").toBe(
+      true,
+    );
+    renameSync(`${replica.path}-away`, replica.path);
+    const wrong = Buffer.from(pack);
+    wrong[100_000]! ^= 1;
+    writeFileSync(file, wrong);
+    await expect
+      .poll(async () => (await fetchPack("bytes=99990-100010")).status, { timeout: 20_000, interval: 500 })
+      .toBe(500);
+    writeFileSync(file, pack);
+    expect((await fetchPack("bytes=99990-100010")).body.equals(pack.subarray(99_990, 100_011))).toBe(true);
+  });
 });
 
 test("a range tells strangers nothing: no token, another account's, a pack that is not there", async () => {

@@ -154,6 +154,7 @@ describe("read stream", () => {
     record.map((bytes) => ({ state: "record" as const, record: Buffer.from(bytes) })),
     fc.constant({ state: "missing" as const }),
     fc.constant({ state: "damaged" as const }),
+    fc.constant({ state: "unavailable" as const }),
   );
   function encode(results: readonly ReadResult[]): Buffer {
     return Buffer.concat(

@@ -96,7 +96,7 @@ export class Rgw {
 
   /** What stores here are opened with. */
   get context(): S3Context {
-    return { now: () => Date.now(), environment: this.environment, tuning: quick };
+    return { now: () => new Date(), environment: this.environment, tuning: quick };
   }
 
   /** A client of the SDK, for looking and meddling behind the store's back. */

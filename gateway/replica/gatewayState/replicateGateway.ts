@@ -2,8 +2,7 @@
 //
 // Invariants
 // - It is written after the roots of vaults that it names as seen.
-// - A root is appended only when what it would name says something else than the last one; that only roots of vaults moved on is worth
-//   a generation once an hour.
+// - A root is appended only when what it would name says something else than the last one.
 // - What was written is noted after the root was appended: a stop in between costs a generation that says the same.
 
 import { createHash } from "node:crypto";
@@ -20,20 +19,18 @@ import { putProven } from "../chain/namedObjects.ts";
 import { RootChain } from "../chain/rootChain.ts";
 import { gatewayFolder, namedKey } from "../keys.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
-import { exportGatewayPart } from "./gatewayPart.ts";
+import { exportGatewayPart, type GatewayPart } from "./gatewayPart.ts";
 
-/** What was written to a replica last: SHA-256, hex, of sealed.json, of the catalog's text, and of that text without what was seen. */
+/** What was written to a replica last: SHA-256, hex, of sealed.json, of the catalog without what was seen, and of what was seen. */
 type Written = {
   readonly sealed: string;
-  readonly text: string;
-  readonly textUnseen: string;
+  readonly rows: string;
+  readonly seen: string;
   /** Milliseconds since 1970. */
   readonly writtenMs: number;
 };
 
 type GatewayPort = Pick<Gateway, "catalog" | "dataDir" | "now">;
-
-const seenEveryMs = 3_600_000;
 
 /** The state as it would be written now. */
 type Current = Written & { readonly sealedBytes: Buffer; readonly textBytes: Buffer };
@@ -48,31 +45,45 @@ async function currentState({ catalog, dataDir, now }: GatewayPort, replica: str
     throw fileError(error, path);
   });
   const textBytes = exportGatewayPart(dataDir.identity, catalog, replica);
-  const unseen = JSON.stringify(JSON.parse(textBytes.toString()), (name, value) =>
-    name === "seen" ? null : value,
-  );
+  const part = JSON.parse(textBytes.toString()) as GatewayPart;
+  const seen = part.vaults.map((vault) => vault.seen);
+  const rows = { ...part, vaults: part.vaults.map((vault) => ({ ...vault, seen: null })) };
   return {
     sealedBytes,
     textBytes,
     sealed: sha256(sealedBytes),
-    text: sha256(textBytes),
-    textUnseen: sha256(Buffer.from(unseen)),
+    rows: sha256(Buffer.from(JSON.stringify(rows))),
+    seen: sha256(Buffer.from(JSON.stringify(seen))),
     writtenMs: now().getTime(),
   };
 }
 
-/**
- * Whether the replica of this id should get a new state. Nothing is asked of it.
- * @throws HoldfastError io-error
- */
-export async function gatewayStatePending(gateway: GatewayPort, replica: string): Promise<boolean> {
-  return differs(writtenTable(gateway).get(fromHex(replica, 16)), await currentState(gateway, replica));
+/** What a replica does not have yet. */
+export type StateChange = {
+  /** Accounts, devices, settings and the like. */
+  readonly state: boolean;
+  /** Roots of vaults that were written there since. */
+  readonly seen: boolean;
+  /** Since the state was written there. */
+  readonly ageMs: number;
+};
+
+/** What the replica of this id does not have yet. Nothing is asked of it. @throws HoldfastError io-error */
+export async function gatewayStateChange(gateway: GatewayPort, replica: string): Promise<StateChange> {
+  const written = writtenTable(gateway).get(fromHex(replica, 16));
+  return changeSince(written, await currentState(gateway, replica));
 }
 
-function differs(written: Written | undefined, current: Current): boolean {
-  if (written === undefined) return true;
-  if (written.sealed !== current.sealed || written.textUnseen !== current.textUnseen) return true;
-  return written.text !== current.text && current.writtenMs - written.writtenMs >= seenEveryMs;
+function changeSince(written: Written | undefined, { sealed, rows, seen, writtenMs }: Current): StateChange {
+  if (written === undefined) return { state: true, seen: true, ageMs: Number.POSITIVE_INFINITY };
+  const state = written.sealed !== sealed || written.rows !== rows;
+  return { state, seen: written.seen !== seen, ageMs: writtenMs - written.writtenMs };
+}
+
+/** Forgets what was written to a replica that was removed. */
+export function forgetWritten(gateway: GatewayPort, replica: string): void {
+  const table = writtenTable(gateway);
+  gateway.catalog.write(() => table.remove(fromHex(replica, 16)));
 }
 
 export type ReplicateGatewayOptions = {
@@ -86,10 +97,13 @@ export type ReplicateGatewayOptions = {
 };
 
 /**
- * Writes the gateway's state to a replica if it differs from what was written last. Answers whether a root was appended.
+ * Writes the gateway's state to a replica if it differs from what was written last. Answers the newest generation there, and whether it is a
+ * new one.
  * @throws HoldfastError replica-fenced, rollback-detected, and what stores throw; io-error
  */
-export async function replicateGateway(options: ReplicateGatewayOptions): Promise<boolean> {
+export async function replicateGateway(
+  options: ReplicateGatewayOptions,
+): Promise<{ readonly generation: number; readonly appended: boolean }> {
   const { gateway, replica, store, roots, takeOver, signal } = options;
   const { identity } = gateway.dataDir;
   const [secret, id] = [Buffer.from(identity.secret, "base64"), fromHex(identity.id, 16)];
@@ -108,7 +122,8 @@ export async function replicateGateway(options: ReplicateGatewayOptions): Promis
   });
   const newest = await chain.newest(signal);
   const own = newest !== undefined && chain.isOwn(newest);
-  if (own && !differs(table.get(key), current)) return false;
+  const change = changeSince(table.get(key), current);
+  if (own && !change.state && !change.seen) return { generation: newest.root.generation, appended: false };
   const put = async (kind: "sealed" | "catalog", bytes: Buffer): Promise<NamedObject> => {
     const hash = sha256(bytes);
     await putProven(store, namedKey(gatewayFolder, kind, fromHex(hash, 32)), bytes, { signal });
@@ -119,12 +134,11 @@ export async function replicateGateway(options: ReplicateGatewayOptions): Promis
     catalog: await put("catalog", sealCatalog(current.textBytes, gatewayCatalogKey(secret, id))),
   };
   // An earlier try of ours that stands in its place said what was so then: the next one comes behind it.
-  let outcome: "appended" | "overtaken";
-  do ({ outcome } = await chain.append(content, { takeOver, signal }));
-  while (outcome === "overtaken");
-  const { sealed, text, textUnseen, writtenMs } = current;
-  gateway.catalog.write(() => table.put(key, { sealed, text, textUnseen, writtenMs }));
-  return true;
+  let appended = await chain.append(content, { takeOver, signal });
+  while (appended.outcome === "overtaken") appended = await chain.append(content, { takeOver, signal });
+  const { sealed, rows, seen, writtenMs } = current;
+  gateway.catalog.write(() => table.put(key, { sealed, rows, seen, writtenMs }));
+  return { generation: appended.found.root.generation, appended: true };
 }
 
 function sha256(bytes: Uint8Array): string {

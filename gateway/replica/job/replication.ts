@@ -10,7 +10,7 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
-import { Job } from "./job.ts";
+import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
 import { isPending, statusOf } from "./jobStatus.ts";
@@ -27,6 +27,8 @@ export type ReplicationOptions = {
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
+  /** What is written behind the roots of vaults when a run was asked for: the gateway's own state. */
+  readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
   /** For tests. */
   readonly pauses?: RetryPauses;
 };
@@ -179,7 +181,7 @@ export class Replication implements ReplicationOperations {
     }
     const vaults = vault === undefined ? this.#vaultIds() : [vault];
     const stop = signal ?? new AbortController().signal;
-    return Promise.all(
+    const reports = await Promise.all(
       vaults.map((id) =>
         this.#job(replica, id).runNow({
           takeOver,
@@ -188,6 +190,11 @@ export class Replication implements ReplicationOperations {
         }),
       ),
     );
+    const behind = this.#options.behindVaults;
+    if (vault !== undefined || behind === undefined) return reports;
+    const report = await behind(replica, { takeOver, signal: stop, onProgress: () => undefined });
+    // Of no vault, so that it is told only where something is to be done about it.
+    return report.outcome === "done" ? reports : [...reports, report];
   }
 
   async remove(

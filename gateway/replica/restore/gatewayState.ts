@@ -28,25 +28,28 @@ export type RestoredState = {
   readonly part: GatewayPart;
 };
 
+/** Where a replica's objects are, and where its roots: mostly the same place. */
+export type RestoreStores = { readonly store: ReplicaStore; readonly roots: ReplicaStore };
+
 /**
  * Finds and opens the state. `recoveryKey`: the private half, 32 bytes.
  * @throws HoldfastError not-found where there is no gateway's chain or no such state; key-wrong; replica-damaged; as ReplicaStore's
  */
 export async function openGatewayState(
-  store: ReplicaStore,
+  { store, roots }: RestoreStores,
   recoveryKey: Uint8Array,
   wanted: WantedState,
   signal: AbortSignal,
 ): Promise<RestoredState> {
-  const newest = await newestGeneration(store, gatewayFolder, signal);
+  const newest = await newestGeneration(roots, gatewayFolder, signal);
   if (newest === 0) {
-    throw new HoldfastError(ErrorCode.notFound, `${store.url} holds no gateway's state`, {
+    throw new HoldfastError(ErrorCode.notFound, `${roots.url} holds no gateway's state`, {
       next: "Check the address, prefix included: `gateway/root/0000000001` must be below it. A vault alone can be restored with its owner's key: docs/format.md, section 11.7.",
     });
   }
-  const generation = await generationOf(store, wanted, newest, signal);
+  const generation = await generationOf(roots, wanted, newest, signal);
   const key = rootKey(gatewayFolder, generation);
-  const bytes = await fetchRoot(store, gatewayFolder, generation, signal);
+  const bytes = await fetchRoot(roots, gatewayFolder, generation, signal);
   try {
     const expected = { chain: "gateway" as const, id: gatewayIdOf(bytes), generation };
     // Its MAC can be checked only with what it names; nothing else of it counts before.
@@ -81,7 +84,7 @@ function gatewayIdOf(bytes: Uint8Array): string {
 }
 
 async function generationOf(
-  store: ReplicaStore,
+  roots: ReplicaStore,
   wanted: WantedState,
   newest: number,
   signal: AbortSignal,
@@ -98,7 +101,7 @@ async function generationOf(
   let low = 0;
   for (let high = newest + 1; high - low > 1; ) {
     const middle = low + Math.floor((high - low) / 2);
-    const bytes = await fetchRoot(store, gatewayFolder, middle, signal);
+    const bytes = await fetchRoot(roots, gatewayFolder, middle, signal);
     const root = parseRoot(
       bytes,
       { chain: "gateway", id: gatewayIdOf(bytes), generation: middle },

@@ -15,11 +15,15 @@ import type { ReplicaOptions } from "../../catalog/replicas.ts";
 import { type DataLock, lockDirectory } from "../../dataLock.ts";
 import { rootKey, vaultFolder } from "../keys.ts";
 import { openReplicaStore } from "../openStore.ts";
-import type { ReplicaStore } from "../replicaStore.ts";
 import { fillDataDir, finishDataDir } from "./dataDirectory.ts";
 import { damagedObject } from "./fetchObject.ts";
 import { fetchRoot, newestGeneration } from "./findRoot.ts";
-import { openGatewayState, type RestoredState, type WantedState } from "./gatewayState.ts";
+import {
+  openGatewayState,
+  type RestoredState,
+  type RestoreStores,
+  type WantedState,
+} from "./gatewayState.ts";
 import {
   makeDirectory,
   newWriter,
@@ -101,33 +105,38 @@ export async function restoreFrom(options: RestoreFromOptions): Promise<RestoreR
   const { url, data, dryRun } = options;
   let mark = await readMark(data, url);
   const address = { url, options: options.options, conditionalPuts: false };
-  const store = await openReplicaStore(address, { now: options.now });
+  const context = { now: options.now };
+  const store = await openReplicaStore(address, context);
+  let roots = store;
   let lock: DataLock | undefined;
   try {
+    const { rootUrl } = options.options;
+    if (rootUrl !== undefined) roots = await openReplicaStore({ ...address, url: rootUrl }, context);
     if (!dryRun) {
       await makeDirectory(data);
       lock = await lockDirectory(data);
       mark = await readMark(data, url);
     }
-    return await new Restore(options, store, mark).run();
+    return await new Restore(options, { store, roots }, mark).run();
   } catch (error) {
     throw options.signal.aborted ? stopped() : error;
   } finally {
     await store.close();
+    if (roots !== store) await roots.close();
     lock?.release();
   }
 }
 
 class Restore {
   readonly #options: RestoreFromOptions;
-  readonly #store: ReplicaStore;
+  readonly #stores: RestoreStores;
   readonly #mark: RestoreMark | undefined;
   readonly #damage: Damage[] = [];
   #progress: RestoreProgress = { objects: 0, bytes: 0, totalObjects: 0, totalBytes: 0 };
 
-  constructor(options: RestoreFromOptions, store: ReplicaStore, mark: RestoreMark | undefined) {
+  constructor(options: RestoreFromOptions, stores: RestoreStores, mark: RestoreMark | undefined) {
     this.#options = options;
-    this.#store = store;
+    this.#stores = stores;
     this.#mark = mark;
   }
 
@@ -153,7 +162,7 @@ class Restore {
     const { recoveryKey, wanted, signal } = this.#options;
     const mark = this.#mark;
     const pinned = mark === undefined ? wanted : { generation: mark.state.generation };
-    const state = await openGatewayState(this.#store, recoveryKey, pinned, signal);
+    const state = await openGatewayState(this.#stores, recoveryKey, pinned, signal);
     if (mark !== undefined && mark.state.root !== state.rootHash) throw changedMeanwhile();
     return state;
   }
@@ -170,7 +179,8 @@ class Restore {
       const pinned = this.#mark?.vaults[id];
       // A vault that was made just before the replica's last run may have no root yet.
       const generation =
-        pinned?.generation ?? (await newestGeneration(this.#store, vaultFolder(id), this.#options.signal));
+        pinned?.generation ??
+        (await newestGeneration(this.#stores.roots, vaultFolder(id), this.#options.signal));
       if (generation === 0) continue;
       const proven = await this.#provenRoot(id, generation, Buffer.from(metadataKey, "base64"));
       if (pinned !== undefined && proven.hash !== pinned.root) throw changedMeanwhile();
@@ -182,7 +192,7 @@ class Restore {
 
   async #provenRoot(id: string, generation: number, metadataKey: Buffer): Promise<ProvenVaultRoot> {
     const key = rootKey(vaultFolder(id), generation);
-    const bytes = await fetchRoot(this.#store, vaultFolder(id), generation, this.#options.signal);
+    const bytes = await fetchRoot(this.#stores.roots, vaultFolder(id), generation, this.#options.signal);
     try {
       const expected = { chain: "vault" as const, id, generation };
       const root = parseRoot(bytes, expected, vaultRootKey(metadataKey, fromHex(id, 16)));
@@ -202,7 +212,12 @@ class Restore {
     const { generation } = newest.root;
     let found = generation === seen.generation ? newest.hash : "";
     if (generation > seen.generation) {
-      const bytes = await fetchRoot(this.#store, vaultFolder(id), seen.generation, this.#options.signal);
+      const bytes = await fetchRoot(
+        this.#stores.roots,
+        vaultFolder(id),
+        seen.generation,
+        this.#options.signal,
+      );
       found = rootHash(bytes);
     }
     if (found === seen.root) return;
@@ -254,7 +269,7 @@ class Restore {
   #vault(state: RestoredState, root: VaultRoot, replica: string): Promise<RestoredVault> {
     const ordinals = new Map(state.part.devices.map(({ id, ordinal }) => [id, ordinal]));
     const port = {
-      store: this.#store,
+      store: this.#stores.store,
       vault: root.id,
       directory: join(this.#options.data, "vaults", root.id),
       signal: this.#options.signal,

@@ -6,6 +6,7 @@
 // - A file is read again whenever the SDK asks, so changed keys count at once.
 
 import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
 
@@ -31,6 +32,22 @@ export function credentialSource(
   if (profile !== undefined || !accessKeyId || !secretAccessKey) return undefined;
   const sessionToken = environment.AWS_SESSION_TOKEN;
   return async () => ({ accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) });
+}
+
+/** The bucket's region: as given, of the environment, of the profile in ~/.aws/config, or that of Amazon's first. */
+export async function regionOf(
+  { region, profile }: ReplicaOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const known = region ?? environment.AWS_REGION;
+  if (known !== undefined) return known;
+  const path = environment.AWS_CONFIG_FILE ?? join(environment.HOME ?? "/", ".aws", "config");
+  const text = await readFile(path, "utf8").catch(() => ""); // there need not be one
+  return (
+    parseIni(text)
+      .get(profile ?? "default")
+      ?.get("region") ?? "us-east-1"
+  );
 }
 
 async function fromFile(path: string, profile: string): Promise<S3Credentials> {
@@ -59,21 +76,20 @@ export function parseIni(text: string): Map<string, Map<string, string>> {
   for (const raw of text.split(/\r?\n/)) {
     const line = raw.trim();
     if (line === "" || line.startsWith("#") || line.startsWith(";")) continue;
-    const name = /^\[\s*(?:profile\s+)?([^\]]+?)\s*\]/.exec(line)?.[1];
-    if (name !== undefined) {
+    const end = line.startsWith("[") ? line.indexOf("]") : -1;
+    if (end > 0) {
+      const words = line.slice(1, end).trim().split(/\s+/);
+      const name = words.length > 1 && words[0] === "profile" ? words.slice(1).join(" ") : words.join(" ");
       section = sections.get(name) ?? new Map();
       sections.set(name, section);
       continue;
     }
     const equals = line.indexOf("=");
-    if (equals > 0)
-      section?.set(
-        line.slice(0, equals).trim().toLowerCase(),
-        line
-          .slice(equals + 1)
-          .replace(/\s+[#;].*$/, "")
-          .trim(),
-      );
+    if (equals <= 0) continue;
+    const value = line.slice(equals + 1);
+    const comment = value.search(/\s[#;]/);
+    const name = line.slice(0, equals).trim().toLowerCase();
+    section?.set(name, (comment < 0 ? value : value.slice(0, comment)).trim());
   }
   return sections;
 }

@@ -10,6 +10,7 @@ import { isHoldfastError } from "../../../vault/errors.ts";
 import type { ObjectSource, PutOptions } from "../replicaStore.ts";
 import { bodyOf, checkHash } from "./bodies.ts";
 import { md5Text, plainETag, signedHash } from "./checksums.ts";
+import { headObject } from "./headObject.ts";
 import type { S3Calls } from "./s3Calls.ts";
 
 /** S3 allows 5 MiB to 5 GiB, and 10,000 parts. */
@@ -170,14 +171,25 @@ async function complete(
     ...(ifAbsent && { IfNoneMatch: "*" }),
   });
   const done = await calls.run(
-    { name: "CompleteMultipartUpload", key, signal, expected: [412, 404] },
+    { name: "CompleteMultipartUpload", key, signal, expected: ifAbsent ? [412, 404] : [404] },
     (client, options) => client.send(command, options),
   );
   const expectedETag = `${createHash("md5").update(Buffer.concat(md5s)).digest("hex")}-${md5s.length}`;
   if (done.ok) return { outcome: "created", expectedETag, etag: plainETag(done.value.ETag) };
-  if (done.status === 412 && !done.lostBefore) return { outcome: "exists" };
-  // The answer of an earlier try was lost: its upload is gone because it became the object. The caller asks for the ETag.
-  return { outcome: "created", expectedETag, etag: "" };
+  if (!done.lostBefore) {
+    if (done.status === 412) return { outcome: "exists" };
+    throw calls.refusal("NoSuchUpload", `CompleteMultipartUpload ${key}: somebody aborted its upload`);
+  }
+  // The answer of an earlier try was lost: if it was carried out, its upload became the object.
+  const found = await headObject(calls, key, signal);
+  if (found === undefined) {
+    throw calls.refusal(
+      "NoSuchUpload",
+      `CompleteMultipartUpload ${key}: its upload is gone and there is no object`,
+    );
+  }
+  if (ifAbsent && found.etag !== expectedETag) return { outcome: "exists" };
+  return { outcome: "created", expectedETag, etag: found.etag };
 }
 
 async function abort(calls: S3Calls, { upload, key }: Resume): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { equalBytes } from "../../../vault/bytes.ts";
-import type { Replica } from "../../catalog/replicas.ts";
+import type { Replica, ReplicaOptions } from "../../catalog/replicas.ts";
 import { bodyOfBytes } from "./bodies.ts";
 import { md5Text, signedHash } from "./checksums.ts";
 import { deleteObject } from "./deleteObject.ts";
@@ -46,7 +46,7 @@ export async function probeS3(
 
 async function probeBucket(
   calls: S3Calls,
-  { options }: Pick<Replica, "options">,
+  { url, options }: Pick<Replica, "url" | "options">,
   signal?: AbortSignal,
 ): Promise<ProbeResult> {
   const clockSkewMs = await bucketClock(calls, signal);
@@ -66,24 +66,31 @@ async function probeBucket(
       sha256: (await put(calls, key, second, { wrong: "sha256" }, signal)) !== "stored",
     };
     const found = { conditionalPuts: again === "refused", versioning, objectLock, verifies, clockSkewMs };
-    return { ...found, notes: notesOf(found, options.lockDays !== undefined) };
+    return { ...found, notes: notesOf(found, expectationsOf(url, options)) };
   } finally {
     await deleteObject(calls, key).catch(() => "locked"); // a bucket's default retention may hold it
   }
 }
 
-function notesOf(found: Omit<ProbeResult, "notes">, wantsLock: boolean): string[] {
+/** What a place is for: roots, all else, or both. */
+type Expectations = { readonly roots: boolean; readonly lock: boolean };
+
+function expectationsOf(url: string, { rootUrl, lockDays }: ReplicaOptions): Expectations {
+  return { roots: rootUrl === undefined || rootUrl === url, lock: lockDays !== undefined && rootUrl !== url };
+}
+
+function notesOf(found: Omit<ProbeResult, "notes">, wants: Expectations): string[] {
   const notes: string[] = [];
   const { conditionalPuts, versioning, objectLock, verifies, clockSkewMs } = found;
-  if (!conditionalPuts) {
+  if (!conditionalPuts && wants.roots) {
     notes.push(
       "It ignores put-if-absent and overwrites: only this gateway may write here, and no other can take over; --root-url names a bucket for the roots that heeds it.",
     );
   }
   if (versioning && !objectLock)
     notes.push("It keeps old versions: what is deleted here goes with all its versions.");
-  if (objectLock && !wantsLock) notes.push("It has Object Lock; --lock-days makes use of it.");
-  if (wantsLock && !objectLock) notes.push("It has no Object Lock: --lock-days cannot be kept.");
+  if (objectLock && !wants.lock) notes.push("It has Object Lock; --lock-days makes use of it.");
+  if (wants.lock && !objectLock) notes.push("It has no Object Lock: --lock-days cannot be kept.");
   if (!verifies.md5 && !verifies.sha256) {
     notes.push("It does not check checksums of what it receives: only reading back proves what is here.");
   }

@@ -12,15 +12,14 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { StoreUsage } from "../replicaStore.ts";
 import { type AttemptTuning, cancelled, TriesEnded, tryRepeatedly, usualAttempts } from "./attempts.ts";
 import { type Body, SourceFailure } from "./bodies.ts";
-import { credentialSource } from "./credentials.ts";
+import { credentialSource, regionOf } from "./credentials.ts";
 import { codeOf, finalError, isWorthAnotherTry, refusal, statusOf } from "./s3Errors.ts";
 import { parseS3Url, type S3Place } from "./s3Url.ts";
 import { type CallOptions, Transport, type TransportTuning, usualTuning } from "./transport.ts";
 
 /** What opening a bucket needs from outside. */
 export type S3Context = {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly now: () => Date;
   /** Environment variables (AWS_ACCESS_KEY_ID, AWS_REGION, ...). */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Other bounds than the usual ones. */
@@ -57,7 +56,7 @@ export class S3Calls {
   readonly url: string;
   readonly place: S3Place;
   readonly sdk: typeof Sdk;
-  readonly now: () => number;
+  readonly now: () => Date;
   readonly #client: Sdk.S3Client;
   readonly #transport: Transport;
   readonly #tuning: AttemptTuning;
@@ -133,7 +132,7 @@ export class S3Calls {
 
   /** The server's clock, by its last answer, minus ours. */
   clockSkewMs(): number {
-    const skew = Date.parse(this.#transport.serverDate) - this.now();
+    const skew = Date.parse(this.#transport.serverDate) - this.now().getTime();
     return Number.isNaN(skew) ? 0 : skew;
   }
 
@@ -172,7 +171,7 @@ export async function openS3Calls(
   const credentials = credentialSource(options, context.environment);
   const sdk = await import("@aws-sdk/client-s3");
   const config: Sdk.S3ClientConfig = {
-    region: options.region ?? context.environment.AWS_REGION ?? "us-east-1",
+    region: await regionOf(options, context.environment),
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     ...(endpoint !== undefined && { endpoint }),
     ...(options.profile !== undefined && { profile: options.profile }),

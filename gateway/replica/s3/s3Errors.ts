@@ -64,6 +64,7 @@ function isFull(error: unknown): boolean {
 const nextSteps: Readonly<Record<string, string>> = {
   NoSuchBucket:
     "Make the bucket, or correct its name; a replica is never made in a bucket that is not there.",
+  NoSuchUpload: "Nothing needs to be done: the next try begins this object anew.",
   InvalidAccessKeyId: "Check the access key of the replica's credentials, and that its user is active.",
   SignatureDoesNotMatch: "Check the secret key of the replica's credentials.",
   ExpiredToken: "Renew the session token of the replica's credentials.",

@@ -202,7 +202,7 @@ class S3Store implements ReplicaStore {
     });
     signedHash(command, body);
     const put = await this.#calls.run(
-      { name: "PutObject", key, signal, body, expected: [412] },
+      { name: "PutObject", key, signal, body, expected: ifAbsent ? [412] : [] },
       (client, settings) => client.send(command, settings),
     );
     if (put.lostBefore && source.bytes > partBytes) this.#cautious = cautiousPuts;

@@ -119,19 +119,16 @@ export class VaultVerify {
     const newest = await chain.newest(signal);
     if (newest === undefined) return undefined;
     const small = documentsOf(newest.root);
+    const listed: { readonly pack: PackRow; readonly provenMs: number }[] = [];
     try {
       const manifest = await Manifest.load(store, vault.id, newest.root, signal);
       small.push(...(await drawn(manifest, sharePercent, signal)));
+      listed.push(...(await knownPacks(manifest, vault, replica.id, signal)));
     } catch (error) {
       if (!isHoldfastError(error, ErrorCode.replicaDamaged)) throw error;
       const key = `${vaultFolder(vault.id)}${newest.root.manifest.name}`;
       findings.push({ vault: vault.id, key, why: error.message, healed: false });
     }
-    const places = new PackPlaces(vault.store.environment);
-    const listed = [...vault.store.packs.all()].flatMap((pack) => {
-      const place = pack.name === undefined ? undefined : places.get(pack.ordinal, replica.id);
-      return place?.listed === true ? [{ pack, provenMs: place.provenMs }] : [];
-    });
     listed.sort((a, b) => a.provenMs - b.provenMs);
     const count = Math.ceil((listed.length * sharePercent) / 100);
     const packs = listed.slice(0, count).map(({ pack }) => pack);
@@ -185,33 +182,29 @@ export class VaultVerify {
   async #checkPack(pack: PackRow): Promise<Finding | undefined> {
     const { replica, gateway } = this.#options;
     const key = packKey(this.#vault.id, asBuffer(pack.name!));
-    const place = this.#places.get(pack.ordinal, replica.id);
     try {
-      await this.#prove(pack, place?.listed === true);
+      await this.#prove(pack);
       return undefined;
     } catch (error) {
       if (!isWrongCopy(error)) throw error;
       this.#copies.wrong(pack, replica.id, error);
       const healed = this.#options.heal && (await this.#heal(pack, key));
-      // The root lists it all the same: healed, it counts again.
-      if (healed && place !== undefined) {
-        this.#places.put(pack.ordinal, replica.id, {
-          listed: place.listed,
-          proof: "hashed",
-          provenMs: gateway.now().getTime(),
-        });
+      if (healed) {
+        const provenMs = gateway.now().getTime();
+        this.#places.put(pack.ordinal, replica.id, { listed: true, proof: "hashed", provenMs });
       }
       return { vault: this.#vault.id, key, why: error.message, healed };
     }
   }
 
   /** @throws HoldfastError as PackCopies.readWhole */
-  async #prove(pack: PackRow, listed: boolean): Promise<void> {
+  async #prove(pack: PackRow): Promise<void> {
     const { replica, signal, gateway } = this.#options;
     if (this.#isChallenged(pack)) {
       const path = closedPackPath(gateway.vaultDirectory(this.#vault.id), pack.name!);
       try {
         await this.#copies.prove(pack, replica.id, () => createReadStream(path), signal);
+        this.#places.put(pack.ordinal, replica.id, { listed: true, proof: "none", provenMs: 0 });
         return;
       } catch (error) {
         // Perhaps it is the file here that is wrong or missing: then all of the copy is read.
@@ -220,7 +213,7 @@ export class VaultVerify {
     }
     const provenMs = gateway.now().getTime();
     await this.#copies.readWhole(pack, replica.id, () => undefined, signal);
-    this.#places.put(pack.ordinal, replica.id, { listed, proof: "hashed", provenMs });
+    this.#places.put(pack.ordinal, replica.id, { listed: true, proof: "hashed", provenMs });
   }
 
   /** Puts the pack there from this disk, or by way of it from another replica, and reads it back. */
@@ -249,6 +242,27 @@ export class VaultVerify {
 /** What a root names, besides its manifest, which is read on its own. */
 function documentsOf({ document, keys, catalog }: VaultRoot): SmallObject[] {
   return [document, keys, catalog].map((object) => ({ ...object, kind: "other" as const }));
+}
+
+/** The packs that the root lists and that are known here, and when each was last proven. */
+async function knownPacks(
+  manifest: Manifest,
+  vault: OpenVault,
+  replica: string,
+  signal: AbortSignal,
+): Promise<{ readonly pack: PackRow; readonly provenMs: number }[]> {
+  const { packs, environment } = vault.store;
+  const places = new PackPlaces(environment);
+  const known: { readonly pack: PackRow; readonly provenMs: number }[] = [];
+  for await (const rows of manifest.rows(ManifestPageType.packs, signal)) {
+    for (const { name } of rows) {
+      const ordinal = packs.ordinalOf(name);
+      const pack = ordinal === undefined ? undefined : packs.get(ordinal);
+      if (pack !== undefined)
+        known.push({ pack, provenMs: places.get(pack.ordinal, replica)?.provenMs ?? 0 });
+    }
+  }
+  return known;
 }
 
 async function drawn(manifest: Manifest, sharePercent: number, signal: AbortSignal): Promise<SmallObject[]> {

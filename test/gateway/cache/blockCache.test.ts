@@ -87,6 +87,7 @@ test("damage anywhere in the files is a miss, never other bytes, and its place i
   const blocks = Array.from({ length: 6 }, () => randomBytes(200_000));
   let misses = 0;
   for (let round = 0; round < 40; round++) {
+    rmSync(directory, { recursive: true, force: true });
     let cache = await open(6);
     for (const [i, bytes] of blocks.entries()) await cache.put(name, i, bytes);
     await cache.close();
@@ -109,8 +110,10 @@ function spoil(random: Random): void {
   const bytes = readFileSync(path);
   const kind = random.below(4);
   if (kind === 0) for (let i = 0; i < 8; i++) bytes[random.below(bytes.length)]! ^= 1 + random.below(255);
-  else if (kind === 1) return truncateSync(path, random.below(bytes.length));
-  else if (kind === 2) {
+  else if (kind === 1) {
+    truncateSync(path, random.below(bytes.length));
+    return;
+  } else if (kind === 2) {
     const step = path.endsWith("index") ? bytes.length / 6 : blockBytes;
     const copy = Buffer.from(bytes.subarray(0, step));
     bytes.copy(bytes, 0, step, 2 * step);

@@ -4,9 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import pino from "pino";
 import type { Catalog } from "../../../gateway/catalog/catalog.ts";
-import { Gateway } from "../../../gateway/gateway.ts";
 import type { PlaceProof } from "../../../gateway/index/packPlaces.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
 import { FolderStore } from "../../../gateway/replica/folder/folderStore.ts";
@@ -58,28 +56,6 @@ export async function copyPacks(
     vault.store.elsewhere!.places.put(row.ordinal, replica.id, { ...place, provenMs });
   }
   await store.close();
-}
-
-/** Does for a data directory whose gateway does not run what replication would: all packs closed, put into a replica and noted. */
-export async function replicate(data: string, path: string, name: string): Promise<ReplicaFolder> {
-  const gateway = await Gateway.open(data, {
-    logger: pino({ level: "silent" }),
-    now: () => new Date(),
-    version: "0.0.0-test",
-  });
-  try {
-    const known = gateway.catalog.replicas.byName(name);
-    const replica =
-      known === undefined ? await addReplicaFolder(gateway.catalog, path, name) : { ...known, path };
-    for (const { id } of gateway.catalog.vaults.list()) {
-      const vault = await gateway.vault(id);
-      await vault.store.closeOpenPacks();
-      await copyPacks(vault, gateway.vaultDirectory(id), replica);
-    }
-    return replica;
-  } finally {
-    await gateway.close();
-  }
 }
 
 /** The file of a pack in a replica. */

@@ -114,7 +114,8 @@ export async function exportGateway(
   const row = gateway.catalog.replicas.get(replica);
   if (row === undefined) throw new Error("the gateway does not know the replica");
   const { signal } = new AbortController();
-  return replicateGateway({ gateway, replica: row, store, roots: store, takeOver: false, signal });
+  const options = { gateway, replica: row, store, roots: store, takeOver: false, signal };
+  return (await replicateGateway(options)).appended;
 }
 
 async function exportVault(

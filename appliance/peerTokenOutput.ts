@@ -1,0 +1,74 @@
+// A peer's token file is given out once: on stdout, or in a new file that only its owner may read.
+
+import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { IssuedPeer } from "../gateway/admin/peerOperations.ts";
+import { formatPeerToken } from "../gateway/replica/peer/tokenFile.ts";
+import { parseListen } from "../gateway/settings.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import type { CommandContext } from "./cli/command.ts";
+
+/** Runs `issue` and gives out what it made. The file is opened before, so that a place that cannot be written costs nothing. */
+export async function giveOutToken(
+  context: CommandContext,
+  issue: () => Promise<IssuedPeer>,
+): Promise<IssuedPeer> {
+  const { args, output } = context;
+  const given = checkUrl(args.text("url"));
+  const file = args.text("token-file");
+  const fd = file === undefined ? undefined : openNew(file);
+  let issued: IssuedPeer;
+  try {
+    issued = await issue();
+  } catch (error) {
+    if (fd !== undefined) {
+      closeSync(fd);
+      rmSync(file!, { force: true });
+    }
+    throw error;
+  }
+  const { name, token, fingerprint, signer, listen } = issued;
+  const url = given ?? ownUrl(listen);
+  const text = formatPeerToken({ url, fingerprint, name, token, signer });
+  if (fd === undefined) {
+    output.once(text.trimEnd(), { event: "peer-token", url, fingerprint, name, token, signer });
+    output.note("Shown only now. Put it into a file (mode 0600) on the other gateway:");
+  } else {
+    writeFileSync(fd, text);
+    fsyncSync(fd);
+    closeSync(fd);
+    output.line(`Token file written to ${file}. On the other gateway:`);
+  }
+  const next = `  holdfast replica add offsite ${url} --token-file ${file ?? "FILE"}`;
+  if (fd === undefined) output.note(next);
+  else output.line(next);
+  return issued;
+}
+
+function openNew(file: string): number {
+  try {
+    return openSync(file, "wx", 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new HoldfastError(ErrorCode.exists, `${file} is there already`, {
+      next: "Name a new file: a token never overwrites anything.",
+      cause: error,
+    });
+  }
+}
+
+/** @throws HoldfastError usage */
+function checkUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && url.pathname === "/" && url.search === "" && url.username === "")
+    return url.origin;
+  throw new HoldfastError(ErrorCode.usage, `--url is not https://HOST:PORT: ${text}`);
+}
+
+/** By the settings, with this machine's name where they say "every address". */
+function ownUrl(listen: string): string {
+  const { host, port } = parseListen(listen);
+  const shown = /^(0\.0\.0\.0|::)$/.test(host) ? hostname() : host;
+  return `https://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+}

@@ -1,0 +1,154 @@
+// The replication of the gateway's own state: a job in each replica, woken by changes of the catalog, among them the notes of new
+// roots of vaults. It shares retries, pauses and fencing with the jobs of vaults (job/job.ts).
+//
+// Invariants
+// - An idle catalog asks nothing of any replica, and nothing is polled.
+// - After `close` nothing is under way, and the catalog may be closed.
+
+import type { Logger } from "pino";
+import { isHoldfastError } from "../../../vault/errors.ts";
+import type { Replica } from "../../catalog/replicas.ts";
+import type { Gateway } from "../../gateway.ts";
+import { Job, type RunOptions } from "../job/job.ts";
+import { JobSession, type OpenStore, usageOf } from "../job/jobSession.ts";
+import { JobState } from "../job/jobState.ts";
+import type { RunReport } from "../job/replicationStatus.ts";
+import { type RetryPauses, retryPausesDefault } from "../job/retryPauses.ts";
+import { parseSchedule } from "../job/schedule.ts";
+import { usageSince } from "../job/storeUsage.ts";
+import { forgetWritten, gatewayStateChange, replicateGateway } from "./replicateGateway.ts";
+
+export type GatewayReplicationOptions = {
+  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "now"> & { readonly logger: Logger };
+  readonly openStore: OpenStore;
+  readonly monotonicMs: () => number;
+  readonly pauses?: RetryPauses;
+};
+
+/** Changes that come one after the other make one generation. */
+const quietMs = 3000;
+/** Where snapshots go at once, newer roots of vaults alone are worth a generation so often. */
+const seenEveryMs = 3_600_000;
+
+export class GatewayReplication {
+  readonly #options: GatewayReplicationOptions;
+  readonly #jobs = new Map<string, Job>();
+  #stopListening: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: GatewayReplicationOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to work in the background. */
+  start(): void {
+    const { environment } = this.#options.gateway.catalog;
+    this.#stopListening = environment.onCommit(() => this.#changed());
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#looking = this.#looking
+        .then(() => this.#look())
+        .catch((error: unknown) => {
+          this.#options.gateway.logger.error({ err: error }, "replication-not-started");
+        });
+    }, quietMs).unref();
+  }
+
+  async #look(): Promise<void> {
+    const { catalog, logger } = this.#options.gateway;
+    const replicas = catalog.replicas.list();
+    for (const [id, job] of this.#jobs) {
+      if (replicas.some((replica) => replica.id === id)) continue;
+      this.#jobs.delete(id);
+      await job.close();
+      forgetWritten(this.#options.gateway, id);
+      new JobState(catalog.environment, id).forget();
+    }
+    for (const replica of replicas) {
+      const due = await this.#isDue(replica).catch((error: unknown) => {
+        logger.error({ replica: replica.name, err: error }, "replication-not-started");
+        return false;
+      });
+      if (due) await this.#job(replica.id).wake();
+    }
+  }
+
+  /** A replica that is there at times only is written to when roots of vaults just were. */
+  async #isDue(replica: Replica): Promise<boolean> {
+    const { state, seen, ageMs } = await gatewayStateChange(this.#options.gateway, replica.id);
+    const { continuous } = parseSchedule(replica.schedule);
+    return continuous ? state || (seen && ageMs >= seenEveryMs) : seen;
+  }
+
+  #job(replica: string): Job {
+    const known = this.#jobs.get(replica);
+    if (known !== undefined) return known;
+    const { gateway, openStore, monotonicMs, pauses = retryPausesDefault } = this.#options;
+    const { catalog, dataDir, logger } = gateway;
+    const session = new JobSession(openStore);
+    const job = new Job(dataDir.identity.id, {
+      memory: async () => new JobState(catalog.environment, replica),
+      pending: async () => catalog.replicas.get(replica) !== undefined,
+      replicate: (run) => this.#replicate(replica, session, run, monotonicMs),
+      report: (level, event, facts) =>
+        logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),
+      now: gateway.now,
+      ended: () => session.close(),
+      pauses,
+      background: () => this.#stopListening !== undefined && !this.#closed,
+    });
+    this.#jobs.set(replica, job);
+    return job;
+  }
+
+  async #replicate(
+    id: string,
+    session: JobSession,
+    { takeOver, signal }: RunOptions,
+    monotonicMs: () => number,
+  ): Promise<Omit<RunReport, "outcome" | "failure">> {
+    const { gateway } = this.#options;
+    const begunMs = monotonicMs();
+    const replica = gateway.catalog.replicas.get(id);
+    if (replica === undefined) throw new Error("a job of a replica that is gone");
+    const opened = await session.open(replica);
+    const before = usageOf(opened);
+    const { store, roots } = opened;
+    try {
+      const { generation } = await replicateGateway({ gateway, replica, store, roots, takeOver, signal });
+      const nothing = { packs: 0, bytes: 0, snapshots: 0, unsent: [] };
+      const usage = usageSince(before, usageOf(opened));
+      return {
+        vault: gateway.dataDir.identity.id,
+        ...nothing,
+        generation,
+        usage,
+        seconds: (monotonicMs() - begunMs) / 1000,
+      };
+    } catch (error) {
+      if (isHoldfastError(error)) await session.close();
+      throw error;
+    }
+  }
+
+  /** Writes the state to a replica now, behind the roots of vaults. Failures are in the report. @throws HoldfastError cancelled */
+  run(replica: string, options: RunOptions): Promise<RunReport> {
+    return this.#job(replica).runNow(options);
+  }
+
+  /** Stops all jobs. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopListening?.();
+    clearTimeout(this.#timer);
+    await this.#looking;
+    await Promise.all([...this.#jobs.values()].map((job) => job.close()));
+  }
+}

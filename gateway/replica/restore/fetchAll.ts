@@ -1,0 +1,159 @@
+// Brings the data packs of a restored gateway back to its own disk, in the background while it runs: one pack at a time, the newest
+// first, at most as fast as the replica's bandwidth says.
+//
+// Invariants
+// - Each pack is tried once; how far it is is noted behind each (backfill.ts), so that it goes on after a stop.
+// - It ends where the disk is to stay free: what is left stays in the replica, where it can be read as before.
+// - An outage is waited for; a pack that is damaged there is reported and passed over.
+
+import { statfs } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { toHex } from "../../../vault/bytes.ts";
+import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
+import { bytesOver } from "../../cache/evictWatch.ts";
+import { isOutage } from "../../cache/replicaStores.ts";
+import type { Gateway } from "../../gateway.ts";
+import type { OpenVault } from "../../openVault.ts";
+import { Bandwidth } from "../job/bandwidth.ts";
+import { pauseAfter, retryPausesDefault } from "../job/retryPauses.ts";
+import { Throttle } from "../job/throttle.ts";
+import { Backfill } from "./backfill.ts";
+
+export type FetchAllOptions = {
+  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "vault" | "now"> & { readonly logger: Logger };
+  readonly monotonicMs: () => number;
+  /** For tests. */
+  readonly pauses?: typeof retryPausesDefault;
+};
+
+export class FetchAll {
+  readonly #options: FetchAllOptions;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: FetchAllOptions) {
+    this.#options = options;
+  }
+
+  /** Begins, where anything is left to fetch. */
+  start(): void {
+    if (this.#options.gateway.catalog.replicas.list().length === 0) return;
+    this.#running = this.#run().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) {
+        this.#options.gateway.logger.error(
+          { err: error },
+          "packs are not fetched back any more until the next start",
+        );
+      }
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { gateway } = this.#options;
+    for (const { id } of gateway.catalog.vaults.list()) {
+      if (this.#stopping.signal.aborted) return;
+      await this.#fetchVault(await gateway.vault(id));
+    }
+  }
+
+  async #fetchVault(vault: OpenVault): Promise<void> {
+    const { logger } = this.#options.gateway;
+    const { environment, packs, elsewhere } = vault.store;
+    const backfill = new Backfill(environment);
+    if (backfill.end() === 0 || elsewhere === undefined) return;
+    const throttles = new Map<string, Throttle>();
+    logger.info({ vault: vault.id, ...fetchStatus(vault) }, "packs are being fetched back");
+    for (let ordinal = backfill.end() - 1; ordinal >= 0; ordinal--) {
+      const pack = packs.get(ordinal);
+      if (pack?.state === "evicted") {
+        if (await this.#isFull(pack.bytes)) {
+          logger.warn(
+            { vault: vault.id, ...fetchStatus(vault) },
+            "the disk is full enough: the other packs stay in the replica",
+          );
+          return backfill.setEnd(0);
+        }
+        await this.#throttle(throttles, elsewhere.places.of(ordinal)[0]?.replica, pack.bytes);
+        await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()));
+        backfill.setEnd(ordinal);
+      }
+    }
+    backfill.setEnd(0);
+    logger.info({ vault: vault.id }, "all packs are on this disk");
+  }
+
+  /** Fetches a pack, as often as it takes. @throws HoldfastError disk-full, io-error, cancelled */
+  async #fetch(vault: OpenVault, ordinal: number, pack: string): Promise<void> {
+    const { gateway, pauses = retryPausesDefault } = this.#options;
+    const { signal } = this.#stopping;
+    for (let failures = 1; ; failures++) {
+      try {
+        return await vault.store.elsewhere?.moves.fetchBack(ordinal, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isHoldfastError(error, ErrorCode.replicaDamaged)) {
+          gateway.logger.error({ vault: vault.id, pack, err: error }, "a pack cannot be fetched back");
+          return;
+        }
+        if (!isOutage(error)) throw error;
+        if (failures === 1)
+          gateway.logger.warn({ vault: vault.id, err: error }, "packs cannot be fetched back now");
+        await pause(pauseAfter(failures, pauses), undefined, { signal });
+      }
+    }
+  }
+
+  async #throttle(
+    throttles: Map<string, Throttle>,
+    replica: string | undefined,
+    bytes: number,
+  ): Promise<void> {
+    const row = replica === undefined ? undefined : this.#options.gateway.catalog.replicas.get(replica);
+    if (row === undefined) return;
+    const { gateway, monotonicMs } = this.#options;
+    const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+      await pause(milliseconds, undefined, { signal }).catch(() => {});
+    };
+    const throttle =
+      throttles.get(row.id) ??
+      new Throttle(Bandwidth.parse(row.bandwidth), { now: gateway.now, monotonicMs, sleep });
+    throttles.set(row.id, throttle);
+    await throttle.take(bytes, this.#stopping.signal);
+  }
+
+  /** Whether so many bytes more would reach what is to stay free, or what evicting would take away again. */
+  async #isFull(bytes: number): Promise<boolean> {
+    const { path, settings } = this.#options.gateway.dataDir;
+    const { bavail, blocks, bsize } = await statfs(path);
+    const freeBytes = bavail * bsize - bytes;
+    const { evictAbovePercent, evictToPercent, reserveMiB } = settings;
+    const over =
+      evictAbovePercent === 0
+        ? 0
+        : bytesOver({ freeBytes, totalBytes: blocks * bsize }, evictToPercent, evictToPercent);
+    return over > 0 || freeBytes < reserveMiB * 2 ** 20;
+  }
+
+  /** Stops; the next start goes on. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+}
+
+/** What of a restored vault's packs is still to be fetched; nothing for any other. */
+export function fetchStatus({ store }: OpenVault): {
+  readonly fetchPacks: number;
+  readonly fetchBytes: number;
+} {
+  const end = new Backfill(store.environment).end();
+  let [fetchPacks, fetchBytes] = [0, 0];
+  for (const pack of end === 0 ? [] : store.packs.all()) {
+    if (pack.ordinal >= end) break;
+    if (pack.state !== "evicted") continue;
+    fetchPacks++;
+    fetchBytes += pack.bytes;
+  }
+  return { fetchPacks, fetchBytes };
+}
