@@ -10,7 +10,7 @@ const reasons: Readonly<Record<EvictResult["stayed"][number]["why"], string>> = 
   "not-replicated": "no replica lists them yet; `holdfast replica run` sends them",
   unreachable: "their replica does not answer",
   "copy-wrong": "the copy in the replica is missing or wrong; `holdfast replica verify` looks at all of them",
-  "local-damaged": "the local file is damaged; it is kept for repair",
+  "local-damaged": "the local file is damaged or missing; `holdfast gateway scrub` mends it",
   busy: "they changed meanwhile; run this again",
 };
 

@@ -5,7 +5,7 @@
 // - The file goes after that transaction, never before.
 
 import { createReadStream } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
@@ -29,7 +29,7 @@ export type EvictPort = {
   readonly forget: (pack: number) => Promise<void>;
 };
 
-/** Why a pack stays. `not-replicated`: no replica lists it yet. `busy`: it changed meanwhile. */
+/** Why a pack stays. `not-replicated`: no replica lists it yet. `local-damaged`: its file is missing or not whole. `busy`: it changed meanwhile. */
 export type StayReason = "not-replicated" | "unreachable" | "copy-wrong" | "local-damaged" | "busy";
 
 export type EvictOutcome = { readonly evicted: true } | { readonly evicted: false; readonly why: StayReason };
@@ -60,6 +60,8 @@ export async function evictPack(port: EvictPort, pack: PackRow, signal?: AbortSi
   const { packs, places, tails } = port;
   if (pack.state !== "closed" || pack.kind !== "data" || pack.name === undefined) return stays("busy");
   const path = closedPackPath(port.directory, pack.name);
+  const file = await stat(path).catch(() => undefined);
+  if (file?.size !== pack.bytes) return stays("local-damaged");
   const unproven = await prove(port, pack, path, signal);
   if (unproven !== undefined) return stays(unproven);
   const tail = await localTail(path, pack);
@@ -104,6 +106,7 @@ async function prove(
       return undefined;
     } catch (error) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
+      if (isHoldfastError(error, ErrorCode.chunkDamaged)) return "local-damaged";
       if (isWrongCopy(error)) why = "copy-wrong";
       else if (isOutage(error)) why = "unreachable";
       else throw fileError(error, path);

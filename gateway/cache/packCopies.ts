@@ -110,7 +110,7 @@ export class PackCopies {
 
   /**
    * Proves a copy now and notes it. `local` gives bytes of the pack from this disk, for a challenge.
-   * @throws HoldfastError as readWhole; a wrong copy was reported then
+   * @throws HoldfastError as readWhole, a wrong copy was reported then; chunk-damaged when the local bytes are wrong
    */
   async prove(pack: PackRow, replica: string, local: LocalBytes, signal?: AbortSignal): Promise<void> {
     const { stores, vault, places, now } = this.#options;
@@ -196,7 +196,18 @@ async function challenged(
   if (store.challenge === undefined) return undefined;
   const nonce = randomBytes(32);
   const hmac = createHmac("sha256", nonce);
-  for await (const piece of local()) hmac.update(piece);
+  const hash = createHash("sha256");
+  for await (const piece of local()) {
+    hmac.update(piece);
+    hash.update(piece);
+  }
+  // The far end must not be blamed for what is wrong here.
+  if (!hash.digest().equals(nameOf(pack))) {
+    throw new HoldfastError(
+      ErrorCode.chunkDamaged,
+      `the local file of pack ${toHex(nameOf(pack))} is damaged`,
+    );
+  }
   const [answer] = await store.challenge(nonce, [packKey(vault, nameOf(pack))], signal);
   const wanted = hmac.digest();
   return answer?.length === wanted.length && timingSafeEqual(answer, wanted);

@@ -2,7 +2,7 @@
 //
 // Invariants
 // - What an upload's row counts as arrived is on disk. Bytes of its file behind that are cut off by the next part.
-// - One part of an upload at a time. When the last byte is there the object is hashed and placed, and the upload is gone, whatever came of it.
+// - One part of an upload at a time: one that comes ends the one that is arriving, whose connection is most likely dead and does not know it. When the last byte is there the object is hashed and placed, and the upload is gone, whatever came of it.
 // - A peer has a bounded number of uploads: a new one takes the place of the one that rested longest; one that rested for a day goes.
 
 import { randomBytes } from "node:crypto";
@@ -30,8 +30,8 @@ export type DeclaredObject = {
 export class PeerUploads {
   readonly #folder: PeerFolder;
   readonly #room: PeerRoom;
-  /** Uploads whose part is arriving, or whose object is being placed. */
-  readonly #running = new Set<string>();
+  /** Uploads whose part is arriving, or whose object is being placed. `over` resolves when that has ended. */
+  readonly #running = new Map<string, { readonly body: Readable; readonly over: Promise<void> }>();
 
   constructor(folder: PeerFolder, room: PeerRoom) {
     this.#folder = folder;
@@ -88,11 +88,11 @@ export class PeerUploads {
 
   /**
    * Takes the next part, which begins at `offset`; with the last one the object is placed.
-   * @throws HoldfastError not-found, busy, sequence-conflict with the right offset, limit-exceeded, truncated, corrupt, exists, disk-full, io-error
+   * @throws HoldfastError not-found, sequence-conflict with the right offset, limit-exceeded, truncated, corrupt, exists, disk-full, io-error
    */
   async part(upload: string, offset: number, length: number, body: Readable): Promise<UploadAnswer> {
+    await this.#endRunning(upload);
     const row = this.#row(upload);
-    if (this.#running.has(upload)) throw new HoldfastError(ErrorCode.busy, "a part of it is arriving");
     if (offset !== row.offset) {
       throw new HoldfastError(ErrorCode.sequenceConflict, `the upload goes on at ${row.offset}`, {
         detail: { offset: row.offset },
@@ -101,11 +101,23 @@ export class PeerUploads {
     if (offset + length > row.bytes) {
       throw new HoldfastError(ErrorCode.limitExceeded, "the part goes beyond the declared size");
     }
-    this.#running.add(upload);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#running.set(upload, { body, over });
     try {
       return await this.#takePart(upload, row, body);
     } finally {
       this.#running.delete(upload);
+      resolve();
+    }
+  }
+
+  /** Ends what is arriving for an upload; what came of it counts. One whose bytes are all there is waited for. */
+  async #endRunning(upload: string): Promise<void> {
+    for (;;) {
+      const running = this.#running.get(upload);
+      if (running === undefined) return;
+      running.body.destroy();
+      await running.over;
     }
   }
 
@@ -117,7 +129,11 @@ export class PeerUploads {
       throw new HoldfastError(ErrorCode.notFound, "what had arrived of this upload is gone");
     }
     const place = { offset: row.offset, bytesMax: row.bytes - row.offset };
-    const { bytes, failure } = await takeBody(path, body, place);
+    const { bytes, failure } = await takeBody(path, body, place).catch(async (error: unknown) => {
+      // What a full disk took of the part goes, so that others may finish.
+      await cutTo(path, row.offset).catch(() => false);
+      throw error;
+    });
     const offset = row.offset + bytes;
     if (offset < row.bytes || failure !== undefined) {
       rows.putUpload(id, upload, { ...row, offset, touchedMs: this.#nowMs() });
@@ -132,10 +148,10 @@ export class PeerUploads {
     return { upload, offset, done: true };
   }
 
-  /** Forgets an upload. @throws HoldfastError not-found, busy */
+  /** Forgets an upload. @throws HoldfastError not-found */
   async abort(upload: string): Promise<void> {
+    await this.#endRunning(upload);
     this.#row(upload);
-    if (this.#running.has(upload)) throw new HoldfastError(ErrorCode.busy, "a part of it is arriving");
     await this.#drop(upload);
   }
 

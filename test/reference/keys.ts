@@ -55,7 +55,7 @@ export class Keys {
   }
 }
 
-function openBox(kek: Uint8Array, context: string, box: Uint8Array): Uint8Array | null {
+export function openBox(kek: Uint8Array, context: string, box: Uint8Array): Uint8Array | null {
   const cursor = new Cursor(box, "a box");
   const salt = cursor.bytes(32);
   const commitment = cursor.bytes(32);
@@ -65,7 +65,7 @@ function openBox(kek: Uint8Array, context: string, box: Uint8Array): Uint8Array 
   return openAead(okm.slice(0, 32), context, sealed);
 }
 
-function openPublicBox(privateKey: Uint8Array, context: string, box: Uint8Array): Uint8Array | null {
+export function openPublicBox(privateKey: Uint8Array, context: string, box: Uint8Array): Uint8Array | null {
   const ephemeral = box.slice(0, 32);
   const salt = concat(ephemeral, x25519Public(privateKey));
   const kek = derive(x25519(privateKey, ephemeral), salt, "holdfast x25519 v1", 32);

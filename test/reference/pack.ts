@@ -39,10 +39,10 @@ function readPackHeader(pack: Uint8Array): Header {
 
 type Footer = Header & { readonly trailer: Uint8Array };
 
-/** The footer and the trailer it vouches for. */
-function readFooter(pack: Uint8Array): Footer {
-  must(pack.length >= headerLength + footerLength, "too short for a footer");
-  const bytes = pack.subarray(pack.length - footerLength);
+/** The footer and the trailer it vouches for, from the end of a pack of `length` bytes. */
+function readFooter(end: Uint8Array, packLength = end.length): Footer {
+  must(end.length >= footerLength && packLength >= headerLength + footerLength, "too short for a footer");
+  const bytes = end.subarray(end.length - footerLength);
   const cursor = new Cursor(bytes, "a pack's footer");
   cursor.text("HFe1");
   must(cursor.u8() === 1, "unknown version of packs");
@@ -55,8 +55,9 @@ function readFooter(pack: Uint8Array): Footer {
   const hash = cursor.bytes(32);
   must(cursor.u32() === crc32(bytes.subarray(0, 64)), "the CRC of the pack's footer is wrong");
   cursor.zeros(4);
-  must(offset >= headerLength && offset + length === pack.length - footerLength, "the trailer is elsewhere");
-  const trailer = pack.subarray(offset, offset + length);
+  must(offset >= headerLength && offset + length === packLength - footerLength, "the trailer is elsewhere");
+  must(length + footerLength <= end.length, "the trailer is cut short");
+  const trailer = end.subarray(end.length - footerLength - length, end.length - footerLength);
   must(hex(sha256(trailer)) === hex(hash), "the hash of the pack's trailer is wrong");
   return { kind, nonce, trailer };
 }
@@ -162,4 +163,13 @@ export function scanPack(bytes: Uint8Array): { readonly by: "trailer" | "frames"
   const nonce = header?.nonce ?? footer?.nonce ?? likelyNonce(pack);
   if (nonce === null) return { by: "frames", places: [] };
   return { by: "frames", places: followFrames(pack, nonce).map(({ place }) => place) };
+}
+
+/** The records of a pack of `length` bytes, by its first 32 bytes and by its trailer and footer (docs/format.md, section 11.4). */
+export function placesOfTail(header: Uint8Array, tail: Uint8Array, length: number): Place[] {
+  const { kind, nonce } = readPackHeader(header);
+  const footer = readFooter(tail, length);
+  must(footer.kind === kind && hex(footer.nonce) === hex(nonce), "header and footer are of different packs");
+  must(footer.trailer.length + footerLength === tail.length, "a tail with more than trailer and footer");
+  return readTrailer(footer, length - footerLength - footer.trailer.length);
 }

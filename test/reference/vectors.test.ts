@@ -28,6 +28,7 @@ const known = [
   "keys-document",
   "pack",
   "records",
+  "replica",
   "snapshot",
   "sparse-entries",
 ];

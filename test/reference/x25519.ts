@@ -1,15 +1,15 @@
 // X25519 as RFC 7748, section 5 writes it, with big integers. Not in constant time: only for reading one's own vault.
 import { must } from "./cursor.ts";
 
-const p = 2n ** 255n - 19n;
+export const p = 2n ** 255n - 19n;
 const a24 = 121665n;
 
-function mod(value: bigint): bigint {
+export function mod(value: bigint): bigint {
   const rest = value % p;
   return rest < 0n ? rest + p : rest;
 }
 
-function power(base: bigint, exponent: bigint): bigint {
+export function power(base: bigint, exponent: bigint): bigint {
   let result = 1n;
   let square = mod(base);
   for (let e = exponent; e > 0n; e >>= 1n) {
@@ -19,7 +19,7 @@ function power(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-function littleEndian(bytes: Uint8Array): bigint {
+export function littleEndian(bytes: Uint8Array): bigint {
   return BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
 }
 

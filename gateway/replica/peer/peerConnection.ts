@@ -41,7 +41,12 @@ export type PeerConnectionOptions = {
   /** Connections at a time. */
   readonly socketsMax: number;
   readonly triesMax: number;
+  /** A connection on which nothing moves for so long is given up, milliseconds. */
+  readonly idleMs: number;
 };
+
+/** A body that goes or comes more slowly than this, from the whole of it, is given up: a peer that drips must not hold us for ever. */
+const bytesPerSecondMin = 8 * 1024;
 
 /** Codes that pass as they are; what they mean is the caller's. */
 const passing: readonly ErrorCode[] = [
@@ -67,6 +72,7 @@ export class PeerConnection {
   readonly origin: string;
   readonly #connection: Connection;
   readonly #triesMax: number;
+  readonly #idleMs: number;
   readonly #closing = new AbortController();
   readonly #requests: Record<string, number> = {};
   #sentBytes = 0;
@@ -74,11 +80,12 @@ export class PeerConnection {
   #retries = 0;
 
   constructor(options: PeerConnectionOptions) {
-    const { url, fingerprint, token, socketsMax, triesMax } = options;
+    const { url, fingerprint, token, socketsMax, triesMax, idleMs } = options;
     this.origin = url.origin;
     const agent = new PinnedAgent({ fingerprint, socketsMax, connectTimeoutMs: 15_000 });
     this.#connection = { agent, url, token };
     this.#triesMax = triesMax;
+    this.#idleMs = idleMs;
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -127,12 +134,27 @@ export class PeerConnection {
     if (signal?.aborted) throw cancelled();
     this.#requests[name] = (this.#requests[name] ?? 0) + 1;
     this.#sentBytes += sends;
-    const response = await send(this.#connection, request);
-    const body = await readBody(response, signal, request.answerBytesMax);
-    this.#receivedBytes += body.length;
+    const { response, body } = await this.#exchange(request);
     const status = response.statusCode ?? 0;
     if (status < 400 || status === 416) return { status, headers: response.headers, body };
     throw refusal(request, status, body);
+  }
+
+  /** One exchange, within the time that its bytes may take. */
+  async #exchange(request: PeerRequest): Promise<{ response: IncomingMessage; body: Buffer }> {
+    const { sends = 0, answerBytesMax = 0, idleMs = this.#idleMs } = request;
+    const bytesMs = ((sends + answerBytesMax) * 1000) / bytesPerSecondMin;
+    const limit = AbortSignal.timeout(idleMs + Math.ceil(bytesMs));
+    const signal = AbortSignal.any(request.signal === undefined ? [limit] : [limit, request.signal]);
+    try {
+      const response = await send(this.#connection, { ...request, idleMs, signal });
+      const body = await readBody(response, signal, request.answerBytesMax);
+      this.#receivedBytes += body.length;
+      return { response, body };
+    } catch (error) {
+      if (!limit.aborted || request.signal?.aborted === true) throw error;
+      throw new ConnectionLost(new Error("it took too long"), false);
+    }
   }
 
   /** In the words of replicas. */

@@ -43,6 +43,8 @@ export type PeerStoreOptions = {
   readonly socketsMax?: number;
   /** Tries of a request, 6 by default. */
   readonly triesMax?: number;
+  /** A connection on which nothing moves for so long is given up; 60,000 milliseconds by default. */
+  readonly idleMs?: number;
   /** One of so many objects is asked back by a challenge after it was put; 32 by default. */
   readonly challengeOneOf?: number;
 };
@@ -66,8 +68,8 @@ export class PeerStore implements ReplicaStore, PeerProofs {
     this.url = url.origin;
     this.#signer = signer;
     this.#challengeOneOf = options.challengeOneOf ?? 32;
-    const { socketsMax = 8, triesMax = 6 } = options;
-    this.#connection = new PeerConnection({ url, fingerprint, token, socketsMax, triesMax });
+    const { socketsMax = 8, triesMax = 6, idleMs = 60_000 } = options;
+    this.#connection = new PeerConnection({ url, fingerprint, token, socketsMax, triesMax, idleMs });
   }
 
   async putIfAbsent(

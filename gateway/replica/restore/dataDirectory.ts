@@ -7,8 +7,8 @@ import type { GatewayIdentity } from "../../dataDir.ts";
 import { checkSettings, formatSettings } from "../../settings.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
 import type { RestoredState } from "./gatewayState.ts";
-import type { ProvenVaultRoot } from "./restoreFrom.ts";
 import type { RestoreMark } from "./restoreMark.ts";
+import type { ProvenVaultRoot } from "./vaultRoots.ts";
 
 export type DataDirContent = {
   readonly state: RestoredState;

@@ -1,32 +1,17 @@
-// The newest root of a chain, found without a listing (docs/format.md, section 11.2): all generations up to it are there, none after it.
+// Roots of a chain that is read for restoring: what was seen before is in the gateway's catalog, not here.
 
 import { limits } from "../../../vault/limits.ts";
-import { generationMax } from "../../../vault/replica/root.ts";
+import { newestGeneration } from "../chain/newestGeneration.ts";
 import { rootKey } from "../keys.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
 import { damagedObject, fetchRange } from "./fetchObject.ts";
 
-/** The highest generation of a chain; 0 where there is none. `known`: one that is there. @throws as ReplicaStore.head */
-export async function newestGeneration(
-  store: ReplicaStore,
-  folder: string,
-  signal: AbortSignal,
-  known = 0,
-): Promise<number> {
-  const there = async (generation: number): Promise<boolean> =>
-    generation <= generationMax && (await store.head(rootKey(folder, generation), signal)) !== undefined;
-  let low = known;
-  let high = known + 1;
-  for (let step = 1; await there(high); step *= 2) {
-    low = high;
-    high = low + step;
-  }
-  while (high - low > 1) {
-    const middle = low + Math.floor((high - low) / 2);
-    if (await there(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
+/** The highest generation of a chain; 0 where there is none. @throws as ReplicaStore.head */
+export function newestOf(store: ReplicaStore, folder: string, signal: AbortSignal): Promise<number> {
+  return newestGeneration(
+    0,
+    async (generation) => (await store.head(rootKey(folder, generation), signal)) !== undefined,
+  );
 }
 
 /** The bytes of a root that must be there. @throws HoldfastError replica-damaged; as ReplicaStore.getRange */

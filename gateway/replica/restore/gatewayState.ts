@@ -11,7 +11,7 @@ import { type OpenedState, openSealedState } from "../gatewayState/sealedState.t
 import { gatewayFolder, rootKey } from "../keys.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
 import { damagedObject, fetchObject } from "./fetchObject.ts";
-import { fetchRoot, newestGeneration } from "./findRoot.ts";
+import { fetchRoot, newestOf } from "./findRoot.ts";
 
 /** Which state of the gateway's chain is meant: the newest, one generation, or the last one at a time (RFC 3339). */
 export type WantedState = "newest" | { readonly generation: number } | { readonly time: string };
@@ -41,7 +41,7 @@ export async function openGatewayState(
   wanted: WantedState,
   signal: AbortSignal,
 ): Promise<RestoredState> {
-  const newest = await newestGeneration(roots, gatewayFolder, signal);
+  const newest = await newestOf(roots, gatewayFolder, signal);
   if (newest === 0) {
     throw new HoldfastError(ErrorCode.notFound, `${roots.url} holds no gateway's state`, {
       next: "Check the address, prefix included: `gateway/root/0000000001` must be below it. A vault alone can be restored with its owner's key: docs/format.md, section 11.7.",

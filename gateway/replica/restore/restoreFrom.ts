@@ -7,17 +7,14 @@
 // - Nothing is written before the recovery key has opened the state and every root has been proven.
 
 import { join } from "node:path";
-import { fromHex, toHex } from "../../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import { parseRoot, rootHash, type VaultRoot, vaultRootKey } from "../../../vault/replica/root.ts";
+import { toHex } from "../../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { VaultRoot } from "../../../vault/replica/root.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
 import { type DataLock, lockDirectory } from "../../dataLock.ts";
-import { rootKey, vaultFolder } from "../keys.ts";
 import { openReplicaStore } from "../openStore.ts";
 import { fillDataDir, finishDataDir } from "./dataDirectory.ts";
-import { damagedObject } from "./fetchObject.ts";
-import { fetchRoot, newestGeneration } from "./findRoot.ts";
 import {
   openGatewayState,
   type RestoredState,
@@ -34,6 +31,7 @@ import {
 } from "./restoreMark.ts";
 import type { Damage, RestoreProgress } from "./restorePort.ts";
 import { type RestoredVault, restoreVault } from "./restoreVault.ts";
+import { changedMeanwhile, type ProvenVaultRoot, provenVaultRoots } from "./vaultRoots.ts";
 
 export type RestoreFromOptions = {
   /** Where the replica is, and how it is reached. */
@@ -143,7 +141,13 @@ class Restore {
   async run(): Promise<RestoreReport> {
     const { data, dryRun, onPlan, now, listen } = this.#options;
     const state = await this.#state();
-    const roots = await this.#vaultRoots(state);
+    const { signal } = this.#options;
+    const roots = await provenVaultRoots(state, {
+      roots: this.#stores.roots,
+      pinned: this.#mark?.vaults,
+      signal,
+      tolerate: (error) => this.#tolerate(error),
+    });
     const plan = this.#plan(state, roots);
     onPlan(plan);
     if (dryRun) return { plan, vaults: [], damage: this.#damage, replica: "" };
@@ -165,72 +169,6 @@ class Restore {
     const state = await openGatewayState(this.#stores, recoveryKey, pinned, signal);
     if (mark !== undefined && mark.state.root !== state.rootHash) throw changedMeanwhile();
     return state;
-  }
-
-  /** The root of each vault of the catalog, proven: those that were begun with, else the newest. */
-  async #vaultRoots(state: RestoredState): Promise<ProvenVaultRoot[]> {
-    const roots: ProvenVaultRoot[] = [];
-    for (const { id, seen } of state.part.vaults) {
-      const metadataKey = state.sealed.metadataKeys[id];
-      if (metadataKey === undefined) {
-        this.#tolerate(damagedObject(state.root.sealed.name, `has no key of vault ${id}`));
-        continue;
-      }
-      const pinned = this.#mark?.vaults[id];
-      // A vault that was made just before the replica's last run may have no root yet.
-      const generation =
-        pinned?.generation ??
-        (await newestGeneration(this.#stores.roots, vaultFolder(id), this.#options.signal));
-      if (generation === 0) continue;
-      const proven = await this.#provenRoot(id, generation, Buffer.from(metadataKey, "base64"));
-      if (pinned !== undefined && proven.hash !== pinned.root) throw changedMeanwhile();
-      if (seen !== null) await this.#checkSeen(id, seen, proven);
-      roots.push(proven);
-    }
-    return roots;
-  }
-
-  async #provenRoot(id: string, generation: number, metadataKey: Buffer): Promise<ProvenVaultRoot> {
-    const key = rootKey(vaultFolder(id), generation);
-    const bytes = await fetchRoot(this.#stores.roots, vaultFolder(id), generation, this.#options.signal);
-    try {
-      const expected = { chain: "vault" as const, id, generation };
-      const root = parseRoot(bytes, expected, vaultRootKey(metadataKey, fromHex(id, 16)));
-      return { root, hash: rootHash(bytes) };
-    } catch (error) {
-      if (!isHoldfastError(error) || error.code === ErrorCode.unsupported) throw error;
-      throw damagedObject(key, `proves nothing: ${error.message}`, error);
-    }
-  }
-
-  /** The gateway's catalog says how far the vault's chain was: it must still be there. */
-  async #checkSeen(
-    id: string,
-    seen: { readonly generation: number; readonly root: string },
-    newest: ProvenVaultRoot,
-  ): Promise<void> {
-    const { generation } = newest.root;
-    let found = generation === seen.generation ? newest.hash : "";
-    if (generation > seen.generation) {
-      const bytes = await fetchRoot(
-        this.#stores.roots,
-        vaultFolder(id),
-        seen.generation,
-        this.#options.signal,
-      );
-      found = rootHash(bytes);
-    }
-    if (found === seen.root) return;
-    this.#tolerate(
-      new HoldfastError(
-        ErrorCode.rollbackDetected,
-        `vault ${id} was at root ${seen.generation} in this replica, and what is there now is older or another`,
-        {
-          next: "Find out who put an old state back. --allow-damaged restores what is there.",
-          detail: { object: rootKey(vaultFolder(id), seen.generation) },
-        },
-      ),
-    );
   }
 
   #plan(state: RestoredState, roots: readonly ProvenVaultRoot[]): RestorePlan {
@@ -304,9 +242,6 @@ class Restore {
   }
 }
 
-/** A vault's root whose MAC was checked; `hash` is that of the object, hex. */
-export type ProvenVaultRoot = { readonly root: VaultRoot; readonly hash: string };
-
 function newMark(source: string, state: RestoredState, roots: readonly ProvenVaultRoot[]): RestoreMark {
   return {
     source,
@@ -323,12 +258,4 @@ function stopped(): HoldfastError {
   return new HoldfastError(ErrorCode.cancelled, "the restore was stopped", {
     next: "Run it again with the same --data: it goes on where it was.",
   });
-}
-
-function changedMeanwhile(): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.rollbackDetected,
-    "the replica has other roots than when this restore began",
-    { next: "Find out who changed it. To begin anew, restore into a new directory." },
-  );
 }

@@ -37,14 +37,14 @@ export function newWriter(): string {
 /**
  * Looks at the directory that a gateway is to be restored into: undefined when it is empty or missing, the mark when a restore began
  * there. Nothing is changed.
- * @throws HoldfastError exists for any other content; data-dir-invalid for a damaged mark
+ * @throws HoldfastError exists for any other content, a gateway that is whole among it; data-dir-invalid for a damaged mark
  */
 export async function readMark(path: string, source: string): Promise<RestoreMark | undefined> {
   const names = existsSync(path) ? await readdir(path) : [];
   // `lock` is there from the first moment on.
   const left = names.filter((name) => name !== "lock" && name !== `${markName}.tmp`);
   if (left.length === 0) return undefined;
-  if (!left.includes(markName)) {
+  if (!left.includes(markName) || left.includes("gateway.json")) {
     throw new HoldfastError(ErrorCode.exists, `${path} is not empty`, {
       next: "Choose a new directory; or run the gateway that is there.",
     });

@@ -87,7 +87,8 @@ async function begin(calls: S3Calls, key: string, signal?: AbortSignal): Promise
   const made = await calls.run({ name: "CreateMultipartUpload", key, signal }, (client, options) =>
     client.send(command, options),
   );
-  if (!made.ok || !made.value.UploadId) throw new Error("S3: an upload without id");
+  if (!made.ok || !made.value.UploadId)
+    throw calls.refusal("", `CreateMultipartUpload ${key}: it gives no upload id`);
   return made.value.UploadId;
 }
 
@@ -113,8 +114,9 @@ async function partsOf(
     for (const { PartNumber, ETag } of answer.value.Parts ?? []) {
       if (PartNumber !== undefined) found.set(PartNumber, plainETag(ETag));
     }
+    // Markers grow, or the list would have no end.
     const next = answer.value.IsTruncated ? answer.value.NextPartNumberMarker : undefined;
-    marker = next === marker ? undefined : next;
+    marker = Number(next) > Number(marker ?? 0) ? next : undefined;
   } while (marker !== undefined);
   return found;
 }

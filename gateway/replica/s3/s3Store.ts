@@ -107,6 +107,7 @@ class S3Store implements ReplicaStore {
     this.#calls.checkOpen(signal);
     const { bucket, prefix: own } = this.#calls.place;
     let next: string | undefined;
+    let emptyPages = 0;
     do {
       const command = new this.#calls.sdk.ListObjectsV2Command({
         Bucket: bucket,
@@ -121,6 +122,8 @@ class S3Store implements ReplicaStore {
         const key = Key?.startsWith(own + prefix) ? Key.slice(own.length) : "";
         if (isKey(key) && Size !== undefined) yield { key, bytes: Size };
       }
+      emptyPages = page.value.Contents?.length ? 0 : emptyPages + 1;
+      if (emptyPages > emptyPagesMax) throw this.#calls.refusal("", "ListObjectsV2: its list has no end");
       const token = page.value.IsTruncated ? page.value.NextContinuationToken : undefined;
       next = token === next ? undefined : token;
     } while (next !== undefined);
@@ -246,6 +249,9 @@ class S3Store implements ReplicaStore {
     );
   }
 }
+
+/** Pages of a list without objects, one after the other: servers may give some. */
+const emptyPagesMax = 1000;
 
 /** Refusals come as XML even where a byte was asked for. */
 const errorBytesMax = 64 << 10;

@@ -1,0 +1,181 @@
+// Every kind of damage to a replica, met by a restore: it is named, and nothing is believed that is not proven.
+
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { gatewayFolder, rootKey, vaultFolder } from "../../../../gateway/replica/keys.ts";
+import type { RestoreFromOptions, RestoreReport } from "../../../../gateway/replica/restore/restoreFrom.ts";
+import { bitAt } from "../../../../ingest/wire/bitmap.ts";
+import { toHex } from "../../../../vault/bytes.ts";
+import { type GatewayFixture, pageRecord, snapshotOf } from "../../gatewayFixture.ts";
+import { RestoreSite } from "./restoreSite.ts";
+
+let site: RestoreSite;
+let { old, device, place, chunks, pages, snapshots } = {} as RestoreSite;
+let data: string;
+
+beforeAll(async () => {
+  site = await RestoreSite.create();
+  ({ old, device, place, chunks, pages, snapshots } = site);
+});
+afterAll(() => site.remove());
+beforeEach(async () => {
+  data = await site.newData();
+});
+afterEach(async () => {
+  await rm(join(data, ".."), { recursive: true, force: true });
+});
+
+function restore({ data: into = data, ...more }: Partial<RestoreFromOptions> = {}): Promise<RestoreReport> {
+  return site.restore(into, more);
+}
+function withRestored(work: (restored: GatewayFixture) => Promise<void>): Promise<void> {
+  return site.withRestored(data, work);
+}
+
+let copy: string;
+beforeEach(async () => {
+  copy = join(data, "..", "replica");
+  await cp(place, copy, { recursive: true });
+});
+
+const objects = (kind: string): string[] => {
+  const below = join(vaultFolder(device.vault), kind);
+  return readdirSync(join(copy, below), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(copy.length + 1));
+};
+const flip = (key: string): void => {
+  const bytes = readFileSync(join(copy, key));
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(join(copy, key), bytes);
+};
+const cut = (key: string): void => {
+  const bytes = readFileSync(join(copy, key));
+  writeFileSync(join(copy, key), bytes.subarray(0, bytes.length - 1));
+};
+const from = (more: Partial<RestoreFromOptions> = {}) => restore({ url: `file://${copy}`, ...more });
+/** Keys of the newest root's objects that restoring must read. */
+const needed = async (kind: "index" | "snapshots" | "catalog" | "manifest" | "keys"): Promise<string[]> => {
+  const all = objects(kind);
+  if (kind === "snapshots") return all;
+  // Older generations have objects of their own, which nobody reads.
+  const read: string[] = [];
+  for (const key of all) {
+    const bytes = readFileSync(join(copy, key));
+    await rm(join(copy, key));
+    const failed = await from({ dryRun: false }).then(
+      () => false,
+      () => true,
+    );
+    if (failed) read.push(key);
+    writeFileSync(join(copy, key), bytes);
+    await rm(data, { recursive: true, force: true });
+  }
+  return read;
+};
+
+test.each(["index", "snapshots", "catalog", "manifest", "keys"] as const)(
+  "an object of %s that is missing, cut or changed is named, and nothing opens as a gateway",
+  async (kind) => {
+    const [key] = await needed(kind);
+    for (const spoil of [
+      flip,
+      cut,
+      (at: string) => rm(join(copy, at)),
+      (at: string) => writeFileSync(join(copy, at), ""),
+    ]) {
+      const bytes = readFileSync(join(copy, key!));
+      await spoil(key!);
+      await expect(from()).rejects.toMatchObject({ code: "replica-damaged", detail: { object: key } });
+      expect(existsSync(join(data, "gateway.json"))).toBe(false);
+      writeFileSync(join(copy, key!), bytes);
+    }
+    // What is mended goes on.
+    expect((await from()).damage).toEqual([]);
+  },
+);
+
+test("a root that was changed, or another vault's, proves nothing", async () => {
+  const key = rootKey(vaultFolder(device.vault), 2);
+  const bytes = readFileSync(join(copy, key));
+  flip(key);
+  await expect(from()).rejects.toMatchObject({ code: "replica-damaged", detail: { object: key } });
+  writeFileSync(join(copy, key), bytes);
+  const other = old.gateway.catalog.vaults.list().find(({ id }) => id !== device.vault)!;
+  writeFileSync(join(copy, key), readFileSync(join(copy, rootKey(vaultFolder(other.id), 2))));
+  await expect(from()).rejects.toMatchObject({ code: "replica-damaged", detail: { object: key } });
+});
+
+test("an old state of a vault that was put back is told", async () => {
+  await rm(join(copy, rootKey(vaultFolder(device.vault), 2)));
+  await expect(from()).rejects.toMatchObject({ code: "rollback-detected" });
+  const report = await from({ allowDamaged: true });
+  expect(report.damage).toHaveLength(1);
+  expect(report.vaults.find(({ vault }) => vault === device.vault)).toMatchObject({ snapshots: 1 });
+});
+
+test("the gateway's catalog and sealed.json, changed or of another", async () => {
+  for (const kind of ["catalog", "sealed"]) {
+    for (const name of readdirSync(join(copy, gatewayFolder, kind))) {
+      const key = `${gatewayFolder}${kind}/${name}`;
+      const bytes = readFileSync(join(copy, key));
+      flip(key);
+      const outcome = await from({ dryRun: true }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (outcome !== undefined)
+        expect(outcome).toMatchObject({ code: "replica-damaged", detail: { object: key } });
+      writeFileSync(join(copy, key), bytes);
+    }
+  }
+  for (const name of readdirSync(join(copy, gatewayFolder, "catalog")))
+    await rm(join(copy, gatewayFolder, "catalog", name));
+  await expect(from()).rejects.toMatchObject({ code: "replica-damaged" });
+});
+
+test("--allow-damaged: a lost metadata pack hurts the snapshots that need it, and the next backup mends them", async () => {
+  const metadata = [...(await old.gateway.vault(device.vault)).store.packs.all()].filter(
+    ({ kind, name }) => kind === "meta" && name !== undefined,
+  );
+  const lost = toHex(metadata.at(-1)!.name!);
+  const key = `${vaultFolder(device.vault)}packs/${lost.slice(0, 2)}/${lost}`;
+  await rm(join(copy, key));
+  await expect(from()).rejects.toMatchObject({ code: "replica-damaged", detail: { object: key } });
+  const report = await from({ allowDamaged: true });
+  expect(report.damage.map(({ object }) => object)).toContain(key);
+  expect(report.vaults.find(({ vault }) => vault === device.vault)?.hurt).toContain(snapshots[1]);
+  await withRestored(async (restored) => {
+    const client = restored.client(device.token);
+    const item = await client.putItem("files");
+    const session = await client.startSession({ vault: device.vault, item: item.id, highestSequence: 2 });
+    const all = [...chunks, ...pages];
+    const have = await client.have(
+      session.session,
+      all.map(({ id }) => id),
+    );
+    const missing = all.filter((_, i) => !bitAt(have, i));
+    expect(missing.length).toBeGreaterThan(1);
+    await client.records(
+      session.session,
+      missing.map(({ record }) => record),
+    );
+    const root = pageRecord(device, [pages.at(-1)!.id], "after");
+    await client.records(session.session, [root.record]);
+    await client.commit(session.session, snapshotOf(device, item, 3, item.head, root.id).bytes);
+  });
+});
+
+test("--allow-damaged: a lost index segment is made up for from the packs themselves", async () => {
+  const [key] = await needed("index");
+  await rm(join(copy, key!));
+  const report = await from({ allowDamaged: true });
+  expect(report.damage.map(({ object }) => object)).toContain(key);
+  // The record that was found wrong before hurts the first snapshot, and that is all.
+  expect(report.vaults.find(({ vault }) => vault === device.vault)).toMatchObject({
+    records: chunks.length + pages.length,
+    snapshots: 2,
+  });
+});
