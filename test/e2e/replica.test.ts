@@ -2,9 +2,10 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { readGateway, readVault } from "../reference/replica.ts";
 import { eventsOf } from "./jsonLines.ts";
 import { done, enroll, holdfast, lastEvent, makeSource, openSite, type Site } from "./program.ts";
 
@@ -92,13 +93,33 @@ test("a folder: added, replicated, shown, verified, healed, removed", async () =
   const packs = packFiles(folder);
   expect(last.packs).toBe(packs.length);
 
+  // A program that knows the format's page alone gets everything back from the replica.
+  const reference = join(import.meta.dirname, "..", "reference", "main.ts");
+  const inReplica = join(folder, "vaults", readdirSync(join(folder, "vaults"))[0]!);
+  const rows = execFileSync(process.execPath, [reference, inReplica, site.password, "manifest", snapshot]);
+  const target = join(site.folder, "restored");
+  execFileSync(process.execPath, [reference, inReplica, site.password, "restore", snapshot, target]);
+  expect(rows.toString()).toContain(Buffer.from("large.bin").toString("hex"));
+  const large = join(site.folder, "source", "inner", "large.bin");
+  expect(readFileSync(join(target, large)).equals(readFileSync(large))).toBe(true);
+
+  // With the gateway's recovery key alone: its own state, and with that the proof of all roots.
+  const { id: gateway } = JSON.parse(await done("gateway", "status", "--data", site.data, "--json")) as {
+    id: string;
+  };
+  const { sealed, catalog } = readGateway(folder, gateway, readFileSync(join(site.folder, "grk"), "utf8"));
+  expect(JSON.stringify(catalog)).toContain('"alice"');
+  const vaultId = basename(inReplica);
+  const read = readVault(folder, vaultId, Buffer.from(sealed.metadataKeys[vaultId], "base64"));
+  expect(read.root).toMatchObject({ packs: packs.length, snapshots: 1 });
+  expect(JSON.parse(read.catalog ?? "")).toBeTypeOf("object");
+
   // One altered, one gone; and a snapshot cut short.
   const bytes = readFileSync(packs[0]!);
   bytes[100]! ^= 1;
   writeFileSync(packs[0]!, bytes);
   renameSync(packs[1]!, join(site.folder, "elsewhere"));
-  const vault = join(folder, "vaults", readdirSync(join(folder, "vaults"))[0]!);
-  writeFileSync(join(vault, "snapshots", snapshot), "short");
+  writeFileSync(join(inReplica, "snapshots", snapshot), "short");
   const found = await holdfast(...replica(site, "verify", "usb", "--share", "100"));
   expect(found.status).toBe(1);
   for (const name of [packs[0]!, packs[1]!, snapshot]) expect(found.stderr).toContain(name.split("/").at(-1));

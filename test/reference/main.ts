@@ -1,8 +1,11 @@
 // The reference restore program: node test/reference/main.ts VAULT_FOLDER KEY_FILE (list | manifest SNAPSHOT | restore SNAPSHOT TARGET)
+// VAULT_FOLDER is `vaults/<id>` of a gateway's data directory, or of a replica in a folder, which has roots.
 // KEY_FILE holds the account's password or its recovery key on one line. SNAPSHOT is an id or the start of one.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import type { Credential } from "./keys.ts";
 import { manifest } from "./manifest.ts";
+import { readVault } from "./replica.ts";
 import { restore } from "./restore.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { Vault } from "./vault.ts";
@@ -23,16 +26,20 @@ function choose(vault: Vault, wanted: string | undefined): Snapshot {
   return found[0]!;
 }
 
-const [folder, keyFile, command, wanted, target] = process.argv.slice(2);
+const [given, keyFile, command, wanted, target] = process.argv.slice(2);
 if (
-  folder === undefined ||
+  given === undefined ||
   keyFile === undefined ||
   !["list", "manifest", "restore"].includes(command ?? "")
 ) {
   console.error("usage: main.ts VAULT_FOLDER KEY_FILE (list | manifest SNAPSHOT | restore SNAPSHOT TARGET)");
   process.exit(2);
 }
-const vault = await Vault.open(folder, credentialIn(keyFile));
+const folder = resolve(given);
+const credential = credentialIn(keyFile);
+const vault = existsSync(join(folder, "root"))
+  ? await Vault.ofReplica(readVault(join(folder, "..", ".."), basename(folder), null), credential)
+  : await Vault.open(folder, credential);
 if (command === "list") {
   const { snapshots, damaged } = vault.snapshots();
   for (const { root, ...snapshot } of snapshots)

@@ -14,12 +14,13 @@ import { readExtentPage } from "./extentPage.ts";
 import { type Credential, type Keys, openKeysDocument } from "./keys.ts";
 import { type Place, scanPack } from "./pack.ts";
 import { type Chunk, openRecord, types } from "./record.ts";
+import type { ReplicaVault } from "./replica.ts";
 import { openSnapshot, type Snapshot } from "./snapshot.ts";
 
 type PlaceInFile = Place & { readonly file: string };
 
-function checkVaultDocument(folder: string): void {
-  const document = JSON.parse(readFileSync(join(folder, "vault.json"), "utf8"));
+// biome-ignore lint/suspicious/noExplicitAny: JSON from outside, of which each used member is checked
+function checkVaultDocument(document: any, folder: string): void {
   must(document.format === "holdfast-vault", "not a vault");
   if (document.version !== 1) throw new Refusal("unsupported", `vault version ${document.version}`);
   must(document.id === basename(folder), "vault.json is of another vault");
@@ -51,22 +52,40 @@ export class Vault {
   /** Records of the same (group, id) may stand in several places: any good one will do. */
   readonly #places = new Map<string, PlaceInFile[]>();
   #last: { key: string; chunk: Chunk } | null = null;
+  /** Null: those that are in the folder. */
+  #snapshotNames: readonly string[] | null = null;
 
-  /** Opens the folder `vaults/<id>`. */
+  /** Opens the folder `vaults/<id>` of a gateway. */
   static async open(folder: string, credential: Credential): Promise<Vault> {
-    checkVaultDocument(folder);
-    return new Vault(folder, await openKeysDocument(newestKeys(folder), credential));
+    checkVaultDocument(JSON.parse(readFileSync(join(folder, "vault.json"), "utf8")), folder);
+    const vault = new Vault(folder, await openKeysDocument(newestKeys(folder), credential));
+    for (const file of packFiles(folder)) {
+      for (const place of scanPack(readFileSync(file)).places) vault.#enter({ ...place, file });
+    }
+    return vault;
+  }
+
+  /** Opens a vault of a replica: what its newest root names, packs by their index segments. */
+  static async ofReplica(replica: ReplicaVault, credential: Credential): Promise<Vault> {
+    const { folder, document, keys, places, snapshots } = replica;
+    checkVaultDocument(document, folder);
+    const vault = new Vault(folder, await openKeysDocument(keys, credential));
+    for (const [name, records] of places) {
+      const file = join(folder, "packs", name.slice(0, 2), name);
+      for (const place of records) vault.#enter({ ...place, file });
+    }
+    vault.#snapshotNames = snapshots.map(({ id }) => String(id));
+    return vault;
   }
 
   private constructor(folder: string, keys: Keys) {
     this.folder = folder;
     this.keys = keys;
-    for (const file of packFiles(folder)) {
-      for (const place of scanPack(readFileSync(file)).places) {
-        const key = `${place.group}/${place.id}`;
-        this.#places.set(key, [...(this.#places.get(key) ?? []), { ...place, file }]);
-      }
-    }
+  }
+
+  #enter(place: PlaceInFile): void {
+    const key = `${place.group}/${place.id}`;
+    this.#places.set(key, [...(this.#places.get(key) ?? []), place]);
   }
 
   /** How many different records were found. */
@@ -100,7 +119,7 @@ export class Vault {
     const folder = join(this.folder, "snapshots");
     const snapshots: Snapshot[] = [];
     const damaged: { name: string; reason: string }[] = [];
-    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    for (const name of this.#snapshotNames ?? (existsSync(folder) ? readdirSync(folder) : [])) {
       if (!/^[0-9a-f]{64}$/.test(name)) continue;
       try {
         const snapshot = openSnapshot(Uint8Array.from(readFileSync(join(folder, name))), this.keys);
