@@ -212,6 +212,10 @@ export class PackStore {
    */
   async closeOpen(): Promise<void> {
     const wanted = [...this.#full];
+    // A pack that became full in the commit that runs is out of `current` already, and retired when that ends.
+    for (const pack of this.#touched) {
+      if (pack.durableBytes > 0 && this.#current.get(pack.kind) !== pack) wanted.push(pack);
+    }
     for (const pack of [...this.#current.values()]) {
       if (pack.durableBytes === 0) continue;
       wanted.push(pack);

@@ -1,12 +1,12 @@
 // Closing open packs on demand, beside uploads and after a stop at any point.
 
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { closedPackPath } from "../../gateway/store/packPaths.ts";
+import { closedPackPath, openPackPath } from "../../gateway/store/packPaths.ts";
 import type { VaultStore } from "../../gateway/store/vaultStore.ts";
 import { emptyPage, group, openStore, type PlainRecord, plainRecord, readOne } from "./vaultStoreFixture.ts";
 
@@ -75,6 +75,25 @@ test("beside uploads: every record that was acknowledged before is in a closed p
   const again = await openStore(directory);
   for (const each of acknowledged) expect(await readOne(again.store, each.id)).toEqual(each.record);
   await again.store.close();
+});
+
+test("a pack that became full in the commit that is under way is closed too", async () => {
+  const { store, put } = await openStore(directory, { packBytesTarget: 50_000 });
+  const before = plainRecord(1000);
+  await put(before);
+  const full = store.lookup(group, before.id)!.pack;
+  // The first of these fills the pack, the second goes into the next one.
+  const uploading = put(plainRecord(60_000), plainRecord(1000));
+  const written = (): boolean => {
+    const next = store.packs.openPacks().find(({ ordinal }) => ordinal !== full);
+    const path = next === undefined ? "" : openPackPath(directory, next.ordinal);
+    return existsSync(path) && statSync(path).size > 0;
+  };
+  while (!written()) await new Promise((resolve) => setImmediate(resolve));
+  await store.closeOpenPacks();
+  expect(stateOf(store, before)).toBe("closed");
+  await uploading;
+  await store.close();
 });
 
 test("a failure is told, loses nothing, and the call may be repeated", async () => {
