@@ -52,7 +52,9 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
     devices: catalog.devices.list(),
     vaults: catalog.vaults.list().map(({ metadataKey: _key, ...vault }) => {
       const seen = catalog.replicas.seen(replica, vault.id);
-      return { ...vault, seen: seen === undefined ? null : { generation: seen.generation, root: seen.root } };
+      // Generation 0: a first root was meant to be written, and nobody knows yet whether it was.
+      if (seen === undefined || seen.generation === 0) return { ...vault, seen: null };
+      return { ...vault, seen: { generation: seen.generation, root: seen.root } };
     }),
     replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
   };

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { markFolder } from "../../../gateway/replica/folder/marker.ts";
+import { exportGatewayPart, parseGatewayPart } from "../../../gateway/replica/gatewayState/gatewayPart.ts";
 import { GatewayReplication } from "../../../gateway/replica/gatewayState/gatewayReplication.ts";
 import { gatewayFolder, rootKey } from "../../../gateway/replica/keys.ts";
 import { openReplicaStore } from "../../../gateway/replica/openStore.ts";
@@ -70,6 +71,16 @@ test("a replica that is added gets the state; each change of the catalog after t
   const { generation } = await run();
   // Nothing changed: nothing is written, and the newest root is the same.
   expect(await run()).toMatchObject({ outcome: "done", generation });
+});
+
+test("a vault whose first root was meant and never answered is nothing seen, and the state can be read", async () => {
+  const { catalog, dataDir } = fixture.gateway;
+  addReplica();
+  const { vault } = await fixture.device(await fixture.account("anna"), "laptop");
+  catalog.replicas.intend(replica, vault, "ab".repeat(16));
+  const { identity } = dataDir;
+  const part = parseGatewayPart(exportGatewayPart(identity, catalog, replica), identity.id);
+  expect(part.vaults).toMatchObject([{ id: vault, seen: null }]);
 });
 
 test("settings that changed are a generation too", async () => {
