@@ -106,7 +106,7 @@ export class Administration implements AdminOperations {
         created,
       });
     });
-    await this.#gateway.writeSealed();
+    await this.#gateway.sealing.bring();
     return { id: document.account, vault: document.id };
   }
 
@@ -215,7 +215,7 @@ export class Administration implements AdminOperations {
       keysGeneration: keys.generation,
       created: now().toISOString(),
     });
-    await this.#gateway.writeSealed();
+    await this.#gateway.sealing.bring();
     return { vault: document.id };
   }
 

@@ -5,7 +5,6 @@
 // - One process per data directory (dataLock.ts).
 // - A vault is opened when it is first needed, once, and stays open until the gateway closes.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
@@ -17,7 +16,7 @@ import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
-import { type DataDir, readDataDir, writeSealedState } from "./dataDir.ts";
+import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -25,6 +24,7 @@ import { Peers } from "./peer/peers.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
+import { Sealing } from "./sealing.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -51,6 +51,8 @@ export class Gateway {
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */
   readonly stateReplication: GatewayReplication;
+  /** Of gateway/sealed.json: `bring` it up to date after settings or vaults changed. */
+  readonly sealing: Sealing;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -90,6 +92,11 @@ export class Gateway {
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
       ...clock,
     });
+    this.sealing = new Sealing({
+      catalog,
+      dataDir: () => this.dataDir,
+      sealed: () => this.stateReplication.changed(),
+    });
     const replicas = {
       gateway: this,
       openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
@@ -128,6 +135,10 @@ export class Gateway {
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
+      // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
+      await gateway.sealing
+        .bring()
+        .catch((error: unknown) => gateway.logger.error({ err: error }, "sealed.json could not be written"));
       return gateway;
     } catch (error) {
       await gateway.close();
@@ -148,7 +159,7 @@ export class Gateway {
     const dataDir = await readDataDir(this.#dataDir.path);
     this.#dataDir = dataDir;
     this.logger.level = dataDir.settings.logLevel;
-    await this.writeSealed();
+    await this.sealing.bring();
   }
 
   /** The directory of a vault. */
@@ -214,17 +225,6 @@ export class Gateway {
     if (ordinal === undefined) return unknownWriter;
     this.#writers.set(device, ordinal);
     return ordinal;
-  }
-
-  /** Brings gateway/sealed.json up to date: after settings or vaults changed. */
-  async writeSealed(): Promise<void> {
-    const { path, identity, settings, tls } = this.dataDir;
-    mkdirSync(join(path, "gateway"), { recursive: true, mode: 0o700 });
-    const metadataKeys = Object.fromEntries(
-      this.catalog.vaults.list().map((vault) => [vault.id, vault.metadataKey]),
-    );
-    await writeSealedState(path, identity, { settings, tls, secret: identity.secret, metadataKeys });
-    this.stateReplication.changed();
   }
 
   /** Finishes what is running, closes all vaults and gives the directory free. */

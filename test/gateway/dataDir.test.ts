@@ -9,6 +9,7 @@ import { AdminClient, adminSocketPath } from "../../gateway/admin/adminClient.ts
 import { openAdmin } from "../../gateway/admin/openAdmin.ts";
 import { initDataDir, readDataDir, sealedContext } from "../../gateway/dataDir.ts";
 import { Gateway } from "../../gateway/gateway.ts";
+import { openSealedState } from "../../gateway/replica/gatewayState/sealedState.ts";
 import { RunningGateway } from "../../gateway/runningGateway.ts";
 import { formatSettings, parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
@@ -58,6 +59,33 @@ test("the recovery key opens sealed.json: settings, TLS identity and metadata ke
   const state = JSON.parse(text.toString()) as { tls: { key: string }; metadataKeys: Record<string, string> };
   expect(state.tls.key).toBe(readFileSync(join(path, "tls/key.pem"), "utf8"));
   expect(state.metadataKeys).toEqual({ [vault]: request.metadataKey });
+});
+
+test("a stop between a new vault and its seal, and settings that changed meanwhile: sealed again at the next start", async () => {
+  const { recoveryKey, id } = await init();
+  const key = parseRecoveryKey("gateway", recoveryKey);
+  const sealed = () => openSealedState(readFileSync(join(path, "gateway/sealed.json")), key, id);
+  const first = await Gateway.open(path, options);
+  const row = { account: "aa".repeat(16), keysGeneration: 1, created: "2026-11-25T00:00:00Z" };
+  const metadataKey = Buffer.alloc(32, 5).toString("base64");
+  // As the transaction of a new vault leaves it, when the process is killed behind it.
+  first.catalog.vaults.add({ ...row, id: "cc".repeat(16), name: "main", metadataKey });
+  await first.close();
+  const config = readFileSync(join(path, "config.toml"), "utf8");
+  writeFileSync(join(path, "config.toml"), config.replace(/^name = .*$/m, 'name = "other"'));
+  const second = await Gateway.open(path, options);
+  expect(sealed().metadataKeys).toEqual({ ["cc".repeat(16)]: metadataKey });
+  expect(sealed().settings.name).toBe("other");
+  // Two at a time: what is sealed last is what was there last.
+  const turns = [second.sealing.bring()];
+  second.catalog.vaults.add({ ...row, id: "dd".repeat(16), name: "two", metadataKey });
+  turns.push(second.sealing.bring());
+  await Promise.all(turns);
+  expect(Object.keys(sealed().metadataKeys)).toHaveLength(2);
+  const before = readFileSync(join(path, "gateway/sealed.json"));
+  await second.close();
+  await (await Gateway.open(path, options)).close();
+  expect(readFileSync(join(path, "gateway/sealed.json")), "nothing changed").toEqual(before);
 });
 
 test("two gateways on one directory: the second is refused, also from another process, until the first is gone", async () => {

@@ -19,7 +19,7 @@ import { usageSince } from "../job/storeUsage.ts";
 import { forgetWritten, gatewayStateChange, replicateGateway } from "./replicateGateway.ts";
 
 export type GatewayReplicationOptions = {
-  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "now"> & { readonly logger: Logger };
+  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "now" | "sealing"> & { readonly logger: Logger };
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
   /** For tests. */

@@ -2,6 +2,7 @@
 //
 // Invariants
 // - It is written after the roots of vaults that it names as seen.
+// - sealed.json has the key of every vault that the catalog beside it lists: a vault without one could not be restored.
 // - A root is appended only when what it would name says something else than the last one.
 // - What was written is noted after the root was appended: a stop in between costs a generation that says the same.
 
@@ -30,7 +31,7 @@ type Written = {
   readonly writtenMs: number;
 };
 
-type GatewayPort = Pick<Gateway, "catalog" | "dataDir" | "now">;
+type GatewayPort = Pick<Gateway, "catalog" | "dataDir" | "now" | "sealing">;
 
 /** The state as it would be written now. */
 type Current = Written & { readonly sealedBytes: Buffer; readonly textBytes: Buffer };
@@ -39,11 +40,21 @@ function writtenTable({ catalog }: GatewayPort): Table<Written> {
   return openTable(catalog.environment, "replicated-state", jsonCodec<Written>());
 }
 
-async function currentState({ catalog, dataDir, now }: GatewayPort, replica: string): Promise<Current> {
+async function currentSealed({ dataDir, sealing }: GatewayPort): Promise<Buffer> {
   const path = join(dataDir.path, "gateway", "sealed.json");
-  const sealedBytes = await readFile(path).catch((error: unknown) => {
-    throw fileError(error, path);
-  });
+  for (;;) {
+    await sealing.bring();
+    const bytes = await readFile(path).catch((error: unknown) => {
+      throw fileError(error, path);
+    });
+    // Else a vault was made, or settings were read, while the file was.
+    if (sealing.isCurrent) return bytes;
+  }
+}
+
+async function currentState(gateway: GatewayPort, replica: string): Promise<Current> {
+  const sealedBytes = await currentSealed(gateway);
+  const { catalog, dataDir, now } = gateway;
   const textBytes = exportGatewayPart(dataDir.identity, catalog, replica);
   const part = JSON.parse(textBytes.toString()) as GatewayPart;
   const seen = part.vaults.flatMap((vault) => (vault.seen === null ? [] : [vault.id, vault.seen]));

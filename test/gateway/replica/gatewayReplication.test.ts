@@ -1,7 +1,7 @@
 // The gateway's own state goes to a replica by itself: after changes of the catalog, once for many of them, and not at all without.
 
 import { existsSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -87,6 +87,8 @@ test("settings that changed are a generation too", async () => {
   replication.start();
   addReplica();
   await until(() => there(1));
+  const config = join(fixture.path, "config.toml");
+  await writeFile(config, (await readFile(config, "utf8")).replace(/^name = .*$/m, 'name = "other"'));
   await fixture.gateway.reload();
   // This one is beside the gateway's own, which would be told.
   replication.changed();
