@@ -44,16 +44,11 @@ export class ReplicaAdministration implements ReplicaOperations {
   readonly remove: ReplicaOperations["remove"] = async ({ name, abandon }, { signal, onProgress }) => {
     const { id } = this.#replica(name);
     let fetchedPacks = 0;
-    for (const row of abandon ? [] : this.#gateway.catalog.vaults.list()) {
-      const before = fetchedPacks;
-      const vault = await this.#gateway.vault(row.id);
-      const onFetched = (packs: number): void => {
-        fetchedPacks = before + packs;
-        onProgress({ fetchedPacks });
-      };
-      await vault.store.elsewhere?.moves.leave(id, onFetched, signal);
-    }
-    await this.#gateway.replication.remove(id);
+    const onFetched = (packs: number): void => {
+      fetchedPacks = packs;
+      onProgress({ fetchedPacks });
+    };
+    await this.#gateway.replication.remove(id, { abandon, onFetched, signal });
     return { fetchedPacks };
   };
 }

@@ -1,7 +1,8 @@
 // Removes the local file of one pack that is proven elsewhere (docs/concurrency.md has the order and its crash points).
 //
 // Invariants
-// - The state becomes "evicted" only in a transaction that finds a place which is listed and freshly proven, and after the tail is durable.
+// - The state becomes "evicted" only in a transaction that finds a place which is listed and freshly proven, in a replica that there is, and after the
+//   tail is durable.
 // - The file goes after that transaction, never before.
 
 import { createReadStream } from "node:fs";
@@ -42,12 +43,21 @@ export function isFresh(place: PackPlace, nowMs: number, proofMs: number): boole
   return place.listed && place.proof === "hashed" && Math.abs(nowMs - place.provenMs) <= proofMs;
 }
 
+/** The copies that count: those that a root lists, of replicas that there are. */
+function listedCopies(
+  { places, copies }: Pick<EvictPort, "places" | "copies">,
+  pack: number,
+): { readonly replica: string; readonly place: PackPlace }[] {
+  return places.of(pack).filter(({ replica, place }) => place.listed && copies.isKnown(replica));
+}
+
 /** Whether evicting a pack would have to prove a copy first; undefined when no replica lists it. */
 export function needsProof(
-  { places, now, proofMs }: Pick<EvictPort, "places" | "now" | "proofMs">,
+  port: Pick<EvictPort, "places" | "copies" | "now" | "proofMs">,
   pack: number,
 ): boolean | undefined {
-  const listed = places.of(pack).filter(({ place }) => place.listed);
+  const { now, proofMs } = port;
+  const listed = listedCopies(port, pack);
   if (listed.length === 0) return undefined;
   return !listed.some(({ place }) => isFresh(place, now().getTime(), proofMs));
 }
@@ -69,9 +79,7 @@ export async function evictPack(port: EvictPort, pack: PackRow, signal?: AbortSi
   await tails.save(pack, tail);
   signal?.throwIfAborted();
   const done = places.write(() => {
-    const proven = places
-      .of(pack.ordinal)
-      .some(({ place }) => isFresh(place, port.now().getTime(), port.proofMs));
+    const proven = needsProof(port, pack.ordinal) === false;
     if (!proven || packs.get(pack.ordinal)?.state !== "closed") return false;
     packs.setState(pack.ordinal, "evicted");
     return true;
@@ -94,13 +102,12 @@ async function prove(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<StayReason | undefined> {
-  const { places, copies } = port;
+  const { copies } = port;
   const need = needsProof(port, pack.ordinal);
   if (need === undefined) return "not-replicated";
   if (!need) return undefined;
   let why: StayReason = "not-replicated";
-  for (const { replica, place } of places.of(pack.ordinal)) {
-    if (!place.listed) continue;
+  for (const { replica } of listedCopies(port, pack.ordinal)) {
     try {
       await copies.prove(pack, replica, () => createReadStream(path), signal);
       return undefined;

@@ -52,6 +52,11 @@ export class PackCopies {
       .map(({ replica }) => replica);
   }
 
+  /** Whether a replica is still this gateway's: what is noted of one that was removed counts for nothing. */
+  isKnown(replica: string): boolean {
+    return this.#options.stores.isKnown(replica);
+  }
+
   /** What a replica is called. */
   nameOf(replica: string): string {
     return this.#options.stores.nameOf(replica);

@@ -1,7 +1,7 @@
 // Evicting packs of one vault and fetching them back: one move of a pack at a time.
 
 import { isHoldfastError } from "../../vault/errors.ts";
-import type { PackPlaces } from "../index/packPlaces.ts";
+import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
 import type { PackTable } from "../index/packTable.ts";
 import type { PackTails } from "../store/packTails.ts";
 import { type EvictOutcome, evictPack, needsProof } from "./evictPack.ts";
@@ -86,34 +86,32 @@ export class PackMoves {
   }
 
   /**
-   * Takes a replica (32 hex digits) out of this vault's places, after it fetched back what is proven nowhere else.
-   * @throws HoldfastError as fetchBack; nothing is taken out then
+   * Fetches back what is proven nowhere but in a replica (32 hex digits), until there is none (see `isNeeded`).
+   * @throws HoldfastError as fetchBack
    */
-  async leave(replica: string, onFetched: (packs: number) => void, signal?: AbortSignal): Promise<void> {
-    const { places } = this.#port;
-    let fetched = 0;
-    for (;;) {
+  async fetchOnlyIn(replica: string, onFetched: () => void, signal?: AbortSignal): Promise<void> {
+    // A pack may be evicted meanwhile.
+    while (this.isNeeded(replica)) {
       for (const pack of this.#onlyIn(replica)) {
         await this.fetchBack(pack, signal);
-        onFetched(++fetched);
+        onFetched();
       }
-      // A pack may have been evicted meanwhile.
-      const left = places.write(() => {
-        if (!this.#onlyIn(replica).next().done) return false;
-        places.clear(replica);
-        return true;
-      });
-      if (left) return;
     }
+  }
+
+  /** Whether any pack is proven nowhere but in this replica. */
+  isNeeded(replica: string): boolean {
+    return this.#onlyIn(replica).next().done !== true;
   }
 
   /** Evicted packs of which no replica but this one has a listed and proven copy. */
   *#onlyIn(replica: string): Generator<number> {
-    const { packs, places } = this.#port;
-    for (const pack of packs.all()) {
-      if (pack.state !== "evicted") continue;
-      const others = places.of(pack.ordinal).filter((other) => other.replica !== replica);
-      if (!others.some(({ place }) => place.listed && place.proof === "hashed")) yield pack.ordinal;
+    const { packs, places, copies } = this.#port;
+    const isCopy = (other: string, { listed, proof }: PackPlace): boolean =>
+      other !== replica && listed && proof === "hashed" && copies.isKnown(other);
+    for (const { ordinal, state } of packs.all()) {
+      if (state !== "evicted") continue;
+      if (!places.of(ordinal).some((other) => isCopy(other.replica, other.place))) yield ordinal;
     }
   }
 

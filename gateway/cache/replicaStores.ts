@@ -41,6 +41,11 @@ export class ReplicaStores {
     this.#options = options;
   }
 
+  /** Whether there is such a replica. */
+  isKnown(id: string): boolean {
+    return this.#options.replica(id) !== undefined;
+  }
+
   /** What people call a replica. */
   nameOf(id: string): string {
     return this.#options.replica(id)?.name ?? id;

@@ -2,7 +2,8 @@
 //
 // Invariants
 // - A committed snapshot wakes the jobs of its vault; nothing is polled. Timers exist for retries and for times of a schedule alone.
-// - A replica's row is removed after all that vaults know of it: a removal that was interrupted is repeated, not forgotten.
+// - A replica's row is removed after all that vaults know of it: a removal that was interrupted is repeated, not forgotten. No job runs there from its
+//   beginning on.
 // - After `close` nothing of a run is under way, and vaults may be closed.
 
 import type { Logger } from "pino";
@@ -10,6 +11,7 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
+import type { VaultStore } from "../../store/vaultStore.ts";
 import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
@@ -43,6 +45,8 @@ export class Replication implements ReplicationOperations {
   /** By replica, then vault. */
   readonly #jobs = new Map<string, Map<string, Job>>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Replicas that are being removed: nothing begins there. */
+  readonly #leaving = new Set<string>();
   #stopListening: (() => void) | undefined;
   #closed = false;
 
@@ -97,7 +101,7 @@ export class Replication implements ReplicationOperations {
   /** One vault after the other: each is opened for it. */
   async #wakeAll(replica: Replica, vaults: readonly string[], scheduled: boolean): Promise<void> {
     for (const vault of vaults) {
-      if (this.#closed) return;
+      if (this.#closed || this.#leaving.has(replica.id)) return;
       try {
         await this.#job(replica.id, vault).wake(scheduled);
       } catch (error) {
@@ -175,7 +179,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async run({ replica, vault, takeOver = false, signal, onProgress }: RunRequest): Promise<RunReport[]> {
-    this.#replica(replica);
+    this.#refuseLeaving(replica);
     if (vault !== undefined && this.#options.gateway.catalog.vaults.get(vault) === undefined) {
       throw new HoldfastError(ErrorCode.notFound, "no such vault");
     }
@@ -199,25 +203,42 @@ export class Replication implements ReplicationOperations {
 
   async remove(
     id: string,
-    { onFetched = () => undefined, signal }: Parameters<ReplicationOperations["remove"]>[1] = {},
+    { abandon = false, onFetched, signal }: Parameters<ReplicationOperations["remove"]>[1] = {},
   ): Promise<void> {
-    this.#replica(id);
-    const { gateway } = this.#options;
-    await this.#stopJobs(id);
+    this.#refuseLeaving(id);
+    const { catalog, vault } = this.#options.gateway;
+    this.#leaving.add(id);
     try {
-      for (const vaultId of this.#vaultIds()) {
-        const { environment, elsewhere } = (await gateway.vault(vaultId)).store;
-        await elsewhere?.moves.leave(id, onFetched, signal);
+      await this.#stopJobs(id);
+      const stores: VaultStore[] = [];
+      for (const each of this.#vaultIds()) stores.push((await vault.call(this.#options.gateway, each)).store);
+      let fetched = 0;
+      const count = (): void => onFetched?.(++fetched);
+      const needed = (): boolean =>
+        !abandon && stores.some(({ elsewhere }) => elsewhere?.moves.isNeeded(id) === true);
+      while (needed()) {
+        for (const { elsewhere } of stores) await elsewhere?.moves.fetchOnlyIn(id, count, signal);
+      }
+      // In one turn of the event loop with the last look: nothing is evicted on the strength of this replica from here on.
+      for (const { environment } of stores) {
         environment.write(() => {
           new PackPlaces(environment).clear(id);
           new JobState(environment, id).forget();
         });
       }
-    } catch (error) {
-      this.added(id);
-      throw error;
+      catalog.replicas.remove(id);
+      this.#jobs.delete(id);
+    } finally {
+      this.#leaving.delete(id);
+      if (catalog.replicas.get(id) !== undefined) this.added(id);
     }
-    gateway.catalog.replicas.remove(id);
+  }
+
+  /** @throws HoldfastError not-found; busy */
+  #refuseLeaving(id: string): void {
+    const { name } = this.#replica(id);
+    if (!this.#leaving.has(id)) return;
+    throw new HoldfastError(ErrorCode.busy, `replica ${name} is being removed`);
   }
 
   async #stopJobs(replica: string): Promise<void> {

@@ -97,12 +97,16 @@ export interface ReplicationOperations {
   /** A replica's row was added or changed: its jobs start in the background when the gateway runs. */
   added(replica: string): void;
   /**
-   * Stops a replica's jobs, fetches back evicted packs that are proven nowhere else, and forgets all that the vaults know of it, and its row. What is there
-   * stays there. `onFetched` is told how many packs came back so far.
-   * @throws HoldfastError not-found, cancelled; replica-unreachable, replica-damaged, disk-full when packs cannot be fetched back: the replica stays then
+   * Stops a replica's jobs, fetches back evicted packs that are proven nowhere else (`abandon`: gives them up), and forgets all that the vaults know of it,
+   * and its row. What is there stays there. `onFetched` is told how many packs came back so far.
+   * @throws HoldfastError not-found, busy, cancelled; replica-unreachable, replica-damaged, disk-full when packs cannot be fetched back: the replica stays then
    */
   remove(
     replica: string,
-    watch?: { readonly onFetched?: (packs: number) => void; readonly signal?: AbortSignal },
+    watch?: {
+      readonly abandon?: boolean;
+      readonly onFetched?: (packs: number) => void;
+      readonly signal?: AbortSignal;
+    },
   ): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import { randomInt } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { asBuffer, fromHex, toHex } from "../../../vault/bytes.ts";
-import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { ManifestPageType } from "../../../vault/magic.ts";
 import type { NamedObject, VaultRoot } from "../../../vault/replica/root.ts";
 import { vaultRootKey } from "../../../vault/replica/root.ts";
@@ -155,12 +155,20 @@ export class VaultVerify {
     let right = 0;
     for (const pack of this.#packs) {
       signal.throwIfAborted();
+      this.#requireReplica();
       const finding = await this.#checkPack(pack);
       if (finding !== undefined) findings.push(finding);
       if (finding === undefined || finding.healed) right++;
       onObject(pack.bytes);
     }
     return right;
+  }
+
+  /** @throws HoldfastError cancelled when the replica was removed meanwhile: nothing is to be noted of it any more */
+  #requireReplica(): void {
+    const { gateway, replica } = this.#options;
+    if (gateway.catalog.replicas.get(replica.id) !== undefined) return;
+    throw new HoldfastError(ErrorCode.cancelled, `replica ${replica.name} was removed meanwhile`);
   }
 
   async #checkSmall(object: SmallObject): Promise<Finding | undefined> {
