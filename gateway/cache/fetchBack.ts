@@ -5,6 +5,7 @@ import { rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import {
   closeDescriptor,
@@ -23,24 +24,27 @@ export type FetchBackPort = {
   /** The vault's directory. */
   readonly directory: string;
   readonly packs: PackTable;
+  readonly places: PackPlaces;
   readonly copies: PackCopies;
+  readonly now: () => Date;
   /** Bytes that stay free on the disk. */
   readonly reserveBytes: number;
 };
 
 /**
  * Downloads a pack from the first replica whose bytes have its hash, makes it durable under its name and sets its state to closed. A pack that is
- * closed already, and whose file is damaged or missing, is replaced the same way.
+ * closed already, and whose file is damaged or missing, is replaced the same way. The copy counts as proven from then on.
  * @returns the replica (32 hex digits) whose bytes they are
  * @throws HoldfastError disk-full before anything is downloaded; replica-unreachable, replica-refused, replica-damaged; io-error; cancelled
  */
 export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: AbortSignal): Promise<string> {
-  const { directory, packs, copies } = port;
+  const { directory, packs, places, copies, now } = port;
   if (pack.name === undefined) throw new Error("an open pack is nowhere else");
   const name = asBuffer(pack.name);
   const path = closedPackPath(directory, name);
   const temporary = `${path}.tmp`;
   let from: string;
+  let provenMs = 0;
   await requireRoom(port, pack.bytes);
   await makeFolderDurably(join(directory, "packs"));
   await makeFolderDurably(closedPackFolder(directory, name));
@@ -50,6 +54,7 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
     try {
       from = await copies.first(pack, async (replica) => {
         await ftruncate(fd, 0);
+        provenMs = now().getTime();
         await copies.readWhole(pack, replica, (piece, offset) => writeFully(fd, [piece], offset), signal);
         return replica;
       });
@@ -63,7 +68,10 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
     await rm(temporary, { force: true });
     throw fileError(error, path);
   }
-  if (packs.get(pack.ordinal)?.state === "evicted") packs.setState(pack.ordinal, "closed");
+  places.write(() => {
+    if (packs.get(pack.ordinal)?.state === "evicted") packs.setState(pack.ordinal, "closed");
+    places.hashed(pack.ordinal, from, provenMs);
+  });
   return from;
 }
 

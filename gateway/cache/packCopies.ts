@@ -133,7 +133,7 @@ export class PackCopies {
       if (isWrongCopy(error)) this.wrong(pack, replica, error);
       throw error;
     }
-    places.put(pack.ordinal, replica, { listed: false, proof: "hashed", provenMs });
+    places.hashed(pack.ordinal, replica, provenMs);
   }
 
   /** A copy was found missing or wrong. */

@@ -4,7 +4,8 @@
 // Invariants
 // - `put`: the replica acknowledged the pack. `listed`: a committed root there lists it. Only then it counts as kept elsewhere.
 // - `proof` never falls, except that `clear` takes the row away when a check finds the copy missing or wrong.
-// - A listed copy that is missing or wrong is in `wrong` until it is proven again: replication puts it there anew, and signs nothing until then.
+// - A listed copy that is missing or wrong is in `wrong` until it is proven again: replication puts it there anew, and signs nothing until then. It is
+//   listed again with that proof.
 // - A pack may lose its local file only while some replica has it listed, with the proof that evicting asks for.
 
 import { fromHex, toHex } from "../../vault/bytes.ts";
@@ -77,12 +78,17 @@ export class PackPlaces {
       const known = this.get(pack, replica);
       const stronger = known !== undefined && proofs.indexOf(known.proof) > proofs.indexOf(place.proof);
       const { proof, provenMs } = stronger ? known : place;
-      this.#rows.put(placeKey(pack, replica), {
-        listed: place.listed || known?.listed === true,
-        proof,
-        provenMs,
-      });
-      if (place.proof !== "none") this.#wrong.remove(wrongKey(replica, pack));
+      const mended = place.proof !== "none" && this.#wrong.remove(wrongKey(replica, pack));
+      const listed = place.listed || known?.listed === true || mended;
+      this.#rows.put(placeKey(pack, replica), { listed, proof, provenMs });
+    });
+  }
+
+  /** Notes that all bytes of a copy were hashed. A copy that is not counted any more (found wrong meanwhile, or its replica removed) stays so. */
+  hashed(pack: number, replica: string, provenMs: number): void {
+    this.#environment.write(() => {
+      if (this.get(pack, replica) !== undefined)
+        this.put(pack, replica, { listed: false, proof: "hashed", provenMs });
     });
   }
 

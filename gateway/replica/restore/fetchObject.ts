@@ -5,7 +5,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { equalBytes } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import { fileError, syncDirectory } from "../../store/files.ts";
+import { fileError, syncDirectory, writeFully } from "../../store/files.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
 
 export type ExpectedObject = {
@@ -77,7 +77,7 @@ export async function fetchToFile(
         const length = Math.min(pieceBytes, expected.bytes - at);
         const piece = await fetchRange(store, expected.key, at, length, options.signal);
         sum.update(piece);
-        await file.write(piece, 0, piece.length, at);
+        await writeFully(file.fd, [piece], at);
         options.arrived(piece.length);
       }
       if (!equalBytes(sum.digest(), expected.sha256)) {

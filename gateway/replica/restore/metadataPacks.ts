@@ -27,10 +27,15 @@ function* metadataPacks({ packs }: VaultTables): Generator<NamedPack> {
 }
 
 /**
- * Brings the metadata packs that are not here. A file under its name is whole: it got the name when it was durable.
+ * Brings the metadata packs that are not here, which proves their copies in the replica of this id. A file under its name is whole: it got the name
+ * when it was durable.
  * @throws HoldfastError replica-damaged, disk-full, io-error; as ReplicaStore.getRange
  */
-export async function fetchMetadataPacks(port: RestorePort, tables: VaultTables): Promise<void> {
+export async function fetchMetadataPacks(
+  port: RestorePort,
+  tables: VaultTables,
+  replica: string,
+): Promise<void> {
   const { directory, store, signal } = port;
   await makeFolderDurably(join(directory, "packs"));
   await inParallel(metadataPacks(tables), port.parallel, async (pack) => {
@@ -49,7 +54,12 @@ export async function fetchMetadataPacks(port: RestorePort, tables: VaultTables)
       }
       port.arrived(1, 0);
     }
-    if (pack.state !== "closed") tables.packs.setState(pack.ordinal, "closed");
+    if (pack.state === "closed") return;
+    const { mtimeMs } = statSync(path);
+    tables.places.write(() => {
+      tables.packs.setState(pack.ordinal, "closed");
+      tables.places.hashed(pack.ordinal, replica, mtimeMs);
+    });
   });
 }
 

@@ -132,7 +132,7 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
   await requireRoom(port, manifest, tables);
   const admission = new RecordAdmission(tables, part.needs, wanted.writerOrdinal);
   await indexDataPacks(port, manifest, tables, admission);
-  await fetchMetadataPacks(port, tables);
+  await fetchMetadataPacks(port, tables, wanted.replica);
   const waiting = await admitMetadata(port, tables, admission);
   const snapshots = await fetchSnapshots(port, manifest);
   const rootless = (): Snapshot[] =>

@@ -220,7 +220,10 @@ export class VaultVerify {
       }
     }
     const provenMs = gateway.now().getTime();
+    const before = this.#places.get(pack.ordinal, replica.id);
     await this.#copies.readWhole(pack, replica.id, () => undefined, signal);
+    // A reader may have found it wrong meanwhile: then that counts.
+    if (before !== undefined && this.#places.get(pack.ordinal, replica.id) === undefined) return;
     this.#places.put(pack.ordinal, replica.id, { listed: true, proof: "hashed", provenMs });
   }
 
