@@ -45,7 +45,13 @@ export class RunningGateway {
     this.#admin = admin;
     this.#drives = drives;
     this.#evictWatch = new EvictWatch(gateway);
-    this.#fetchAll = new FetchAll({ gateway, monotonicMs: () => performance.now() });
+    this.#fetchAll = new FetchAll({
+      gateway,
+      monotonicMs: () => performance.now(),
+      proven: () => {
+        for (const { id } of gateway.catalog.replicas.list()) gateway.replication.added(id);
+      },
+    });
   }
 
   /**

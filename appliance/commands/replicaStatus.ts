@@ -50,6 +50,7 @@ function jsonOf(status: ReplicaStatus): Record<string, unknown> {
       generation: vault.generation,
       pending_packs: vault.pendingPacks,
       pending_bytes: vault.pendingBytes,
+      unproven_packs: vault.unprovenPacks,
       pending_snapshots: vault.pendingSnapshots,
       lag_hours: vault.lagHours,
       unsent: vault.unsent,
@@ -106,14 +107,20 @@ function detailsOf(status: ReplicaStatus): string[] {
     `Requests: ${formatCount(figures.requests, "request")}${cost}${each === null ? "" : `, ${each} a snapshot`}`,
     `Bytes: ${formatBytes(figures.sentBytes)} sent, ${formatBytes(figures.receivedBytes)} read`,
     ...replica.notes.map((note) => `Note: ${note}`),
-    ...vaults.flatMap((vault) => troubleOf(vault)),
+    ...vaults.flatMap((vault) => troubleOf(vault, replica.name)),
   ];
 }
 
-function troubleOf({ vault, failure, nextTry, unsent }: VaultReplicaStatus): string[] {
+function troubleOf(status: VaultReplicaStatus, replica: string): string[] {
+  const { vault, failure, nextTry, unsent, unprovenPacks } = status;
   const next = nextTry === null ? "" : ` Tried again at ${nextTry}.`;
   return [
     ...(failure === null ? [] : [`Vault ${vault}: ${failure.message}. ${failure.next ?? ""}${next}`]),
+    ...(unprovenPacks === 0
+      ? []
+      : [
+          `Vault ${vault}: receipts wait until ${formatCount(unprovenPacks, "pack")} there were read back. \`holdfast replica verify ${replica} --share 100% --heal\` does that; fetching packs back to this disk does too.`,
+        ]),
     ...unsent.map(({ pack, message }) => `Pack ${pack} cannot be sent: ${message}`),
   ];
 }

@@ -38,8 +38,13 @@ export class ReplicaAdministration implements ReplicaOperations {
     }),
   });
 
-  readonly verify: ReplicaOperations["verify"] = (request, watch) =>
-    verifyReplica(this.#gateway, this.#replica(request.name), request, watch);
+  readonly verify: ReplicaOperations["verify"] = async (request, watch) => {
+    const replica = this.#replica(request.name);
+    const report = await verifyReplica(this.#gateway, replica, request, watch);
+    // Receipts may have waited for this, and copies that are wrong are to be put there anew.
+    this.#gateway.replication.added(replica.id);
+    return report;
+  };
 
   readonly remove: ReplicaOperations["remove"] = async ({ name, abandon }, { signal, onProgress }) => {
     const { id } = this.#replica(name);

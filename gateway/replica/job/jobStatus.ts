@@ -1,9 +1,10 @@
 // What a job still has to do, and what is told of it, from the vault's own tables: nothing is asked of the replica.
 
+import type { Replica } from "../../catalog/replicas.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { OpenVault } from "../../openVault.ts";
 import type { Job } from "./job.ts";
-import { JobState } from "./jobState.ts";
+import { type JobRow, JobState } from "./jobState.ts";
 import { countPending, PendingPacks } from "./pendingPacks.ts";
 import type { VaultReplicaStatus } from "./replicationStatus.ts";
 
@@ -24,14 +25,27 @@ export function isPending(vault: OpenVault, replica: string): boolean {
   );
 }
 
-/** Status of a vault in a replica (32 hex digits). */
+/** Packs whose proof receipts wait for. A far gateway looks itself. */
+function unprovenPacks({ store }: OpenVault, { id, url }: Replica, row: JobRow): number {
+  if (row.unreceipted.length === 0 || url.startsWith("https:")) return 0;
+  const places = new PackPlaces(store.environment);
+  let count = places.wrong(id).length;
+  for (const { ordinal } of store.packs.all()) {
+    const place = places.get(ordinal, id);
+    if (place?.listed === true && place.proof === "none") count++;
+  }
+  return count;
+}
+
+/** Status of a vault in a replica. */
 export async function statusOf(
   vault: OpenVault,
-  replica: string,
+  inReplica: Replica,
   job: Job,
   now: Date,
 ): Promise<VaultReplicaStatus> {
   const { store, catalog, id } = vault;
+  const replica = inReplica.id;
   const memory = new JobState(store.environment, replica);
   const { row } = memory;
   const left = new Set(row.snapshotsLeft);
@@ -62,6 +76,7 @@ export async function statusOf(
     generation: row.generation,
     pendingPacks: pending.packs,
     pendingBytes: pending.bytes,
+    unprovenPacks: unprovenPacks(vault, inReplica, row),
     pendingSnapshots,
     lagHours: oldest === undefined ? null : Math.max(0, now.getTime() - Date.parse(oldest)) / hourMs,
     snapshots,

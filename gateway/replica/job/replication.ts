@@ -171,7 +171,7 @@ export class Replication implements ReplicationOperations {
       const vaults: ReplicaStatus["vaults"][number][] = [];
       for (const vault of this.#vaultIds()) {
         const job = this.#job(replica.id, vault);
-        vaults.push(await statusOf(await gateway.vault(vault), replica.id, job, gateway.now()));
+        vaults.push(await statusOf(await gateway.vault(vault), replica, job, gateway.now()));
       }
       status.push({ replica, vaults });
     }

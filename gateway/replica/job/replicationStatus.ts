@@ -45,6 +45,8 @@ export type VaultReplicaStatus = {
   readonly generation: number;
   readonly pendingPacks: number;
   readonly pendingBytes: number;
+  /** Packs there that must be read back, or put there anew, before receipts are signed; 0 while no receipt waits for that. */
+  readonly unprovenPacks: number;
   /** Snapshots without a receipt. */
   readonly pendingSnapshots: number;
   /** Since the oldest snapshot without a receipt was committed; null when all have one. */
@@ -94,7 +96,7 @@ export interface ReplicationOperations {
    * @throws HoldfastError not-found, cancelled
    */
   run(request: RunRequest): Promise<RunReport[]>;
-  /** A replica's row was added or changed: its jobs start in the background when the gateway runs. */
+  /** A replica was added, or what its receipts wait for was proven: its jobs start in the background when the gateway runs and its schedule allows it. */
   added(replica: string): void;
   /**
    * Stops a replica's jobs, fetches back evicted packs that are proven nowhere else (`abandon`: gives them up), and forgets all that the vaults know of it,

@@ -23,6 +23,8 @@ import { Backfill } from "./backfill.ts";
 export type FetchAllOptions = {
   readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "vault" | "now"> & { readonly logger: Logger };
   readonly monotonicMs: () => number;
+  /** Packs of a vault came back, which proved their copies: receipts may have waited for that. */
+  readonly proven: () => void;
   /** For tests. */
   readonly pauses?: typeof retryPausesDefault;
 };
@@ -80,6 +82,7 @@ export class FetchAll {
       }
     }
     backfill.setEnd(0);
+    this.#options.proven();
     logger.info({ vault: vault.id }, "all packs are on this disk");
   }
 
