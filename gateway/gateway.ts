@@ -106,6 +106,7 @@ export class Gateway {
     this.replication = new Replication({
       ...replicas,
       behindVaults: (replica, run) => this.stateReplication.run(replica, run),
+      stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
     });
     this.peers = new Peers({
       rows: catalog.peers,
@@ -232,8 +233,8 @@ export class Gateway {
     if (this.#closed) return;
     this.#closed = true;
     this.unlocked.lockAll();
-    await this.replication.close();
-    await this.stateReplication.close();
+    // Together: runs of the one wait for those of the other.
+    await Promise.all([this.replication.close(), this.stateReplication.close()]);
     await this.elsewhere.close();
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);

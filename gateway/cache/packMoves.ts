@@ -107,8 +107,8 @@ export class PackMoves {
   /** Evicted packs of which no replica but this one has a listed and proven copy. */
   *#onlyIn(replica: string): Generator<number> {
     const { packs, places, copies } = this.#port;
-    const isCopy = (other: string, { listed, proof }: PackPlace): boolean =>
-      other !== replica && listed && proof === "hashed" && copies.isKnown(other);
+    const isCopy = (other: string, { listed, proof, provenMs }: PackPlace): boolean =>
+      other !== replica && listed && proof === "hashed" && provenMs > 0 && copies.isKnown(other);
     for (const { ordinal, state } of packs.all()) {
       if (state !== "evicted") continue;
       if (!places.of(ordinal).some((other) => isCopy(other.replica, other.place))) yield ordinal;

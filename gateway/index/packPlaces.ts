@@ -18,7 +18,7 @@ export type PlaceProof = "none" | "checksum" | "hashed";
 export type PackPlace = {
   readonly listed: boolean;
   readonly proof: PlaceProof;
-  /** When it was last proven, milliseconds since 1970; 0: never. */
+  /** When it was last proven, milliseconds since 1970; 0: never, or before something happened there. */
   readonly provenMs: number;
 };
 
@@ -89,6 +89,16 @@ export class PackPlaces {
     this.#environment.write(() => {
       if (this.get(pack, replica) !== undefined)
         this.put(pack, replica, { listed: false, proof: "hashed", provenMs });
+    });
+  }
+
+  /** Somebody else wrote to a replica, or put an old state of it back: all copies there must be proven anew before anyone relies on them. */
+  doubt(replica: string): void {
+    const id = fromHex(replica, 16);
+    this.#environment.write(() => {
+      for (const [key, place] of this.#rows.entries()) {
+        if (Buffer.from(key.subarray(4)).equals(id)) this.#rows.put(key, { ...place, provenMs: 0 });
+      }
     });
   }
 

@@ -6,7 +6,7 @@
 // - After `close` nothing is under way, and the catalog may be closed.
 
 import type { Logger } from "pino";
-import { isHoldfastError } from "../../../vault/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { Job, type RunOptions } from "../job/job.ts";
@@ -144,6 +144,22 @@ export class GatewayReplication {
   /** Writes the state to a replica now, behind the roots of vaults. Failures are in the report. @throws HoldfastError cancelled */
   run(replica: string, options: RunOptions): Promise<RunReport> {
     return this.#job(replica).runNow(options);
+  }
+
+  /**
+   * Writes accounts, devices, vaults and settings to a replica that does not have them as they are now.
+   * @throws HoldfastError replica-fenced and what else keeps them from being written; cancelled
+   */
+  async stateThere(replica: string, options: RunOptions): Promise<void> {
+    if (!(await gatewayStateChange(this.#options.gateway, replica)).state) return;
+    const { failure } = await this.run(replica, options);
+    if (failure === null) return;
+    const { code, message, next } = failure;
+    throw new HoldfastError(
+      code,
+      `the gateway's own state is not there: ${message}`,
+      next === null ? {} : { next },
+    );
   }
 
   /** Stops all jobs. */

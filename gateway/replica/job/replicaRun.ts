@@ -3,6 +3,7 @@
 // Invariants
 // - Nothing is named by a root before the replica acknowledged it with a proof.
 // - Snapshots are listed only by a root that follows the last group of packs, and not those that reach a pack which could not be sent.
+// - Receipts are signed when a gateway restored from there would know the vault and its devices.
 // - The manifest that is held is that of the root that is held.
 
 import { ManifestPageType } from "../../../vault/magic.ts";
@@ -231,6 +232,7 @@ export class ReplicaRun {
     const { job, gateway, store, replica, vault, places, signal } = this.#context;
     const { unreceipted } = job.row;
     if (unreceipted.length === 0 || this.#found === undefined) return;
+    await this.#context.stateThere();
     // Whoever verifies or fetches back packs proves them meanwhile.
     if (job.row.proof === "none") job.change({ proof: weakestProof(vault, places, replica.id) });
     // A far gateway looks itself whether it holds everything.

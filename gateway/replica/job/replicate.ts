@@ -1,7 +1,7 @@
 // One run of a job: opens what it needs, replicates, and counts what it asked for.
 
 import { fromHex } from "../../../vault/bytes.ts";
-import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { vaultRootKey } from "../../../vault/replica/root.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
@@ -25,6 +25,8 @@ export type ReplicateOptions = RunOptions & {
   /** Id of the vault. */
   readonly vault: string;
   readonly lane: ReplicaLane;
+  /** See ReplicationOptions. */
+  readonly stateThere?: (run: RunOptions) => Promise<void>;
 };
 
 /** Roots of ours whose answers were lost and that come to light one after the other. */
@@ -46,6 +48,10 @@ export async function replicate(options: ReplicateOptions): Promise<Omit<RunRepo
     const seconds = (monotonicMs() - begunMs) / 1000;
     return { vault: vault.id, ...done, usage: usageSince(before, usageOf(opened)), seconds };
   } catch (error) {
+    const other = [ErrorCode.replicaFenced, ErrorCode.rollbackDetected].some((code) =>
+      isHoldfastError(error, code),
+    );
+    if (other) new PackPlaces(vault.store.environment).doubt(replica.id);
     await session.close();
     throw error;
   } finally {
@@ -69,7 +75,7 @@ async function run(context: RunContext, { monotonicMs, onProgress }: ReplicateOp
 }
 
 function contextOf(
-  { gateway, replica, lane, takeOver, signal }: ReplicateOptions,
+  { gateway, replica, lane, takeOver, signal, stateThere }: ReplicateOptions,
   vault: OpenVault,
   job: JobState,
   { store, roots, held }: OpenedSession,
@@ -98,6 +104,7 @@ function contextOf(
     job,
     places: new PackPlaces(vault.store.environment),
     lane,
+    stateThere: async () => stateThere?.({ takeOver, signal, onProgress: () => undefined }),
     takeOver,
     signal,
     putOptions: { signal, throttle: (bytes) => lane.throttle.take(bytes, signal) },

@@ -31,6 +31,8 @@ export type ReplicationOptions = {
   readonly monotonicMs: () => number;
   /** What is written behind the roots of vaults when a run was asked for: the gateway's own state. */
   readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
+  /** Writes the gateway's own state to a replica that does not have it as it is now: receipts wait for it. @throws HoldfastError when it cannot be written */
+  readonly stateThere?: (replica: string, run: RunOptions) => Promise<void>;
   /** For tests. */
   readonly pauses?: RetryPauses;
 };
@@ -129,7 +131,7 @@ export class Replication implements ReplicationOperations {
     this.#jobs.set(replica, jobs);
     const known = jobs.get(vault);
     if (known !== undefined) return known;
-    const { gateway, openStore, monotonicMs, pauses = retryPausesDefault } = this.#options;
+    const { gateway, openStore, monotonicMs, stateThere, pauses = retryPausesDefault } = this.#options;
     const session = new JobSession(openStore);
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
@@ -144,6 +146,7 @@ export class Replication implements ReplicationOperations {
           replica: row,
           vault,
           lane: this.#lanes.of(row),
+          stateThere: async (asked) => stateThere?.(replica, asked),
         });
         // Packs may go from the local disk that could not before.
         if (done.packs > 0) await gateway.elsewhere.lookAtRoom();

@@ -25,6 +25,8 @@ export type RunContext = {
   readonly job: JobState;
   readonly places: PackPlaces;
   readonly lane: ReplicaLane;
+  /** Resolves when the gateway's own state is in the replica, as it is now: receipts wait for it. */
+  readonly stateThere: () => Promise<void>;
   readonly takeOver: boolean;
   readonly signal: AbortSignal;
   /** For objects that are no packs. */

@@ -1,6 +1,6 @@
 // Replication that is stopped, refused, cut off, or meets damage: what is there stays right, and the next run ends it.
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Replica } from "../../../../gateway/catalog/replicas.ts";
@@ -254,4 +254,21 @@ test("a replica whose old state was put back is refused", async () => {
     state: "stopped",
     failure: { code: "rollback-detected" },
   });
+});
+
+test("a replica whose old state was put back: no pack goes on the strength of what was proven there before", async () => {
+  await site.backUp(20);
+  const replica = await site.addReplica("usb");
+  cpSync(site.folder("usb"), site.folder("old"), { recursive: true });
+  await site.run(replica);
+  const { store } = await site.vault();
+  const [pack] = [...store.packs.all()].filter(({ kind }) => kind === "data");
+  const { moves, places } = store.elsewhere!;
+  expect(moves.needsProof(pack!.ordinal)).toBe(false);
+  rmSync(site.folder("usb"), { recursive: true });
+  renameSync(site.folder("old"), site.folder("usb"));
+  await site.backUp(1);
+  expect(await site.run(replica)).toMatchObject({ failure: { code: "rollback-detected" } });
+  expect(places.get(pack!.ordinal, replica.id)).toEqual({ listed: true, proof: "hashed", provenMs: 0 });
+  expect(await moves.evict(pack!.ordinal)).toEqual({ evicted: false, why: "copy-wrong" });
 });

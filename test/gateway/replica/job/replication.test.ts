@@ -1,9 +1,10 @@
 // Replication of a real gateway to folders: complete, incremental, idle, several replicas, documents, segments.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { gatewayFolder, rootKey } from "../../../../gateway/replica/keys.ts";
 import { ReplicatedGateway } from "./replicatedGateway.ts";
 
 let site: ReplicatedGateway;
@@ -158,4 +159,23 @@ test("progress is told, ends at nothing left, and has seen every byte", async ()
     bytesLeft: 0,
     bytesDone: site.check(replica)!.root.packBytes,
   });
+});
+
+test("no receipt before the gateway's own state is there: a restored gateway must know the vault", async () => {
+  const { id } = await site.backUp(2);
+  const replica = await site.addReplica("usb");
+  const { replication } = site.fixture.gateway;
+  const run = async () => (await replication.run({ replica: replica.id, vault: site.vaultId }))[0];
+  // Where the folder of the gateway's chain should be made.
+  writeFileSync(join(site.folder("usb"), "gateway"), "");
+  expect(await run()).toMatchObject({ outcome: "failed", failure: { code: "replica-unreachable" } });
+  expect(site.check(replica)!.snapshots).toEqual([id]);
+  expect(await site.receipt(replica, id)).toBeUndefined();
+  rmSync(join(site.folder("usb"), "gateway"));
+  expect(await run()).toMatchObject({ outcome: "done" });
+  expect(existsSync(join(site.folder("usb"), rootKey(gatewayFolder, 1)))).toBe(true);
+  expect(await site.receipt(replica, id)).toBeDefined();
+  await site.backUp(1);
+  expect(await run()).toMatchObject({ outcome: "done" });
+  expect(existsSync(join(site.folder("usb"), rootKey(gatewayFolder, 2))), "it had not changed").toBe(false);
 });
