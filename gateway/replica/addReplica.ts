@@ -136,7 +136,7 @@ async function noteOfUse(gateway: Gateway, replica: Replica, context: StoreConte
     );
   }
   return [
-    "A gateway's replica is there already. Nothing is written until `holdfast replica run NAME --take-over`, which stops the gateway that wrote it.",
+    `A gateway's replica is there already. Nothing is written until \`holdfast replica run ${replica.name} --take-over\`, which stops the gateway that wrote it.`,
   ];
 }
 

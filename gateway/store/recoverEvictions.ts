@@ -1,12 +1,15 @@
 // Opening a vault finishes evictions that a stop cut short, and removes what fetching back left half done.
 //
-// Invariant: a file is removed only when its pack's state is evicted, which it became after a proof elsewhere, and its tail is here and whole.
+// Invariant: a file is removed only when its pack's state is evicted, which it became after a proof elsewhere, a copy still counts as proven there, and
+// its tail is here and whole. Where no copy does, and the file is whole, the pack is here again.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, readdirSync, rmSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromHex } from "../../vault/bytes.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
+import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { fileError, readFully, syncDirectory } from "./files.ts";
 import { type PackTails, readTailOf } from "./packTails.ts";
@@ -15,6 +18,7 @@ export type EvictionsPort = {
   /** The vault's directory. */
   readonly directory: string;
   readonly packs: PackTable;
+  readonly places: PackPlaces;
   readonly tails: PackTails;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
@@ -38,10 +42,16 @@ export async function recoverEvictions(port: EvictionsPort): Promise<void> {
 
 /** Removes the file of a pack that is evicted. */
 async function finish(port: EvictionsPort, path: string, file: string): Promise<boolean> {
-  const { packs, tails, report } = port;
+  const { packs, places, tails, report } = port;
   const ordinal = /^[0-9a-f]{64}$/.test(file) ? packs.ordinalOf(fromHex(file, 32)) : undefined;
   const row = ordinal === undefined ? undefined : packs.get(ordinal);
   if (row?.state !== "evicted") return false;
+  const proven = places.of(row.ordinal).some(({ place }) => place.listed && place.proof === "hashed");
+  if (!proven && (await isWhole(path, row))) {
+    packs.setState(row.ordinal, "closed");
+    report("eviction-undone", { path, why: "no copy elsewhere is proven any more" });
+    return false;
+  }
   if (!(await tails.has(row)) && !(await keepTail(tails, row, path))) {
     report("eviction-not-finished", { path, why: "its trailer is not readable" });
     return false;
@@ -53,6 +63,16 @@ async function finish(port: EvictionsPort, path: string, file: string): Promise<
   }
   report("eviction-finished", { path });
   return true;
+}
+
+async function isWhole(path: string, { name }: PackRow): Promise<boolean> {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of createReadStream(path)) hash.update(piece);
+  } catch (error) {
+    throw fileError(error, path);
+  }
+  return name !== undefined && hash.digest().equals(name);
 }
 
 async function keepTail(tails: PackTails, row: PackRow, path: string): Promise<boolean> {

@@ -14,6 +14,7 @@ import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.t
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { IndexOverlay } from "../index/overlay.ts";
+import { PackPlaces } from "../index/packPlaces.ts";
 import { type PackRow, PackTable } from "../index/packTable.ts";
 import { type ChunkRow, rowFlags } from "../index/row.ts";
 import { readEvictedPack } from "./evictedPack.ts";
@@ -116,7 +117,7 @@ export class VaultStore implements AdmissionStore {
         report: options.report,
       });
       const tails = new PackTails(options.directory);
-      await recoverEvictions({ ...options, packs, tails });
+      await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
       return new VaultStore(options, { environment, index, overlay, packs, tails, recovery });
     } catch (error) {
       await environment.close();

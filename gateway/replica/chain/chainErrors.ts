@@ -3,25 +3,31 @@
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Root } from "../../../vault/replica/root.ts";
 
+/** Where roots are, and what people call the replica. */
+export type ChainPlace = { readonly url: string; readonly name: string };
+
 /** The chain is behind what was seen, or other than it. */
-export function rolledBack(url: string, generation: number): HoldfastError {
+export function rolledBack({ url, name }: ChainPlace, generation: number): HoldfastError {
   return new HoldfastError(
     ErrorCode.rollbackDetected,
     `the replica at ${url} is not what it was: its root ${generation} is gone or another`,
     {
-      next: "Find out who put an old state back. To go on from what is there: `holdfast replica remove`, add it again, then `replica run --take-over`.",
+      next: `Find out who put an old state back. To go on from what is there: \`holdfast replica remove ${name}\`, add it again, then \`holdfast replica run ${name} --take-over\`.`,
       detail: { generation },
     },
   );
 }
 
 /** Another gateway's root is the newest. */
-export function fenced(url: string, root: Pick<Root, "generation" | "writer" | "time">): HoldfastError {
+export function fenced(
+  { url, name }: ChainPlace,
+  root: Pick<Root, "generation" | "writer" | "time">,
+): HoldfastError {
   return new HoldfastError(
     ErrorCode.replicaFenced,
     `another gateway writes to the replica at ${url}: its root ${root.generation} of ${root.time}`,
     {
-      next: "Decide which gateway goes on; `holdfast replica run NAME --take-over` makes it this one, and the other stops.",
+      next: `Decide which gateway goes on; \`holdfast replica run ${name} --take-over\` makes it this one, and the other stops.`,
       detail: { generation: root.generation, writer: root.writer },
     },
   );

@@ -15,7 +15,7 @@ import { encodeRoot, noPrevious, parseRoot, type Root, rootHash } from "../../..
 import type { Replicas } from "../../catalog/replicas.ts";
 import { gatewayFolder, rootKey, vaultFolder } from "../keys.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
-import { fenced, noTakeOver, rolledBack, unreadableRoot } from "./chainErrors.ts";
+import { type ChainPlace, fenced, noTakeOver, rolledBack, unreadableRoot } from "./chainErrors.ts";
 import { newestGeneration } from "./newestGeneration.ts";
 
 type RootOf<Chain extends Root["chain"]> = Extract<Root, { readonly chain: Chain }>;
@@ -43,7 +43,7 @@ export type ChainOptions<Chain extends Root["chain"]> = {
   readonly key: Uint8Array;
   /** Id of the replica: what was seen is noted under it. */
   readonly replica: string;
-  readonly memory: Pick<Replicas, "seen" | "note" | "intend">;
+  readonly memory: Pick<Replicas, "seen" | "note" | "intend" | "get">;
   /** Names this data directory in roots, 32 hex digits. */
   readonly writer: string;
   readonly now: () => Date;
@@ -64,6 +64,11 @@ export class RootChain<Chain extends Root["chain"]> {
     this.#folder = options.chain === "vault" ? vaultFolder(options.id) : gatewayFolder;
   }
 
+  get #place(): ChainPlace {
+    const { store, memory, replica } = this.#options;
+    return { url: store.url, name: memory.get(replica)?.name ?? "NAME" };
+  }
+
   /**
    * The newest root, undefined where there is none yet. Two requests when nothing changed.
    * @throws HoldfastError rollback-detected; replica-damaged for a root that proves nothing; what the store throws
@@ -76,7 +81,7 @@ export class RootChain<Chain extends Root["chain"]> {
     let base: FoundRoot<Chain> | undefined;
     if (known !== undefined) {
       base = await this.#read(known.generation, signal, known.root);
-      if (base === undefined) throw rolledBack(store.url, known.generation);
+      if (base === undefined) throw rolledBack(this.#place, known.generation);
     }
     const generation = await newestGeneration(
       known?.generation ?? 0,
@@ -124,7 +129,7 @@ export class RootChain<Chain extends Root["chain"]> {
   ): Promise<{ readonly outcome: "appended" | "overtaken"; readonly found: FoundRoot<Chain> }> {
     const { store, chain, id, key, memory, replica, writer, now } = this.#options;
     const foreign = before !== undefined && !this.isOwn(before);
-    if (foreign && !takeOver) throw fenced(store.url, before.root);
+    if (foreign && !takeOver) throw fenced(this.#place, before.root);
     if (foreign && !store.conditionalPuts) throw noTakeOver(store.url);
     if (before !== undefined) await this.#confirm(before, signal);
     const nonce = toHex(randomBytes(16));
@@ -153,7 +158,7 @@ export class RootChain<Chain extends Root["chain"]> {
     const own = this.isOwn(there);
     this.#note(there, own);
     this.#newest = there;
-    if (!own) throw fenced(store.url, there.root);
+    if (!own) throw fenced(this.#place, there.root);
     return { outcome: there.hash === found.hash ? "appended" : "overtaken", found: there };
   }
 
@@ -183,7 +188,7 @@ export class RootChain<Chain extends Root["chain"]> {
         throw error;
     }
     this.#newest = undefined;
-    throw rolledBack(store.url, generation);
+    throw rolledBack(this.#place, generation);
   }
 
   /** That `found` goes on from `base`, and its fence did not fall. */
@@ -192,19 +197,18 @@ export class RootChain<Chain extends Root["chain"]> {
     found: FoundRoot<Chain>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { store } = this.#options;
-    if (found.root.fence < base.root.fence) throw rolledBack(store.url, found.root.generation);
+    if (found.root.fence < base.root.fence) throw rolledBack(this.#place, found.root.generation);
     if (found.root.generation - base.root.generation > linksMax) return;
     let above = found;
     while (above.root.generation > base.root.generation + 1) {
       const below = await this.#readIfAny(above.root.generation - 1, signal);
       if (below === undefined || below.hash !== above.root.previous || below.root.fence > above.root.fence) {
-        throw rolledBack(store.url, above.root.generation);
+        throw rolledBack(this.#place, above.root.generation);
       }
       above = below;
     }
     if (above.root.generation > base.root.generation && above.root.previous !== base.hash) {
-      throw rolledBack(store.url, above.root.generation);
+      throw rolledBack(this.#place, above.root.generation);
     }
   }
 
@@ -229,7 +233,7 @@ export class RootChain<Chain extends Root["chain"]> {
       throw unreadableRoot(store.url, generation, `it has ${size.bytes} bytes`);
     const bytes = await store.getRange(name, 0, size.bytes, signal);
     const found = rootHash(bytes);
-    if (hash !== undefined && found !== hash) throw rolledBack(store.url, generation);
+    if (hash !== undefined && found !== hash) throw rolledBack(this.#place, generation);
     try {
       const root = parseRoot(bytes, { chain, id, generation }, key) as RootOf<Chain>;
       return { root, hash: found, bytes: bytes.length };

@@ -11,6 +11,7 @@ import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import { fenced, rolledBack } from "../chain/chainErrors.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import { commitRoot, type RootChanges } from "./commitRoot.ts";
+import { forgetLost } from "./forgetLost.ts";
 import { noteListed, weakestProof } from "./listed.ts";
 import { openPack } from "./openPack.ts";
 import { countPending, type PackGroup, type PendingPack, PendingPacks } from "./pendingPacks.ts";
@@ -73,10 +74,12 @@ export class ReplicaRun {
 
   /** Runs, once. @throws Overtaken; HoldfastError as `replicate` */
   async run(): Promise<RunCounts> {
-    const { vault, job, places, replica } = this.#context;
+    const { vault, job, places, replica, store, signal } = this.#context;
     if (this.#snapshots.any(job.row)) await vault.store.closeOpenPacks();
     await this.#findNewest();
     const pending = (): PendingPacks => new PendingPacks(vault.store.packs, places, replica.id, job.row);
+    const { parallel, id } = replica;
+    await forgetLost(pending(), { vault: vault.id, replica: id, store, places, parallel, signal });
     const { packs, bytes } = await countPending(pending());
     this.#progress.found(packs, bytes);
     this.#tellNow();
@@ -100,9 +103,13 @@ export class ReplicaRun {
   async #findNewest(): Promise<void> {
     const { chain, roots, store, job, takeOver, signal, vault, places, replica } = this.#context;
     const found = await chain.newest(signal);
-    if (found !== undefined && !chain.isOwn(found) && !takeOver) throw fenced(store.url, found.root);
+    if (found !== undefined && !chain.isOwn(found) && !takeOver) {
+      throw fenced({ url: store.url, name: replica.name }, found.root);
+    }
     const generation = found?.root.generation ?? 0;
-    if (generation < job.row.generation) throw rolledBack(roots.url, job.row.generation);
+    if (generation < job.row.generation) {
+      throw rolledBack({ url: roots.url, name: replica.name }, job.row.generation);
+    }
     this.#found = found;
     if (generation === job.row.generation) return;
     await noteListed(await this.#manifest(), generation, { vault, replica: replica.id, job, places, signal });

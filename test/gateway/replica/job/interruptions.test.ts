@@ -1,9 +1,10 @@
 // Replication that is stopped, refused, cut off, or meets damage: what is there stays right, and the next run ends it.
 
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Replica } from "../../../../gateway/catalog/replicas.ts";
+import { packKey } from "../../../../gateway/replica/keys.ts";
 import { openReplicaStore } from "../../../../gateway/replica/openStore.ts";
 import { closedPackPath } from "../../../../gateway/store/packPaths.ts";
 import { ErrorCode, HoldfastError } from "../../../../vault/errors.ts";
@@ -91,6 +92,25 @@ test("at every request the replica may go away; what is there is whole each time
   }
   expect(snapshots.length).toBeGreaterThan(20);
 }, 120_000);
+
+test("packs that were there and no root lists: one that is gone, or was cut, is sent again before a root says that it is there", async () => {
+  const { id } = await site.backUp(40);
+  const replica = await site.addReplica("usb");
+  await site.through((store) =>
+    watchedStore(store, (request) => {
+      if (isRoot(request)) throw unreachable();
+    }),
+  );
+  expect(await site.run(replica)).toMatchObject({ outcome: "failed" });
+  expect(site.check(replica)).toBeUndefined();
+  const [gone, cut] = await site.localPacks();
+  const file = (name: string) => join(site.folder("usb"), packKey(site.vaultId, Buffer.from(name, "hex")));
+  rmSync(file(gone!));
+  truncateSync(file(cut!), 100);
+  await site.through((store) => store);
+  expect(await site.run(replica)).toMatchObject({ outcome: "done", packs: 2 });
+  await expectComplete(replica, [id]);
+});
 
 test("a pack that is damaged here is not sent, and holds back the snapshots that need it, and no others", async () => {
   const bad = await site.backUp(15);
@@ -268,7 +288,11 @@ test("a replica whose old state was put back: no pack goes on the strength of wh
   rmSync(site.folder("usb"), { recursive: true });
   renameSync(site.folder("old"), site.folder("usb"));
   await site.backUp(1);
-  expect(await site.run(replica)).toMatchObject({ failure: { code: "rollback-detected" } });
+  const failure = {
+    code: "rollback-detected",
+    next: expect.stringContaining("`holdfast replica remove usb`"),
+  };
+  expect(await site.run(replica)).toMatchObject({ failure });
   expect(places.get(pack!.ordinal, replica.id)).toEqual({ listed: true, proof: "hashed", provenMs: 0 });
   expect(await moves.evict(pack!.ordinal)).toEqual({ evicted: false, why: "copy-wrong" });
 });
