@@ -9,6 +9,7 @@ import { isOutage } from "./cache/replicaStores.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
+import type { Location } from "./store/recordToStore.ts";
 
 export type LocalRecordSourceOptions = {
   /** Gives memory for a record, which whoever reads gets along with it. */
@@ -42,7 +43,10 @@ export class LocalRecordSource {
     signal?: AbortSignal,
   ): Promise<readonly RecordResult[]> {
     const results: RecordResult[] = [];
-    await this.readEach(vaultId, group, ids, (_, result) => results.push(result), signal);
+    const take = (index: number, result: RecordResult): void => {
+      results[index] = result;
+    };
+    await this.readEach(vaultId, group, ids, take, signal);
     return results;
   }
 
@@ -55,9 +59,11 @@ export class LocalRecordSource {
     signal?: AbortSignal,
   ): Promise<void> {
     const vault = await this.#gateway.vault(vaultId);
-    const all = Buffer.concat(ids);
-    const rows = vault.store.overlay.lookupBatch(group, all);
-    let index = 0;
+    const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
+    // As they lie in the packs, where neighbours of a file may have changed places: more of them are then read together.
+    const order = [...ids.keys()].sort((one, other) => byPlace(rows[one], rows[other]));
+    const all = Buffer.concat(order.map((index) => ids[index] as Uint8Array));
+    let next = 0;
     let copied: Buffer | undefined;
     const unhashed = !this.#takeSuspects(vaultId, group, ids);
     // A record that is read by itself comes in memory which the reader gets with it.
@@ -75,8 +81,8 @@ export class LocalRecordSource {
       }
       if (Buffer.isBuffer(outcome) && !isAlone(outcome)) copied = outcome;
       const owned = Buffer.isBuffer(outcome) ? own(outcome) : outcome;
+      const index = order[next++] as number;
       take(index, this.#result(owned, rows[index]?.writer));
-      index++;
     }
     if (copied !== undefined) giveBack(copied);
   }
@@ -111,6 +117,13 @@ export class LocalRecordSource {
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
+}
+
+/** Order of places in packs; what has none comes first. */
+function byPlace(one: Location | undefined, other: Location | undefined): number {
+  if (one === undefined || other === undefined)
+    return (one === undefined ? 0 : 1) - (other === undefined ? 0 : 1);
+  return one.pack - other.pack || one.offset - other.offset;
 }
 
 function suspectKey(vaultId: string, group: number, id: Uint8Array): string {

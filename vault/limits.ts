@@ -11,6 +11,10 @@ export const limits = {
   chunkBytesMax: 4 * MiB,
   /** Chunk length of chunker "fixed-1". */
   fixedChunkBytes: 1 * MiB,
+  /** Chunk length of chunker "fixed-2": what one random read of a disk image has to open. */
+  imageChunkBytes: 128 * KiB,
+  /** A smaller file is not taken for a disk image, whatever its name. */
+  diskImageBytesMin: 16 * MiB,
   /** Files up to this size share chunks with their neighbours (bundles). */
   bundledFileBytesMax: 256 * KiB,
   /** A bundle may end at a keyed boundary from here on ... */
@@ -84,6 +88,9 @@ function assertRelation(holds: boolean, relation: string): void {
 assertRelation(limits.chunkBytesMin < limits.chunkBytesNormal, "chunkBytesMin < chunkBytesNormal");
 assertRelation(limits.chunkBytesNormal < limits.chunkBytesMax, "chunkBytesNormal < chunkBytesMax");
 assertRelation(limits.chunkBytesMax <= limits.plainBytesMax, "chunkBytesMax <= plainBytesMax");
+assertRelation(limits.fixedChunkBytes <= limits.chunkBytesMax, "fixedChunkBytes <= chunkBytesMax");
+assertRelation(limits.imageChunkBytes < limits.fixedChunkBytes, "imageChunkBytes < fixedChunkBytes");
+assertRelation(limits.bundledFileBytesMax < limits.diskImageBytesMin, "a disk image is no bundled file");
 assertRelation(limits.bundledFileBytesMax <= limits.bundleBytesMin, "a bundled file fits a bundle");
 assertRelation(
   limits.bundleBytesMin + limits.bundledFileBytesMax <= limits.bundleBytesMax,

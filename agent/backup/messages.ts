@@ -1,6 +1,7 @@
 // What the main thread and the workers of a backup say to each other. Bulk data never travels in a message:
 // plaintext stays in shared windows, sealed records are transferred without copying.
 
+import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Xattr } from "../platform/port.ts";
 import type { PackedFiles, PackedOutcomes } from "./bundleMessage.ts";
@@ -10,7 +11,7 @@ export type WorkerSetup = {
   readonly worker: number;
   readonly secrets: VaultSecrets;
   readonly group: number;
-  readonly chunker: "fastcdc-1" | "fixed-1";
+  readonly chunker: Chunker;
   readonly compressionLevel: number;
   /** The windows of every worker, by worker: a worker reads into its own and seals out of any. */
   readonly windows: readonly (readonly SharedArrayBuffer[])[];
@@ -24,6 +25,8 @@ export type Place = {
   readonly window: number;
   readonly offset: number;
   readonly length: number;
+  /** How many places the worker took before: chunks of a file come in its order. */
+  readonly order: number;
 };
 
 export type FileToOpen = {

@@ -1,6 +1,7 @@
 // Reads one file of more than a bundle's share: its runs of data are cut into chunks, holes stay holes.
 // The data of a run goes through the windows; what lies behind a cut at the end of a window is copied to the next.
 
+import { fixedChunkBytes } from "../../vault/chunk/chunker.ts";
 import { nextCut } from "../../vault/chunk/fastCdc.ts";
 import { nextFixedCut } from "../../vault/chunk/fixed.ts";
 import { startChunkId } from "../../vault/chunkId.ts";
@@ -52,7 +53,8 @@ function* readOpened(
   table.copyChangeMark(0, mark, 0);
   const xattrs = xattrsOf(platform, handle);
   const hasher = new FileHasher(context.fileHashKey, { engine: context.hmacs, sizeMax: expected });
-  const reader = new RunReader(context, task, handle, hasher);
+  const fixedBytes = fixedChunkBytes(context.chunker, file.name, expected);
+  const reader = new RunReader(context, task, handle, hasher, fixedBytes);
   let position = 0;
   const addHole = (length: number): void => {
     if (length === 0) return;
@@ -106,12 +108,21 @@ class RunReader {
   readonly #task: number;
   readonly #handle: Handle;
   readonly #hasher: FileHasher;
+  /** Chunk length, or undefined for cuts by content. */
+  readonly #fixedBytes: number | undefined;
 
-  constructor(context: ReadContext, task: number, handle: Handle, hasher: FileHasher) {
+  constructor(
+    context: ReadContext,
+    task: number,
+    handle: Handle,
+    hasher: FileHasher,
+    fixedBytes: number | undefined,
+  ) {
     this.#context = context;
     this.#task = task;
     this.#handle = handle;
     this.#hasher = hasher;
+    this.#fixedBytes = fixedBytes;
   }
 
   /** Reads [start, end); returns where it really ended. */
@@ -160,9 +171,9 @@ class RunReader {
   }
 
   #nextCut(bytes: Buffer, start: number, end: number, position: number): number {
-    return this.#context.fixedChunks
-      ? nextFixedCut(position, start, end)
-      : nextCut(bytes, start, end, this.#context.gear);
+    return this.#fixedBytes === undefined
+      ? nextCut(bytes, start, end, this.#context.gear)
+      : nextFixedCut(this.#fixedBytes, position, start, end);
   }
 
   #chunk(rest: Buffer, start: number, end: number): void {

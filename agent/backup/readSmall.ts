@@ -2,6 +2,7 @@
 // changed while it was read, it is read once more, and after that it is kept as read, with a warning.
 
 import { equalBytes, isZero } from "../../vault/bytes.ts";
+import type { Chunker } from "../../vault/chunk/chunker.ts";
 import { startChunkId } from "../../vault/chunkId.ts";
 import { hashSmallFile, startSmallFile } from "../../vault/fileHash.ts";
 import type { HmacEngine, RunningHmac } from "../../vault/hmac.ts";
@@ -21,7 +22,7 @@ export type ReadContext = {
   readonly idKey: Buffer;
   readonly fileHashKey: Buffer;
   readonly gear: Uint32Array;
-  readonly fixedChunks: boolean;
+  readonly chunker: Chunker;
   readonly post: (message: FromWorker) => void;
 };
 

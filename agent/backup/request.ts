@@ -1,6 +1,7 @@
 // What a backup is asked to do, what it works with, and what comes out.
 
 import type { SnapshotRow } from "../../ingest/wire/messages.ts";
+import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { FilterRules } from "../source/filter.ts";
 import type { TopPath } from "../source/topPaths.ts";
@@ -32,7 +33,7 @@ export type BackupRequest = {
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
   readonly limitUploadBytesPerSecond: number | undefined;
-  readonly chunker: "fastcdc-1" | "fixed-1";
+  readonly chunker: Chunker;
 };
 
 export type BackupContext = {

@@ -10,6 +10,7 @@ export class Windows {
   readonly #worker: number;
   readonly #states: readonly WindowState[];
   #current: number | undefined;
+  #taken = 0;
 
   constructor(worker: number, memories: readonly SharedArrayBuffer[]) {
     this.#worker = worker;
@@ -49,7 +50,7 @@ export class Windows {
   take(length: number): Place {
     const window = this.#current as number;
     const state = this.#state(window);
-    const place = { worker: this.#worker, window, offset: state.used, length };
+    const place = { worker: this.#worker, window, offset: state.used, length, order: this.#taken++ };
     state.used += length;
     state.open += 1;
     return place;

@@ -31,7 +31,7 @@ const context: ReadContext = {
   idKey: keys.idKey(setup.group),
   fileHashKey: keys.fileHashKey,
   gear: keys.gearTable(setup.group),
-  fixedChunks: setup.chunker === "fixed-1",
+  chunker: setup.chunker,
   post: (message: FromWorker) => port.postMessage(message),
 };
 

@@ -5,6 +5,7 @@
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Chunker } from "../../vault/chunk/chunker.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
 import { type PackedOutcomes, packFiles, transferOf } from "./bundleMessage.ts";
@@ -64,7 +65,7 @@ type Pending =
 export type WorkerPoolOptions = {
   readonly secrets: VaultSecrets;
   readonly group: number;
-  readonly chunker: "fastcdc-1" | "fixed-1";
+  readonly chunker: Chunker;
   readonly compressionLevel: number;
   readonly threads?: number;
 };

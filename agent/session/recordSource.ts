@@ -26,6 +26,12 @@ export class GatewayRecordSource implements RecordSource {
     take: (index: number, result: RecordResult) => void,
     signal?: AbortSignal,
   ): Promise<void> {
+    // One by itself has no others to wait for, and comes with less work so.
+    if (ids.length === 1) {
+      const [only] = await this.read(vaultId, group, ids, signal);
+      if (only !== undefined) take(0, only);
+      return;
+    }
     let index = 0;
     for await (const result of this.#client.read(vaultId, group, ids, signal)) take(index++, result);
   }

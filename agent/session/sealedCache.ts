@@ -35,6 +35,9 @@ const prefixBytes = 56;
 const segmentBytesMax = 64 * MiB;
 const segmentsWanted = 16;
 const queuedBytesMax = 16 * MiB;
+/** Records wait for others, up to so many bytes or so long: a write of its own for each would slow down who reads one after the other. */
+const gatheredBytesMin = MiB;
+const gatherMs = 50;
 
 type Segment = { readonly path: string; file: Promise<FileHandle> | undefined; bytes: number };
 type Place = { readonly segment: Segment; readonly at: number; readonly length: number };
@@ -51,6 +54,7 @@ export class SealedCache {
   #queue: Queued[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   /**
@@ -104,6 +108,14 @@ export class SealedCache {
     record.copy(bytes, headBytes);
     this.#queue.push({ key, bytes });
     this.#queuedBytes += bytes.length;
+    if (this.#queuedBytes < gatheredBytesMin)
+      this.#timer ??= setTimeout(() => this.#startWriting(), gatherMs);
+    else this.#startWriting();
+  }
+
+  #startWriting(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#writing ??= this.#writeAll();
   }
 
@@ -114,6 +126,7 @@ export class SealedCache {
 
   /** Writes what waits and closes all files. */
   async close(): Promise<void> {
+    this.#startWriting();
     await this.#writing;
     this.#stopped = true;
     this.#index.clear();

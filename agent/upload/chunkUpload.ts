@@ -93,7 +93,7 @@ export class ChunkUpload {
     await this.#budget.take(reserved);
     try {
       const record = await pool.seal(id, place);
-      await sender.send(record);
+      await sender.send(record, place);
       this.newChunks += 1;
     } finally {
       this.#budget.give(reserved);

@@ -13,7 +13,10 @@ const requestsAtOnce = 3;
 /** Also bounds what a broken request makes us ask for. */
 const recordsPerRequest = 4096;
 
-type Item = {
+/** Where a record's plaintext was read. */
+type ReadAt = { readonly worker: number; readonly order: number };
+
+type Item = ReadAt & {
   readonly record: Buffer;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -35,9 +38,9 @@ export class RecordSender {
   }
 
   /** Resolves when the record is durable at the gateway. */
-  send(record: Buffer): Promise<void> {
+  send(record: Buffer, { worker, order }: ReadAt): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#items.push({ record, resolve, reject });
+      this.#items.push({ record, worker, order, resolve, reject });
       this.#bytes += record.length;
       this.#schedule();
     });
@@ -64,6 +67,8 @@ export class RecordSender {
       bytes += item.record.length;
     }
     if (batch.length === 0) return;
+    // Whoever sealed them was not always in turn: what is read together later is to lie together.
+    batch.sort((one, other) => one.worker - other.worker || one.order - other.order);
     this.#bytes -= bytes;
     this.#underWay += 1;
     this.#schedule();

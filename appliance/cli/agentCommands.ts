@@ -1,5 +1,6 @@
 // The rows of commands for the protected machine.
 
+import { chunkers } from "../../vault/chunk/chunker.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 
 const state: OptionSpec = {
@@ -101,8 +102,8 @@ export const agentCommands: readonly CommandSpec[] = [
       {
         name: "chunker",
         kind: "text",
-        choices: ["fastcdc-1", "fixed-1"],
-        summary: "how to cut content (fastcdc-1; fixed-1 suits disk images)",
+        choices: chunkers,
+        summary: "how to cut content (auto-1: fixed-2 for disk images, else fastcdc-1)",
       },
       state,
     ],

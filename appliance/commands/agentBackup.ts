@@ -36,7 +36,7 @@ function backupRequest({ args }: CommandContext): BackupRequest {
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
     limitUploadBytesPerSecond: args.bytes("limit-upload"),
-    chunker: (args.text("chunker") ?? "fastcdc-1") as BackupRequest["chunker"],
+    chunker: (args.text("chunker") ?? "auto-1") as BackupRequest["chunker"],
   };
 }
 

@@ -80,7 +80,7 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,
-    chunker: "fastcdc-1",
+    chunker: "auto-1",
   };
 }
 

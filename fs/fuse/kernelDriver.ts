@@ -64,10 +64,12 @@ async function mount(
   const device = (await mountAt(path))?.device;
   if (process.getuid?.() === 0) await raiseReadAhead(device, options);
   const { objects, rows, filesRead, pending } = session;
-  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending });
+  const stores = session.storeAhead(descriptor);
+  const invalidation = new Invalidation({ view, objects, rows, filesRead, channel, pending, stores });
   const closed = channel.closed.then(() => {
     invalidation.stop();
     session.stop();
+    return stores?.close();
   });
   let ending: Promise<void> | undefined;
   const end = async (): Promise<void> => {
@@ -77,6 +79,7 @@ async function mount(
     } finally {
       invalidation.stop();
       session.stop();
+      await stores?.close();
       // After a lazy detach, files that are still open get ENOTCONN rather than a half-living drive.
       await channel.close();
       await closed;

@@ -11,6 +11,7 @@ import { timeFolders } from "./folderNames.ts";
 import type { OpenPool } from "./openPool.ts";
 import type { DatedSnapshot } from "./pathStates.ts";
 import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
+import type { FileTaker } from "./readyFiles.ts";
 import { cachePrefix, type PlaintextCaches, RecordOpener } from "./recordOpener.ts";
 import { SnapshotContext, type VaultLock } from "./snapshotNodes.ts";
 
@@ -21,6 +22,8 @@ export type SnapshotParts = {
   readonly catalog: SnapshotCatalog;
   readonly keyring: Keyring;
   readonly caches: PlaintextCaches;
+  /** Get small files of all snapshots before they are asked for. */
+  readonly takers?: ReadonlySet<FileTaker>;
   /** Threads that open large records; without them the calling thread does. Whoever made it closes it. */
   readonly pool?: OpenPool | undefined;
   /** How the vault (32 hex) of an account is unlocked: a command line. */
@@ -178,7 +181,7 @@ export class ItemSnapshots {
     const opener = new RecordOpener({ source, keys, group: header.group, caches, pool });
     const timeNs = BigInt(Date.parse(body.time)) * 1_000_000n;
     const snapshot = { id: row.id, root: header.root, timeNs, lock: this.#lockOf(keys) };
-    const opened = { context: new SnapshotContext(opener, snapshot), body };
+    const opened = { context: new SnapshotContext(opener, snapshot, this.#parts.takers), body };
     this.#opened.set(row.id, opened);
     return opened;
   }

@@ -10,7 +10,6 @@ export type ThreadEngines = OpenEngines & { readonly close: () => void };
 
 /** `keyring` numbers the keys that a worker was given. The memory of `record` is transferred. */
 export type OpenRequest = {
-  readonly kind: "open";
   readonly ticket: number;
   readonly keyring: number;
   readonly group: number;
@@ -20,7 +19,7 @@ export type OpenRequest = {
 };
 
 export type ToOpener =
-  | OpenRequest
+  | { readonly kind: "open"; readonly requests: readonly OpenRequest[] }
   | { readonly kind: "keys"; readonly keyring: number; readonly secrets: VaultSecrets }
   | { readonly kind: "forget"; readonly keyring: number }
   | { readonly kind: "stop" };
@@ -41,4 +40,6 @@ export type Opened =
       readonly detail: HoldfastError["detail"];
     };
 
-export type FromOpener = Opened | { readonly kind: "ready" };
+export type FromOpener =
+  | { readonly kind: "answers"; readonly answers: readonly Opened[] }
+  | { readonly kind: "ready" };

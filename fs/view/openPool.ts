@@ -11,10 +11,15 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
 import type { OpenEngines } from "../../vault/record.ts";
-import type { FromOpener, Opened, ThreadEngines, ToOpener } from "./openMessages.ts";
+import type { FromOpener, Opened, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
 import type { OpenedRecord } from "./plaintextCache.ts";
 
 const threadsMax = 4;
+/**
+ * Records that are there in one turn of the event loop go to a thread together, up to so many bytes, and come back together: a message
+ * costs as much as opening a small record.
+ */
+const messageBytes = 512 * 1024;
 
 /** The worker beside this file, which needs nothing but Node: a source in a checkout, compiled where this is. */
 const nodeWorker = new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url);
@@ -34,6 +39,9 @@ type Thread = {
   ready: boolean;
   /** Bytes of the records that it has to open. */
   load: number;
+  /** Of those, what is sent when this turn is over. */
+  unsent: OpenRequest[];
+  unsentBytes: number;
 };
 
 export type OpenPoolOptions = {
@@ -115,20 +123,37 @@ export class OpenPool {
       const ticket = ++this.#lastTicket;
       this.#waiting.set(ticket, { thread, bytes: record.length, resolve, reject });
       thread.load += record.length;
-      const message: ToOpener = {
-        kind: "open",
-        ticket,
-        keyring,
-        group,
-        type,
-        id: Uint8Array.from(id),
-        record,
-      };
-      thread.worker.postMessage(message, [record.buffer as ArrayBuffer]);
+      if (thread.unsent.length === 0) process.nextTick(() => this.#send(thread));
+      thread.unsent.push({ ticket, keyring, group, type, id: Uint8Array.from(id), record });
+      thread.unsentBytes += record.length;
+      if (thread.unsentBytes >= messageBytes) this.#send(thread);
     } catch (error) {
       reject(error);
     }
     return promise;
+  }
+
+  /** Sends what waits for a thread. */
+  #send(thread: Thread): void {
+    const { worker, unsent: requests } = thread;
+    if (requests.length === 0) return;
+    thread.unsent = [];
+    thread.unsentBytes = 0;
+    const memory = requests.map(({ record }) => record.buffer as ArrayBuffer);
+    try {
+      worker.postMessage({ kind: "open", requests } satisfies ToOpener, memory);
+    } catch (error) {
+      for (const { ticket } of requests) this.#take(ticket)?.reject(error);
+    }
+  }
+
+  /** The request of this ticket, which is answered now. */
+  #take(ticket: number): Waiting | undefined {
+    const waiting = this.#waiting.get(ticket);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(ticket);
+    waiting.thread.load -= waiting.bytes;
+    return waiting;
   }
 
   /** Makes every thread wipe the keys for which `held` says no. */
@@ -137,8 +162,10 @@ export class OpenPool {
       if (held(keys)) continue;
       this.#keyrings.delete(keys);
       this.#forgetOpened();
-      for (const { worker, keyrings } of this.#threads) {
-        if (keyrings.delete(keyring)) worker.postMessage({ kind: "forget", keyring } satisfies ToOpener);
+      for (const thread of this.#threads) {
+        if (!thread.keyrings.delete(keyring)) continue;
+        this.#send(thread);
+        thread.worker.postMessage({ kind: "forget", keyring } satisfies ToOpener);
       }
     }
   }
@@ -148,7 +175,9 @@ export class OpenPool {
     this.#closed = true;
     this.#forgetOpened();
     const threads = this.#threads.splice(0);
-    for (const { worker } of threads) {
+    for (const thread of threads) {
+      const { worker } = thread;
+      this.#send(thread);
       worker.ref();
       worker.postMessage({ kind: "stop" } satisfies ToOpener);
     }
@@ -167,10 +196,18 @@ export class OpenPool {
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
     });
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const thread: Thread = { worker, ended, keyrings: new Set(), ready: false, load: 0 };
+    const thread: Thread = {
+      worker,
+      ended,
+      keyrings: new Set(),
+      ready: false,
+      load: 0,
+      unsent: [],
+      unsentBytes: 0,
+    };
     worker.on("message", (message: FromOpener) => {
       if (message.kind === "ready") thread.ready = true;
-      else this.#receive(message);
+      else for (const answer of message.answers) this.#receive(answer);
     });
     worker.on("error", (error) => this.#lost(thread, error));
     worker.on("exit", (code) => {
@@ -201,10 +238,8 @@ export class OpenPool {
   }
 
   #receive(message: Opened): void {
-    const waiting = this.#waiting.get(message.ticket);
+    const waiting = this.#take(message.ticket);
     if (waiting === undefined) return;
-    this.#waiting.delete(message.ticket);
-    waiting.thread.load -= waiting.bytes;
     if (message.kind === "opened") {
       waiting.resolve({ plaintext: asBuffer(message.plaintext), refs: asBuffer(message.refs) });
       return;

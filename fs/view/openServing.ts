@@ -60,8 +60,11 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
   parentPort?.on("message", (message: ToOpener) => {
     switch (message.kind) {
       case "open": {
-        const sent = answer(message);
-        parentPort?.postMessage(sent, sent.kind === "opened" ? [sent.plaintext.buffer as ArrayBuffer] : []);
+        const answers = message.requests.map(answer);
+        const memory = answers.flatMap((each) =>
+          each.kind === "opened" ? [each.plaintext.buffer as ArrayBuffer] : [],
+        );
+        parentPort?.postMessage({ kind: "answers", answers } satisfies FromOpener, memory);
         return;
       }
       case "keys": {

@@ -106,12 +106,17 @@ export class RecordOpener {
     return this.#cacheOf(type).get(this.#key(id));
   }
 
-  /** Starts reading records that will be wanted soon; failures show when they are opened. */
-  prefetch(ids: Iterable<Uint8Array>, type: RecordType): void {
+  /** Starts reading records that will be wanted soon; failures show when they are opened. `landed` is called after each. */
+  prefetch(ids: Iterable<Uint8Array>, type: RecordType, landed: () => void = () => undefined): void {
     for (const id of ids) {
       const key = this.#key(id);
-      if (!this.#cacheOf(type).has(key)) this.#flight(key, id, type).promise.catch(() => undefined);
+      if (!this.#cacheOf(type).has(key)) this.#flight(key, id, type).promise.then(landed, landed);
     }
+  }
+
+  /** Whether a record is being read. */
+  isComing(id: Uint8Array, type: RecordType): boolean {
+    return this.#flights.get(this.#key(id))?.type === type;
   }
 
   /** Bytes of opened data that are kept in memory. */
@@ -215,7 +220,7 @@ export class RecordOpener {
 
   #openHere({ id, type }: Flight, result: RecordResult | undefined): OpenedRecord {
     const { keys, group } = this;
-    const engines = this.#engines;
+    const engines = this.#engines ?? this.#pool?.engines;
     const opened = openResult({ result, keys, group, id, type, engines });
     return engines?.open.keepsMemory ? { ...opened, plaintext: Buffer.from(opened.plaintext) } : opened;
   }

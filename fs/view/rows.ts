@@ -3,6 +3,7 @@
 // A view that offers this answers from memory in the same turn of the event loop, without making anything per row; only what is
 // not in memory comes as a promise. Everything here is immutable: rows keep their numbers as long as the snapshot exists.
 
+import type { ReadyFiles } from "./readyFiles.ts";
 import type { NodeKind, ViewNode } from "./view.ts";
 
 /** At once where it is in memory. */
@@ -84,6 +85,8 @@ export interface RowRun {
 
 /** The same failures as View: once a tree is closed (View.onClosed), everything about its rows is refused. */
 export interface RowSource {
+  /** Where a view offers files before they are asked for. */
+  readonly ready?: ReadyFiles;
   /** Whether a directory's `tree` was closed. */
   isClosed(tree: object): boolean;
   /** A node as a directory of rows; undefined where View alone can list it. */

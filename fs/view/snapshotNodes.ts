@@ -5,6 +5,7 @@ import { dataBytesOf, type EntryDraft, EntryKind, type Timestamp } from "../../v
 import { ContentAhead } from "./contentAhead.ts";
 import { ContentReader } from "./contentReader.ts";
 import { InodeNumbers, linkState } from "./inodeNumbers.ts";
+import type { FileTaker } from "./readyFiles.ts";
 import type { RecordOpener } from "./recordOpener.ts";
 import { detachedRef, isLinked, type TreeEntry, TreeReader } from "./treeReader.ts";
 import { type Attributes, NodeKind, type ViewNode } from "./view.ts";
@@ -53,11 +54,12 @@ export class SnapshotContext {
       readonly timeNs: bigint;
       readonly lock: VaultLock;
     },
+    takers: ReadonlySet<FileTaker> = new Set(),
   ) {
     this.tree = new TreeReader(opener);
     this.ahead = new WalkAhead(this.tree);
     this.content = new ContentReader(opener);
-    this.contentAhead = new ContentAhead(this.tree, this.content);
+    this.contentAhead = new ContentAhead(this.tree, this.content, this, takers);
     this.inodes = new InodeNumbers(snapshot.id);
     this.root = Buffer.from(snapshot.root);
     this.timeNs = snapshot.timeNs;

@@ -5,6 +5,7 @@ import type { LeafPage } from "../../vault/tree/page.ts";
 import type { RowAttributes } from "../../vault/tree/rowAttributes.ts";
 import { emptyRowAttributes } from "../../vault/tree/rowAttributes.ts";
 import { linkState } from "./inodeNumbers.ts";
+import type { FileTaker, ReadyFiles } from "./readyFiles.ts";
 import type { FoundRow, RowDirectory, RowRun, RowSource, RowStat, Soon } from "./rows.ts";
 import { directoryBytes, EntryNode, kinds, RootNode, type SnapshotContext } from "./snapshotNodes.ts";
 import type { LeafRows } from "./treeReader.ts";
@@ -14,6 +15,16 @@ const attributes: RowAttributes = emptyRowAttributes();
 const directorySize = Number(directoryBytes);
 
 export class SnapshotRows implements RowSource {
+  /** Those who take files of any snapshot here. */
+  readonly takers = new Set<FileTaker>();
+  readonly ready: ReadyFiles = {
+    offerTo: (take) => {
+      this.takers.add(take);
+      return () => this.takers.delete(take);
+    },
+    listed: ({ tree, id }) => (tree as SnapshotContext).contentAhead.listed(id),
+  };
+
   isClosed(tree: object): boolean {
     return (tree as SnapshotContext).lock.closed !== undefined;
   }

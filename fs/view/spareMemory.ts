@@ -4,7 +4,7 @@
 // `bytesMax` are kept.
 
 /** Below this memory is not worth keeping. */
-const keptBytesMin = 128 * 1024;
+const keptBytesMin = 32 * 1024;
 
 export class SpareMemory {
   readonly bytesMax: number;
@@ -56,7 +56,13 @@ export class SpareMemory {
   }
 }
 
-/** Memory comes in powers of two, so that what is dropped fits what comes next. */
+/** What a record is longer than its content at most, where that does not shrink: header, length and tag, and the frame before them. */
+const sealBytesMax = 512;
+
+/**
+ * Memory comes in powers of two, so that what is dropped fits what comes next, with room for a seal: a record of 128 KiB that does not
+ * shrink must not take the next power.
+ */
 function classOf(bytes: number): number {
-  return 2 ** Math.ceil(Math.log2(bytes));
+  return 2 ** Math.ceil(Math.log2(Math.max(1, bytes - sealBytesMax))) + sealBytesMax;
 }

@@ -34,7 +34,7 @@ export class VaultView implements View {
   #refreshAgain = false;
 
   constructor(parts: SnapshotParts) {
-    this.#namespace = new Namespace(parts);
+    this.#namespace = new Namespace({ ...parts, takers: this.rows.takers });
     this.root = this.#namespace.root;
     this.#stops = [
       parts.catalog.onChanged(() => this.#changed()),

@@ -61,11 +61,15 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
   let pieces: Buffer[] = [];
   let bytes = 0;
   let index = 0;
-  const flush = async (): Promise<void> => {
-    const piece = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  /** What waits goes out together: each write of its own costs a TLS record, and wakes the other side. */
+  const write = (): boolean => {
+    let takesMore = true;
+    response.cork();
+    for (const piece of pieces) takesMore = response.write(piece);
+    response.uncork();
     pieces = [];
     bytes = 0;
-    if (!response.write(piece)) await drained(response, signal);
+    return takesMore;
   };
   try {
     for await (const outcome of records) {
@@ -75,31 +79,28 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
         log.warn({ code, why: message, ...detail, ...about(index) }, "record cannot be read");
       }
       index++;
-      const [length, record] = answerFor(outcome);
-      pieces.push(length);
-      bytes += length.length;
-      if (record === undefined) continue;
-      if (record.length >= gatherBytes) {
-        await flush();
-        pieces.push(record);
-        await flush();
-        continue;
+      if (bytes >= gatherBytes && !write()) await drained(response, signal);
+      for (const piece of answerFor(outcome)) {
+        pieces.push(piece);
+        bytes += piece.length;
       }
-      pieces.push(record);
-      bytes += record.length;
-      if (bytes >= gatherBytes) await flush();
     }
-    if (pieces.length > 0) await flush();
+    // The end of the body with the last of it.
+    const { socket } = response;
+    socket?.cork();
+    write();
     response.end();
+    socket?.uncork();
   } catch (error) {
     if (!signal.aborted) log.error({ err: error }, "read answer failed");
     response.destroy();
   }
 }
 
-function answerFor(outcome: ReadOutcome | undefined): [Buffer, Buffer | undefined] {
-  if (outcome === undefined) return [encodeReadLength(ReadSign.missing), undefined];
-  if (isOutage(outcome)) return [encodeReadLength(ReadSign.unavailable), undefined];
-  if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged), undefined];
+/** The pieces of one id's answer: a sign, or a length and the record. */
+function answerFor(outcome: ReadOutcome | undefined): readonly Buffer[] {
+  if (outcome === undefined) return [encodeReadLength(ReadSign.missing)];
+  if (isOutage(outcome)) return [encodeReadLength(ReadSign.unavailable)];
+  if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged)];
   return [encodeReadLength(outcome.length), outcome];
 }

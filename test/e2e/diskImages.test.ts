@@ -70,7 +70,7 @@ describe.skipIf(!ready)("disk images from a drive", () => {
     makeImages();
     const site = await openSite((step) => last.push(step));
     const state = await enroll(site, "laptop");
-    await done("agent", "backup", images, "--item", "images", "--chunker", "fixed-1", "--state", state);
+    await done("agent", "backup", images, "--item", "images", "--state", state);
     await done("vault", "unlock", "alice", "--data", site.data, "--password-file", site.password);
     const drive = new Program(["gateway", "mount", point, "--data", site.data, "--foreground"]);
     last.push(async () => {

@@ -69,6 +69,26 @@ test("the gateway's own sources fit the ports of the view", async () => {
   ]);
 });
 
+test("records come to the ids that asked for them, in whatever order they lie", async () => {
+  const { client, vault, group } = device;
+  const item = await client.putItem("order");
+  const { session } = await client.startSession({ vault, item: item.id, highestSequence: 0 });
+  const chunks = Array.from({ length: 5 }, () => dataRecord(device));
+  await client.records(
+    session,
+    chunks.map(({ record }) => record),
+  );
+  const source = new LocalRecordSource(fixture.gateway);
+  const asked = [3, 0, 4, 2, 1].map((index) => chunks[index]!);
+  const results = await source.read(vault, group, [
+    ...asked.map(({ id }) => id),
+    randomBytes(32),
+    chunks[2]!.id,
+  ]);
+  const found = results.map((result) => (result.state === "record" ? toHex(result.record) : result.state));
+  expect(found).toEqual([...asked.map(({ record }) => toHex(record)), "missing", toHex(chunks[2]!.record)]);
+});
+
 test("a long poll answers when a snapshot appears", async () => {
   const { client } = device;
   const { next } = await client.events(0);

@@ -29,14 +29,22 @@ export function fastCdcEnds(content: Uint8Array, gear: readonly number[]): numbe
   return ends;
 }
 
-/** Where the chunks of a file's range end, by fixed-1. */
-export function fixedEnds(from: number, to: number): number[] {
+export const fixedSizes = { "fixed-1": MiB, "fixed-2": 128 * KiB };
+
+/** Where the chunks of a file's range end, by fixed-1 or fixed-2. */
+export function fixedEnds(from: number, to: number, chunker: keyof typeof fixedSizes): number[] {
   const ends: number[] = [];
   for (let at = from; at < to; ) {
-    at = Math.min(to, (Math.floor(at / MiB) + 1) * MiB);
+    at = Math.min(to, (Math.floor(at / fixedSizes[chunker]) + 1) * fixedSizes[chunker]);
     ends.push(at);
   }
   return ends;
+}
+
+/** What auto-1 cuts a file by. */
+export function chunkerOf(name: string, size: number): "fastcdc-1" | "fixed-2" {
+  const image = /\.(img|raw|dd|qcow2?|qed|vdi|vmdk|a?vhdx?|hd[ds])$/i.test(name);
+  return image && size >= 16 * MiB ? "fixed-2" : "fastcdc-1";
 }
 
 export function splitHash(name: Uint8Array, split: readonly number[]): number {

@@ -9,7 +9,7 @@ import { FileHasher } from "../../vault/fileHash.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { openRecord as fastOpen, sealRecord as fastSeal } from "../../vault/record.ts";
 import { seededBytes, seededId, seededTable } from "../vault/seeded.ts";
-import { bundles, fastCdcEnds, fixedEnds, splitHash } from "./chunker.ts";
+import { bundles, fastCdcEnds, fixedEnds, fixedSizes, splitHash } from "./chunker.ts";
 import { concat, hex } from "./cursor.ts";
 import { fileHash } from "./fileHash.ts";
 import { Keys } from "./keys.ts";
@@ -50,12 +50,14 @@ it("cuts by fastcdc-1 as the fast chunker does", { timeout: 120_000 }, () => {
   }
 });
 
-it("cuts by fixed-1 as the fast chunker does", () => {
+it.each(["fixed-1", "fixed-2"] as const)("cuts by %s as the fast chunker does", (chunker) => {
+  const chunkBytes = fixedSizes[chunker];
   fc.assert(
     fc.property(fc.nat(3 * MiB), fc.integer({ min: 1, max: 5 * MiB }), (from, length) => {
       const ends: number[] = [];
-      for (let at = 0; at < length; ends.push(from + at)) at = nextFixedCut(from + at, at, length);
-      expect(fixedEnds(from, from + length)).toEqual(ends);
+      for (let at = 0; at < length; ends.push(from + at))
+        at = nextFixedCut(chunkBytes, from + at, at, length);
+      expect(fixedEnds(from, from + length, chunker)).toEqual(ends);
     }),
     runs(200),
   );

@@ -60,7 +60,7 @@ describe.skipIf(!canRun("the reference reader on a nasty tree", "getfattr", "get
         device: "laptop",
         item: "files",
         paths: [source],
-        chunker: "fastcdc-1",
+        chunker: "auto-1",
       });
     });
 

@@ -2,7 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { describe, expect, it } from "vitest";
 import { seededBytes, seededTable } from "../vault/seeded.ts";
-import { bundles, fastCdcEnds, type SmallFile, splitHash } from "./chunker.ts";
+import { bundles, chunkerOf, fastCdcEnds, fixedEnds, type SmallFile, splitHash } from "./chunker.ts";
 import { concat, hex } from "./cursor.ts";
 import { fileHash } from "./fileHash.ts";
 import { Keys, openKeysDocument, readRecoveryKey } from "./keys.ts";
@@ -25,6 +25,7 @@ const known = [
   "directories",
   "extents",
   "file-hashes",
+  "image-chunks",
   "keys-document",
   "pack",
   "records",
@@ -211,4 +212,10 @@ it("cuts content, names and bundles", () => {
   expect(files.map((file: SmallFile) => starts.has(file))).toEqual(
     given.files.map((file: File) => file.starts),
   );
+});
+
+it("cuts disk images", () => {
+  const given = vector("image-chunks");
+  for (const { chunker, from, to, ends } of given.cuts) expect(fixedEnds(from, to, chunker)).toEqual(ends);
+  for (const { name, size, chunker } of given.files) expect(chunkerOf(name, size)).toBe(chunker);
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BundlePlanner, isBundled } from "../../vault/chunk/bundle.ts";
+import { fixedChunkBytes } from "../../vault/chunk/chunker.ts";
 import { nextCut } from "../../vault/chunk/fastCdc.ts";
 import { nextFixedCut } from "../../vault/chunk/fixed.ts";
 import { splitHash } from "../../vault/chunk/split.ts";
@@ -120,11 +121,31 @@ describe("fastcdc-1", () => {
   });
 });
 
-test("fixed-1 cuts at multiples of 1 MiB of the file", () => {
-  expect(nextFixedCut(0, 0, 5 * MiB)).toBe(MiB);
-  expect(nextFixedCut(MiB - 1, 10, 5 * MiB)).toBe(11);
-  expect(nextFixedCut(2 ** 42 + 5, 100, 100 + 5 * MiB)).toBe(100 + MiB - 5);
-  expect(nextFixedCut(3 * MiB, 0, 77)).toBe(77);
+test.each([128 * 1024, MiB])("cuts at multiples of %i bytes of the file", (chunkBytes) => {
+  expect(nextFixedCut(chunkBytes, 0, 0, 5 * MiB)).toBe(chunkBytes);
+  expect(nextFixedCut(chunkBytes, MiB - 1, 10, 5 * MiB)).toBe(11);
+  expect(nextFixedCut(chunkBytes, 2 ** 42 + 5, 100, 100 + 5 * MiB)).toBe(100 + chunkBytes - 5);
+  expect(nextFixedCut(chunkBytes, 3 * MiB, 0, 77)).toBe(77);
+});
+
+describe("which chunker cuts a file", () => {
+  const name = (text: string): Buffer => Buffer.from(text);
+
+  test("auto-1: disk images by fixed-2, by name and from 16 MiB on, all else by fastcdc-1", () => {
+    for (const image of ["disk.img", "a.b.QCOW2", "vm-flat.vmdk", ".raw", "\xff.vhdx"]) {
+      expect(fixedChunkBytes("auto-1", name(image), 16 * MiB)).toBe(128 * 1024);
+      expect(fixedChunkBytes("auto-1", name(image), 16 * MiB - 1)).toBeUndefined();
+    }
+    for (const other of ["disk.img.gz", "img", "disk.image", "a.iso", "vmdk", "disk.img "]) {
+      expect(fixedChunkBytes("auto-1", name(other), 2 ** 40)).toBeUndefined();
+    }
+  });
+
+  test("any other name is the chunker of every file", () => {
+    expect(fixedChunkBytes("fastcdc-1", name("disk.img"), 2 ** 40)).toBeUndefined();
+    expect(fixedChunkBytes("fixed-1", name("a"), MiB)).toBe(MiB);
+    expect(fixedChunkBytes("fixed-2", name("a"), MiB)).toBe(128 * 1024);
+  });
 });
 
 test("split is the polynomial of format.md, and sees the start of long names", () => {

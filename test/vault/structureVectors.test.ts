@@ -1,7 +1,9 @@
 // The golden vectors of chunker, trees and packs, both ways: what is written is those bytes, and those bytes are read.
 import { describe, expect, test } from "vitest";
 import { BundlePlanner } from "../../vault/chunk/bundle.ts";
+import { type Chunker, fixedChunkBytes } from "../../vault/chunk/chunker.ts";
 import { nextCut } from "../../vault/chunk/fastCdc.ts";
+import { nextFixedCut } from "../../vault/chunk/fixed.ts";
 import { splitHash } from "../../vault/chunk/split.ts";
 import { openTrailer, parseFooter } from "../../vault/pack/footer.ts";
 import { parsePackHeader } from "../../vault/pack/packHeader.ts";
@@ -15,6 +17,7 @@ import { type LeafPage, parsePage } from "../../vault/tree/page.ts";
 import chunker from "../vectors/chunker.json" with { type: "json" };
 import directories from "../vectors/directories.json" with { type: "json" };
 import extents from "../vectors/extents.json" with { type: "json" };
+import imageChunks from "../vectors/image-chunks.json" with { type: "json" };
 import pack from "../vectors/pack.json" with { type: "json" };
 import sparseEntries from "../vectors/sparse-entries.json" with { type: "json" };
 import { type PageVector, sparseContent, toJson } from "../vectors/structures.ts";
@@ -62,6 +65,20 @@ describe("chunker", () => {
     for (const { uid, size, name, starts } of chunker.files) {
       expect(planner.add({ uid, size, name: Buffer.from(name) }) === "startNew").toBe(starts);
     }
+  });
+});
+
+describe("chunkers of disk images", () => {
+  test.each(imageChunks.cuts)("cuts by $chunker from $from to $to", ({ chunker, from, to, ends }) => {
+    const chunkBytes = fixedChunkBytes(chunker as Chunker, Buffer.alloc(0), to) as number;
+    const found: number[] = [];
+    for (let at = from; at < to; found.push(at)) at += nextFixedCut(chunkBytes, at, 0, to - at);
+    expect(found).toEqual(ends);
+  });
+
+  test.each(imageChunks.files)("$name of $size bytes: $chunker", ({ name, size, chunker }) => {
+    const expected = fixedChunkBytes(chunker as Chunker, Buffer.alloc(0), size);
+    expect(fixedChunkBytes("auto-1", Buffer.from(name), size)).toBe(expected);
   });
 });
 

@@ -91,7 +91,7 @@ export const InitFlag = {
 
 export const OpenFlag = { keepCache: 1 << 1, cacheDir: 1 << 3 } as const;
 
-export const Notify = { invalInode: 2, invalEntry: 3 } as const;
+export const Notify = { invalInode: 2, invalEntry: 3, store: 4 } as const;
 
 export const Whence = { data: 3, hole: 4 } as const;
 

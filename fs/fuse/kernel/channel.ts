@@ -122,6 +122,11 @@ export class FuseChannel {
     return this.#notices;
   }
 
+  /** Later notifications go out when this is done. */
+  noticesAfter(done: Promise<void>): void {
+    this.#notices = this.#notices.then(() => done);
+  }
+
   /**
    * Ends the connection: the kernel answers ENOTCONN for the mount from now on. Requests are handed out until then and must be
    * answered without delay, because a notification on its way may wait for one.

@@ -6,8 +6,8 @@
 // Invariants: nothing is looked at while the session waits for anything, so nobody is held up but by spinMs; after turnMs
 // the event loop has its turn. Without koffi all of this is left out: the drive is the same, only slower.
 
-import { createRequire } from "node:module";
 import { REQUEST_BUFFER_BYTES } from "./abi.ts";
+import { type Libc, loadLibc } from "./libc.ts";
 
 /** Measured: 20 microseconds halve the time of `ls -l`; longer ones take processor time and win nothing. */
 const spinMs = 0.02;
@@ -16,22 +16,10 @@ const turnMs = 1;
 const shareMin = 0.4;
 const looksBetweenTries = 32;
 
-type Read = (descriptor: number, buffer: Buffer, length: number) => number;
-
-function nativeRead(): Read | undefined {
-  if (process.env.HOLDFAST_PLATFORM === "portable") return undefined;
-  try {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-    return koffi.load(null).func("long read(int, void *, size_t)") as unknown as Read;
-  } catch {
-    return undefined;
-  }
-}
-
 export class EagerReader {
   readonly #descriptor: number;
   readonly #onRequest: (bytes: Buffer) => void;
-  readonly #read = nativeRead();
+  readonly #read = loadLibc()?.read;
   readonly #buffer = Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES);
   /** Share of looks that found a request, the newest counting most. */
   #share = 1;
@@ -58,7 +46,7 @@ export class EagerReader {
     }
   }
 
-  #look(read: Read): number {
+  #look(read: Libc["read"]): number {
     const end = performance.now() + spinMs;
     do {
       const length = read(this.#descriptor, this.#buffer, REQUEST_BUFFER_BYTES);

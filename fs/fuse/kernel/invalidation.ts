@@ -7,8 +7,9 @@ import type { HoldfastError } from "../../../vault/errors.ts";
 import type { View, ViewNode } from "../../view/view.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
+import type { ContentStores } from "./contentStores.ts";
 import type { FilesRead } from "./filesRead.ts";
-import { invalEntry, invalInode } from "./notices.ts";
+import { invalEntry, invalInode, noticeMsMax } from "./notices.ts";
 import type { ObjectSession } from "./objectSession.ts";
 import type { PendingRequests } from "./pendingRequests.ts";
 import type { RowSession } from "./rowSession.ts";
@@ -20,10 +21,8 @@ export type InvalidationParts = {
   readonly filesRead: FilesRead;
   readonly channel: FuseChannel;
   readonly pending: PendingRequests;
+  readonly stores: ContentStores | undefined;
 };
-
-/** A notice that takes the kernel longer waits for a request in our hands, which is then told to try again. */
-const noticeMsMax = 5000;
 
 export class Invalidation {
   readonly #parts: InvalidationParts;
@@ -62,7 +61,8 @@ export class Invalidation {
 
   /** Nothing of these nodes is answered from here on; the kernel also drops the pages of open and mapped files. */
   async #nodesClosed(reasonOf: (node: ViewNode) => HoldfastError | undefined): Promise<void> {
-    const { objects, rows, filesRead } = this.#parts;
+    const { objects, rows, filesRead, stores, channel } = this.#parts;
+    if (stores !== undefined) channel.noticesAfter(stores.drop());
     const { nodes, directories } = objects;
     directories.forgetAll();
     const closed = new Set(nodes.close(reasonOf));

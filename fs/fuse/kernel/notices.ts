@@ -1,4 +1,7 @@
-// Bodies of the notifications that make the kernel drop what it cached.
+// Notifications that make the kernel drop what it cached: their bodies, and how long they may take.
+
+/** A notice that takes the kernel longer waits for a request in our hands, which is then told to try again. */
+export const noticeMsMax = 5000;
 
 /** fuse_notify_inval_entry_out: forget this name below `parent`, and the tree under it. */
 export function invalEntry(parent: number, name: Uint8Array): Buffer {

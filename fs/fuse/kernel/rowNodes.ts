@@ -60,6 +60,12 @@ export class RowNodes {
     return this.#idOf(slot, row % ROWS);
   }
 
+  /** The node id of a row, if its block is in the table: the kernel may know it. */
+  idOf(directory: RowDirectory, row: number): number | undefined {
+    const slot = this.#find(directory, Math.floor(row / ROWS));
+    return slot < 0 ? undefined : this.#idOf(slot, row % ROWS);
+  }
+
   /** Counts one more lookup of a node, if its id is still good. */
   rememberAgain(nodeId: number): boolean {
     const slot = this.#slotOf(nodeId);

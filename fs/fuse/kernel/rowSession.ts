@@ -27,11 +27,15 @@ type Answer = Uint8Array | undefined;
 export type Waiting = { readonly answered: boolean };
 export type ListRequest = { readonly offset: number; readonly size: number; readonly plus: boolean };
 
+/** Called when an answer tells the kernel of a directory's first rows, so many of them. */
+type Told = (directory: RowDirectory, rows: number) => void;
+
 export class RowSession {
   readonly nodes = new RowNodes();
   readonly #rows: RowSource;
   readonly #seconds: number;
   readonly #owner: Ownership;
+  readonly #told: Told;
   readonly #memory = new ReplyMemory();
   readonly #stat = emptyRowStat();
   readonly #kept = new Map<number, ViewNode>();
@@ -40,9 +44,12 @@ export class RowSession {
   /** The rows that were asked for last, and the block of node ids that they were found with: neighbours come next. */
   #lastRun: RowRun | undefined;
   #lastBlock = -1;
+  /** Behind the rows of the last answer to a listing; 0 where it had none. */
+  #nextRow = 0;
 
   /** @param seconds how long the kernel may keep names and attributes */
-  constructor(rows: RowSource, seconds: number, owner: Ownership) {
+  constructor(rows: RowSource, seconds: number, owner: Ownership, told: Told) {
+    this.#told = told;
     this.#rows = rows;
     this.#seconds = seconds;
     this.#owner = owner;
@@ -163,7 +170,12 @@ export class RowSession {
   /** READDIR and READDIRPLUS. The offset of row N is N + 2; 0 and 1 are "." and "..". */
   list(directory: RowDirectory, asked: ListRequest, waiting: Waiting): Soon<Answer> {
     const first = this.#rows.run(directory, Math.max(0, asked.offset - DOTS), true);
-    return answer(first, (run) => (waiting.answered ? undefined : this.#listed(directory, asked, run)));
+    return answer(first, (run) => {
+      if (waiting.answered) return undefined;
+      const bytes = this.#listed(directory, asked, run);
+      if (asked.plus && this.#nextRow > 0) this.#told(directory, this.#nextRow);
+      return bytes;
+    });
   }
 
   #listed(directory: RowDirectory, { offset, size, plus }: ListRequest, first: RowRun | undefined): Answer {
@@ -177,11 +189,13 @@ export class RowSession {
       at = this.#writeDot(directory, at, dot + 1, plus);
     }
     let run = first;
+    this.#nextRow = 0;
     let row = Math.max(0, offset - DOTS);
     while (run !== undefined) {
       for (const end = run.first + run.count; row < end; row++) {
         const nameBytes = run.nameBytes(row);
         if (at + direntBytes(nameBytes, plus) > limit) return memory.bytes.subarray(0, at);
+        this.#nextRow = row + 1;
         run.stat(row, stat);
         const next = row + 1 + DOTS;
         if (plus) {

@@ -12,6 +12,7 @@ import type { FuseMountOptions } from "../driver.ts";
 import { ENOATTR, errnoFailure, errnoOf } from "../errno.ts";
 import * as abi from "./abi.ts";
 import type { FuseChannel } from "./channel.ts";
+import { ContentStores } from "./contentStores.ts";
 import { seek } from "./extents.ts";
 import { FailureLog } from "./failureLog.ts";
 import { FilesRead } from "./filesRead.ts";
@@ -49,13 +50,18 @@ export class FuseSession {
   readonly #readTurns = new ReadTurns();
   #agreed = agree(0, abi.PROTOCOL_MINOR);
   #channel: FuseChannel | undefined;
+  #stores: ContentStores | undefined;
 
   constructor(view: View, options: FuseMountOptions) {
     this.#view = view;
     this.#options = options;
     this.#failures = new FailureLog(options.logger);
     this.objects = new ObjectSession(view, options);
-    this.rows = view.rows && new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser);
+    this.rows =
+      view.rows &&
+      new RowSession(view.rows, IMMUTABLE_SECONDS, options.asUser, (directory, rows) =>
+        this.#stores?.listed(directory, rows),
+      );
   }
 
   /** Nodes that the kernel holds; one that it looked up twice may count twice. */
@@ -65,6 +71,17 @@ export class FuseSession {
 
   attach(channel: FuseChannel): void {
     this.#channel = channel;
+  }
+
+  /** Puts content of small files into the kernel ahead of readers, where that can be; `descriptor`: of /dev/fuse. */
+  storeAhead(descriptor: number): ContentStores | undefined {
+    const { rows, filesRead, pending } = this;
+    const ready = this.#view.rows?.ready;
+    if (this.#view.rows === undefined || rows === undefined || ready === undefined) return undefined;
+    const interrupt = (nodeId: number): void => pending.interrupt(nodeId);
+    const parts = { descriptor, rows: this.#view.rows, ready, nodes: rows.nodes, filesRead, interrupt };
+    this.#stores = new ContentStores(parts);
+    return this.#stores;
   }
 
   /** Answers all that is pending or comes with ENOTCONN: a view that stalls must not hold up the end. */
@@ -116,6 +133,7 @@ export class FuseSession {
       this.pending.begin(unique, pending);
       void this.#serveLater(request, answer, pending);
     } else this.#sendAnswer(unique, answer);
+    this.#stores?.replied();
   }
 
   async #serveLater(request: Request, later: Promise<Answer>, pending: Pending): Promise<void> {
@@ -127,6 +145,7 @@ export class FuseSession {
       answer = this.#failure(request, error, pending);
     }
     if (!pending.answered) this.#sendAnswer(unique, answer);
+    this.#stores?.replied();
     this.pending.end(unique);
   }
 

@@ -77,7 +77,7 @@ describe("sizes at every border", () => {
     12 * MiB + 1,
   ];
 
-  test.each(["fastcdc-1", "fixed-1"] as const)("come back whole by %s", async (chunker) => {
+  test.each(["fastcdc-1", "fixed-1", "fixed-2"] as const)("come back whole by %s", async (chunker) => {
     const own = new Reading(chunker);
     const files = sizes.map((size) => own.see(put(`f${size}`, size, size + 1)));
     const reads = await own.read(files);

@@ -2,6 +2,7 @@
 // is stored counts. It can be told to misbehave in the ways a test needs.
 
 import type { BackupSession } from "../../../agent/backup/request.ts";
+import type { RecordSource } from "../../../fs/view/ports.ts";
 import { createBitmap, setBit } from "../../../ingest/wire/bitmap.ts";
 import type { SnapshotRow } from "../../../ingest/wire/messages.ts";
 import { RecordStatus, type RecordsAnswer } from "../../../ingest/wire/recordStatus.ts";
@@ -43,6 +44,18 @@ export class MemoryGateway {
     this.newest = shared?.newest ?? [];
     this.#itemId = (0xee - this.newest.length).toString(16).repeat(16);
   }
+
+  /** What a drive or a restore reads from; each record in memory of its own. */
+  readonly source: RecordSource = {
+    read: async (_vault, _group, ids) =>
+      ids.map((id) => {
+        const record = this.records.get(toHex(id));
+        if (record === undefined) return { state: "missing" };
+        const own = Buffer.allocUnsafeSlow(record.length);
+        own.set(record);
+        return { state: "record", record: own };
+      }),
+  };
 
   /** A session as an agent sees it. */
   session(group = 0): BackupSession {

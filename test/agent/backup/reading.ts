@@ -7,6 +7,7 @@ import { selectPlatform } from "../../../agent/platform/select.ts";
 import { StatTable } from "../../../agent/platform/statTable.ts";
 import { changeMark, FileIntake, type FileRead, type FileToRead } from "../../../agent/source/fileIntake.ts";
 import { OpenDirectories } from "../../../agent/source/openDirectory.ts";
+import type { Chunker } from "../../../vault/chunk/chunker.ts";
 import { chunkId } from "../../../vault/chunkId.ts";
 import { RecordType } from "../../../vault/magic.ts";
 import { openRecord } from "../../../vault/record.ts";
@@ -32,7 +33,7 @@ export class Reading {
   readonly #sealing: Promise<void>[] = [];
   #failed: unknown;
 
-  constructor(chunker: "fastcdc-1" | "fixed-1" = "fastcdc-1") {
+  constructor(chunker: Chunker = "fastcdc-1") {
     const fail = (error: unknown): void => {
       this.#failed ??= error;
     };

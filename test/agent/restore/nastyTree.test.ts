@@ -7,8 +7,6 @@ import { runBackup } from "../../../agent/backup/backup.ts";
 import { restore } from "../../../agent/restore/restore.ts";
 import type { RestoreNote } from "../../../agent/restore/restoreTypes.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
-import type { RecordSource } from "../../../fs/view/ports.ts";
-import { toHex } from "../../../vault/bytes.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
 import { compareTrees } from "../../fidelity/compareTrees.ts";
 import { buildNastyTree } from "../../fidelity/nastyTree.ts";
@@ -50,16 +48,6 @@ test.skipIf(process.getuid?.() !== 0)(
         progress: () => undefined,
       },
     );
-    const records: RecordSource = {
-      read: async (_vault, _group, ids) =>
-        ids.map((id) => {
-          const record = gateway.records.get(toHex(id));
-          if (record === undefined) return { state: "missing" };
-          const own = Buffer.allocUnsafeSlow(record.length);
-          own.set(record);
-          return { state: "record", record: own };
-        }),
-    };
     const snapshot = openSnapshot(testKeys, gateway.snapshots.get(gateway.head as string) as Buffer);
     const path = source
       .split("/")
@@ -68,7 +56,7 @@ test.skipIf(process.getuid?.() !== 0)(
     const run = async (target: string, from: readonly Buffer[]) => {
       const notes: RestoreNote[] = [];
       const result = await restore({
-        source: records,
+        source: gateway.source,
         keys: testKeys,
         snapshot,
         path: from,

@@ -136,7 +136,13 @@ describe("the order of uploads", () => {
           for (const event of events) {
             if (event.kind === "chunk") {
               const id = seededId(`chunk ${event.name}`);
-              chunks.offer(id, { worker: 0, window: 0, offset: places++, length: event.length });
+              chunks.offer(id, {
+                worker: 0,
+                window: 0,
+                offset: places,
+                length: event.length,
+                order: places++,
+              });
               made.push(id);
             } else {
               const names = new Set(
@@ -203,7 +209,7 @@ describe("the order of uploads", () => {
       gateway.there.delete(hex(id)); // damaged: the gateway finds out as it is read
       return [undefined];
     };
-    chunks.offer(id, { worker: 0, window: 0, offset: 0, length: 10 });
+    chunks.offer(id, { worker: 0, window: 0, offset: 0, length: 10, order: 0 });
     await chunks.drained();
     expect(gateway.sent).toEqual([hex(id)]);
     expect(released.length).toBe(1);

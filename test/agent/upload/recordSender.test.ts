@@ -40,7 +40,7 @@ describe("sending records", () => {
               expect(++atOnce).toBeLessThanOrEqual(3);
               const names = records.map((bytes) => Buffer.from(bytes).readUInt32LE());
               const bytes = records.reduce((sum, each) => sum + each.length, 0);
-              expect(bytes - (records.at(-1)?.length ?? 0)).toBeLessThan(4 * MiB);
+              expect(bytes - Math.max(...records.map((each) => each.length))).toBeLessThan(4 * MiB);
               const { turns, fails } = requests.next().value ?? { turns: 0, fails: false };
               for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
               atOnce -= 1;
@@ -55,7 +55,7 @@ describe("sending records", () => {
           const sent: Promise<void>[] = [];
           for (const [name, { size: bytes, pause }] of items.entries()) {
             sent.push(
-              sender.send(record(bytes, name)).then(
+              sender.send(record(bytes, name), { worker: 0, order: name }).then(
                 () => expect(arrived.get(name)).toBe(1),
                 (error: unknown) => {
                   expect(error).toMatchObject({ code: ErrorCode.diskFull });
@@ -74,6 +74,19 @@ describe("sending records", () => {
     );
   });
 
+  test("those of one request lie in the order in which their content was read, worker by worker", async () => {
+    const requests: number[][] = [];
+    const sender = new RecordSender(
+      portOf(async (records) => {
+        requests.push(records.map((bytes) => Buffer.from(bytes).readUInt32LE()));
+        return { statuses: new Uint8Array(records.length), missing: [] };
+      }),
+    );
+    const reads = [1, 0, 1, 0, 0].map((worker, index) => ({ worker, order: 9 - index }));
+    await Promise.all(reads.map((at) => sender.send(record(10, at.worker * 100 + at.order), at)));
+    expect(requests).toEqual([[5, 6, 8, 107, 109]]);
+  });
+
   test("very small records fill requests by number", async () => {
     const counts: number[] = [];
     const sender = new RecordSender(
@@ -82,7 +95,9 @@ describe("sending records", () => {
         return { statuses: new Uint8Array(records.length), missing: [] };
       }),
     );
-    await Promise.all(Array.from({ length: 10_000 }, (_, name) => sender.send(record(4, name))));
+    await Promise.all(
+      Array.from({ length: 10_000 }, (_, name) => sender.send(record(4, name), { worker: 0, order: name })),
+    );
     expect(Math.max(...counts)).toBeLessThanOrEqual(4096);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10_000);
   });
@@ -91,7 +106,7 @@ describe("sending records", () => {
     const sender = new RecordSender(
       portOf(async () => ({ statuses: Uint8Array.of(RecordStatus.stored, RecordStatus.waits), missing: [] })),
     );
-    const [first, second] = [sender.send(record(10, 1)), sender.send(record(10, 2))];
+    const [first, second] = [1, 2].map((name) => sender.send(record(10, name), { worker: 0, order: name }));
     await expect(first).resolves.toBeUndefined();
     await expect(second).rejects.toMatchObject({ code: ErrorCode.protocol });
   });

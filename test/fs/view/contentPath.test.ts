@@ -184,6 +184,35 @@ describe("records that threads open", () => {
     expect(sound.equals((parts[1] as Buffer).subarray(0, 100))).toBe(true);
   });
 
+  test("fail by themselves also where they travel with others", async () => {
+    const vault = new FixtureVault();
+    const chunkBytes = 128 * 1024;
+    const parts = Array.from({ length: 40 }, (_, index) =>
+      index % 3 === 0 ? randomBytes(chunkBytes) : content(chunkBytes),
+    );
+    vault.snapshot(directoryOf({ f: sparseOf(parts) }));
+    const damaged = [5, 6, 30];
+    for (const index of damaged) {
+      const id = vault.put(RecordType.data, parts[index] as Buffer).toString("hex");
+      const record = vault.records.get(id) as Buffer;
+      record[200] = (record[200] as number) ^ 1;
+    }
+    opened = new Opened(vault);
+    const { view } = opened;
+    const node = await opened.node(`${root}/f`);
+    // Twice: at first threads start, and the calling thread opens.
+    for (let round = 0; round < 2; round++) {
+      const reads = await Promise.allSettled(
+        parts.map((_, index) => view.read(node, BigInt(index * chunkBytes), chunkBytes)),
+      );
+      for (const [index, outcome] of reads.entries()) {
+        if (damaged.includes(index)) expect(outcome).toMatchObject({ reason: { code: "chunk-damaged" } });
+        else expect(outcome.status === "fulfilled" && parts[index]?.equals(outcome.value)).toBe(true);
+      }
+      await view.read(node, BigInt(10 * chunkBytes), 20 * chunkBytes);
+    }
+  });
+
   test("are refused once the vault is locked, also those on their way", async () => {
     const vault = new FixtureVault();
     const parts = Array.from({ length: 8 }, () => content(MiB));
