@@ -21,23 +21,37 @@ export function sourceOf(bytes: Buffer): ObjectSource {
 
 /**
  * Puts a small object (a page, a segment, a document) whose bytes are at hand. One that is there already, left by a writer that stopped, is read and compared, and
- * mended where it differs.
- * @throws HoldfastError what the store throws
+ * mended where it differs. What the store proves nothing of is read back.
+ * @throws HoldfastError replica-damaged when it does not read back; what the store throws
  */
 export async function putProven(
   store: ReplicaStore,
   key: string,
   bytes: Buffer,
   options: PutOptions = {},
-): Promise<PutProof> {
+): Promise<Exclude<PutProof, "unproven">> {
   const source = sourceOf(bytes);
   const put = await store.putIfAbsent(key, source, options);
-  if (put.outcome === "created") return put.proof;
+  let proof: PutProof;
+  if (put.outcome === "created") ({ proof } = put);
+  else if (await holds(store, key, bytes, options.signal)) return "hashed";
+  else proof = await store.heal(key, source, options);
+  if (proof !== "unproven") return proof;
   if (await holds(store, key, bytes, options.signal)) return "hashed";
-  return store.heal(key, source, options);
+  throw wrongThere(key);
 }
 
-async function holds(
+/** What a replica acknowledged does not read back as it was sent. */
+export function wrongThere(key: string): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaDamaged,
+    `${key} of the replica does not read back as it was sent`,
+    { next: "Check the disk or the service there, then `holdfast replica run`.", detail: { object: key } },
+  );
+}
+
+/** Whether an object is there, with these bytes. */
+export async function holds(
   store: ReplicaStore,
   key: string,
   bytes: Buffer,

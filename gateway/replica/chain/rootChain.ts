@@ -162,7 +162,7 @@ export class RootChain<Chain extends Root["chain"]> {
     return { outcome: there.hash === found.hash ? "appended" : "overtaken", found: there };
   }
 
-  /** Whether it was created; false when something is there, which may be our own after an answer that was lost. */
+  /** Whether it was created, with a proof; false when something may be there otherwise: our own after an answer that was lost, say. */
   async #put(generation: number, bytes: Buffer, signal: AbortSignal | undefined): Promise<boolean> {
     const { store } = this.#options;
     const key = rootKey(this.#folder, generation);
@@ -172,8 +172,8 @@ export class RootChain<Chain extends Root["chain"]> {
       sha256: createHash("sha256").update(bytes).digest(),
       read: async (offset: number, length: number) => bytes.subarray(offset, offset + length),
     };
-    const { outcome } = await store.putIfAbsent(key, source, signal === undefined ? {} : { signal });
-    return outcome === "created" && store.conditionalPuts;
+    const put = await store.putIfAbsent(key, source, signal === undefined ? {} : { signal });
+    return put.outcome === "created" && put.proof !== "unproven" && store.conditionalPuts;
   }
 
   /** That the root before is still there, as it was: else somebody put an old state of the replica back. */

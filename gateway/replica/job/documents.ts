@@ -7,11 +7,11 @@ import type { NamedObject, VaultRoot } from "../../../vault/replica/root.ts";
 import { sealCatalog, vaultCatalogKey } from "../../../vault/replica/sealedCatalog.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { fileError } from "../../store/files.ts";
-import { sha256 } from "../chain/namedObjects.ts";
+import { putProven, sha256 } from "../chain/namedObjects.ts";
 import { exportVaultPart } from "../gatewayState/vaultPart.ts";
 import { namedKey, vaultFolder } from "../keys.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
-import { putDocument, putNamed } from "./putNamed.ts";
+import { putDocument } from "./putDocument.ts";
 
 export type DocumentsPort = {
   readonly vault: OpenVault;
@@ -87,6 +87,6 @@ async function putCatalog(port: DocumentsPort, text: Buffer): Promise<NamedObjec
   const { vault, metadataKey, store, options } = port;
   const bytes = sealCatalog(text, vaultCatalogKey(metadataKey, fromHex(vault.id, 16)));
   const name = sha256(bytes);
-  await putNamed(store, namedKey(vaultFolder(vault.id), "catalog", name), bytes, options);
+  await putProven(store, namedKey(vaultFolder(vault.id), "catalog", name), bytes, options);
   return { name: `catalog/${toHex(name)}`, bytes: bytes.length, sha256: toHex(name) };
 }

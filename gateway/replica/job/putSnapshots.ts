@@ -2,10 +2,10 @@
 
 import { isHoldfastError } from "../../../vault/errors.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
+import { putProven } from "../chain/namedObjects.ts";
 import { namedKey, vaultFolder } from "../keys.ts";
 import { inParallel } from "../restore/inParallel.ts";
 import type { SnapshotPart } from "./pendingSnapshots.ts";
-import { putNamed } from "./putNamed.ts";
 import type { RunContext } from "./runContext.ts";
 import type { SnapshotReach } from "./snapshotReach.ts";
 
@@ -46,7 +46,7 @@ export async function putSnapshots(
         return;
       }
       const key = namedKey(vaultFolder(vault.id), "snapshots", Buffer.from(snapshot.id, "hex"));
-      await lane.uploads.use(signal, () => putNamed(store, key, object, putOptions));
+      await lane.uploads.use(signal, () => putProven(store, key, object, putOptions));
     },
   );
   const snapshots = rows.filter(({ order }) => !held.has(order)).map(({ snapshot }) => snapshot);

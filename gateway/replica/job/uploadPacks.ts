@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { equalBytes, toHex } from "../../../vault/bytes.ts";
 import { type HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { PackPlaces, PlaceProof } from "../../index/packPlaces.ts";
+import { wrongThere } from "../chain/namedObjects.ts";
 import { packKey } from "../keys.ts";
 import type { PutProof, ReplicaStore } from "../replicaStore.ts";
 import { inParallel } from "../restore/inParallel.ts";
@@ -16,7 +17,6 @@ import type { JobState } from "./jobState.ts";
 import type { OpenedPack } from "./localPack.ts";
 import { PackSource } from "./packSource.ts";
 import type { PendingPack } from "./pendingPacks.ts";
-import { wrongThere } from "./putNamed.ts";
 import type { UnsentPack } from "./replicationStatus.ts";
 import type { Slots } from "./slots.ts";
 

@@ -17,13 +17,12 @@ import {
 } from "../../../vault/replica/indexSegment.ts";
 import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import { readTailOf } from "../../store/packTails.ts";
-import { sha256 } from "../chain/namedObjects.ts";
+import { putProven, sha256 } from "../chain/namedObjects.ts";
 import { namedKey, packKey, vaultFolder } from "../keys.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
 import { fetchObject } from "../restore/fetchObject.ts";
 import type { OpenedPack } from "./localPack.ts";
 import type { PendingPack } from "./pendingPacks.ts";
-import { putNamed } from "./putNamed.ts";
 
 export type SegmentPort = {
   readonly vault: string;
@@ -66,7 +65,7 @@ class SegmentWriter {
     const { vault, store, options } = this.#port;
     const bytes = encodeIndexSegment(this.#packs);
     const name = sha256(bytes);
-    await putNamed(store, namedKey(vaultFolder(vault), "index", name), bytes, options);
+    await putProven(store, namedKey(vaultFolder(vault), "index", name), bytes, options);
     this.rows.push({ name, bytes: bytes.length, packs: this.#packs.length });
     this.#packs = [];
     this.#bytes = Width.segmentHeader;
