@@ -61,6 +61,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #vaults = new Map<string, Promise<OpenVault>>();
   readonly #writers = new Map<string, number>();
+  readonly #work = new Set<Promise<unknown>>();
   #closed = false;
 
   private constructor(dataDir: DataDir, lock: DataLock, catalog: Catalog, options: GatewayOptions) {
@@ -228,6 +229,16 @@ export class Gateway {
     return ordinal;
   }
 
+  /** Long work that uses vaults, and that ends soon when it is told to: vaults are closed after it ended. */
+  attend(work: Promise<unknown>): void {
+    const ended = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#work.add(ended);
+    void ended.then(() => this.#work.delete(ended));
+  }
+
   /** Finishes what is running, closes all vaults and gives the directory free. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -236,6 +247,7 @@ export class Gateway {
     // Together: runs of the one wait for those of the other.
     await Promise.all([this.replication.close(), this.stateReplication.close()]);
     await this.elsewhere.close();
+    await Promise.all(this.#work);
     for (const opening of this.#vaults.values()) {
       const vault = await opening.catch(() => undefined);
       await vault?.close();

@@ -169,9 +169,9 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
-  evictRoute(app, operations);
+  evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
-  scrubRoute(app, operations);
+  scrubRoute(app, gateway, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { JobWatch } from "../admin/job.ts";
+import type { Gateway } from "../gateway.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { asHoldfastError, errorBody } from "./errorAnswer.ts";
 
@@ -13,6 +14,7 @@ const progressMs = 200;
 /** A route that starts a job with its body and streams what becomes of it. A client that goes away stops it. */
 export function jobRoute<Body, Progress>(
   app: FastifyInstance,
+  gateway: Pick<Gateway, "attend">,
   path: string,
   body: object,
   start: (body: Body, watch: JobWatch<Progress>) => Promise<object>,
@@ -30,7 +32,9 @@ export function jobRoute<Body, Progress>(
       toldMs = now;
       line({ progress });
     };
-    start(request.body as Body, { onProgress, signal })
+    const work = start(request.body as Body, { onProgress, signal });
+    gateway.attend(work);
+    work
       .then((result) => line({ result }))
       .catch((thrown: unknown) => {
         const error = asHoldfastError(thrown);

@@ -58,18 +58,21 @@ export function replicaRoutes(app: FastifyInstance, gateway: Gateway, operations
   );
   jobRoute(
     app,
+    gateway,
     "/replicas/run",
     object({ name: text, takeOver: flag }),
     (body: ReplicaRunRequest, watch: JobWatch<ReplicaRunProgress>) => operations.run(body, watch),
   );
   jobRoute(
     app,
+    gateway,
     "/replicas/verify",
     object({ name: text, sharePercent: { type: "number", exclusiveMinimum: 0, maximum: 100 }, heal: flag }),
     (body: ReplicaVerifyRequest, watch: JobWatch<VerifyProgress>) => operations.verify(body, watch),
   );
   jobRoute(
     app,
+    gateway,
     "/replicas/remove",
     object({ name: text, abandon: flag }),
     async (body: ReplicaRemoveRequest, watch: JobWatch<{ readonly fetchedPacks: number }>) => {

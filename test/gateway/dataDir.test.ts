@@ -88,6 +88,20 @@ test("a stop between a new vault and its seal, and settings that changed meanwhi
   expect(readFileSync(join(path, "gateway/sealed.json")), "nothing changed").toEqual(before);
 });
 
+test("closing waits for long work that somebody began, however that ends", async () => {
+  await init();
+  const gateway = await Gateway.open(path, options);
+  const ended: string[] = [];
+  const end = Promise.withResolvers<void>();
+  gateway.attend(end.promise.then(() => void ended.push("work")));
+  gateway.attend(Promise.reject(new Error("this one failed")));
+  const closed = gateway.close().then(() => ended.push("closed"));
+  await new Promise((resolve) => setImmediate(resolve));
+  end.resolve();
+  await closed;
+  expect(ended).toEqual(["work", "closed"]);
+});
+
 test("two gateways on one directory: the second is refused, also from another process, until the first is gone", async () => {
   await init();
   const first = await Gateway.open(path, options);
