@@ -142,15 +142,15 @@ export class Manifest {
   }
 
   /**
-   * Deletes what is doomed. Of each class the oldest goes first, and what a retention locks ends its class for this time: those after it were put later. Failures are
+   * Deletes what was doomed in a generation up to `upTo`: who reads an older root may still want the rest. Of each class the oldest goes first, and what a retention locks ends its class for this time: those after it were put later. Failures are
    * reported, never thrown, but for `cancelled`.
    */
-  async sweep(signal?: AbortSignal): Promise<SweepReport> {
+  async sweep(signal?: AbortSignal, upTo = Number.POSITIVE_INFINITY): Promise<SweepReport> {
     const locked = new Set<DoomedClass>();
     let deleted = 0;
     for (const [hex, row] of this.#doomed) {
       if (signal?.aborted) break;
-      if (this.#gone.has(hex) || locked.has(row.class)) continue;
+      if (row.generation > upTo || this.#gone.has(hex) || locked.has(row.class)) continue;
       try {
         const outcome = await this.#store.delete(this.#keyOf(row));
         if (outcome === "locked") locked.add(row.class);

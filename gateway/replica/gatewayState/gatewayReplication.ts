@@ -87,7 +87,8 @@ export class GatewayReplication {
   async #isDue(replica: Replica): Promise<boolean> {
     const { state, seen, ageMs } = await gatewayStateChange(this.#options.gateway, replica.id);
     const { continuous } = parseSchedule(replica.schedule);
-    return continuous ? state || (seen && ageMs >= seenEveryMs) : seen;
+    // A clock that was set back must not hold it up until it is there again.
+    return continuous ? state || (seen && Math.abs(ageMs) >= seenEveryMs) : seen;
   }
 
   #job(replica: string): Job {

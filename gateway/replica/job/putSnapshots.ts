@@ -29,7 +29,7 @@ export async function putSnapshots(
   };
   for (const { order, snapshot } of rows) {
     const root = vault.store.overlay.lookup(snapshot.group, Buffer.from(snapshot.root, "hex"));
-    if (!(await reach.whole(root?.ordinal))) {
+    if (!(await reach.whole(root?.ordinal, signal))) {
       hold(order, snapshot.id, "it needs a pack that is damaged or missing here");
     }
   }

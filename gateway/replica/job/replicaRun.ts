@@ -29,6 +29,8 @@ import { joinSegments, type SegmentPort, writeSegments } from "./writeSegments.t
 const atOnce = 1024;
 /** Packs that could not be sent and are told by name; the others are just left for the next run. */
 const unsentTold = 100;
+/** What a root names stays for so many generations after it was doomed: somebody may be restoring or verifying from that root. */
+const generationsKept = 16;
 /** Progress is told so often at most. */
 const tellEveryMs = 250;
 
@@ -258,7 +260,8 @@ export class ReplicaRun {
 
   async #sweep(manifest: Manifest): Promise<void> {
     const { gateway, vault, replica, signal } = this.#context;
-    const { failure, locked } = await manifest.sweep(signal);
+    const newest = this.#found?.root.generation ?? 0;
+    const { failure, locked } = await manifest.sweep(signal, newest - generationsKept);
     if (failure === undefined && locked === 0) return;
     const facts = { vault: vault.id, replica: replica.name, locked, why: failure?.message };
     gateway.logger.info(facts, "doomed-objects-stay-for-now");

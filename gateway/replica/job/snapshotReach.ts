@@ -26,9 +26,9 @@ export class SnapshotReach {
 
   /**
    * Whether a record (by ordinal; undefined: it is not here any more) and everything below it is in packs that can be sent, by walking clear
-   * references.
+   * references. Throws the signal's reason when it fires.
    */
-  async whole(root: number | undefined): Promise<boolean> {
+  async whole(root: number | undefined, signal: AbortSignal): Promise<boolean> {
     if (!this.#any) return true;
     if (root === undefined) return false;
     const seen = new Set<number>([root]);
@@ -37,6 +37,7 @@ export class SnapshotReach {
     for (let ordinal = pending.pop(); ordinal !== undefined; ordinal = pending.pop()) {
       if (this.#bad.has(ordinal)) return false;
       if (++count % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
       for (const ref of this.#index.refsOf(ordinal)) {
         if (seen.has(ref) || this.#good.has(ref)) continue;
         seen.add(ref);
