@@ -79,8 +79,8 @@ export class Job {
       this.#again = true;
       return;
     }
-    if (this.#timer !== undefined && !scheduled) return;
     const failed = (await this.#port.memory()).row.failure?.state;
+    if (this.#timer !== undefined && failed === "waiting" && !scheduled) return;
     if (failed === "fenced" || (failed === "stopped" && !scheduled)) return;
     if (!(await this.#port.pending())) return;
     if (this.#running === undefined && !this.#closed) this.#begin(false);
@@ -135,17 +135,20 @@ export class Job {
       for (const watcher of running.watchers) watcher(progress);
     };
     let report: RunReport;
+    let waits = false;
     try {
       const { signal } = running.stop;
       const done = await replicate({ takeOver: running.takeOver, signal, onProgress });
       report = { ...done, outcome: "done", failure: null };
-      this.#failures = 0;
+      waits = done.unsent.some(({ code }) => isAway(code));
+      if (!waits) this.#failures = 0;
       if ((await memory()).row.failure !== null) (await memory()).change({ failure: null });
     } catch (error) {
       report = await this.#failed(error, running.stop.signal, (now().getTime() - begun) / 1000);
     } finally {
       this.#running = undefined;
     }
+    if (waits && this.#port.background() && !this.#closed) this.#waitAndTry();
     if (this.#again && report.outcome === "done" && this.#port.background()) void this.#wakeAgain();
     return report;
   }
@@ -210,6 +213,11 @@ export class Job {
     await this.#running?.ended;
     await this.#port.ended();
   }
+}
+
+/** Whether a pack could not be sent only because the other replica, that it is to be read from, is away. */
+function isAway(code: ErrorCode): boolean {
+  return code === ErrorCode.replicaUnreachable || code === ErrorCode.replicaRefused;
 }
 
 /** The end of a run, and its progress until then. */

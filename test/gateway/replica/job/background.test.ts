@@ -1,5 +1,6 @@
 // Replication in the background: what starts it, what it waits for, and that it leaves a replica alone that has everything.
 
+import { renameSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Replica } from "../../../../gateway/catalog/replicas.ts";
 import { ErrorCode, HoldfastError } from "../../../../vault/errors.ts";
@@ -17,6 +18,10 @@ async function offsite(replica: Replica, snapshot: string): Promise<void> {
   while ((await site.receipt(replica, snapshot)) === undefined) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Waits until what runs has ended. */
@@ -221,4 +226,24 @@ test("every byte of packs waits for the replica's bandwidth, and no more than so
   expect((await site.run(replica)).outcome).toBe("done");
   expect(asked).toBe(site.check(replica)!.root.packBytes);
   expect(most).toBe(3);
+});
+
+test("packs that are in another replica alone, which is away for a while, are sent when it is back, without a new snapshot", async () => {
+  const { id } = await site.backUp(20);
+  const one = await site.addReplica("one");
+  await site.run(one);
+  const { store } = await site.vault();
+  for (const { ordinal, kind } of store.packs.all()) {
+    if (kind === "data") expect(await store.elsewhere!.moves.evict(ordinal)).toEqual({ evicted: true });
+  }
+  renameSync(site.folder("one"), site.folder("away"));
+  const replication = await site.through((each) => each);
+  replication.start();
+  const two = await site.addReplica("two");
+  await until(async () => (await site.status(two)).unsent.length > 0);
+  expect(await site.receipt(two, id)).toBeUndefined();
+  renameSync(site.folder("away"), site.folder("one"));
+  await offsite(two, id);
+  await still(two);
+  expect(await site.status(two)).toMatchObject({ state: "idle", unsent: [], pendingSnapshots: 0 });
 });
