@@ -67,12 +67,16 @@ test(`memory and requests of ${count} packs`, async () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     peak = Math.max(peak, heapUsed + arrayBuffers);
   };
-  await site.through((opened) =>
-    watchedStore(opened, ({ name }) => {
+  await site.through((opened) => {
+    const watched = watchedStore(opened, ({ name }) => {
       requests[name] = (requests[name] ?? 0) + 1;
       sample();
-    }),
-  );
+    });
+    // Packs that were put before and are not listed yet are looked for: these never were, and a run that was stopped leaves a group of them at most.
+    const head: typeof watched.head = async (key, signal) =>
+      key.includes("/packs/") ? { bytes } : watched.head(key, signal);
+    return { ...watched, head };
+  });
   global.gc?.();
   sample();
   const before = peak;
