@@ -224,6 +224,7 @@ export class Gateway {
       this.catalog.vaults.list().map((vault) => [vault.id, vault.metadataKey]),
     );
     await writeSealedState(path, identity, { settings, tls, secret: identity.secret, metadataKeys });
+    this.stateReplication.changed();
   }
 
   /** Finishes what is running, closes all vaults and gives the directory free. */

@@ -64,6 +64,7 @@ export class RunningGateway {
       const running = new RunningGateway(gateway, administration, api, admin, drives);
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
+      gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
       return running;

@@ -3,7 +3,8 @@
 // Invariants
 // - A block is fetched by one request at a time; who wants it meanwhile waits for that one. A failure is the answer of all who wait, and is not kept.
 // - Neighbouring blocks that are missing travel in one request.
-// - Blocks that are fetched and not yet in the cache take at most `roomBytesMax` of memory, read-ahead included.
+// - Blocks in memory take at most `roomBytesMax`, read-ahead included: those on their way, and the last ones that came, which are read sooner
+//   from here than from the cache.
 // - Nothing is fetched ahead until a pack was read in order three times in a row: random reads cost no request of their own beyond their blocks.
 
 import { asBuffer } from "../../vault/bytes.ts";
@@ -24,8 +25,16 @@ export type BlockSource = {
   readonly next: () => BlockSource | undefined;
 };
 
-/** Memory for blocks on their way. */
+/** A request's blocks, and the bytes that they have together. */
+type Request = {
+  readonly blocks: { readonly key: string; readonly block: Promise<Buffer> }[];
+  readonly length: number;
+};
+
+/** Memory for blocks. */
 export const roomBytesMax = 64 * 2 ** 20;
+/** Of it, for blocks that are in the cache already. */
+const lastBytesMax = 16 * 2 ** 20;
 /** Blocks of one request. */
 const requestBlocksMax = 4;
 /** Read-ahead leaves this to those who wait for their blocks. */
@@ -35,8 +44,11 @@ export class BlockReader {
   readonly #cache: BlockCache;
   readonly #room = new ByteRoom(roomBytesMax);
   readonly #streams = new Streams();
-  /** Blocks that are being fetched or put into the cache. */
+  /** Blocks that are being fetched or put into the cache, and those of `#last`. */
   readonly #flights = new Map<string, Promise<Buffer>>();
+  /** Requests that are done, the oldest first. */
+  readonly #last: Request[] = [];
+  #lastBytes = 0;
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(cache: BlockCache) {
@@ -94,24 +106,42 @@ export class BlockReader {
   #fetch(source: BlockSource, first: number, count: number): void {
     const offset = first * blockBytes;
     const length = Math.min(source.bytes, (first + count) * blockBytes) - offset;
+    while (this.#room.free < length && this.#last.length > 0) this.#letGo();
     const reserved = this.#room.take(length);
     const answer = reserved.then(() => source.fetch(offset, length));
-    const kept: Promise<unknown>[] = [];
+    const request: Request = { blocks: [], length };
+    const kept: Promise<void>[] = [];
     for (let i = 0; i < count; i++) {
-      const key = keyOf(source, first + i);
       const block = answer.then((bytes) => bytes.subarray(i * blockBytes, (i + 1) * blockBytes));
+      const key = keyOf(source, first + i);
       this.#flights.set(key, block);
-      const done = (): void => {
-        if (this.#flights.get(key) === block) this.#flights.delete(key);
-      };
-      kept.push(block.then((bytes) => this.#cache.put(source.name, first + i, bytes)).then(done, done));
+      request.blocks.push({ key, block });
+      kept.push(block.then((bytes) => this.#cache.put(source.name, first + i, bytes)));
     }
-    const all = Promise.all(kept).then(async () => {
+    const all = Promise.allSettled(kept).then(async (results) => {
       await reserved;
-      this.#room.give(length);
+      if (results.some(({ status }) => status === "rejected")) this.#forget(request);
+      else {
+        this.#last.push(request);
+        this.#lastBytes += length;
+        while (this.#lastBytes > lastBytesMax) this.#letGo();
+      }
     });
     this.#running.add(all);
     void all.finally(() => this.#running.delete(all));
+  }
+
+  /** The oldest request that is done leaves memory. */
+  #letGo(): void {
+    const oldest = this.#last.shift();
+    if (oldest === undefined) return;
+    this.#lastBytes -= oldest.length;
+    this.#forget(oldest);
+  }
+
+  #forget({ blocks, length }: Request): void {
+    for (const { key, block } of blocks) if (this.#flights.get(key) === block) this.#flights.delete(key);
+    this.#room.give(length);
   }
 
   /** Fetches what a reader who goes on like this will want next, also from the beginning of the pack after. */
@@ -135,6 +165,7 @@ export class BlockReader {
     for (let block = Math.floor(position / blockBytes); block <= last; block++) {
       await this.#flights.get(keyOf(source, block))?.catch(() => undefined);
       await Promise.allSettled([...this.#running]);
+      this.#flights.delete(keyOf(source, block));
       await this.#cache.drop(source.name, block);
     }
   }

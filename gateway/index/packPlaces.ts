@@ -4,11 +4,12 @@
 // Invariants
 // - `put`: the replica acknowledged the pack. `listed`: a committed root there lists it. Only then it counts as kept elsewhere.
 // - `proof` never falls, except that `clear` takes the row away when a check finds the copy missing or wrong.
+// - A listed copy that is missing or wrong is in `wrong` until it is proven again: replication puts it there anew, and signs nothing until then.
 // - A pack may lose its local file only while some replica has it listed, with the proof that evicting asks for.
 
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import type { IndexEnvironment } from "./environment.ts";
-import { type Codec, openTable, type Table } from "./table.ts";
+import { bytesCodec, type Codec, openTable, type Table } from "./table.ts";
 
 /** How well a copy is proven: acknowledged only; the store's own checksum compared; all bytes read back or hashed at the far end. */
 export type PlaceProof = "none" | "checksum" | "hashed";
@@ -42,10 +43,13 @@ const codec: Codec<PackPlace> = {
 export class PackPlaces {
   readonly #environment: IndexEnvironment;
   readonly #rows: Table<PackPlace>;
+  /** By replica and pack: what `wrong` lists. */
+  readonly #wrong: Table<Uint8Array>;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
     this.#rows = openTable(environment, "pack-places", codec);
+    this.#wrong = openTable(environment, "pack-places-wrong", bytesCodec);
   }
 
   /** Runs changes of places and of packs of the same vault in one durable transaction. */
@@ -78,22 +82,42 @@ export class PackPlaces {
         proof,
         provenMs,
       });
+      if (place.proof !== "none") this.#wrong.remove(wrongKey(replica, pack));
     });
+  }
+
+  /** Packs (ordinals) that a root of a replica lists, and whose copy there was found missing or wrong. */
+  wrong(replica: string): number[] {
+    const start = wrongKey(replica, 0);
+    const id = start.subarray(0, 16);
+    return this.#wrong
+      .entries({ start, end: wrongKey(replica, 0xffff_ffff) })
+      .filter(([key]) => id.equals(key.subarray(0, 16)))
+      .map(([key]) => Buffer.from(key).readUInt32BE(16));
   }
 
   /** Forgets a copy that is missing or wrong, or all of a replica's when `pack` is undefined. */
   clear(replica: string, pack?: number): void {
     this.#environment.write(() => {
       if (pack !== undefined) {
+        if (this.get(pack, replica)?.listed === true) this.#wrong.put(wrongKey(replica, pack), Buffer.of(1));
         this.#rows.remove(placeKey(pack, replica));
         return;
       }
+      for (const ordinal of this.wrong(replica)) this.#wrong.remove(wrongKey(replica, ordinal));
       const id = fromHex(replica, 16);
       for (const [key] of this.#rows.entries()) {
         if (Buffer.from(key.subarray(4)).equals(id)) this.#rows.remove(key);
       }
     });
   }
+}
+
+function wrongKey(replica: string, pack: number): Buffer {
+  const key = Buffer.alloc(20);
+  fromHex(replica, 16).copy(key, 0);
+  key.writeUInt32BE(pack, 16);
+  return key;
 }
 
 function placeKey(pack: number, replica: string): Buffer {

@@ -1,12 +1,12 @@
 // A branch office and its datacentre, as people run them: a backup goes offsite by itself, its receipt is signed there, the office's packs are evicted and
-// read back from there, and what the datacentre loses or alters is found and healed.
+// read back from there, what the datacentre loses or alters is found and healed, and it gives the whole gateway back.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { describeTree } from "../faults/sourceTree.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { done, enroll, holdfast, lastEvent, makeSource, openSite } from "./program.ts";
+import { done, enroll, holdfast, lastEvent, makeSource, openSite, runGateway } from "./program.ts";
 
 type Status = {
   readonly pending_packs: number;
@@ -52,6 +52,10 @@ test("offsite at another gateway, and back", async () => {
   rmSync(packs[1]!);
   const verify = (...more: string[]) =>
     holdfast("replica", "verify", "offsite", "--share", "100%", ...more, ...atOffice);
+  for (let twice = 0; twice < 2; twice++) {
+    const found = await verify();
+    expect(found.status, found.stdout + found.stderr).toBe(1);
+  }
   const healed = await verify("--heal");
   expect(healed.status, healed.stdout + healed.stderr).toBe(3);
   expect(readFileSync(packs[0]!).equals(altered)).toBe(false);
@@ -63,4 +67,19 @@ test("offsite at another gateway, and back", async () => {
   const target = join(office.folder, "back");
   await done("agent", "restore", `latest:${source}`, "--target", target, "--state", state);
   expect(describeTree(target)).toEqual(describeTree(source));
+
+  // The office burns down. Its recovery key and the datacentre give a whole gateway back, which the same agent goes on with.
+  const gatewayRoots = join(centre.data, "peers", peer, "gateway", "root");
+  await vi.waitUntil(() => existsSync(gatewayRoots), { timeout: 60_000, interval: 200 });
+  await office.gateway.stop();
+  const again = join(office.folder, "again");
+  await done(
+    ...["gateway", "restore-from", centre.url, "--credentials-file", token, "--data", again],
+    ...["--recovery-key-file", join(office.folder, "grk"), "--listen", new URL(office.url).host],
+  );
+  const gateway = await runGateway(again);
+  onTestFinished(() => gateway.stop("SIGKILL").then(() => {}));
+  const fromAgain = join(office.folder, "from again");
+  await done("agent", "restore", `latest:${source}`, "--target", fromAgain, "--state", state);
+  expect(describeTree(fromAgain)).toEqual(describeTree(source));
 });

@@ -1,13 +1,14 @@
 // Replicas on the command line: with a running gateway and without one the same.
 
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { readGateway, readVault } from "../reference/replica.ts";
 import { eventsOf } from "./jsonLines.ts";
-import { done, enroll, holdfast, lastEvent, makeSource, openSite, type Site } from "./program.ts";
+import { done, enroll, holdfast, lastEvent, makeSource, openSite, Program, type Site } from "./program.ts";
 
 type StatusRow = {
   name: string;
@@ -218,3 +219,23 @@ test("what cannot be added is refused, and says why", async () => {
   }
   expect(await holdfast(...replica(site, "verify", "usb", "--share", "0"))).toMatchObject({ status: 2 });
 });
+
+test.each([true, false])(
+  "Ctrl-C stops a run, and the next goes on from there (with a running gateway: %s)",
+  async (running) => {
+    const { site, url, backup } = await backedUp();
+    writeFileSync(join(site.folder, "source", "random"), randomBytes(1_600_000));
+    const snapshot = await backup();
+    // So slow that it cannot be done before it is stopped.
+    await done(...replica(site, "add", "usb", url, "--bandwidth", "200KiB/s", "--schedule", "only 03:00"));
+    if (!running) await site.gateway.stop();
+    const run = new Program(replica(site, "run", "usb", "--json"));
+    await run.printed(/"event":"progress".*"bytes":[1-9]/);
+    const stopped = await run.stop("SIGINT");
+    expect([stopped.status, stopped.stderr]).toEqual([1, expect.stringMatching(/stopped.*again/i)]);
+    expect((await status(site, "usb")).snapshots[snapshot]).toEqual({ complete: false, receipt: false });
+    const last = lastEvent(await done(...replica(site, "run", "usb", "--json")));
+    expect(last).toMatchObject({ event: "done", snapshots: 1 });
+    expect((await status(site, "usb")).snapshots[snapshot]).toEqual({ complete: true, receipt: true });
+  },
+);

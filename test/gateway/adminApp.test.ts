@@ -44,3 +44,50 @@ test("lists and status come whole, and a query that nobody asked for is refused"
     expect(await get(`${path}?more=1`)).toMatchObject({ error: { code: "usage" } });
   await app.close();
 });
+
+test("what is no request about replicas is refused before anything is done", async () => {
+  const { gateway, listening } = fixture;
+  const administration = new Administration(gateway, () => listening.url);
+  const app = buildAdminApp(gateway, administration);
+  const ask = async (url: string, payload: object) => {
+    const answer = await app.inject({ method: "POST", url, payload });
+    return [answer.statusCode, (answer.json() as { error?: { code: string } }).error?.code];
+  };
+  const whole = {
+    name: "x",
+    url: "file:///nowhere/x",
+    options: {},
+    bandwidth: "",
+    schedule: "",
+    parallel: 4,
+  };
+  for (const change of [
+    { name: "" },
+    { url: 1 },
+    { options: { secretKey: "x" } },
+    { options: { lockDays: { packs: -1, metadata: 1 } } },
+    { parallel: 0 },
+    { parallel: 65 },
+    { more: 1 },
+    { name: "../x" },
+    { url: "file:///nowhere/x?y" },
+    { bandwidth: "fast" },
+    { schedule: "later" },
+  ]) {
+    expect(await ask("/replicas", { ...whole, ...change })).toEqual([400, "usage"]);
+  }
+  expect(await ask("/replicas", whole)).toEqual([502, "replica-unreachable"]);
+  expect(await ask("/replicas/verify", { name: "x", sharePercent: 0, heal: false })).toEqual([400, "usage"]);
+  expect(await ask("/replicas/run", { name: "x" })).toEqual([400, "usage"]);
+  expect(await ask("/replicas/remove", { name: "x", abandon: "yes" })).toEqual([400, "usage"]);
+  // A job's failure comes in its stream.
+  const run = await app.inject({
+    method: "POST",
+    url: "/replicas/run",
+    payload: { name: "x", takeOver: false },
+  });
+  expect(run.json()).toMatchObject({ error: { code: "not-found" } });
+  const listed = await app.inject({ method: "GET", url: "/replicas" });
+  expect(listed.json()).toEqual([]);
+  await app.close();
+});

@@ -1,16 +1,15 @@
 // The tree hash of a replica's packs (docs/format.md, section 11.3): a Merkle tree with SHA-256 as in RFC 6962. Leaves and inner
 // nodes begin with different bytes, so that none can pose as another.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { u64 } from "./u64.ts";
 
 const leafOfPack = Buffer.of(0);
 const innerNode = Buffer.of(1);
 const leafOfPage = Buffer.of(2);
 
+/** In one call: an object for each of the many small hashes would cost three times as much. */
 function sha256(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  return hash("sha256", Buffer.concat(parts), "buffer");
 }
 
 /** The tree hash of leaves (32 bytes each), added one after the other; keeps as many hashes as the tree is high. */
@@ -50,5 +49,5 @@ export function packHash(packs: readonly { readonly name: Uint8Array; readonly b
 
 /** `merkle` of a root, of the pack hashes of its pages of packs, in order. */
 export function merkleOf(packHashes: readonly Uint8Array[]): Buffer {
-  return treeHash(packHashes.map((hash) => sha256(leafOfPage, hash)));
+  return treeHash(packHashes.map((page) => sha256(leafOfPage, page)));
 }

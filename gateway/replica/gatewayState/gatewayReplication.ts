@@ -1,5 +1,5 @@
 // The replication of the gateway's own state: a job in each replica, woken by changes of the catalog, among them the notes of new
-// roots of vaults. It shares retries, pauses and fencing with the jobs of vaults (job/job.ts).
+// roots of vaults, and of sealed.json. It shares retries, pauses and fencing with the jobs of vaults (job/job.ts).
 //
 // Invariants
 // - An idle catalog asks nothing of any replica, and nothing is polled.
@@ -22,11 +22,13 @@ export type GatewayReplicationOptions = {
   readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "now"> & { readonly logger: Logger };
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
+  /** For tests. */
   readonly pauses?: RetryPauses;
+  /** Changes that come so soon after the first make one generation with it. */
+  readonly gatherMs?: number;
 };
 
-/** Changes that come one after the other make one generation. */
-const quietMs = 3000;
+const gatherMsDefault = 3000;
 /** Where snapshots go at once, newer roots of vaults alone are worth a generation so often. */
 const seenEveryMs = 3_600_000;
 
@@ -45,12 +47,13 @@ export class GatewayReplication {
   /** Begins to work in the background. */
   start(): void {
     const { environment } = this.#options.gateway.catalog;
-    this.#stopListening = environment.onCommit(() => this.#changed());
-    this.#changed();
+    this.#stopListening = environment.onCommit(() => this.changed());
+    this.changed();
   }
 
-  #changed(): void {
-    if (this.#timer !== undefined || this.#closed) return;
+  /** The catalog or sealed.json changed. */
+  changed(): void {
+    if (this.#stopListening === undefined || this.#timer !== undefined || this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#looking = this.#looking
@@ -58,7 +61,7 @@ export class GatewayReplication {
         .catch((error: unknown) => {
           this.#options.gateway.logger.error({ err: error }, "replication-not-started");
         });
-    }, quietMs).unref();
+    }, this.#options.gatherMs ?? gatherMsDefault).unref();
   }
 
   async #look(): Promise<void> {

@@ -46,7 +46,7 @@ async function currentState({ catalog, dataDir, now }: GatewayPort, replica: str
   });
   const textBytes = exportGatewayPart(dataDir.identity, catalog, replica);
   const part = JSON.parse(textBytes.toString()) as GatewayPart;
-  const seen = part.vaults.map((vault) => vault.seen);
+  const seen = part.vaults.flatMap((vault) => (vault.seen === null ? [] : [vault.id, vault.seen]));
   const rows = { ...part, vaults: part.vaults.map((vault) => ({ ...vault, seen: null })) };
   return {
     sealedBytes,

@@ -87,24 +87,25 @@ export class Job {
   }
 
   /**
-   * Runs now, or joins the run that is under way. The signal stops a run that this call began.
+   * Runs now. A run that is under way is joined; when something is left behind it (it began before the newest snapshot, or without the take-over), another
+   * one follows. The signal stops a run that this call began.
    * @throws HoldfastError cancelled
    */
   async runNow(options: RunOptions): Promise<RunReport> {
-    if (this.#running !== undefined && options.takeOver && !this.#running.takeOver) {
-      await this.#running.ended;
+    const joined = this.#running;
+    if (joined !== undefined) {
+      const report = await watched(joined, options);
+      const enough = joined.takeOver || !options.takeOver;
+      if (enough && (report.outcome === "failed" || !(await this.#port.pending()))) return report;
     }
-    if (this.#closed) throw stopped();
-    const mine = this.#running === undefined;
-    const running = this.#running ?? this.#begin(options.takeOver);
-    const stop = (): void => running.stop.abort();
-    if (mine) options.signal.addEventListener("abort", stop, { once: true });
-    if (mine && options.signal.aborted) stop();
-    running.watchers.add(options.onProgress);
+    if (this.#closed || options.signal.aborted) throw stopped();
+    if (this.#running !== undefined) return watched(this.#running, options);
+    const mine = this.#begin(options.takeOver);
+    const stop = (): void => mine.stop.abort();
+    options.signal.addEventListener("abort", stop, { once: true });
     try {
-      return await running.ended;
+      return await watched(mine, options);
     } finally {
-      running.watchers.delete(options.onProgress);
       options.signal.removeEventListener("abort", stop);
     }
   }
@@ -208,6 +209,16 @@ export class Job {
     this.#running?.stop.abort();
     await this.#running?.ended;
     await this.#port.ended();
+  }
+}
+
+/** The end of a run, and its progress until then. */
+async function watched(running: Running, { onProgress }: RunOptions): Promise<RunReport> {
+  running.watchers.add(onProgress);
+  try {
+    return await running.ended;
+  } finally {
+    running.watchers.delete(onProgress);
   }
 }
 

@@ -11,7 +11,7 @@ import type { VaultReplicaStatus } from "./replicationStatus.ts";
 const snapshotsAtOnce = 4096;
 const hourMs = 3_600_000;
 
-/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, other keys, or a vault that is not there at all. */
+/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, a copy that was found wrong, other keys, or a vault that is not there at all. */
 export function isPending(vault: OpenVault, replica: string): boolean {
   const { row } = new JobState(vault.store.environment, replica);
   return (
@@ -19,6 +19,7 @@ export function isPending(vault: OpenVault, replica: string): boolean {
     row.keysGeneration !== vault.keys.generation ||
     row.unreceipted.length > 0 ||
     row.snapshotsLeft.length > 0 ||
+    new PackPlaces(vault.store.environment).wrong(replica).length > 0 ||
     vault.catalog.committedAfter(row.snapshotCursor, 1).length > 0
   );
 }

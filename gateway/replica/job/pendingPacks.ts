@@ -1,4 +1,5 @@
-// Which packs a replica lacks: what was left out before, and what came after the job's cursor. No other pack is looked at.
+// Which packs a replica lacks: what was left out before, copies that were found wrong, and what came after the job's cursor. No other pack is
+// looked at.
 
 import type { PackPlaces } from "../../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../../index/packTable.ts";
@@ -10,6 +11,8 @@ export type PendingPack = {
   readonly row: PackRow;
   /** The replica acknowledged it; no root lists it yet. */
   readonly put: boolean;
+  /** A root lists it, and its copy there was found missing or wrong: it is to be put there anew. */
+  readonly wrong?: boolean;
 };
 
 export type PackGroup = {
@@ -31,6 +34,8 @@ export class PendingPacks {
   readonly #replica: string;
   /** Left out by earlier runs and not looked at in this one. */
   readonly #earlier: number[];
+  /** Copies that were found wrong and not looked at in this run. */
+  readonly #wrong: number[];
   #cursor: number;
 
   constructor(
@@ -42,7 +47,8 @@ export class PendingPacks {
     this.#table = table;
     this.#places = places;
     this.#replica = replica;
-    this.#earlier = [...job.packsLeft];
+    this.#wrong = places.wrong(replica);
+    this.#earlier = job.packsLeft.filter((ordinal) => !this.#wrong.includes(ordinal));
     this.#cursor = job.packCursor;
   }
 
@@ -55,21 +61,24 @@ export class PendingPacks {
   next(packsMax: number): PackGroup {
     const packs: PendingPack[] = [];
     const left: number[] = [];
-    const look = (row: PackRow | undefined): void => {
+    const look = (row: PackRow | undefined, wrong = false): void => {
       if (row === undefined) return;
       if (row.name === undefined) {
         left.push(row.ordinal);
         return;
       }
       const place = this.#places.get(row.ordinal, this.#replica);
-      if (place?.listed === true) return;
+      if (place?.listed === true && !wrong) return;
       packs.push({
         ordinal: row.ordinal,
         name: row.name,
         row,
-        put: place !== undefined && place.proof !== "none",
+        put: place !== undefined && place.proof !== "none" && !wrong,
+        wrong,
       });
     };
+    while (packs.length < packsMax && this.#wrong.length > 0)
+      look(this.#table.get(this.#wrong.shift()!), true);
     while (packs.length < packsMax && this.#earlier.length > 0) look(this.#table.get(this.#earlier.shift()!));
     while (packs.length < packsMax) {
       const rows = this.#table.from(this.#cursor, Math.min(rowsAtOnce, packsMax - packs.length));
@@ -77,7 +86,8 @@ export class PendingPacks {
       for (const row of rows) look(row);
       this.#cursor = rows.at(-1)!.ordinal + 1;
     }
-    const last = this.#earlier.length === 0 && this.#table.from(this.#cursor, 1).length === 0;
+    const known = this.#wrong.length + this.#earlier.length;
+    const last = known === 0 && this.#table.from(this.#cursor, 1).length === 0;
     return { packs, left, cursor: this.#cursor, last };
   }
 }

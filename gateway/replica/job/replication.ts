@@ -91,12 +91,18 @@ export class Replication implements ReplicationOperations {
   }
 
   #wake(replica: Replica, vaults: readonly string[], scheduled = false): void {
+    void this.#wakeAll(replica, vaults, scheduled);
+  }
+
+  /** One vault after the other: each is opened for it. */
+  async #wakeAll(replica: Replica, vaults: readonly string[], scheduled: boolean): Promise<void> {
     for (const vault of vaults) {
-      this.#job(replica.id, vault)
-        .wake(scheduled)
-        .catch((error: unknown) => {
-          this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
-        });
+      if (this.#closed) return;
+      try {
+        await this.#job(replica.id, vault).wake(scheduled);
+      } catch (error) {
+        this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
+      }
     }
   }
 

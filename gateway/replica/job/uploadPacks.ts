@@ -108,13 +108,15 @@ async function put(source: PackSource, pack: PendingPack, port: UploadPort): Pro
     savePart: (resume: string | undefined) => job.setPart(name, resume),
     throttle: (bytes: number) => port.throttle(pack, bytes),
   };
-  const answer = await store.putIfAbsent(key, source, options);
-  let proof: PutProof = "unproven";
-  if (answer.outcome === "created") ({ proof } = answer);
-  else if (!(await readsBack(store, key, source, signal))) {
+  const heal = (): Promise<PutProof> => store.heal(key, source, { signal, throttle: options.throttle });
+  let proof: PutProof;
+  if (pack.wrong === true) proof = await heal();
+  else {
+    const answer = await store.putIfAbsent(key, source, options);
+    if (answer.outcome === "created") ({ proof } = answer);
     // No root lists it, so nobody relies on what is there.
-    proof = await store.heal(key, source, { signal, throttle: options.throttle });
-  } else proof = "hashed";
+    else proof = (await readsBack(store, key, source, signal)) ? "hashed" : await heal();
+  }
   if (proof !== "unproven") return proof;
   if (await readsBack(store, key, source, signal)) return "hashed";
   throw wrongThere(key);

@@ -65,6 +65,31 @@ test("snapshots that come while a run is under way are taken by the one that fol
   expect(site.check(replica)!.snapshots).toEqual(ids);
 });
 
+test("who asks for a run while an older one is under way gets his snapshot there too", async () => {
+  const replica = await site.addReplica("usb");
+  const first = await site.backUp(5);
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let begun = false;
+  await site.through((store) =>
+    watchedStore(store, ({ name }) => {
+      if (name !== "put") return;
+      begun = true;
+      return held;
+    }),
+  );
+  const older = site.run(replica);
+  while (!begun) await new Promise((resolve) => setTimeout(resolve, 5));
+  const second = await site.backUp(5);
+  const newer = site.run(replica);
+  release();
+  expect(await older).toMatchObject({ outcome: "done", snapshots: 1 });
+  expect(await newer).toMatchObject({ outcome: "done", snapshots: 1 });
+  expect(site.check(replica)!.snapshots).toEqual([first.id, second.id]);
+});
+
 test("a replica that is away is tried again with pauses, and caught up with when it is back", async () => {
   const replica = await site.addReplica("usb");
   let away = true;

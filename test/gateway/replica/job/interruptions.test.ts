@@ -155,6 +155,32 @@ test("left-overs of another writer count only when they read back right", async 
   await expectComplete(replica, [id]);
 });
 
+test("a copy that was found wrong is put there anew by the next run, and nothing is signed before that", async () => {
+  const first = await site.backUp(30);
+  const replica = await site.addReplica("usb");
+  await site.run(replica);
+  const vault = await site.vault();
+  const { pack } = vault.store.lookup(site.device.group, first.records[0]!.id)!;
+  const row = vault.store.packs.get(pack)!;
+  const hex = Buffer.from(row.name!).toString("hex");
+  const there = join(site.folder("usb"), "vaults", site.vaultId, "packs", hex.slice(0, 2), hex);
+  const here = closedPackPath(site.fixture.gateway.vaultDirectory(site.vaultId), row.name!);
+  writeFileSync(there, "not what it was");
+  const wrong = new HoldfastError(ErrorCode.replicaDamaged, "found by a reader");
+  vault.store.elsewhere!.copies.wrong(row, replica.id, wrong);
+  // Without a good copy here: snapshots that need it wait, and others get no receipt, which would speak for all packs.
+  const whole = readFileSync(here);
+  rmSync(here);
+  const second = await site.backUp(1);
+  expect(await site.run(replica)).toMatchObject({ outcome: "done", snapshots: 1, unsent: [{ pack: hex }] });
+  expect(await site.receipt(replica, second.id)).toBeUndefined();
+  expect(await site.status(replica)).toMatchObject({ pendingSnapshots: 1 });
+  writeFileSync(here, whole);
+  expect(await site.run(replica)).toMatchObject({ outcome: "done", packs: 1, unsent: [] });
+  await expectComplete(replica, [first.id, second.id]);
+  expect(site.check(replica)!.root.generation).toBe(2);
+});
+
 test("another gateway that writes there fences this one, until it is told to take over; then the other is fenced", async () => {
   const first = await site.backUp(5);
   const replica = await site.addReplica("usb");
