@@ -17,6 +17,8 @@ export type ObjectSource = {
   readonly bytes: number;
   /** SHA-256 of all bytes, 32 bytes. */
   readonly sha256: Uint8Array;
+  /** `read` hands out the last byte only after all bytes were found to have that hash: whoever reads all in order need not check. */
+  readonly checks?: true;
   /** Exactly `length` bytes from `offset` on. */
   read(offset: number, length: number): Promise<Uint8Array>;
 };

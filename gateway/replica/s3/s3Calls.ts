@@ -32,7 +32,7 @@ export type CallSettings = {
   /** Key of the object, for messages. */
   readonly key?: string;
   readonly signal?: AbortSignal | undefined;
-  readonly body?: Body | undefined;
+  readonly body?: Pick<Body, "slices"> | undefined;
   readonly answerBytesMax?: number;
   /** HTTP statuses that the caller handles. */
   readonly expected?: readonly number[];
