@@ -11,7 +11,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { packKey } from "../replica/keys.ts";
-import type { ReplicaStore } from "../replica/replicaStore.ts";
+import type { Memory, ReplicaStore } from "../replica/replicaStore.ts";
 import { isOutage, type ReplicaStores } from "./replicaStores.ts";
 
 export type PackCopiesOptions = {
@@ -57,17 +57,18 @@ export class PackCopies {
     return this.#options.stores.nameOf(replica);
   }
 
-  /** Exactly `length` bytes of a copy. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
+  /** Exactly `length` bytes of a copy, in `memory` where the store can. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
   async read(
     pack: PackRow,
     replica: string,
     offset: number,
     length: number,
     signal?: AbortSignal,
+    memory?: Memory,
   ): Promise<Buffer> {
     const { stores, vault } = this.#options;
     const bytes = await stores.use(replica, (store) =>
-      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal),
+      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal, memory),
     );
     if (bytes.length !== length)
       throw new HoldfastError(ErrorCode.replicaDamaged, "the replica sent fewer bytes than were asked for");

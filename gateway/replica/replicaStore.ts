@@ -23,6 +23,9 @@ export type ObjectSource = {
   read(offset: number, length: number): Promise<Uint8Array>;
 };
 
+/** Gives so many bytes of memory that nobody else uses. */
+export type Memory = (bytes: number) => Buffer;
+
 export type StoredObject = { readonly key: string; readonly bytes: number };
 
 export type PutOptions = {
@@ -93,10 +96,16 @@ export interface ReplicaStore extends Partial<PeerProofs> {
   /** Puts these bytes there, whatever is there now. Only for content-named objects, with the bytes of their name. */
   heal(key: string, source: ObjectSource, options?: PutOptions): Promise<PutProof>;
   /**
-   * Exactly `length` bytes from `offset` on.
+   * Exactly `length` bytes from `offset` on. `memory` may be asked for where they are to come (each try asks anew).
    * @throws HoldfastError not-found; replica-damaged when the object ends before
    */
-  getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
+  getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer>;
   /** The object's size, or undefined where there is none. */
   head(key: string, signal?: AbortSignal): Promise<{ readonly bytes: number } | undefined>;
   /** All objects whose keys begin with `prefix` (ends with `/` or is empty), in no order. For maintenance and salvage only. */

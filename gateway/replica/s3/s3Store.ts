@@ -10,6 +10,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors
 import type { Replica, ReplicaOptions } from "../../catalog/replicas.ts";
 import { checkKey } from "../keys.ts";
 import type {
+  Memory,
   ObjectSource,
   PutOptions,
   PutProof,
@@ -70,7 +71,13 @@ class S3Store implements ReplicaStore {
     return proof;
   }
 
-  async getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
+  async getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer> {
     checkKey(key);
     this.#calls.checkOpen(signal);
     if (length === 0) {
@@ -89,6 +96,7 @@ class S3Store implements ReplicaStore {
         key,
         signal,
         answerBytesMax: Math.max(length, errorBytesMax),
+        memory,
         expected: [404, 416],
       },
       async (client, settings) => wholeBody((await client.send(command, settings)).Body),

@@ -11,6 +11,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
+import type { Memory } from "../replicaStore.ts";
 import { Turns } from "./turns.ts";
 
 /** The parts of the SDK's request that are used here. */
@@ -32,6 +33,8 @@ export type CallOptions = {
   readonly slices?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** The most bytes that the answer may have. */
   readonly answerBytesMax?: number | undefined;
+  /** Where a body with a declared length is to come. */
+  readonly memory?: Memory | undefined;
 };
 
 export type TransportTuning = {
@@ -154,10 +157,7 @@ export class Transport {
       // A refusal may come before all is sent.
       const message = await Promise.race([answered, failed]);
       progress.enter("body");
-      const body = await Promise.race([
-        this.#receive(message, options.answerBytesMax ?? answerBytesMaxUsual, progress, request.method),
-        failed,
-      ]);
+      const body = await Promise.race([this.#receive(message, options, progress, request.method), failed]);
       return { message, body };
     } finally {
       clearInterval(watch);
@@ -214,7 +214,7 @@ export class Transport {
 
   async #receive(
     message: http.IncomingMessage,
-    bytesMax: number,
+    { answerBytesMax: bytesMax = answerBytesMaxUsual, memory }: CallOptions,
     progress: Progress,
     method: string,
   ): Promise<Buffer> {
@@ -226,13 +226,15 @@ export class Transport {
     }
     // What has no declared length (lists, keep-alive spaces of a long Complete) may come slowly, but not for ever.
     if (declared === undefined) progress.enter("answer", "body");
+    const out = declared === undefined ? undefined : memory?.(declared);
     const pieces: Buffer[] = [];
     let length = 0;
     try {
       for await (const piece of message as AsyncIterable<Buffer>) {
         length += piece.length;
         if (length > bytesMax) throw new TransportError(`an answer of more than ${bytesMax} bytes`);
-        pieces.push(piece);
+        if (out === undefined) pieces.push(piece);
+        else piece.copy(out, length - piece.length);
         progress.bytes += piece.length;
         this.traffic.receivedBytes += piece.length;
       }
@@ -240,6 +242,7 @@ export class Transport {
       throw plainError(error);
     }
     if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
+    if (out !== undefined) return out;
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
   }
 }
