@@ -3,7 +3,7 @@
 // Invariant: what is given back was taken from here, is whole, and is used by nobody any more.
 
 /** Kept for the next taker. */
-const spareBytesMax = 16 * 2 ** 20;
+const spareBytesMax = 8 * 2 ** 20;
 
 export class BlockMemory {
   /** By their bytes. */

@@ -36,13 +36,13 @@ type Request = {
 };
 
 /** Memory for blocks. */
-export const roomBytesMax = 64 * 2 ** 20;
+export const roomBytesMax = 40 * 2 ** 20;
 /** Of it, for blocks that are in the cache already. */
-const lastBytesMax = 16 * 2 ** 20;
+const lastBytesMax = 8 * 2 ** 20;
 /** Blocks of one request. */
 const requestBlocksMax = 4;
 /** Read-ahead leaves this to those who wait for their blocks. */
-const roomForReaders = 16 * 2 ** 20;
+const roomForReaders = 8 * 2 ** 20;
 
 export class BlockReader {
   readonly #cache: BlockCache;

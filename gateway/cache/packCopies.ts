@@ -12,6 +12,7 @@ import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { packKey } from "../replica/keys.ts";
 import type { Memory, ReplicaStore } from "../replica/replicaStore.ts";
+import { BlockMemory } from "./blockMemory.ts";
 import { isOutage, type ReplicaStores } from "./replicaStores.ts";
 
 export type PackCopiesOptions = {
@@ -76,7 +77,7 @@ export class PackCopies {
   }
 
   /**
-   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known.
+   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known; each is its own until it resolves.
    * @throws HoldfastError as read; replica-damaged when the bytes are others
    */
   async readWhole(
@@ -86,10 +87,12 @@ export class PackCopies {
     signal?: AbortSignal,
   ): Promise<void> {
     const hash = createHash("sha256");
+    const memory = new BlockMemory();
     let next: Promise<Buffer> | undefined;
     const ask = (offset: number): Promise<Buffer> | undefined => {
       if (offset >= pack.bytes) return undefined;
-      const asked = this.read(pack, replica, offset, Math.min(pieceBytes, pack.bytes - offset), signal);
+      const length = Math.min(pieceBytes, pack.bytes - offset);
+      const asked = this.read(pack, replica, offset, length, signal, memory.take);
       asked.catch(() => undefined);
       return asked;
     };
@@ -101,6 +104,7 @@ export class PackCopies {
       hash.update(piece);
       await take(piece, offset);
       offset += piece.length;
+      memory.give(piece);
     }
     if (hash.digest().equals(nameOf(pack))) return;
     throw new HoldfastError(

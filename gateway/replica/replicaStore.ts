@@ -17,7 +17,10 @@ export type ObjectSource = {
   readonly bytes: number;
   /** SHA-256 of all bytes, 32 bytes. */
   readonly sha256: Uint8Array;
-  /** `read` hands out the last byte only after all bytes were found to have that hash: whoever reads all in order need not check. */
+  /**
+   * `read` hands out the last byte only after all bytes were found to have that hash: whoever reads all in order need not check. What it hands out is
+   * the caller's own memory.
+   */
   readonly checks?: true;
   /** Exactly `length` bytes from `offset` on. */
   read(offset: number, length: number): Promise<Uint8Array>;

@@ -2,7 +2,7 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
-import { equalBytes } from "../../../vault/bytes.ts";
+import { equalBytes, giveBack } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { ObjectSource, PutOptions } from "../replicaStore.ts";
 import { cancelled } from "./attempts.ts";
@@ -69,6 +69,7 @@ export function streamedBody(source: ObjectSource, { throttle }: PutOptions): St
       await throttle?.(slice.length);
       md5.update(slice);
       yield slice;
+      giveBack(slice); // it went
     }
     sent = md5.digest();
   }

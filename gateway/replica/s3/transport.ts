@@ -11,6 +11,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
+import { giveBack } from "../../../vault/bytes.ts";
 import type { Memory } from "../replicaStore.ts";
 import { Turns } from "./turns.ts";
 
@@ -234,7 +235,10 @@ export class Transport {
         length += piece.length;
         if (length > bytesMax) throw new TransportError(`an answer of more than ${bytesMax} bytes`);
         if (out === undefined) pieces.push(piece);
-        else piece.copy(out, length - piece.length);
+        else {
+          piece.copy(out, length - piece.length);
+          release(piece);
+        }
         progress.bytes += piece.length;
         this.traffic.receivedBytes += piece.length;
       }
@@ -243,8 +247,16 @@ export class Transport {
     }
     if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
     if (out !== undefined) return out;
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
+    if (pieces.length === 1) return pieces[0]!;
+    const joined = Buffer.concat(pieces, length);
+    for (const piece of pieces) release(piece);
+    return joined;
   }
+}
+
+/** Gives the memory of a piece of a body back, where it came from the socket alone and holds nothing else. */
+function release(piece: Buffer): void {
+  if (piece.length === piece.buffer.byteLength) giveBack(piece);
 }
 
 /** Certificates that are not trusted stay recognizable; all else is a failed connection. */
