@@ -36,7 +36,7 @@ type Request = {
 };
 
 /** Memory for blocks. */
-export const roomBytesMax = 40 * 2 ** 20;
+export const roomBytesMax = 56 * 2 ** 20;
 /** Of it, for blocks that are in the cache already. */
 const lastBytesMax = 8 * 2 ** 20;
 /** Blocks of one request. */
