@@ -11,9 +11,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
-import { giveBack } from "../../../vault/bytes.ts";
 import type { Memory } from "../replicaStore.ts";
 import { Turns } from "./turns.ts";
+import { release } from "./wholeBody.ts";
 
 /** The parts of the SDK's request that are used here. */
 type SdkRequest = {
@@ -252,11 +252,6 @@ export class Transport {
     for (const piece of pieces) release(piece);
     return joined;
   }
-}
-
-/** Gives the memory of a piece of a body back, where it came from the socket alone and holds nothing else. */
-function release(piece: Buffer): void {
-  if (piece.length === piece.buffer.byteLength) giveBack(piece);
 }
 
 /** Certificates that are not trusted stay recognizable; all else is a failed connection. */
