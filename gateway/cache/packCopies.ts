@@ -11,7 +11,8 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { packKey } from "../replica/keys.ts";
-import type { ReplicaStore } from "../replica/replicaStore.ts";
+import type { Memory, ReplicaStore } from "../replica/replicaStore.ts";
+import { BlockMemory } from "./blockMemory.ts";
 import { isOutage, type ReplicaStores } from "./replicaStores.ts";
 
 export type PackCopiesOptions = {
@@ -62,17 +63,18 @@ export class PackCopies {
     return this.#options.stores.nameOf(replica);
   }
 
-  /** Exactly `length` bytes of a copy. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
+  /** Exactly `length` bytes of a copy, in `memory` where the store can. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
   async read(
     pack: PackRow,
     replica: string,
     offset: number,
     length: number,
     signal?: AbortSignal,
+    memory?: Memory,
   ): Promise<Buffer> {
     const { stores, vault } = this.#options;
     const bytes = await stores.use(replica, (store) =>
-      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal),
+      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal, memory),
     );
     if (bytes.length !== length)
       throw new HoldfastError(ErrorCode.replicaDamaged, "the replica sent fewer bytes than were asked for");
@@ -80,7 +82,7 @@ export class PackCopies {
   }
 
   /**
-   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known.
+   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known; each is its own until it resolves.
    * @throws HoldfastError as read; replica-damaged when the bytes are others
    */
   async readWhole(
@@ -90,10 +92,12 @@ export class PackCopies {
     signal?: AbortSignal,
   ): Promise<void> {
     const hash = createHash("sha256");
+    const memory = new BlockMemory();
     let next: Promise<Buffer> | undefined;
     const ask = (offset: number): Promise<Buffer> | undefined => {
       if (offset >= pack.bytes) return undefined;
-      const asked = this.read(pack, replica, offset, Math.min(pieceBytes, pack.bytes - offset), signal);
+      const length = Math.min(pieceBytes, pack.bytes - offset);
+      const asked = this.read(pack, replica, offset, length, signal, memory.take);
       asked.catch(() => undefined);
       return asked;
     };
@@ -105,6 +109,7 @@ export class PackCopies {
       hash.update(piece);
       await take(piece, offset);
       offset += piece.length;
+      memory.give(piece);
     }
     if (hash.digest().equals(nameOf(pack))) return;
     throw new HoldfastError(
