@@ -41,8 +41,8 @@ export class ReplicaAdministration implements ReplicaOperations {
   readonly verify: ReplicaOperations["verify"] = async (request, watch) => {
     const replica = this.#replica(request.name);
     const report = await verifyReplica(this.#gateway, replica, request, watch);
-    // Receipts may have waited for this, and copies that are wrong are to be put there anew.
-    this.#gateway.replication.added(replica.id);
+    // Receipts may have waited for this. What was found wrong is left to who asked, and to the next run.
+    if (report.findings.every(({ healed }) => healed)) this.#gateway.replication.added(replica.id);
     return report;
   };
 
