@@ -22,7 +22,13 @@ export type PackCopiesOptions = {
   readonly stores: ReplicaStores;
   readonly now: () => Date;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** How long a replica may take for a range, besides the time of its bytes, milliseconds; one minute by default. */
+  readonly patienceMs?: number;
 };
+
+const patienceMsDefault = 60_000;
+/** A range that comes more slowly than this is given up: stores try for a quarter of an hour, and somebody waits at a drive. */
+const bytesPerSecondMin = 32 * 1024;
 
 /** Bytes that one request for a whole pack brings. */
 const pieceBytes = 4 * 2 ** 20;
@@ -65,10 +71,22 @@ export class PackCopies {
     length: number,
     signal?: AbortSignal,
   ): Promise<Buffer> {
-    const { stores, vault } = this.#options;
-    const bytes = await stores.use(replica, (store) =>
-      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal),
-    );
+    const { stores, vault, patienceMs = patienceMsDefault } = this.#options;
+    const limitMs = Math.ceil(patienceMs + (length * 1000) / bytesPerSecondMin);
+    const bytes = await stores.use(replica, async (store) => {
+      const limit = AbortSignal.timeout(limitMs);
+      const either = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+      try {
+        return await store.getRange(packKey(vault, nameOf(pack)), offset, length, either);
+      } catch (error) {
+        if (!limit.aborted || signal?.aborted) throw error;
+        throw new HoldfastError(
+          ErrorCode.replicaUnreachable,
+          `the replica gave no answer in ${Math.ceil(limitMs / 1000)} s`,
+          { next: "Check the network and the other end.", cause: error },
+        );
+      }
+    });
     if (bytes.length !== length)
       throw new HoldfastError(ErrorCode.replicaDamaged, "the replica sent fewer bytes than were asked for");
     return bytes;

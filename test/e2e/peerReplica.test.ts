@@ -74,7 +74,7 @@ test("offsite at another gateway, and back", async () => {
   await office.gateway.stop();
   const again = join(office.folder, "again");
   await done(
-    ...["gateway", "restore-from", centre.url, "--credentials-file", token, "--data", again],
+    ...["gateway", "restore-from", centre.url, "--token-file", token, "--data", again],
     ...["--recovery-key-file", join(office.folder, "grk"), "--listen", new URL(office.url).host],
   );
   const gateway = await runGateway(again);
