@@ -2,6 +2,7 @@
 //
 // Invariants
 // - The state becomes "evicted" only in a transaction that finds a place which is listed and freshly proven, and after the tail is durable.
+// - A replica that does not answer now is not relied on, whatever it proved before: it may be gone for good.
 // - The file goes after that transaction, never before.
 
 import { createReadStream } from "node:fs";
@@ -87,7 +88,7 @@ export async function evictPack(port: EvictPort, pack: PackRow, signal?: AbortSi
   return { evicted: true };
 }
 
-/** Sees to it that one copy is freshly proven, else says why none is. */
+/** Sees to it that one copy is freshly proven and in a replica that answers now, else says why none is. */
 async function prove(
   port: EvictPort,
   pack: PackRow,
@@ -95,20 +96,21 @@ async function prove(
   signal: AbortSignal | undefined,
 ): Promise<StayReason | undefined> {
   const { places, copies } = port;
-  const need = needsProof(port, pack.ordinal);
-  if (need === undefined) return "not-replicated";
-  if (!need) return undefined;
   let why: StayReason = "not-replicated";
-  for (const { replica, place } of places.of(pack.ordinal)) {
-    if (!place.listed) continue;
+  const listed = places.of(pack.ordinal).filter(({ place }) => place.listed);
+  const fresh = listed.filter(({ place }) => isFresh(place, port.now().getTime(), port.proofMs));
+  for (const { replica, place } of [...fresh, ...listed.filter((each) => !fresh.includes(each))]) {
     try {
-      await copies.prove(pack, replica, () => createReadStream(path), signal);
+      if (isFresh(place, port.now().getTime(), port.proofMs)) await copies.answers(pack, replica, signal);
+      else await copies.prove(pack, replica, () => createReadStream(path), signal);
       return undefined;
     } catch (error) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
       if (isHoldfastError(error, ErrorCode.chunkDamaged)) return "local-damaged";
-      if (isWrongCopy(error)) why = "copy-wrong";
-      else if (isOutage(error)) why = "unreachable";
+      if (isWrongCopy(error)) {
+        why = "copy-wrong";
+        copies.wrong(pack, replica, error);
+      } else if (isOutage(error)) why = "unreachable";
       else throw fileError(error, path);
     }
   }

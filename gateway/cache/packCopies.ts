@@ -30,6 +30,8 @@ const patienceMsDefault = 60_000;
 /** A range that comes more slowly than this is given up: stores try for a quarter of an hour, and somebody waits at a drive. */
 const bytesPerSecondMin = 32 * 1024;
 
+const answerKeptMs = 30_000;
+
 /** Bytes that one request for a whole pack brings. */
 const pieceBytes = 4 * 2 ** 20;
 
@@ -45,6 +47,8 @@ export function isWrongCopy(error: unknown): error is HoldfastError {
 export class PackCopies {
   readonly #options: PackCopiesOptions;
   readonly #reported = new Set<string>();
+  /** When a replica said last that it has a pack, milliseconds since 1970. */
+  readonly #answeredMs = new Map<string, number>();
 
   constructor(options: PackCopiesOptions) {
     this.#options = options;
@@ -90,6 +94,23 @@ export class PackCopies {
     if (bytes.length !== length)
       throw new HoldfastError(ErrorCode.replicaDamaged, "the replica sent fewer bytes than were asked for");
     return bytes;
+  }
+
+  /**
+   * Sees to it that a replica is there, before its proof from some days ago is relied on: it is asked for the pack, unless it answered within the last
+   * half minute.
+   * @throws HoldfastError replica-unreachable, replica-refused, not-found, replica-damaged, cancelled
+   */
+  async answers(pack: PackRow, replica: string, signal?: AbortSignal): Promise<void> {
+    const { stores, vault, now } = this.#options;
+    const nowMs = now().getTime();
+    if (Math.abs(nowMs - (this.#answeredMs.get(replica) ?? Number.NEGATIVE_INFINITY)) < answerKeptMs) return;
+    const key = packKey(vault, nameOf(pack));
+    const found = await stores.use(replica, (store) => store.head(key, signal));
+    if (found?.bytes !== pack.bytes) {
+      throw new HoldfastError(ErrorCode.replicaDamaged, `pack ${toHex(nameOf(pack))} is not in the replica`);
+    }
+    this.#answeredMs.set(replica, nowMs);
   }
 
   /**
