@@ -109,7 +109,6 @@ async function prove(
       if (isHoldfastError(error, ErrorCode.chunkDamaged)) return "local-damaged";
       if (isWrongCopy(error)) {
         why = "copy-wrong";
-        copies.wrong(pack, replica, error);
       } else if (isOutage(error)) why = "unreachable";
       else throw fileError(error, path);
     }

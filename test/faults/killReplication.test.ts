@@ -133,13 +133,15 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
     await site.addReplica("two", { parallel: 1 }),
   ];
   const committed: string[] = [];
-  const hits = { unfinished: 0, receipts: 0 };
+  const hits = { active: 0, unfinished: 0, receipts: 0 };
   await site.fixture.stop();
   for (let round = 1; round <= kills; round++) {
+    const before = replicas.map(countObjects);
     const client = await start();
     const backups = backUp(client, random, round, committed).catch((error: { code?: string }) => error.code);
     await moment(replicas[random.below(2)]!, random);
     await kill();
+    if (replicas.some((replica, i) => countObjects(replica) !== before[i])) hits.active++;
     expect([undefined, "gateway-unreachable", "session-ended"]).toContain(await backups);
     client.close();
     if (random.below(3) === 0) {
@@ -168,6 +170,7 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
   console.log(`kills: ${JSON.stringify(hits)}, ${committed.length} snapshots`);
   // Kills that all came before or after replication would have shown nothing; of so many, most hit.
   if (kills < 8) return;
+  expect(hits.active).toBeGreaterThan(0);
   expect(hits.unfinished).toBeGreaterThan(0);
   expect(hits.receipts).toBeGreaterThan(0);
 });

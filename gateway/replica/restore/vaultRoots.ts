@@ -46,12 +46,31 @@ export async function provenVaultRoots(
       if (seen !== null) port.tolerate(rolledBack(id, seen.generation));
       continue;
     }
-    const found = await provenRoot(port, id, generation, Buffer.from(metadataKey, "base64"));
+    const found = await newestProven(port, id, generation, Buffer.from(metadataKey, "base64"));
+    if (found === undefined) continue;
     if (pinned !== undefined && found.hash !== pinned.root) throw changedMeanwhile();
     if (seen !== null) await checkSeen(port, id, seen, found);
     proven.push(found);
   }
   return proven;
+}
+
+/** The root of a generation; where that is damaged and may be gone around, the newest before it that is not. */
+async function newestProven(
+  port: VaultRootsPort,
+  id: string,
+  newest: number,
+  metadataKey: Buffer,
+): Promise<ProvenVaultRoot | undefined> {
+  for (let generation = newest; generation > 0; generation--) {
+    try {
+      return await provenRoot(port, id, generation, metadataKey);
+    } catch (error) {
+      if (!isHoldfastError(error, ErrorCode.replicaDamaged)) throw error;
+      port.tolerate(error);
+    }
+  }
+  return undefined;
 }
 
 async function provenRoot(
