@@ -107,9 +107,8 @@ async function prove(
     } catch (error) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
       if (isHoldfastError(error, ErrorCode.chunkDamaged)) return "local-damaged";
-      if (isWrongCopy(error)) {
-        why = "copy-wrong";
-      } else if (isOutage(error)) why = "unreachable";
+      if (isWrongCopy(error)) why = "copy-wrong";
+      else if (isOutage(error)) why = "unreachable";
       else throw fileError(error, path);
     }
   }
