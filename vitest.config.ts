@@ -5,14 +5,17 @@ import { defineConfig } from "vitest/config";
 // after the other, and after the pure ones, which run side by side.
 const rooms = ["vault", "ingest", "agent", "gateway", "fs", "appliance", "reference", "fidelity"];
 
-/** A project whose files have the machine to themselves, one at a time. */
-function sequential(name: string, folder: string, order: number, testTimeout: number) {
+/**
+ * A project whose files have the machine to themselves, one at a time, or `workers` of them. Offsite tests mostly wait, for
+ * servers, disks and pauses between tries: two side by side take little longer than one.
+ */
+function sequential(name: string, folder: string, order: number, testTimeout: number, workers = 1) {
   return {
     extends: true as const,
     test: {
       name,
       include: [`test/${folder}/**/*.test.ts`],
-      fileParallelism: false,
+      maxWorkers: workers,
       sequence: { groupOrder: order },
       testTimeout,
       hookTimeout: 120_000,
@@ -38,8 +41,9 @@ export default defineConfig({
         },
       },
       sequential("e2e", "e2e", 1, 300_000),
-      sequential("faults", "faults", 2, 600_000),
-      sequential("bench", "bench", 3, 300_000),
+      sequential("offsite", "offsite", 2, 600_000, 2),
+      sequential("faults", "faults", 3, 600_000),
+      sequential("bench", "bench", 4, 300_000),
     ],
   },
 });

@@ -8,7 +8,9 @@
 // - Nothing is fetched ahead until a pack was read in order three times in a row: random reads cost no request of their own beyond their blocks.
 
 import { asBuffer } from "../../vault/bytes.ts";
+import type { Memory } from "../replica/replicaStore.ts";
 import type { BlockCache } from "./blockCache.ts";
+import { BlockMemory } from "./blockMemory.ts";
 import { ByteRoom } from "./byteRoom.ts";
 import { blockBytes } from "./slotFile.ts";
 import { Streams } from "./streams.ts";
@@ -19,8 +21,8 @@ export type BlockSource = {
   readonly name: Uint8Array;
   /** Bytes of the pack. */
   readonly bytes: number;
-  /** Exactly these bytes from any copy. */
-  readonly fetch: (offset: number, length: number) => Promise<Buffer>;
+  /** Exactly these bytes from any copy, in `memory` if need be. */
+  readonly fetch: (offset: number, length: number, memory?: Memory) => Promise<Buffer>;
   /** The pack that a reader who is at this one's end will probably want next. */
   readonly next: () => BlockSource | undefined;
 };
@@ -29,20 +31,23 @@ export type BlockSource = {
 type Request = {
   readonly blocks: { readonly key: string; readonly block: Promise<Buffer> }[];
   readonly length: number;
+  /** Where they are, from when they have come until they leave memory. */
+  bytes: Buffer | undefined;
 };
 
 /** Memory for blocks. */
-export const roomBytesMax = 64 * 2 ** 20;
+export const roomBytesMax = 56 * 2 ** 20;
 /** Of it, for blocks that are in the cache already. */
-const lastBytesMax = 16 * 2 ** 20;
+const lastBytesMax = 8 * 2 ** 20;
 /** Blocks of one request. */
 const requestBlocksMax = 4;
 /** Read-ahead leaves this to those who wait for their blocks. */
-const roomForReaders = 16 * 2 ** 20;
+const roomForReaders = 8 * 2 ** 20;
 
 export class BlockReader {
   readonly #cache: BlockCache;
   readonly #room = new ByteRoom(roomBytesMax);
+  readonly #memory = new BlockMemory();
   readonly #streams = new Streams();
   /** Blocks that are being fetched or put into the cache, and those of `#last`. */
   readonly #flights = new Map<string, Promise<Buffer>>();
@@ -108,8 +113,11 @@ export class BlockReader {
     const length = Math.min(source.bytes, (first + count) * blockBytes) - offset;
     while (this.#room.free < length && this.#last.length > 0) this.#letGo();
     const reserved = this.#room.take(length);
-    const answer = reserved.then(() => source.fetch(offset, length));
-    const request: Request = { blocks: [], length };
+    const request: Request = { blocks: [], length, bytes: undefined };
+    const answer = reserved.then(async () => {
+      request.bytes = await source.fetch(offset, length, this.#memory.take);
+      return request.bytes;
+    });
     const kept: Promise<void>[] = [];
     for (let i = 0; i < count; i++) {
       const block = answer.then((bytes) => bytes.subarray(i * blockBytes, (i + 1) * blockBytes));
@@ -139,8 +147,12 @@ export class BlockReader {
     this.#forget(oldest);
   }
 
-  #forget({ blocks, length }: Request): void {
+  #forget(request: Request): void {
+    const { blocks, length, bytes } = request;
     for (const { key, block } of blocks) if (this.#flights.get(key) === block) this.#flights.delete(key);
+    // Whoever waits for a block copies it as soon as it is there, before anything else can come into the same memory.
+    request.bytes = undefined;
+    if (bytes !== undefined) this.#memory.give(bytes);
     this.#room.give(length);
   }
 

@@ -11,7 +11,8 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { packKey } from "../replica/keys.ts";
-import type { ReplicaStore } from "../replica/replicaStore.ts";
+import type { Memory, ReplicaStore } from "../replica/replicaStore.ts";
+import { BlockMemory } from "./blockMemory.ts";
 import { isOutage, type ReplicaStores } from "./replicaStores.ts";
 
 export type PackCopiesOptions = {
@@ -67,13 +68,14 @@ export class PackCopies {
     return this.#options.stores.nameOf(replica);
   }
 
-  /** Exactly `length` bytes of a copy. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
+  /** Exactly `length` bytes of a copy, in `memory` where the store can. @throws HoldfastError replica-unreachable, replica-refused, replica-damaged, not-found, cancelled */
   async read(
     pack: PackRow,
     replica: string,
     offset: number,
     length: number,
     signal?: AbortSignal,
+    memory?: Memory,
   ): Promise<Buffer> {
     const { stores, vault, patienceMs = patienceMsDefault } = this.#options;
     const limitMs = Math.ceil(patienceMs + (length * 1000) / bytesPerSecondMin);
@@ -81,7 +83,7 @@ export class PackCopies {
       const limit = AbortSignal.timeout(limitMs);
       const either = signal === undefined ? limit : AbortSignal.any([limit, signal]);
       try {
-        return await store.getRange(packKey(vault, nameOf(pack)), offset, length, either);
+        return await store.getRange(packKey(vault, nameOf(pack)), offset, length, either, memory);
       } catch (error) {
         if (!limit.aborted || signal?.aborted) throw error;
         throw new HoldfastError(
@@ -98,7 +100,7 @@ export class PackCopies {
 
   /**
    * Sees to it that a replica is there, before its proof from some days ago is relied on: it is asked for the pack, unless it answered within the last
-   * half minute.
+   * half minute. One that does not have it no longer counts.
    * @throws HoldfastError replica-unreachable, replica-refused, not-found, replica-damaged, cancelled
    */
   async answers(pack: PackRow, replica: string, signal?: AbortSignal): Promise<void> {
@@ -108,13 +110,16 @@ export class PackCopies {
     const key = packKey(vault, nameOf(pack));
     const found = await stores.use(replica, (store) => store.head(key, signal));
     if (found?.bytes !== pack.bytes) {
-      throw new HoldfastError(ErrorCode.replicaDamaged, `pack ${toHex(nameOf(pack))} is not in the replica`);
+      const how = found === undefined ? "is not in the replica" : "has another length in the replica";
+      const error = new HoldfastError(ErrorCode.replicaDamaged, `pack ${toHex(nameOf(pack))} ${how}`);
+      this.wrong(pack, replica, error);
+      throw error;
     }
     this.#answeredMs.set(replica, nowMs);
   }
 
   /**
-   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known.
+   * Reads all of a copy in order and compares it with the pack's name. `take` gets the pieces before that is known; each is its own until it resolves.
    * @throws HoldfastError as read; replica-damaged when the bytes are others
    */
   async readWhole(
@@ -124,10 +129,12 @@ export class PackCopies {
     signal?: AbortSignal,
   ): Promise<void> {
     const hash = createHash("sha256");
+    const memory = new BlockMemory();
     let next: Promise<Buffer> | undefined;
     const ask = (offset: number): Promise<Buffer> | undefined => {
       if (offset >= pack.bytes) return undefined;
-      const asked = this.read(pack, replica, offset, Math.min(pieceBytes, pack.bytes - offset), signal);
+      const length = Math.min(pieceBytes, pack.bytes - offset);
+      const asked = this.read(pack, replica, offset, length, signal, memory.take);
       asked.catch(() => undefined);
       return asked;
     };
@@ -139,6 +146,7 @@ export class PackCopies {
       hash.update(piece);
       await take(piece, offset);
       offset += piece.length;
+      memory.give(piece);
     }
     if (hash.digest().equals(nameOf(pack))) return;
     throw new HoldfastError(

@@ -70,8 +70,10 @@ export class RemotePackReader implements RemotePacks {
     return {
       name: asBuffer(pack.name),
       bytes: pack.bytes,
-      fetch: (offset, length) =>
-        this.#copies.first(pack, (replica) => this.#copies.read(pack, replica, offset, length)),
+      fetch: (offset, length, memory) =>
+        this.#copies.first(pack, (replica) =>
+          this.#copies.read(pack, replica, offset, length, undefined, memory),
+        ),
       next: () => this.#next(pack),
     };
   }

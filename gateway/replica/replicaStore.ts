@@ -17,9 +17,17 @@ export type ObjectSource = {
   readonly bytes: number;
   /** SHA-256 of all bytes, 32 bytes. */
   readonly sha256: Uint8Array;
+  /**
+   * `read` hands out the last byte only after all bytes were found to have that hash: whoever reads all in order need not check. What it hands out is
+   * the caller's own memory.
+   */
+  readonly checks?: true;
   /** Exactly `length` bytes from `offset` on. */
   read(offset: number, length: number): Promise<Uint8Array>;
 };
+
+/** Gives so many bytes of memory that nobody else uses. */
+export type Memory = (bytes: number) => Buffer;
 
 export type StoredObject = { readonly key: string; readonly bytes: number };
 
@@ -91,10 +99,16 @@ export interface ReplicaStore extends Partial<PeerProofs> {
   /** Puts these bytes there, whatever is there now. Only for content-named objects, with the bytes of their name. */
   heal(key: string, source: ObjectSource, options?: PutOptions): Promise<PutProof>;
   /**
-   * Exactly `length` bytes from `offset` on.
+   * Exactly `length` bytes from `offset` on. `memory` may be asked for where they are to come (each try asks anew).
    * @throws HoldfastError not-found; replica-damaged when the object ends before
    */
-  getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
+  getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer>;
   /** The object's size, or undefined where there is none. */
   head(key: string, signal?: AbortSignal): Promise<{ readonly bytes: number } | undefined>;
   /** All objects whose keys begin with `prefix` (ends with `/` or is empty), in no order. For maintenance and salvage only. */

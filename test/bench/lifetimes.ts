@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 
 const groups = new Set<number>();
 const mountPoints = new Set<string>();
+const others = new Set<() => void>();
 
 /** Puts the process group led by `leader` under watch; returns the function that ends the watch. */
 export function watchGroup(leader: number): () => void {
@@ -17,6 +18,12 @@ export function watchGroup(leader: number): () => void {
 /** Puts a mount point under watch, before the mounting process is started. */
 export function watchMount(point: string): void {
   mountPoints.add(point);
+}
+
+/** Has `end`, which must not wait for anything, called with the rest; returns the function that takes that back. */
+export function watchOther(end: () => void): () => void {
+  others.add(end);
+  return () => others.delete(end);
 }
 
 /** Mount points of this system that are `folder` or lie below it, deepest first. */
@@ -60,6 +67,7 @@ export function endEverything(): void {
   for (let waited = 0; waited < 5_000 && [...groups].some(groupRuns); waited += 50) pause(50);
   for (const leader of groups) signalGroup(leader, "SIGKILL");
   groups.clear();
+  for (const end of others) end();
 }
 
 /** Sends a signal to a whole process group; a group that is gone is no error. */
@@ -81,6 +89,7 @@ function groupRuns(leader: number): boolean {
   }
 }
 
-function pause(milliseconds: number): void {
+/** Sleeps without the event loop. */
+export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

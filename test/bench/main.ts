@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Context } from "./cases/context.ts";
 import { largeRun } from "./cases/large.ts";
+import { offsiteRun } from "./cases/offsite.ts";
 import { restoredFolder, standardRun } from "./cases/standard.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
 import { evaluate } from "./evaluate.ts";
@@ -15,10 +16,12 @@ import { borg } from "./peers/borg.ts";
 import { holdfast } from "./peers/holdfast.ts";
 import { installPeers } from "./peers/install.ts";
 import { type Peer, type PeerDescription, PeerName } from "./peers/peer.ts";
+import { describeRclone } from "./peers/rcloneS3.ts";
 import { restic } from "./peers/restic.ts";
+import { canServeS3, clearS3Server } from "./peers/s3Server.ts";
 import { type Report, renderReport, summarizeUsage } from "./report/report.ts";
-import { largeRows, standardRows } from "./rows.ts";
-import { collectSamples, type Samples } from "./samples.ts";
+import { largeRows, offsiteRows, type RowDefinition, standardRows } from "./rows.ts";
+import { type Column, collectSamples, type Samples } from "./samples.ts";
 import { fullScale, largeScale, tinyLargeScale, tinyScale } from "./scale.ts";
 
 const allPeers: readonly Peer[] = [holdfast, restic, borg];
@@ -33,6 +36,7 @@ async function main(): Promise<number> {
   if (options.caches === "cold" && process.getuid?.() !== 0) throw new BenchFailure("--cold needs root");
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   process.once("exit", claimFolder(options.dir));
+  clearS3Server(options.dir);
   const report = await runAll(options);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`${renderReport(report)}\n`);
@@ -46,32 +50,38 @@ async function runAll(options: Options): Promise<Report> {
   const bigScale = options.tiny ? tinyLargeScale : largeScale;
   const started = new Date().toISOString();
   const peers = choosePeers(options);
-  const described: Partial<Record<PeerName, PeerDescription>> = {};
+  const described: Partial<Record<Column, PeerDescription>> = {};
   for (const peer of peers) described[peer.name] = peer.describe() ?? { version: "unknown", flags: [] };
-  const runs = options.runs ?? (options.large ? 1 : scale.runs);
-  checkFreeSpace(
-    options.dir,
-    options.large ? bigScale.freeBytes : scale.freeBytes + runs * peers.length * scale.restoredBytes,
-  );
+  if (options.mode === "offsite") described.rclone = describeRclone();
+  const runs = options.runs ?? (options.mode === "standard" ? scale.runs : 1);
+  const freeBytes = {
+    large: bigScale.freeBytes,
+    offsite: scale.offsiteFreeBytes,
+    standard: scale.freeBytes + runs * peers.length * scale.restoredBytes,
+  };
+  checkFreeSpace(options.dir, freeBytes[options.mode]);
   const samples = collectSamples();
   const context: Context = { dir: options.dir, peers, caches: options.caches, samples, say };
 
   let input: Record<string, number>;
-  if (options.large) {
+  if (options.mode === "large") {
     for (let run = 0; run < runs; run++) await largeRun(context, bigScale, options.seed);
     input = { files: bigScale.files, sparse_bytes: bigScale.sparseBytes, chunks: bigScale.indexChunks };
   } else {
     const corpus = prepareCorpus(options.dir, scale, options.seed, say);
     say(`corpus: ${corpus.files} files, ${corpus.bytes} bytes; image: ${corpus.imageBytes} bytes`);
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
-    for (let run = 0; run < runs; run++) await standardRun(context, corpus, options.phases, run);
+    for (let run = 0; run < runs; run++) {
+      if (options.mode === "offsite") await offsiteRun(context, corpus, run);
+      else await standardRun(context, corpus, options.phases, run);
+    }
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     input = describeInput(corpus, scale);
   }
   addMemoryRows(samples);
   return {
     schema: 1,
-    mode: `${options.large ? "large" : "standard"}${options.tiny ? " (tiny: figures mean nothing)" : ""}`,
+    mode: `${options.mode}${options.tiny ? " (tiny: figures mean nothing)" : ""}`,
     started,
     seed: options.seed,
     runs,
@@ -79,9 +89,14 @@ async function runAll(options: Options): Promise<Report> {
     machine: describeMachine(options.dir),
     input,
     peers: described,
-    rows: evaluate(options.large ? largeRows : standardRows(options.mountCacheBytes), samples),
+    rows: evaluate(rowsOf(options), samples),
     ...summarizeUsage(samples),
   };
+}
+
+function rowsOf({ mode, mountCacheBytes }: Options): readonly RowDefinition[] {
+  if (mode === "large") return largeRows;
+  return mode === "offsite" ? offsiteRows : standardRows(mountCacheBytes);
 }
 
 function describeInput(corpus: Corpus, scale: typeof fullScale): Record<string, number> {
@@ -109,15 +124,24 @@ function addMemoryRows(samples: Samples): void {
 
 // A tiny run takes what is there; a real one wants all that were asked for.
 function choosePeers(options: Options): Peer[] {
-  const names = options.peers ?? (options.large ? [PeerName.holdfast] : Object.values(PeerName));
+  const usual = {
+    large: [PeerName.holdfast],
+    offsite: [PeerName.holdfast, PeerName.restic],
+    standard: Object.values(PeerName),
+  };
+  const names = options.peers ?? usual[options.mode];
   const wanted = allPeers.filter((peer) => names.includes(peer.name));
   const missing = (): Peer[] =>
     wanted.filter((peer) => peer.name !== PeerName.holdfast && peer.describe() === undefined);
-  if (!options.tiny && missing().length > 0) installPeers(say);
+  const wantsServer = options.mode === "offsite" && !canServeS3();
+  if (!options.tiny && (missing().length > 0 || wantsServer)) installPeers(say, options.mode);
+  if (wantsServer && !canServeS3())
+    throw new BenchFailure("--offsite needs radosgw, ceph-mon, ceph-osd, ceph and rclone");
   const present = wanted.filter((peer) => peer.describe() !== undefined);
   for (const peer of wanted)
     if (!present.includes(peer)) say(`${peer.name} is not there, or cannot mount; its columns stay empty`);
-  if (present.length === 0 && !options.large) throw new BenchFailure("there is no program to measure");
+  if (present.length === 0 && options.mode !== "large")
+    throw new BenchFailure("there is no program to measure");
   return present;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { evaluate } from "./evaluate.ts";
-import { largeRows, standardRows } from "./rows.ts";
+import { largeRows, offsiteRows, standardRows } from "./rows.ts";
 import { type Column, collectSamples } from "./samples.ts";
 
 /** Evaluates one row of the standard run from samples per column. */
@@ -70,7 +70,7 @@ describe("goals", () => {
   });
 
   test("every row has a name of its own", () => {
-    for (const rows of [standardRows(0), largeRows]) {
+    for (const rows of [standardRows(0), largeRows, offsiteRows]) {
       expect(new Set(rows.map((row) => row.id)).size).toBe(rows.length);
     }
   });

@@ -2,7 +2,7 @@
 
 import type { Column } from "./samples.ts";
 
-export type Unit = "s" | "bytes" | "%" | "/s" | "bytes/s";
+export type Unit = "s" | "bytes" | "%" | "/s" | "bytes/s" | "requests";
 
 export type Limits = { readonly atMost?: number; readonly atLeast?: number };
 
@@ -220,4 +220,36 @@ export const largeRows: readonly RowDefinition[] = [
   },
   { id: "index-lookups", title: "index: looked up", unit: "/s", goal: { kind: "bound", atLeast: 300_000 } },
   { id: "index-bytes", title: "index: bytes per chunk", unit: "bytes", goal: { kind: "bound", atMost: 100 } },
+];
+
+/** The rows of `--offsite`. */
+export const offsiteRows: readonly RowDefinition[] = [
+  {
+    id: "offsite-first",
+    title: "first backup, until all is in S3",
+    unit: "s",
+    goal: ratioGoal("restic", 0.6),
+  },
+  { id: "offsite-backup", title: "of that: the agent's backup", unit: "s" },
+  {
+    id: "replicate",
+    title: "all packs to another bucket",
+    unit: "bytes/s",
+    goal: timesGoal("rclone", 0.7),
+  },
+  { id: "evict", title: "evict all, each copy read back", unit: "bytes/s" },
+  {
+    id: "evicted-read",
+    title: "evicted image front to back, fresh mount",
+    unit: "bytes/s",
+    goal: timesGoal("rclone", 0.6),
+  },
+  {
+    id: "evicted-requests",
+    title: "evicted image, 4 KiB random reads: GETs per MiB block touched",
+    unit: "requests",
+    goal: { kind: "bound", atMost: 1 },
+  },
+  { id: "evicted-random", title: "the same: reads a second", unit: "/s" },
+  ...memoryRows,
 ];

@@ -3,8 +3,8 @@
 import type { Measurement, Usage } from "./measure/programs.ts";
 import type { PeerName } from "./peers/peer.ts";
 
-/** A peer, or the plain source folder where a row needs the file system's own speed beside it. */
-export type Column = PeerName | "source";
+/** A peer, the plain source folder where a row needs the file system's own speed beside it, or rclone where a row is about moving objects. */
+export type Column = PeerName | "source" | "rclone";
 
 export type UsageSeries = {
   readonly row: string;

@@ -18,6 +18,8 @@ export type Scale = {
   /** Files of the folder that is listed over WebDAV. */
   readonly flatFiles: number;
   readonly runs: number;
+  /** Free bytes wanted below --dir by `--offsite`, which keeps everything several times in its S3 server. */
+  readonly offsiteFreeBytes: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
   readonly freeBytes: number;
   /** And for each run and peer: restored trees are deleted when all runs are done. */
@@ -39,6 +41,7 @@ export const fullScale: Scale = {
   imageEditBytes: MIB,
   flatFiles: 10_000,
   runs: 5,
+  offsiteFreeBytes: 22 * GIB,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
 };
@@ -56,6 +59,7 @@ export const tinyScale: Scale = {
   imageEditBytes: 64 * 1024,
   flatFiles: 300,
   runs: 1,
+  offsiteFreeBytes: GIB,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,
 };

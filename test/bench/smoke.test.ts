@@ -10,8 +10,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { mountsBelow } from "./lifetimes.ts";
 import { holdfast } from "./peers/holdfast.ts";
 import { PeerName } from "./peers/peer.ts";
+import { canServeS3 } from "./peers/s3Server.ts";
 import type { Report } from "./report/report.ts";
-import { largeRows, standardRows } from "./rows.ts";
+import { largeRows, offsiteRows, standardRows } from "./rows.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "bench-smoke-"));
@@ -31,6 +32,19 @@ function processesIn(folder: string): string[] {
     .filter((pid) => {
       try {
         return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Processes of an S3 server that keeps its files in `folder`. */
+function cephProcesses(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`CEPH_CONF=${folder}`);
       } catch {
         return false;
       }
@@ -119,6 +133,35 @@ describe.runIf(programExists)("large run", () => {
   });
 });
 
+describe.runIf(programExists && canServeS3())("offsite run", () => {
+  test("every row is there, and nothing of the server is left", () => {
+    const json = join(dir, "offsite.json");
+    const result = bench("--tiny", "--offsite", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report.rows.map((row) => row.id).sort()).toEqual(offsiteRows.map((row) => row.id).sort());
+    for (const id of ["replicate", "evicted-read"]) {
+      expect(report.rows.find((row) => row.id === id)?.columns.rclone?.samples, id).toHaveLength(1);
+    }
+    expectNothingLeft();
+    expect(cephProcesses(dir)).toEqual([]);
+  });
+
+  test("what a killed run left of its server is cleared away, and Ctrl-C leaves nothing", async () => {
+    for (const signal of ["SIGKILL", "SIGINT"] as const) {
+      const child = spawn(process.execPath, [MAIN, "--dir", dir, "--tiny", "--offsite"], { stdio: "ignore" });
+      const ended = once(child, "exit");
+      await until(() => cephProcesses(dir).length > 0 || child.exitCode !== null);
+      child.kill(signal);
+      await ended;
+      if (signal === "SIGKILL") bench("--tiny", "--phases", "unchanged", "--peers", "restic");
+      expectNothingLeft();
+      expect(cephProcesses(dir)).toEqual([]);
+    }
+  });
+});
+
 describe("command line", () => {
   test("wrong arguments are refused with one clear line", () => {
     for (const [args, said] of [
@@ -136,7 +179,7 @@ describe("command line", () => {
   test("--help names every option", () => {
     const result = bench("--help");
     expect(result.status).toBe(0);
-    for (const option of ["--runs", "--json", "--cold", "--large", "--tiny", "--check"]) {
+    for (const option of ["--runs", "--json", "--cold", "--large", "--offsite", "--tiny", "--check"]) {
       expect(result.stdout).toContain(option);
     }
   });

@@ -2,7 +2,7 @@
 # rgw-up.sh DIR S3_PORT MON_PORT [gateway]: a real single-node Ceph RADOS Gateway on loopback, without systemd and cephx.
 # Needs Debian's radosgw, ceph-mon, ceph-osd (--no-install-recommends). Ready when it returns.
 # With "gateway" only the S3 server is started (again). Stop with: kill $(cat DIR/*.pid). Access key and secret key come from
-# RGW_ACCESS_KEY and RGW_SECRET_KEY.
+# RGW_ACCESS_KEY and RGW_SECRET_KEY; RGW_BLOCK_BYTES is the size of its disk, a sparse file.
 set -euo pipefail
 D=$(mkdir -p "$1" && cd "$1" && pwd) S3=$2 MON=$3
 export CEPH_CONF=$D/c PATH=$PATH:/usr/sbin:/sbin
@@ -52,7 +52,7 @@ osd crush chooseleaf type=0
 mon allow pool size one=true
 mon data avail crit=1
 osd objectstore=bluestore
-bluestore block size=10737418240
+bluestore block size=${RGW_BLOCK_BYTES:-10737418240}
 osd memory target=939524096
 rgw crypt require ssl=false
 rgw bucket quota ttl=1

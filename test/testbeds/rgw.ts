@@ -32,9 +32,11 @@ export class Rgw {
   readonly secretKey = "never+To/be$een=inAnyOutput0123456789ABC";
   readonly #folder: string;
   readonly #ports: readonly [number, number];
+  readonly #blockBytes: number | undefined;
   readonly #client: S3Client;
 
-  private constructor(folder: string, ports: readonly [number, number]) {
+  private constructor(folder: string, ports: readonly [number, number], blockBytes?: number) {
+    this.#blockBytes = blockBytes;
     this.#folder = folder;
     this.#ports = ports;
     this.endpoint = `http://127.0.0.1:${ports[0]}`;
@@ -46,11 +48,11 @@ export class Rgw {
     });
   }
 
-  /** Starts one; takes about 8 s. */
-  static async start(): Promise<Rgw> {
-    const folder = await mkdtemp(join(tmpdir(), "holdfast-rgw-"));
+  /** Starts one; takes about 8 s. `folder`: where it keeps everything, to be made by it; `blockBytes`: size of its disk, a sparse file. */
+  static async start(place: { readonly folder?: string; readonly blockBytes?: number } = {}): Promise<Rgw> {
+    const folder = place.folder ?? (await mkdtemp(join(tmpdir(), "holdfast-rgw-")));
     const ports = await freePorts();
-    const rgw = new Rgw(folder, ports);
+    const rgw = new Rgw(folder, ports, place.blockBytes);
     try {
       await rgw.#up([]);
     } catch (error) {
@@ -110,6 +112,13 @@ export class Rgw {
     return (await run("radosgw-admin", parts, { env: environment })).stdout;
   }
 
+  /** GETs of objects that the server answered since it was started, by its own counter. */
+  async gets(): Promise<number> {
+    const socket = join(this.#folder, "client.rgw.asok");
+    const { stdout } = await run("ceph", ["--admin-daemon", socket, "perf", "dump", "rgw"]);
+    return (JSON.parse(stdout) as { rgw: { get: number } }).rgw.get;
+  }
+
   /** Sends a signal to a daemon; after SIGKILL waits until it is gone. */
   async signal(daemon: Daemon, signal: NodeJS.Signals): Promise<void> {
     const pid = await this.#pid(`${daemon}.pid`);
@@ -139,7 +148,12 @@ export class Rgw {
   async #up(more: readonly string[]): Promise<void> {
     const [s3, mon] = this.#ports;
     await run("bash", [script, this.#folder, String(s3), String(mon), ...more], {
-      env: { ...process.env, RGW_ACCESS_KEY: this.accessKey, RGW_SECRET_KEY: this.secretKey },
+      env: {
+        ...process.env,
+        RGW_ACCESS_KEY: this.accessKey,
+        RGW_SECRET_KEY: this.secretKey,
+        ...(this.#blockBytes !== undefined && { RGW_BLOCK_BYTES: String(this.#blockBytes) }),
+      },
     });
   }
 

@@ -20,6 +20,7 @@ export type ReadPack = (into: Buffer, position: number) => Promise<number>;
 export class PackSource implements ObjectSource {
   readonly bytes: number;
   readonly sha256: Uint8Array;
+  readonly checks = true;
   readonly #read: ReadPack;
   readonly #hash: Hash = createHash("sha256");
   /** CRC-32 of each block that was hashed, from the first on. */

@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import type * as Sdk from "@aws-sdk/client-s3";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
-import type { StoreUsage } from "../replicaStore.ts";
+import type { Memory, StoreUsage } from "../replicaStore.ts";
 import { type AttemptTuning, cancelled, TriesEnded, tryRepeatedly, usualAttempts } from "./attempts.ts";
 import { type Body, SourceFailure } from "./bodies.ts";
 import { credentialSource, regionOf } from "./credentials.ts";
@@ -32,8 +32,10 @@ export type CallSettings = {
   /** Key of the object, for messages. */
   readonly key?: string;
   readonly signal?: AbortSignal | undefined;
-  readonly body?: Body | undefined;
+  readonly body?: Pick<Body, "slices"> | undefined;
   readonly answerBytesMax?: number;
+  /** Where an answer with a declared length is to come. */
+  readonly memory?: Memory | undefined;
   /** HTTP statuses that the caller handles. */
   readonly expected?: readonly number[];
   /** Whether these are answers even where another try would be made: refused checksums, which a probe provokes. */
@@ -99,6 +101,7 @@ export class S3Calls {
       abortSignal: signal,
       slices: body === undefined ? undefined : () => body.slices(),
       answerBytesMax: settings.answerBytesMax,
+      memory: settings.memory,
     };
     const attempt = () => {
       this.#requests[name] = (this.#requests[name] ?? 0) + 1;

@@ -1,14 +1,16 @@
 // Replicas in a bucket of an S3 server.
 //
 // Invariants
-// - Every put carries Content-MD5, and is signed with the SHA-256 of its bytes: a server that checks either never stores other bytes.
-// - A put begins only after the source was found to have the hash it names.
+// - Every put is signed with the SHA-256 of its bytes, and carries Content-MD5 but where the source checks itself: a server that checks what it
+//   is sent never stores other bytes.
+// - A put begins only after the source was found to have the hash it names, or ends only then: such a source is read once, while it is sent.
 // - LIST requests are made by `list` alone (and one for the left-over uploads of an object that goes in parts).
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { Replica, ReplicaOptions } from "../../catalog/replicas.ts";
 import { checkKey } from "../keys.ts";
 import type {
+  Memory,
   ObjectSource,
   PutOptions,
   PutProof,
@@ -16,15 +18,16 @@ import type {
   StoredObject,
   StoreUsage,
 } from "../replicaStore.ts";
-import { bodyOf, checkHash, SourceFailure } from "./bodies.ts";
-import { md5Text, plainETag, signedHash } from "./checksums.ts";
+import { SourceFailure } from "./bodies.ts";
 import { deleteObject } from "./deleteObject.ts";
 import { headObject } from "./headObject.ts";
 import { retainUntil } from "./lock.ts";
 import { abortAbandoned, partBytes, uploadInParts } from "./multipart.ts";
+import { proofOf } from "./proof.ts";
 import { openS3Calls, type S3Calls, type S3Context } from "./s3Calls.ts";
 import { Turns } from "./turns.ts";
 import { wholeBody } from "./wholeBody.ts";
+import { WholePuts } from "./wholePuts.ts";
 
 /** Larger objects go in parts, always. Packs are smaller as a rule: one request each. */
 export const singleBytesMax = 40 << 20;
@@ -42,6 +45,7 @@ class S3Store implements ReplicaStore {
   readonly #calls: S3Calls;
   readonly #lockDays: ReplicaOptions["lockDays"];
   readonly #turns = new Turns(putsMax);
+  readonly #wholePuts: WholePuts;
   #cautious = 0;
 
   constructor(calls: S3Calls, replica: Pick<Replica, "url" | "options" | "conditionalPuts">) {
@@ -49,6 +53,7 @@ class S3Store implements ReplicaStore {
     this.conditionalPuts = replica.conditionalPuts;
     this.#calls = calls;
     this.#lockDays = replica.options.lockDays;
+    this.#wholePuts = new WholePuts(calls, this.#lockDays);
   }
 
   async putIfAbsent(
@@ -66,7 +71,13 @@ class S3Store implements ReplicaStore {
     return proof;
   }
 
-  async getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
+  async getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer> {
     checkKey(key);
     this.#calls.checkOpen(signal);
     if (length === 0) {
@@ -85,6 +96,7 @@ class S3Store implements ReplicaStore {
         key,
         signal,
         answerBytesMax: Math.max(length, errorBytesMax),
+        memory,
         expected: [404, 416],
       },
       async (client, settings) => wholeBody((await client.send(command, settings)).Body),
@@ -176,67 +188,18 @@ class S3Store implements ReplicaStore {
     const cautious = this.#cautious > 0 && source.bytes > partBytes;
     if (cautious) this.#cautious--;
     const inParts = cautious || source.bytes > singleBytesMax || options.resume !== undefined;
-    if (!inParts || source.bytes === 0) return this.#sendWhole(key, source, options, ifAbsent);
+    if (!inParts || source.bytes === 0) {
+      const put = await this.#wholePuts.put(key, source, options, ifAbsent);
+      if (put.lostBefore && source.bytes > partBytes) this.#cautious = cautiousPuts;
+      return put.proof;
+    }
     if (options.resume === undefined) await abortAbandoned(this.#calls, key, options.signal);
     const uploaded = await uploadInParts(this.#calls, key, source, options, ifAbsent);
     if (uploaded.outcome === "exists") return "exists";
     const until = retainUntil(key, this.#lockDays, this.#calls.now());
     // Some servers drop a retention that is given when an upload begins.
     if (until !== undefined) await this.#retain(key, until, options.signal);
-    return this.#proof(key, source, uploaded.expectedETag, uploaded.etag, options.signal);
-  }
-
-  async #sendWhole(
-    key: string,
-    source: ObjectSource,
-    options: PutOptions,
-    ifAbsent: boolean,
-  ): Promise<PutProof | "exists"> {
-    const { signal } = options;
-    const body = await bodyOf(source, 0, source.bytes, options);
-    checkHash(source, body.sha256);
-    const until = retainUntil(key, this.#lockDays, this.#calls.now());
-    const command = new this.#calls.sdk.PutObjectCommand({
-      ...this.#calls.where(key),
-      ContentLength: source.bytes,
-      ContentMD5: md5Text(body),
-      ...(ifAbsent && { IfNoneMatch: "*" }),
-      ...(until !== undefined && { ObjectLockMode: "COMPLIANCE", ObjectLockRetainUntilDate: until }),
-    });
-    signedHash(command, body);
-    const put = await this.#calls.run(
-      { name: "PutObject", key, signal, body, expected: ifAbsent ? [412] : [] },
-      (client, settings) => client.send(command, settings),
-    );
-    if (put.lostBefore && source.bytes > partBytes) this.#cautious = cautiousPuts;
-    const md5 = body.md5.toString("hex");
-    if (put.ok) return this.#proof(key, source, md5, plainETag(put.value.ETag), signal);
-    // Refused because it is there: by an earlier try of this put, if the bytes are the same.
-    if (!put.lostBefore) return "exists";
-    const found = await headObject(this.#calls, key, signal);
-    return found?.bytes === source.bytes && found.etag === md5 ? "checksum" : "exists";
-  }
-
-  /** Compares the store's own checksum with ours; asks for it where the answer of the put had none. */
-  async #proof(
-    key: string,
-    source: ObjectSource,
-    expected: string,
-    given: string,
-    signal?: AbortSignal,
-  ): Promise<PutProof> {
-    if (given === expected) return "checksum";
-    const found = await headObject(this.#calls, key, signal);
-    if (found === undefined || found.bytes !== source.bytes) {
-      throw new HoldfastError(
-        ErrorCode.replicaDamaged,
-        `${this.url}: ${key} is not there whole although its put was acknowledged`,
-        {
-          next: "The store loses or shortens objects: do not rely on it.",
-        },
-      );
-    }
-    return found.etag === expected ? "checksum" : "unproven";
+    return proofOf(this.#calls, key, source, uploaded.expectedETag, uploaded.etag, options.signal);
   }
 
   async #retain(key: string, until: Date, signal?: AbortSignal): Promise<void> {

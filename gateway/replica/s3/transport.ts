@@ -11,7 +11,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
+import type { Memory } from "../replicaStore.ts";
 import { Turns } from "./turns.ts";
+import { release } from "./wholeBody.ts";
 
 /** The parts of the SDK's request that are used here. */
 type SdkRequest = {
@@ -32,6 +34,8 @@ export type CallOptions = {
   readonly slices?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** The most bytes that the answer may have. */
   readonly answerBytesMax?: number | undefined;
+  /** Where a body with a declared length is to come. */
+  readonly memory?: Memory | undefined;
 };
 
 export type TransportTuning = {
@@ -154,10 +158,7 @@ export class Transport {
       // A refusal may come before all is sent.
       const message = await Promise.race([answered, failed]);
       progress.enter("body");
-      const body = await Promise.race([
-        this.#receive(message, options.answerBytesMax ?? answerBytesMaxUsual, progress, request.method),
-        failed,
-      ]);
+      const body = await Promise.race([this.#receive(message, options, progress, request.method), failed]);
       return { message, body };
     } finally {
       clearInterval(watch);
@@ -214,7 +215,7 @@ export class Transport {
 
   async #receive(
     message: http.IncomingMessage,
-    bytesMax: number,
+    { answerBytesMax: bytesMax = answerBytesMaxUsual, memory }: CallOptions,
     progress: Progress,
     method: string,
   ): Promise<Buffer> {
@@ -226,13 +227,18 @@ export class Transport {
     }
     // What has no declared length (lists, keep-alive spaces of a long Complete) may come slowly, but not for ever.
     if (declared === undefined) progress.enter("answer", "body");
+    const out = declared === undefined ? undefined : memory?.(declared);
     const pieces: Buffer[] = [];
     let length = 0;
     try {
       for await (const piece of message as AsyncIterable<Buffer>) {
         length += piece.length;
         if (length > bytesMax) throw new TransportError(`an answer of more than ${bytesMax} bytes`);
-        pieces.push(piece);
+        if (out === undefined) pieces.push(piece);
+        else {
+          piece.copy(out, length - piece.length);
+          release(piece);
+        }
         progress.bytes += piece.length;
         this.traffic.receivedBytes += piece.length;
       }
@@ -240,7 +246,11 @@ export class Transport {
       throw plainError(error);
     }
     if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length);
+    if (out !== undefined) return out;
+    if (pieces.length === 1) return pieces[0]!;
+    const joined = Buffer.concat(pieces, length);
+    for (const piece of pieces) release(piece);
+    return joined;
   }
 }
 

@@ -48,7 +48,8 @@ export async function measureSourceReads(context: Context, folder: string): Prom
   );
 }
 
-function randomReads(file: string, services: Services): Promise<Measurement> {
+/** Reads at random places, as fileReads.ts does them. */
+export function randomReads(file: string, services: Services): Promise<Measurement> {
   const args = [FILE_READS, file, String(READS), String(BLOCK_BYTES), "reads"];
   return measure({ command: process.execPath, args, role: READER }, services);
 }

@@ -27,6 +27,7 @@ const CLI = fileURLToPath(new URL("../../../bin/holdfast", import.meta.url));
 const ACCOUNT = "bench";
 const AGENT = "agent";
 const GATEWAY = "gateway";
+const ADMIN = "admin";
 
 type Done = {
   readonly event: "done";
@@ -145,6 +146,8 @@ async function enroll(
   };
   return {
     services,
+    data: gateway.data,
+    admin: (...args) => measure(program(ADMIN, dir, ...args, "--data", gateway.data), services),
     backup: async (source) => {
       const [wireBefore, storedBefore] = [loopbackBytes(), sizeOnDisk(gateway.data)];
       const step = await measure(agent("backup", source, "--item", itemOf(source), "--json"), services);

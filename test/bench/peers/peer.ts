@@ -67,6 +67,10 @@ export type HoldfastRepository = Repository & {
   readonly agentMount: (source: string, point: string) => Promise<Mounted>;
   /** The gateway's WebDAV, just started. */
   readonly webdav: (source: string) => Promise<WebDav>;
+  /** The gateway's data directory. */
+  readonly data: string;
+  /** Runs an administrator's command of the running gateway to its end. */
+  readonly admin: (...args: string[]) => Promise<Measurement>;
   /** Deletes the agent's local cache, as a user may at any time. */
   readonly forgetCache: () => void;
   /** Another device of the same account, which has never seen anything. */

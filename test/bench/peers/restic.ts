@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BenchFailure } from "../failure.ts";
-import { measure, type Program } from "../measure/programs.ts";
+import { type Measurement, measure, type Program } from "../measure/programs.ts";
 import { sizeOnDisk } from "../measure/size.ts";
 import { mountWith } from "./mounting.ts";
 import type { Peer, PeerDescription, Repository } from "./peer.ts";
@@ -49,6 +49,27 @@ export function isAtLeast(versionText: string, wanted: readonly [number, number]
   if (found === null) return false;
   const [major, minor] = [Number(found[1]), Number(found[2])];
   return major > wanted[0] || (major === wanted[0] && minor >= wanted[1]);
+}
+
+/** One backup into a new repository in an S3 bucket. `env`: keys of the bucket. */
+export async function backupToS3(
+  dir: string,
+  url: string,
+  env: Readonly<Record<string, string>>,
+  source: string,
+): Promise<Measurement> {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "password"), "correct horse battery staple\n", { mode: 0o600 });
+  const all = {
+    ...env,
+    RESTIC_REPOSITORY: `s3:${url}`,
+    RESTIC_PASSWORD_FILE: join(dir, "password"),
+    RESTIC_CACHE_DIR: join(dir, "cache"),
+    HOME: dir,
+  };
+  const program = (...args: string[]): Program => ({ command: "restic", args, env: all, role: "restic" });
+  await measure(program("init", "--repository-version", "2"));
+  return measure(program("backup", ...backupFlags(versionLine("restic", "version") ?? ""), source));
 }
 
 async function createRepository(dir: string): Promise<Repository> {

@@ -20,6 +20,7 @@ export function formatValue(value: number, unit: Unit): string {
   if (unit === "bytes") return formatBytes(value);
   if (unit === "bytes/s") return `${Math.round(value / 1e6).toLocaleString("en-US")} MB/s`;
   if (unit === "s") return `${value.toFixed(2)} s`;
+  if (unit === "requests") return `${value.toFixed(2)} requests`;
   if (unit === "%") return `${value.toFixed(2)} %`;
   return `${Math.round(value).toLocaleString("en-US")} /s`;
 }

@@ -33,7 +33,7 @@ export type Report = {
   readonly caches: CacheState;
   readonly machine: Machine;
   readonly input: Readonly<Record<string, number>>;
-  readonly peers: Readonly<Partial<Record<PeerName, PeerDescription>>>;
+  readonly peers: Readonly<Partial<Record<Column, PeerDescription>>>;
   readonly rows: readonly Row[];
   readonly resources: readonly Resource[];
   readonly reported: readonly Reported[];
@@ -74,7 +74,7 @@ export function renderReport(report: Report): string {
 }
 
 function renderRows({ rows }: Report): string {
-  const columns: Column[] = [...Object.values(PeerName), "source"];
+  const columns: Column[] = [...Object.values(PeerName), "source", "rclone"];
   const used = columns.filter((column) => rows.some((row) => row.columns[column] !== undefined));
   return formatTable([
     ["row", ...used.map((column) => `${column} (min..max)`), "ratio", "goal", "got", ""],

@@ -1,4 +1,4 @@
-// A gateway, exported to a folder, restored from it with the recovery key alone. test/faults/restoreFrom.test.ts does it with the program.
+// A gateway, exported to a folder, restored from it with the recovery key alone. test/offsite/restoreFrom.test.ts does it with the program.
 
 import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";

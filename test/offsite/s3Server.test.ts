@@ -13,9 +13,9 @@ import type { ReplicaStore } from "../../gateway/replica/replicaStore.ts";
 import { probeS3 } from "../../gateway/replica/s3/probe.ts";
 import { ErrorCode } from "../../vault/errors.ts";
 import { sourceOf, watchedSource } from "../conformance/sources.ts";
+import { FaultProxy } from "../faults/faultProxy.ts";
 import { canRunRgw, Rgw } from "../testbeds/rgw.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { FaultProxy } from "./faultProxy.ts";
 
 const MiB = 1 << 20;
 

@@ -11,15 +11,15 @@ import type { PeerStore, PeerStoreOptions } from "../../gateway/replica/peer/pee
 import { peerLimits } from "../../ingest/wire/peer.ts";
 import { ErrorCode } from "../../vault/errors.ts";
 import { sourceOf } from "../conformance/sources.ts";
+import { type Fault, FaultProxy, randomFaults } from "../faults/faultProxy.ts";
+import { createTmpfs } from "../faults/loopDisk.ts";
+import { canRun } from "../faults/requirements.ts";
+import { runTool, tearDownAll } from "../faults/tearDown.ts";
 import { GatewayFixture } from "../gateway/gatewayFixture.ts";
 import { addPeer, storeOf, type TestPeer } from "../gateway/peer/peerFixture.ts";
 import { ask } from "../gateway/peer/rawPeer.ts";
 import { vault } from "../gateway/peer/sampleChain.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { type Fault, FaultProxy, randomFaults } from "./faultProxy.ts";
-import { createTmpfs } from "./loopDisk.ts";
-import { canRun } from "./requirements.ts";
-import { runTool, tearDownAll } from "./tearDown.ts";
 
 const MiB = 2 ** 20;
 const keyOf = (bytes: Uint8Array) => packKey(vault, createHash("sha256").update(bytes).digest());

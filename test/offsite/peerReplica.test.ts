@@ -4,9 +4,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { done, enroll, holdfast, lastEvent, makeSource, openSite, runGateway } from "../e2e/program.ts";
 import { describeTree } from "../faults/sourceTree.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { done, enroll, holdfast, lastEvent, makeSource, openSite, runGateway } from "./program.ts";
 
 type Status = {
   readonly pending_packs: number;

@@ -9,8 +9,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { openSealedState } from "../../gateway/replica/gatewayState/sealedState.ts";
 import { parsePeerToken } from "../../gateway/replica/peer/tokenFile.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
-import { ofBytes, ofText, Printed, type Secret, secretsIn } from "./printed.ts";
-import { makeSource, scratchFolder } from "./program.ts";
+import { ofBytes, ofText, Printed, type Secret, secretsIn } from "../e2e/printed.ts";
+import { makeSource, scratchFolder } from "../e2e/program.ts";
 
 const s3 = {
   id: "AKIAEXAMPLEEXAMPLE00",

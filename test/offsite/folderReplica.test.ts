@@ -11,10 +11,10 @@ import { markFolder } from "../../gateway/replica/folder/marker.ts";
 import { packKey } from "../../gateway/replica/keys.ts";
 import { ErrorCode } from "../../vault/errors.ts";
 import { testReplicaStore } from "../conformance/replicaStore.ts";
+import { createExfatDisk, createTmpfs, type Disk } from "../faults/loopDisk.ts";
+import { canRun } from "../faults/requirements.ts";
+import { tearDownAll } from "../faults/tearDown.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { createExfatDisk, createTmpfs, type Disk } from "./loopDisk.ts";
-import { canRun } from "./requirements.ts";
-import { tearDownAll } from "./tearDown.ts";
 
 const MiB = 1 << 20;
 let scratch: string;

@@ -6,9 +6,18 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { eventsOf } from "../e2e/jsonLines.ts";
+import {
+  done,
+  enroll,
+  holdfast,
+  lastEvent,
+  makeSource,
+  openSite,
+  Program,
+  type Site,
+} from "../e2e/program.ts";
 import { readGateway, readVault } from "../reference/replica.ts";
-import { eventsOf } from "./jsonLines.ts";
-import { done, enroll, holdfast, lastEvent, makeSource, openSite, Program, type Site } from "./program.ts";
 
 type StatusRow = {
   name: string;

@@ -3,10 +3,10 @@
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { done, openSite, scratchFolder } from "../e2e/program.ts";
 import { eventsOf, holdfast, Site } from "../faults/program.ts";
 import { changeSource, describeTree } from "../faults/sourceTree.ts";
 import { randomFrom } from "../fidelity/random.ts";
-import { done, openSite, scratchFolder } from "./program.ts";
 
 test("restore-from a peer, from adding it to reading a snapshot", async () => {
   const datacentre = await openSite();

@@ -10,8 +10,8 @@ import { openReplicaStore } from "../../gateway/replica/openStore.ts";
 import { parsePeerToken } from "../../gateway/replica/peer/tokenFile.ts";
 import { ErrorCode } from "../../vault/errors.ts";
 import { sourceOf } from "../conformance/sources.ts";
+import { done, holdfast, lastEvent, openSite, scratchFolder } from "../e2e/program.ts";
 import { seededBytes, seededId } from "../vault/seeded.ts";
-import { done, holdfast, lastEvent, openSite, scratchFolder } from "./program.ts";
 
 const bytes = seededBytes("pack", 9_000_000);
 const key = packKey(

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReplicaStore } from "../../gateway/replica/replicaStore.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { sourceOf } from "../conformance/sources.ts";
+import { type Choose, type Fault, FaultProxy, randomFaults } from "../faults/faultProxy.ts";
 import { ChainPlace, contentOf } from "../gateway/replica/chainFixture.ts";
 import { canRunRgw, Rgw } from "../testbeds/rgw.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { type Choose, type Fault, FaultProxy, randomFaults } from "./faultProxy.ts";
 
 const MiB = 1 << 20;
 const bucket = "network";

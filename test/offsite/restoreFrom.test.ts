@@ -10,11 +10,11 @@ import pino from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Gateway } from "../../gateway/gateway.ts";
 import { markFolder } from "../../gateway/replica/folder/marker.ts";
+import { eventsOf, holdfast, Program, type Ran, Site } from "../faults/program.ts";
+import { canRun } from "../faults/requirements.ts";
+import { changeSource, describeTree } from "../faults/sourceTree.ts";
+import { tearDownAll } from "../faults/tearDown.ts";
 import { randomFrom } from "../fidelity/random.ts";
-import { eventsOf, holdfast, Program, type Ran, Site } from "./program.ts";
-import { canRun } from "./requirements.ts";
-import { changeSource, describeTree } from "./sourceTree.ts";
-import { tearDownAll } from "./tearDown.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const kills = Number(process.env.HOLDFAST_KILLS ?? 25);
