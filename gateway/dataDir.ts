@@ -17,9 +17,10 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprintOf } from "../ingest/client/fingerprint.ts";
-import { toHex } from "../vault/bytes.ts";
+import { fromHex, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
+import { hkdf } from "../vault/keys/hkdf.ts";
 import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
 import type { TlsIdentity } from "./certificate.ts";
 import {
@@ -44,7 +45,7 @@ export type GatewayIdentity = {
   readonly created: string;
   /** X25519, base64: what sealed.json is sealed to. */
   readonly recoveryPublic: string;
-  /** 32 bytes, base64: salts for accounts that do not exist come from it. */
+  /** 32 bytes, base64, from the recovery key (`gatewaySecret`): roots of replicas, receipts, salts for accounts that do not exist. */
   readonly secret: string;
 };
 
@@ -106,13 +107,14 @@ export async function initDataDir(
   await writeFileDurably(join(path, "config.toml"), Buffer.from(formatSettings(settings)));
   const tls = await readTls(path, settings);
   const recovery = generateKeyPair();
+  const id = toHex(randomBytes(16));
   const identity: GatewayIdentity = {
     format: "holdfast-gateway",
     version: 1,
-    id: toHex(randomBytes(16)),
+    id,
     created: options.now.toISOString(),
     recoveryPublic: recovery.publicKey.toString("base64"),
-    secret: randomBytes(32).toString("base64"),
+    secret: gatewaySecret(recovery.privateKey, id).toString("base64"),
   };
   const recoveryKey = formatRecoveryKey("gateway", recovery.privateKey);
   recovery.privateKey.fill(0);
@@ -120,6 +122,14 @@ export async function initDataDir(
   await writeFileDurably(join(path, "gateway.json"), Buffer.from(`${JSON.stringify(identity, null, 1)}\n`));
   await syncDirectory(join(path, ".."));
   return { fingerprint: fingerprintOf(tls.certificate), recoveryKey, id: identity.id };
+}
+
+/**
+ * The gateway's secret, from the private half of its recovery key (32 bytes) and its id (32 hex digits). Anybody can seal something to
+ * the public half: whoever restores takes a sealed.json only when this secret is in it, which its gateway alone had.
+ */
+export function gatewaySecret(recoveryKey: Uint8Array, gatewayId: string): Buffer {
+  return hkdf(recoveryKey, fromHex(gatewayId, 16), "holdfast gateway secret v1", 32);
 }
 
 /** The context that sealed.json is bound to. */

@@ -26,7 +26,6 @@ export const replicaCommands: readonly CommandSpec[] = [
       data,
       ...replicaPlaceOptions,
       text("lock-days", "PACKS[:METADATA]", "S3: days for which Object Lock keeps what is put"),
-      text("token-file", "FILE", "peer: the token file that `holdfast peer add` wrote on the far gateway"),
       text("fingerprint", "SHA256:HEX", "peer: check that the token file is of this gateway"),
       text("bandwidth", "TABLE", "how fast it may send, by time (unlimited)"),
       text("schedule", "TIMES", "times of the day to run at (after every snapshot)"),

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Arguments } from "./arguments.ts";
 import type { OptionSpec } from "./command.ts";
 
@@ -18,13 +19,19 @@ export const replicaPlaceOptions: readonly OptionSpec[] = [
     name: "credentials-file",
     kind: "text",
     value: "FILE",
-    summary: "S3: keys, as in ~/.aws/credentials; another gateway: the token file that it gave",
+    summary: "S3: keys, as in ~/.aws/credentials",
+  },
+  {
+    name: "token-file",
+    kind: "text",
+    value: "FILE",
+    summary: "peer: the token file that `holdfast peer add` wrote on the far gateway",
   },
   { name: "profile", kind: "text", value: "NAME", summary: "S3: the profile in the credentials" },
   { name: "root-url", kind: "text", value: "URL", summary: "where the roots are, if elsewhere" },
 ];
 
-/** How to reach a replica, as the command line says; paths are absolute. */
+/** How to reach a replica, as the command line says; paths are absolute. @throws HoldfastError usage */
 export function replicaPlaceOf(args: Arguments): ReplicaOptions {
   const options: Record<string, unknown> = {};
   const text = (option: string, name: string): void => {
@@ -40,7 +47,11 @@ export function replicaPlaceOf(args: Arguments): ReplicaOptions {
   text("profile", "profile");
   text("root-url", "rootUrl");
   path("ca-file", "caFile");
+  if (args.text("token-file") !== undefined && args.text("credentials-file") !== undefined) {
+    throw new HoldfastError(ErrorCode.usage, "--token-file is for peers, --credentials-file for S3");
+  }
   path("credentials-file", "credentialsFile");
+  path("token-file", "credentialsFile");
   if (args.flag("path-style")) options.pathStyle = true;
   return options;
 }

@@ -14,5 +14,5 @@ export async function run(context: CommandContext): Promise<void> {
   const { id, folder } = await withPeers(context, (peers) =>
     giveOutToken(context, () => peers.addPeer({ name, quotaBytes, holdSeconds })),
   );
-  output.event({ event: "done", peer: name, id, folder, quotaBytes, holdSeconds });
+  output.event({ event: "done", peer: name, id, folder, quota_bytes: quotaBytes, hold_seconds: holdSeconds });
 }

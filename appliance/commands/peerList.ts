@@ -8,7 +8,14 @@ import { withPeers } from "../gatewayAccess.ts";
 export async function run(context: CommandContext): Promise<void> {
   const { output } = context;
   const all = await withPeers(context, (peers) => peers.peers());
-  output.event(all);
+  output.event(
+    all.map(({ usedBytes, quotaBytes, holdSeconds, ...peer }) => ({
+      ...peer,
+      used_bytes: usedBytes,
+      quota_bytes: quotaBytes,
+      hold_seconds: holdSeconds,
+    })),
+  );
   if (all.length === 0) {
     return output.line("No gateway keeps replicas here. Let one: holdfast peer add NAME --token-file FILE");
   }

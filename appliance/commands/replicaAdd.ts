@@ -1,6 +1,5 @@
 // holdfast replica add
 
-import { resolve } from "node:path";
 import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Arguments } from "../cli/arguments.ts";
@@ -46,14 +45,9 @@ export async function run(context: CommandContext): Promise<void> {
 
 /** The files' paths as the gateway will find them, wherever it runs. */
 function optionsOf(args: Arguments): ReplicaOptions {
-  const token = args.text("token-file");
-  if (token !== undefined && args.text("credentials-file") !== undefined) {
-    throw new HoldfastError(ErrorCode.usage, "--token-file is for peers, --credentials-file for S3");
-  }
   const lockDays = args.text("lock-days");
   return {
     ...replicaPlaceOf(args),
-    ...(token !== undefined && { credentialsFile: resolve(token) }),
     ...(lockDays !== undefined && { lockDays: parseLockDays(lockDays) }),
   };
 }

@@ -6,6 +6,7 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { formatCost } from "../replicaFigures.ts";
+import { shellWord } from "../shellWord.ts";
 
 const shareDefault = "5%";
 
@@ -34,8 +35,10 @@ export async function run(context: CommandContext): Promise<void> {
   const report = await withAdmin(context, ({ replicas }) => replicas.verify(request, { onProgress, signal }));
   output.endProgress();
   for (const { key, why, healed } of report.findings) {
-    if (healed) output.warn(`${key} was wrong, and is healed: ${why}`);
-    else output.fault(`${key} is wrong: ${why}`);
+    // What is wrong with a pack or a snapshot names it already.
+    const what = why.includes(key.slice(key.lastIndexOf("/") + 1)) ? why : `${key}: ${why}`;
+    if (healed) output.warn(`${what}; it is healed`);
+    else output.fault(what);
   }
   const right = `${report.packsVerified} of ${formatCount(report.packs, "pack")} read and right`;
   output.line(`${right}; asked for ${budgetText(report.used)}.`);
@@ -53,11 +56,11 @@ export async function run(context: CommandContext): Promise<void> {
   if (unhealed.length === 0) return;
   throw new HoldfastError(
     ErrorCode.replicaDamaged,
-    `${formatCount(unhealed.length, "object")} of the replica are wrong`,
+    `the replica has ${formatCount(unhealed.length, "wrong object")}`,
     {
       next: request.heal
         ? "There was no good copy here to heal them with."
-        : "`holdfast replica verify NAME --heal` puts good copies there, where this disk has them.",
+        : `\`holdfast replica verify ${shellWord(request.name)} --heal\` puts good copies there, where this disk has them.`,
     },
   );
 }

@@ -3,6 +3,7 @@
 // Invariants
 // - The state becomes "evicted" only in a transaction that finds a place which is listed and freshly proven, in a replica that there is, and after the
 //   tail is durable.
+// - A replica that does not answer now is not relied on, whatever it proved before: it may be gone for good.
 // - The file goes after that transaction, never before.
 
 import { createReadStream } from "node:fs";
@@ -95,7 +96,7 @@ export async function evictPack(port: EvictPort, pack: PackRow, signal?: AbortSi
   return { evicted: true };
 }
 
-/** Sees to it that one copy is freshly proven, else says why none is. */
+/** Sees to it that one copy is freshly proven and in a replica that answers now, else says why none is. */
 async function prove(
   port: EvictPort,
   pack: PackRow,
@@ -103,13 +104,13 @@ async function prove(
   signal: AbortSignal | undefined,
 ): Promise<StayReason | undefined> {
   const { copies } = port;
-  const need = needsProof(port, pack.ordinal);
-  if (need === undefined) return "not-replicated";
-  if (!need) return undefined;
   let why: StayReason = "not-replicated";
-  for (const { replica } of listedCopies(port, pack.ordinal)) {
+  const listed = listedCopies(port, pack.ordinal);
+  const fresh = listed.filter(({ place }) => isFresh(place, port.now().getTime(), port.proofMs));
+  for (const { replica, place } of [...fresh, ...listed.filter((each) => !fresh.includes(each))]) {
     try {
-      await copies.prove(pack, replica, () => createReadStream(path), signal);
+      if (isFresh(place, port.now().getTime(), port.proofMs)) await copies.answers(pack, replica, signal);
+      else await copies.prove(pack, replica, () => createReadStream(path), signal);
       return undefined;
     } catch (error) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");

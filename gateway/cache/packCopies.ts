@@ -23,7 +23,15 @@ export type PackCopiesOptions = {
   readonly stores: ReplicaStores;
   readonly now: () => Date;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** How long a replica may take for a range, besides the time of its bytes, milliseconds; one minute by default. */
+  readonly patienceMs?: number;
 };
+
+const patienceMsDefault = 60_000;
+/** A range that comes more slowly than this is given up: stores try for a quarter of an hour, and somebody waits at a drive. */
+const bytesPerSecondMin = 32 * 1024;
+
+const answerKeptMs = 30_000;
 
 /** Bytes that one request for a whole pack brings. */
 const pieceBytes = 4 * 2 ** 20;
@@ -40,6 +48,8 @@ export function isWrongCopy(error: unknown): error is HoldfastError {
 export class PackCopies {
   readonly #options: PackCopiesOptions;
   readonly #reported = new Set<string>();
+  /** When a replica said last that it has a pack, milliseconds since 1970. */
+  readonly #answeredMs = new Map<string, number>();
 
   constructor(options: PackCopiesOptions) {
     this.#options = options;
@@ -72,13 +82,45 @@ export class PackCopies {
     signal?: AbortSignal,
     memory?: Memory,
   ): Promise<Buffer> {
-    const { stores, vault } = this.#options;
-    const bytes = await stores.use(replica, (store) =>
-      store.getRange(packKey(vault, nameOf(pack)), offset, length, signal, memory),
-    );
+    const { stores, vault, patienceMs = patienceMsDefault } = this.#options;
+    const limitMs = Math.ceil(patienceMs + (length * 1000) / bytesPerSecondMin);
+    const bytes = await stores.use(replica, async (store) => {
+      const limit = AbortSignal.timeout(limitMs);
+      const either = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+      try {
+        return await store.getRange(packKey(vault, nameOf(pack)), offset, length, either, memory);
+      } catch (error) {
+        if (!limit.aborted || signal?.aborted) throw error;
+        throw new HoldfastError(
+          ErrorCode.replicaUnreachable,
+          `the replica gave no answer in ${Math.ceil(limitMs / 1000)} s`,
+          { next: "Check the network and the other end.", cause: error },
+        );
+      }
+    });
     if (bytes.length !== length)
       throw new HoldfastError(ErrorCode.replicaDamaged, "the replica sent fewer bytes than were asked for");
     return bytes;
+  }
+
+  /**
+   * Sees to it that a replica is there, before its proof from some days ago is relied on: it is asked for the pack, unless it answered within the last
+   * half minute. One that does not have it no longer counts.
+   * @throws HoldfastError replica-unreachable, replica-refused, not-found, replica-damaged, cancelled
+   */
+  async answers(pack: PackRow, replica: string, signal?: AbortSignal): Promise<void> {
+    const { stores, vault, now } = this.#options;
+    const nowMs = now().getTime();
+    if (Math.abs(nowMs - (this.#answeredMs.get(replica) ?? Number.NEGATIVE_INFINITY)) < answerKeptMs) return;
+    const key = packKey(vault, nameOf(pack));
+    const found = await stores.use(replica, (store) => store.head(key, signal));
+    if (found?.bytes !== pack.bytes) {
+      const how = found === undefined ? "is not in the replica" : "has another length in the replica";
+      const error = new HoldfastError(ErrorCode.replicaDamaged, `pack ${toHex(nameOf(pack))} ${how}`);
+      this.wrong(pack, replica, error);
+      throw error;
+    }
+    this.#answeredMs.set(replica, nowMs);
   }
 
   /**

@@ -144,6 +144,8 @@ export function openIndexEnvironment(directory: string): IndexEnvironment {
     mapSize: mapBytes,
     maxDbs: 32,
     overlappingSync: false,
+    // The catalog has keys and hashes in it. (lmdb-js knows the option; its types do not.)
+    ...{ permissionsMode: 0o600 },
     encoding: "binary",
   });
   try {

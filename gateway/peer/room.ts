@@ -5,6 +5,9 @@ import { statfs } from "node:fs/promises";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PeerRow, PeerRows } from "../catalog/peers.ts";
 
+/** Inodes that stay free for everything else on the disk. */
+const inodesReserved = 10_000;
+
 export class PeerRoom {
   readonly #rows: PeerRows;
   readonly #reserveBytes: () => number;
@@ -37,8 +40,10 @@ export class PeerRoom {
 
   /** @throws HoldfastError replica-full when the disk has no room for so many bytes more */
   async checkDisk(folder: string, bytes: number): Promise<void> {
-    const { bavail, bsize } = await statfs(folder);
+    const { bavail, bsize, files, ffree } = await statfs(folder);
     if (bavail * bsize - this.#reserveBytes() < bytes) throw diskIsFull();
+    // Objects may be empty: the quota does not bound how many there are. (`files` is 0 where a file system makes inodes as it goes.)
+    if (files > 0 && ffree < inodesReserved) throw diskIsFull();
   }
 
   /** Runs `work` while so many bytes more count as taken. @throws HoldfastError replica-full, and what `work` throws */

@@ -12,9 +12,10 @@ import { peerLimits, type UploadAnswer, type UploadRequest } from "../../ingest/
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PeerRow, PeerUpload } from "../catalog/peers.ts";
+import { rootKey } from "../replica/keys.ts";
 import { errnoOf, fileError } from "../store/files.ts";
 import { hashFile, takeBody } from "./incoming.ts";
-import { readKey } from "./keyForm.ts";
+import { type KeyForm, readKey } from "./keyForm.ts";
 import type { PeerFolder } from "./peerFolder.ts";
 import type { PeerRoom } from "./room.ts";
 
@@ -155,7 +156,7 @@ export class PeerUploads {
     await this.#drop(upload);
   }
 
-  /** @throws HoldfastError usage, exists, limit-exceeded */
+  /** @throws HoldfastError usage, exists, limit-exceeded, corrupt, forbidden, sequence-conflict */
   async #checkNew({ key, bytes, sha256, heal }: DeclaredObject): Promise<void> {
     const form = readKey(key);
     if (bytes > peerLimits.objectBytesMax) {
@@ -171,6 +172,16 @@ export class PeerUploads {
       throw new HoldfastError(ErrorCode.corrupt, "the key names other bytes than are declared");
     }
     if (!heal && (await this.#folder.find(key)) !== undefined) throw isThere();
+    await this.#checkOrder(form);
+  }
+
+  /**
+   * Roots come one after the other: one behind a gap is none that its owner would find, and could go unnoticed until the hold time is over.
+   */
+  async #checkOrder({ folder, generation = 1 }: KeyForm): Promise<void> {
+    if (folder === undefined || generation === 1) return;
+    if ((await this.#folder.find(rootKey(folder, generation - 1))) !== undefined) return;
+    throw new HoldfastError(ErrorCode.sequenceConflict, "the root before this one is not here");
   }
 
   /** Hashes what arrived and gives it its name. */

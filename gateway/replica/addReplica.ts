@@ -5,7 +5,7 @@ import { relative } from "node:path";
 import { parseFingerprint } from "../../ingest/client/fingerprint.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { NewReplica } from "../admin/replicaOperations.ts";
 import type { Replica, ReplicaOptions } from "../catalog/replicas.ts";
 import type { Gateway } from "../gateway.ts";
@@ -17,6 +17,7 @@ import { openReplicaStore, type StoreContext } from "./openStore.ts";
 import { readPeerToken } from "./peer/tokenFile.ts";
 import { type PlaceProbe, probePlace } from "./probePlace.ts";
 import type { ReplicaStore } from "./replicaStore.ts";
+import { withoutSecrets } from "./withoutSecrets.ts";
 
 /** Options by kind of address, with the flags that give them. */
 const flagsOf: Readonly<Record<string, Partial<Record<keyof ReplicaOptions, string>>>> = {
@@ -47,15 +48,15 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
   }
   if (request.fingerprint !== undefined) await checkFingerprint(request, request.fingerprint);
   const context: StoreContext = { now };
-  const place = await probePlace({ url, options: request.options }, context);
-  const { rootUrl } = request.options;
-  const roots =
-    rootUrl === undefined ? place : await probePlace({ url: rootUrl, options: request.options }, context);
+  const { options } = request;
+  const place = await tryPlace({ url, options }, context);
+  const { rootUrl } = options;
+  const roots = rootUrl === undefined ? place : await tryPlace({ url: rootUrl, options }, context);
   const replica: Replica = {
     id: toHex(randomBytes(16)),
     name,
     url,
-    options: request.options,
+    options,
     conditionalPuts: roots.conditionalPuts,
     notes: notesOf(place, roots, rootUrl),
     writer: toHex(randomBytes(16)),
@@ -71,18 +72,30 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
   return row;
 }
 
+/** As probePlace; nothing tries again by itself yet. */
+async function tryPlace(
+  address: Pick<Replica, "url" | "options">,
+  context: StoreContext,
+): Promise<PlaceProbe> {
+  try {
+    return await probePlace(address, context);
+  } catch (error) {
+    if (!isHoldfastError(error, ErrorCode.replicaUnreachable)) throw error;
+    throw new HoldfastError(error.code, error.message, {
+      next: "Nothing was added. Check the address, the network and the other end (of a folder: that its disk is mounted), and try again.",
+      cause: error,
+    });
+  }
+}
+
 /** The address in its normal form. */
 function checkAddress({ url, options }: NewReplica, dataDir: string): string {
   const kind = /^[a-z0-9]+:/.exec(url)?.[0] ?? "";
   const flags = flagsOf[kind];
   if (flags === undefined) {
-    throw new HoldfastError(
-      ErrorCode.usage,
-      `not the address of a replica: ${JSON.stringify(url.slice(0, 200))}`,
-      {
-        next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
-      },
-    );
+    throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${withoutSecrets(url)}`, {
+      next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
+    });
   }
   for (const option of Object.keys(options) as (keyof ReplicaOptions)[]) {
     if (flags[option] !== undefined) continue;

@@ -8,6 +8,7 @@ import { openPeerStore } from "./peer/openPeerStore.ts";
 import type { ReplicaStore } from "./replicaStore.ts";
 import type { S3Context } from "./s3/s3Calls.ts";
 import { openS3Store } from "./s3/s3Store.ts";
+import { withoutSecrets } from "./withoutSecrets.ts";
 
 /** What stores need of the process they run in. */
 export type StoreContext = {
@@ -33,7 +34,7 @@ export async function openReplicaStore(
   if (url.startsWith("https:")) return openPeerStore(replica);
   if (url.startsWith("s3:")) return openS3Store(inOwnPlace(replica), s3Context(context));
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
-  throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${url}`, {
+  throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${withoutSecrets(url)}`, {
     next: "Write file:///PATH, s3://BUCKET/PREFIX or https://PEER:PORT.",
   });
 }

@@ -6,43 +6,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { appPasswordHash, makeAppPassword, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import { openWithPassword, parseKeysDocument, passwordKdf } from "../../vault/keys/keysDocument.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
 import { canMount, tool } from "../fs/fuse/mounting.ts";
+import { ofBytes, ofText, Printed, type Secret, secretsIn } from "./printed.ts";
 import { makeSource, Program, scratchFolder } from "./program.ts";
-
-type Secret = { readonly name: string; readonly forms: readonly string[] };
-
-/** A secret of bytes, in the forms that programs print bytes in. */
-function ofBytes(name: string, bytes: Uint8Array): Secret {
-  const buffer = Buffer.from(bytes);
-  return {
-    name,
-    forms: [
-      buffer.toString("hex"),
-      buffer.toString("base64").replace(/=+$/, ""),
-      buffer.toString("base64url"),
-      buffer.toJSON().data.join(","), // how JSON shows a Buffer
-      buffer.toString("hex").match(/../g)!.join(" "), // how util.inspect shows it
-    ],
-  };
-}
-
-/** A secret of text: as it is, and its bytes. */
-function ofText(name: string, text: string): Secret {
-  return { name, forms: [text, ...ofBytes(name, Buffer.from(text)).forms] };
-}
-
-/** The names of the secrets that a text has, whatever the case of its hex digits. */
-function secretsIn(text: string, secrets: readonly Secret[]): string[] {
-  const folded = text.toLowerCase().replace(/,\s+/g, ",");
-  return secrets
-    .filter(({ forms }) => forms.some((form) => folded.includes(form.toLowerCase())))
-    .map(({ name }) => name);
-}
 
 /** An Authorization header for WebDAV, without its first word. */
 function basicOf(password: string): string {
@@ -78,31 +49,6 @@ function ask(
     sent.once("error", reject);
     sent.end(body);
   });
-}
-
-/** Every program of the test, and everything that they printed. */
-class Printed {
-  readonly #programs: Program[] = [];
-
-  start(args: readonly string[]): Program {
-    const program = new Program(args);
-    this.#programs.push(program);
-    onTestFinished(async () => {
-      await program.stop("SIGKILL");
-    });
-    return program;
-  }
-
-  /** Runs a command line to its end. */
-  async run(status: number, ...args: string[]): Promise<string> {
-    const ran = await this.start(args).ended();
-    expect(ran.status, `holdfast ${args.join(" ")}\n${ran.stdout}${ran.stderr}`).toBe(status);
-    return ran.stdout;
-  }
-
-  get text(): string {
-    return this.#programs.map(({ stdout, stderr }) => stdout + stderr).join("\n");
-  }
 }
 
 test("the search finds a planted secret in every form", () => {

@@ -60,7 +60,7 @@ test("from adding a peer to removing it", async () => {
   });
 
   expect(JSON.parse(await done("peer", "list", "--json", ...data))).toMatchObject([
-    { name: "box", usedBytes: bytes.length, quotaBytes: 10 * 2 ** 20, objects: 1, holdSeconds: 3600 },
+    { name: "box", used_bytes: bytes.length, quota_bytes: 10 * 2 ** 20, objects: 1, hold_seconds: 3600 },
   ]);
   expect(await done("peer", "list", ...data)).toMatch(/^box {2,}8\.58 MiB {2,}10\.0 MiB {2,}1 /m);
 

@@ -154,7 +154,7 @@ test("a snapshot is copied by the running gateway by itself, and after the disk 
   mkdirSync(folder);
   const second = await backup();
   const failed = await holdfast(...replica(site, "run", "usb"));
-  expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining("is not there")]);
+  expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining("is no replica now")]);
   expect((await status(site, "usb")).snapshots[second]).toEqual({ complete: false, receipt: false });
   expect(readdirSync(folder)).toEqual([]);
   renameSync(folder, join(site.folder, "mount point"));

@@ -29,7 +29,7 @@ test("restore-from a peer, from adding it to reading a snapshot", async () => {
   await done("peer", "rotate", "box", "--token-file", second, ...far);
   const data = join(scratch, "new");
   const command = (token: string): string[] => [
-    ...["gateway", "restore-from", datacentre.url, "--credentials-file", token, "--data", data, "--json"],
+    ...["gateway", "restore-from", datacentre.url, "--token-file", token, "--data", data, "--json"],
     ...["--recovery-key-file", join(box.folder, "gateway-recovery-key")],
   ];
   const refused = await holdfast(command(first), { statuses: [1] });

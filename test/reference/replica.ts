@@ -6,6 +6,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { fromBase64, fromHex, hex, must } from "./cursor.ts";
 import { openPublicBox, readRecoveryKey } from "./keys.ts";
 import type { Place } from "./pack.ts";
+import { derive } from "./primitives.ts";
 import {
   gatewayRootKey,
   merkle,
@@ -156,6 +157,11 @@ export function readGateway(
   const sealed = JSON.parse(Buffer.from(inside).toString("utf8"));
   const secret = fromBase64(sealed.secret, "secret");
   const gatewayId = fromHex(id, 16, "gateway id");
+  // Anybody can seal something to the public half of the recovery key.
+  must(
+    Buffer.from(secret).equals(derive(privateKey, gatewayId, "holdfast gateway secret v1", 32)),
+    "sealed.json was made by somebody else than its gateway",
+  );
   const root = newestRoot(folder, "gateway", id, gatewayRootKey(secret, gatewayId));
   return { sealed, catalog: JSON.parse(readCatalog(named(folder, root.catalog), secret, gatewayId)) };
 }

@@ -1,7 +1,7 @@
 // The file that says that a folder is a replica. Without it an empty mount point, whose disk is somewhere else today, would be taken for a
 // replica that lost everything, and written to.
 
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access, mkdir, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
@@ -71,5 +71,19 @@ export async function seeMarker(path: string): Promise<void> {
 
 function missingMarker(error: unknown, path: string): HoldfastError {
   const code = errnoOf(error);
+  if (code === "ENOENT" && existsSync(path)) return folderUnmarked(path, error);
   return code === "ENOENT" || code === "ENOTDIR" ? folderMissing(path, error) : folderError(error, path);
+}
+
+/** There is a folder, and nothing in it says that it is a replica: mostly an empty mount point. */
+function folderUnmarked(path: string, cause: unknown): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaUnreachable,
+    `${path} is no replica now: it has no ${markerName}`,
+    {
+      next: "If its disk is mounted there, connect it; replication goes on by itself. Otherwise check the path.",
+      detail: { path },
+      cause,
+    },
+  );
 }

@@ -1,10 +1,11 @@
 // sealed.json, read with the gateway's recovery key (docs/format.md, section 11.6).
 
+import { equalBytes } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { asHex, asInteger, asObject, asText, fromBase64, parseJson } from "../../../vault/jsonFields.ts";
 import { openPublicBox, publicKeyOf } from "../../../vault/keys/box.ts";
 import { Width } from "../../../vault/magic.ts";
-import { type SealedState, sealedContext } from "../../dataDir.ts";
+import { gatewaySecret, type SealedState, sealedContext } from "../../dataDir.ts";
 import { checkSettings, type GatewaySettings, settingsDefault } from "../../settings.ts";
 
 /** What sealed.json says, and which gateway it is of. */
@@ -19,7 +20,7 @@ const what = "sealed.json";
 
 /**
  * Opens sealed.json. `recoveryKey`: the private half, 32 bytes; `gateway`: the id that it must be of.
- * @throws HoldfastError key-wrong; seal-invalid, corrupt, truncated, limit-exceeded; unsupported
+ * @throws HoldfastError key-wrong; seal-invalid when it was changed or made by another than its gateway, corrupt, truncated, limit-exceeded; unsupported
  */
 export function openSealedState(bytes: Uint8Array, recoveryKey: Uint8Array, gateway: string): OpenedState {
   const document = asObject(parseJson(bytes, what), what);
@@ -44,7 +45,11 @@ export function openSealedState(bytes: Uint8Array, recoveryKey: Uint8Array, gate
     throw isHoldfastError(error, ErrorCode.keyWrong) ? wrongKey(gateway) : error;
   }
   try {
-    return { ...parseState(text), gateway, recoveryPublic: recoveryPublic.toString("base64") };
+    const state = parseState(text);
+    if (!equalBytes(gatewaySecret(recoveryKey, gateway), Buffer.from(state.secret, "base64"))) {
+      throw new HoldfastError(ErrorCode.sealInvalid, `${what} was sealed by somebody else than its gateway`);
+    }
+    return { ...state, gateway, recoveryPublic: recoveryPublic.toString("base64") };
   } finally {
     text.fill(0);
   }

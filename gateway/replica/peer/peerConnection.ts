@@ -193,5 +193,10 @@ function refusal(request: PeerRequest, status: number, body: Buffer): Error {
     : status >= 500 || status === 429;
   if (passes) return new ConnectionLost(new Error(error.message), false);
   const code = request.method === "HEAD" ? codeOfStatus[status] : undefined;
+  if (code === ErrorCode.tokenInvalid) {
+    return new HoldfastError(code, "it does not know our token", {
+      next: "Ask whoever runs the far gateway for a new token file (`holdfast peer rotate`).",
+    });
+  }
   return code === undefined ? error : new HoldfastError(code, `HTTP ${status}`);
 }

@@ -63,8 +63,22 @@ export async function openGatewayState(
     return { root, rootHash: rootHash(bytes), newest, sealed, sealedBytes, part };
   } catch (error) {
     if (!isHoldfastError(error) || !damages.has(error.code)) throw error;
+    if (error.code === ErrorCode.sealInvalid) throw foreign(key, error);
     throw damagedObject(key, `or what it names cannot be read: ${error.message}`, error);
   }
+}
+
+/** What is well-formed and not the gateway's own: nothing of it may come back, --allow-damaged or not. */
+function foreign(key: string, cause: HoldfastError): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.replicaDamaged,
+    `${key} of the replica was changed, or written by somebody else than the gateway of this recovery key: ${cause.message}`,
+    {
+      next: "Find out who can write to the replica. `--at GENERATION` takes an earlier state that the gateway wrote.",
+      detail: { object: key },
+      cause,
+    },
+  );
 }
 
 /** What says that bytes are not what a gateway wrote. */

@@ -55,6 +55,9 @@ export async function provenVaultRoots(
   return proven;
 }
 
+/** Damaged roots at the end of a chain that are gone around. */
+const rootsTriedMax = 100;
+
 /** The root of a generation; where that is damaged and may be gone around, the newest before it that is not. */
 async function newestProven(
   port: VaultRootsPort,
@@ -62,7 +65,8 @@ async function newestProven(
   newest: number,
   metadataKey: Buffer,
 ): Promise<ProvenVaultRoot | undefined> {
-  for (let generation = newest; generation > 0; generation--) {
+  // A replica may claim any number of roots: it is not followed through all of them.
+  for (let generation = newest; generation > 0 && newest - generation < rootsTriedMax; generation--) {
     try {
       return await provenRoot(port, id, generation, metadataKey);
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { equalBytes } from "../../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica, ReplicaOptions } from "../../catalog/replicas.ts";
 import { bodyOfBytes } from "./bodies.ts";
 import { md5Text, signedHash } from "./checksums.ts";
@@ -66,7 +67,17 @@ async function probeBucket(
       sha256: (await put(calls, key, second, { wrong: "sha256" }, signal)) !== "stored",
     };
     const found = { conditionalPuts: again === "refused", versioning, objectLock, verifies, clockSkewMs };
-    return { ...found, notes: notesOf(found, expectationsOf(url, options)) };
+    const wants = expectationsOf(url, options);
+    if (wants.lock && !objectLock) {
+      throw new HoldfastError(
+        ErrorCode.replicaRefused,
+        `${url} has no Object Lock: --lock-days cannot be kept`,
+        {
+          next: "Leave --lock-days out; or make a bucket with Object Lock, which cannot be added to one later everywhere.",
+        },
+      );
+    }
+    return { ...found, notes: notesOf(found, wants) };
   } finally {
     await deleteObject(calls, key).catch(() => "locked"); // a bucket's default retention may hold it
   }
@@ -90,7 +101,6 @@ function notesOf(found: Omit<ProbeResult, "notes">, wants: Expectations): string
   if (versioning && !objectLock)
     notes.push("It keeps old versions: what is deleted here goes with all its versions.");
   if (objectLock && !wants.lock) notes.push("It has Object Lock; --lock-days makes use of it.");
-  if (wants.lock && !objectLock) notes.push("It has no Object Lock: --lock-days cannot be kept.");
   if (!verifies.md5 && !verifies.sha256) {
     notes.push("It does not check checksums of what it receives: only reading back proves what is here.");
   }

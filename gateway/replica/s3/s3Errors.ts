@@ -81,6 +81,9 @@ const nextSteps: Readonly<Record<string, string>> = {
   TokenProviderError: "Sign in to the profile again, or give --credentials-file.",
 };
 
+/** An answer to HEAD does not tell a wrong key from a right one that may not. */
+const refusedWithoutWords = `Check the access key and the secret key of the replica's credentials. ${nextSteps.AccessDenied}`;
+
 /**
  * The last failure of a call as what people see; what is none of these passes as it is. `what`: the call and object; `url`: the replica.
  * Neither has credentials.
@@ -113,7 +116,7 @@ export function finalError(error: unknown, what: string, url: string): HoldfastE
   const region = (error as ServiceError)?.Region;
   const next = region === undefined ? nextSteps[code] : `Give --region ${region}.`;
   return new HoldfastError(ErrorCode.replicaRefused, message, {
-    next: next ?? (statusOf(error) === 403 ? nextSteps.AccessDenied! : "Mend what the server's words name."),
+    next: next ?? (statusOf(error) === 403 ? refusedWithoutWords : "Mend what the server's words name."),
   });
 }
 

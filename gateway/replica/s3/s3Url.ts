@@ -2,6 +2,7 @@
 
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { checkKey, keyBytesMax } from "../keys.ts";
+import { withoutSecrets } from "../withoutSecrets.ts";
 
 export type S3Place = {
   readonly bucket: string;
@@ -38,9 +39,4 @@ function wrong(url: string, why: string): HoldfastError {
   return new HoldfastError(ErrorCode.usage, `not an S3 address: ${withoutSecrets(url)}: ${why}`, {
     next: "Write s3://BUCKET or s3://BUCKET/PREFIX; keys come from --credentials-file, the environment or a profile.",
   });
-}
-
-/** People put keys into addresses (s3://KEY:SECRET@bucket): they are not repeated. */
-function withoutSecrets(url: string): string {
-  return JSON.stringify(url.slice(0, 200).replace(/\/\/[^/]*@/, "//...@"));
 }

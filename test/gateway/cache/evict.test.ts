@@ -62,6 +62,19 @@ test("nothing goes that no replica lists, or whose copy is wrong, short, gone or
   for (const row of here.packs()) expect(row.state).toBe("closed");
 });
 
+test("a replica that proved everything yesterday and is away today is not relied on", async () => {
+  await here.replicate(here.first, "hashed");
+  const [one, two] = here.packs();
+  renameSync(here.first.path, `${here.first.path}-away`);
+  const evict = (row: PackRow) => here.elsewhere.moves.evict(row.ordinal);
+  expect(await evict(one!)).toEqual({ evicted: false, why: "unreachable" });
+  await here.replicate(here.second, "hashed");
+  expect(await evict(one!), "another one answers").toEqual({ evicted: true });
+  rmSync(replicaPack(here.second, here.vault.id, two!.name!));
+  renameSync(`${here.first.path}-away`, here.first.path);
+  await expect.poll(() => evict(two!), { timeout: 10_000 }).toEqual({ evicted: true });
+});
+
 test("a replica that is away fails what is not cached and nothing else, and reads again when it is back", async () => {
   await here.replicate(here.first);
   await here.evictAll();

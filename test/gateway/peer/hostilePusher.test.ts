@@ -191,6 +191,25 @@ test("a token alone does not empty a replica: what roots list, or listed within 
   await store.close();
 });
 
+test("a root behind a gap, which its owner's gateway would not find, is refused", async () => {
+  const store = storeOf(peer);
+  const first = await putGeneration(store, { generation: 1, packs: ["a"], snapshots: ["s"] });
+  for (const generation of [3, 9_999_999_999]) {
+    for (const path of [rootKey(chain, generation), rootKey("gateway/", generation)]) {
+      expect(await putObject(peer, path, first.object)).toMatchObject({
+        status: 409,
+        code: "sequence-conflict",
+      });
+    }
+    const json = { key: rootKey(chain, generation), bytes: 10, sha256: sha256Of(first.object) };
+    expect(await ask(peer, { method: "POST", path: "/v1/peer/uploads", json })).toMatchObject({
+      code: "sequence-conflict",
+    });
+  }
+  expect(await store.delete(keyOfPack("a")).catch((error) => error.code)).toBe("replica-refused");
+  await store.close();
+});
+
 test("a root that is not understood keeps everything", async () => {
   const store = storeOf(peer);
   const { object } = await putGeneration(store, { generation: 1, packs: ["a"] });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Account } from "../../../gateway/catalog/accounts.ts";
 import type { Device } from "../../../gateway/catalog/devices.ts";
-import { sealedContext } from "../../../gateway/dataDir.ts";
+import { gatewaySecret, sealedContext } from "../../../gateway/dataDir.ts";
 import { type GatewayPart, parseGatewayPart } from "../../../gateway/replica/gatewayState/gatewayPart.ts";
 import { openSealedState } from "../../../gateway/replica/gatewayState/sealedState.ts";
 import { parseVaultPart, type VaultPart } from "../../../gateway/replica/gatewayState/vaultPart.ts";
@@ -138,7 +138,7 @@ const recovery = generateKeyPair();
 const state = {
   settings: settingsDefault,
   tls: { certificate: "certificate", key: "key" },
-  secret: base64("secret"),
+  secret: gatewaySecret(recovery.privateKey, gateway).toString("base64"),
   metadataKeys: { [vault]: base64("metadata") },
 };
 
@@ -165,6 +165,14 @@ test("sealed.json opens with its own key alone", () => {
   expect(
     outcome(() => openSealedState(text({ ...sealed(), version: 2 }), recovery.privateKey, gateway)),
   ).toBe("unsupported");
+});
+
+test("what somebody else sealed to the public half of the recovery key is refused", () => {
+  // All that it takes is in the clear in the replica: the gateway's id and the public half.
+  const forged = { ...state, secret: base64("a secret of the forger's own") };
+  expect(
+    outcome(() => openSealedState(text(sealed(JSON.stringify(forged))), recovery.privateKey, gateway)),
+  ).toBe("seal-invalid");
 });
 
 test("an older gateway's settings get the defaults of what they lack, a newer one's lose what is not known", () => {

@@ -1,15 +1,21 @@
 // Every kind of damage to a replica, met by a restore: it is named, and nothing is believed that is not proven.
 
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { sealedContext } from "../../../../gateway/dataDir.ts";
+import { exportGatewayPart } from "../../../../gateway/replica/gatewayState/gatewayPart.ts";
 import { gatewayFolder, rootKey, vaultFolder } from "../../../../gateway/replica/keys.ts";
 import type { RestoreFromOptions, RestoreReport } from "../../../../gateway/replica/restore/restoreFrom.ts";
 import { bitAt } from "../../../../ingest/wire/bitmap.ts";
-import { toHex } from "../../../../vault/bytes.ts";
+import { fromHex, toHex } from "../../../../vault/bytes.ts";
+import { sealPublicBox } from "../../../../vault/keys/box.ts";
+import { encodeRoot, gatewayRootKey, rootHash } from "../../../../vault/replica/root.ts";
+import { gatewayCatalogKey, sealCatalog } from "../../../../vault/replica/sealedCatalog.ts";
 import { type GatewayFixture, pageRecord, snapshotOf } from "../../gatewayFixture.ts";
-import { RestoreSite } from "./restoreSite.ts";
+import { RestoreSite, replica } from "./restoreSite.ts";
 
 let site: RestoreSite;
 let { old, device, place, chunks, pages, snapshots } = {} as RestoreSite;
@@ -183,4 +189,58 @@ test("--allow-damaged: a lost index segment is made up for from the packs themse
     records: chunks.length + pages.length,
     snapshots: 2,
   });
+});
+
+test("a state that somebody else sealed to the recovery key's public half is refused, also with --allow-damaged", async () => {
+  // The forger knows what is in the clear in the replica, and plants an app password and a login of their own.
+  const { catalog, dataDir } = old.gateway;
+  const { id, recoveryPublic } = dataDir.identity;
+  const secret = randomBytes(32);
+  const part = JSON.parse(exportGatewayPart(dataDir.identity, catalog, replica).toString());
+  for (const account of part.accounts) account.loginHash = "the forger's own";
+  const put = (kind: string, bytes: Buffer) => {
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    writeFileSync(join(copy, gatewayFolder, kind, sha256), bytes);
+    return { name: `${kind}/${sha256}`, bytes: bytes.length, sha256 };
+  };
+  const state = {
+    settings: dataDir.settings,
+    tls: dataDir.tls,
+    secret: secret.toString("base64"),
+    metadataKeys: Object.fromEntries(catalog.vaults.list().map((vault) => [vault.id, vault.metadataKey])),
+  };
+  const to = Buffer.from(recoveryPublic, "base64");
+  const box = sealPublicBox(to, sealedContext(id), Buffer.from(JSON.stringify(state)));
+  const document = { format: "holdfast-gateway-sealed", version: 1, gateway: id, public: recoveryPublic };
+  const newest = readdirSync(join(copy, gatewayFolder, "root")).length;
+  const before = readFileSync(join(copy, rootKey(gatewayFolder, newest)));
+  const root = encodeRoot(
+    {
+      chain: "gateway",
+      id,
+      generation: newest + 1,
+      previous: rootHash(before),
+      writer: "ab".repeat(16),
+      fence: 9,
+      nonce: "cd".repeat(16),
+      time: new Date().toISOString(),
+      features: { read: [] },
+      sealed: put("sealed", Buffer.from(JSON.stringify({ ...document, box: box.toString("base64") }))),
+      catalog: put(
+        "catalog",
+        sealCatalog(Buffer.from(JSON.stringify(part)), gatewayCatalogKey(secret, fromHex(id, 16))),
+      ),
+    },
+    gatewayRootKey(secret, fromHex(id, 16)),
+  );
+  writeFileSync(join(copy, rootKey(gatewayFolder, newest + 1)), root);
+  for (const allowDamaged of [false, true]) {
+    await expect(from({ allowDamaged })).rejects.toMatchObject({
+      code: "replica-damaged",
+      message: expect.stringContaining("sealed by somebody else"),
+    });
+    expect(existsSync(join(data, "gateway.json"))).toBe(false);
+  }
+  // The state before it is still there for who asks for it.
+  await from({ wanted: { generation: newest } });
 });
