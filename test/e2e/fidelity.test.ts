@@ -138,7 +138,8 @@ describe.skipIf(!ready)(`fidelity through the program (seed ${seed})`, () => {
     const before = touched(target, "%i");
     const done = (await restore(source, target)).at(-1);
     expect(done).toMatchObject({ warnings: 0, deleted: 0 });
-    expect(done?.fetched_bytes).toBeLessThan(2 ** 20);
+    // Of 12 MiB. Small files come with the bundles that they share, whose ends depend on the vault's keys.
+    expect(done?.fetched_bytes).toBeLessThan(2 * 2 ** 20);
     // A file as large as this is mended in place: what was written into a hole becomes zeros, and a hole only when it is made anew.
     const bytes = Buffer.alloc(100, 1);
     fs.readSync(scattered, bytes, 0, 100, inHole);

@@ -2,9 +2,10 @@
 // what was stopped goes on where it was.
 
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { packKey } from "../../gateway/replica/keys.ts";
 import type { PeerStore, PeerStoreOptions } from "../../gateway/replica/peer/peerStore.ts";
@@ -22,6 +23,18 @@ import { vault } from "../gateway/peer/sampleChain.ts";
 import { seededBytes } from "../vault/seeded.ts";
 
 const MiB = 2 ** 20;
+/** Waits until this process has no file below a folder open: what a stopped gateway closes in the background. */
+async function filesClosed(folder: string): Promise<void> {
+  const isBelow = (fd: string): boolean => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(`${folder}/`);
+    } catch {
+      return false;
+    }
+  };
+  for (let tries = 0; tries < 500 && readdirSync("/proc/self/fd").some(isBelow); tries++) await pause(10);
+}
+
 const keyOf = (bytes: Uint8Array) => packKey(vault, createHash("sha256").update(bytes).digest());
 
 describe("a peer over a bad network", () => {
@@ -191,6 +204,7 @@ describe.skipIf(!canRun("full disks", "mount", "fallocate"))("a peer whose disk 
     } finally {
       await store.close();
       await fixture.stop();
+      await filesClosed(disk.folder);
       disk.unmount();
       rmSync(fixture.path, { recursive: true, force: true });
     }
