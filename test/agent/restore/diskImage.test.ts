@@ -89,9 +89,11 @@ describe("a disk image", () => {
 
   test("that was edited in place sends the chunks that changed, and keeps its extents while it is unchanged", async () => {
     const path = makeImage("disk.img");
-    const first = await fx.run(auto, later);
-    const unchanged = await fx.run({ chunker: "fastcdc-1" }, later);
-    expect(unchanged.root).toBe(first.root);
+    await fx.run(auto, later);
+    const first = await extentsOf("disk.img");
+    // Not the root: the folders above are in it, and others make files there.
+    await fx.run({ chunker: "fastcdc-1" }, later);
+    expect(await extentsOf("disk.img")).toEqual(first);
     write(path, MiB + 4096, noise(4096, 3));
     write(path, 18 * MiB - 512, noise(1024, 4));
     const before = await extentsOf("disk.img");
