@@ -1,13 +1,11 @@
 // One run of a job: opens what it needs, replicates, and counts what it asked for.
 
-import { fromHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import { vaultRootKey } from "../../../vault/replica/root.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { OpenVault } from "../../openVault.ts";
-import { RootChain } from "../chain/rootChain.ts";
+import { vaultChain } from "../chain/vaultChain.ts";
 import type { RunOptions } from "./job.ts";
 import { type JobSession, type OpenedSession, usageOf } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
@@ -80,17 +78,7 @@ function contextOf(
   job: JobState,
   { store, roots, held }: OpenedSession,
 ): RunContext {
-  const metadataKey = Buffer.from(gateway.catalog.vaults.get(vault.id)?.metadataKey ?? "", "base64");
-  const chain = new RootChain({
-    store: roots,
-    chain: "vault",
-    id: vault.id,
-    key: vaultRootKey(metadataKey, fromHex(vault.id, 16)),
-    replica: replica.id,
-    memory: gateway.catalog.replicas,
-    writer: replica.writer,
-    now: gateway.now,
-  });
+  const { chain, metadataKey } = vaultChain(gateway, replica, roots, vault.id);
   return {
     gateway,
     replica,

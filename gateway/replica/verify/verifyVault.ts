@@ -4,11 +4,10 @@
 
 import { randomInt } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { asBuffer, fromHex, toHex } from "../../../vault/bytes.ts";
+import { asBuffer, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { ManifestPageType } from "../../../vault/magic.ts";
 import type { NamedObject, VaultRoot } from "../../../vault/replica/root.ts";
-import { vaultRootKey } from "../../../vault/replica/root.ts";
 import { isWrongCopy, PackCopies } from "../../cache/packCopies.ts";
 import { ReplicaStores } from "../../cache/replicaStores.ts";
 import type { Replica } from "../../catalog/replicas.ts";
@@ -20,7 +19,7 @@ import { errnoOf } from "../../store/files.ts";
 import { closedPackPath } from "../../store/packPaths.ts";
 import { Manifest } from "../chain/manifest.ts";
 import { readNamed } from "../chain/namedObjects.ts";
-import { RootChain } from "../chain/rootChain.ts";
+import { vaultChain } from "../chain/vaultChain.ts";
 import { packKey, vaultFolder } from "../keys.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
 import { healPack, healSnapshot } from "./healObject.ts";
@@ -105,17 +104,7 @@ export class VaultVerify {
   static async prepare(options: VaultVerifyOptions, findings: Finding[]): Promise<VaultVerify | undefined> {
     const { gateway, replica, store, roots, sharePercent, signal } = options;
     const vault = await gateway.vault(options.vault);
-    const metadataKey = Buffer.from(gateway.catalog.vaults.get(vault.id)?.metadataKey ?? "", "base64");
-    const chain = new RootChain({
-      store: roots,
-      chain: "vault",
-      id: vault.id,
-      key: vaultRootKey(metadataKey, fromHex(vault.id, 16)),
-      replica: replica.id,
-      memory: gateway.catalog.replicas,
-      writer: replica.writer,
-      now: gateway.now,
-    });
+    const { chain } = vaultChain(gateway, replica, roots, vault.id);
     const newest = await chain.newest(signal);
     if (newest === undefined) return undefined;
     const small = documentsOf(newest.root);
