@@ -109,12 +109,23 @@ export function syncDirectorySync(path: string): void {
  * or none. Mode 0600.
  * @throws HoldfastError disk-full, io-error
  */
-export async function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+export function writeFileDurably(path: string, bytes: Uint8Array): Promise<void> {
+  return fillFileDurably(path, (file) => file.writeFile(bytes));
+}
+
+/**
+ * As `writeFileDurably`, with bytes that `fill` writes and may refuse: what it throws leaves the old file.
+ * @throws HoldfastError disk-full, io-error, what `fill` throws
+ */
+export async function fillFileDurably(
+  path: string,
+  fill: (file: fs.promises.FileHandle) => Promise<void>,
+): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
     const file = await open(temporary, "w", 0o600);
     try {
-      await file.writeFile(bytes);
+      await fill(file);
       await file.sync();
     } finally {
       await file.close();

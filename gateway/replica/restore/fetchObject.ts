@@ -1,11 +1,9 @@
 // Objects of a replica, taken only when they are what their manifest or root says.
 
 import { createHash, hash } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
 import { equalBytes } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import { fileError, syncDirectory, writeFully } from "../../store/files.ts";
+import { fillFileDurably, writeFully } from "../../store/files.ts";
 import type { ReplicaStore } from "../replicaStore.ts";
 
 export type ExpectedObject = {
@@ -68,29 +66,17 @@ export async function fetchToFile(
   path: string,
   options: { readonly signal: AbortSignal; readonly arrived: (bytes: number) => void },
 ): Promise<void> {
-  const temporary = `${path}.tmp`;
   const sum = createHash("sha256");
-  try {
-    const file = await open(temporary, "w", 0o600);
-    try {
-      for (let at = 0; at < expected.bytes; at += pieceBytes) {
-        const length = Math.min(pieceBytes, expected.bytes - at);
-        const piece = await fetchRange(store, expected.key, at, length, options.signal);
-        sum.update(piece);
-        await writeFully(file.fd, [piece], at);
-        options.arrived(piece.length);
-      }
-      if (!equalBytes(sum.digest(), expected.sha256)) {
-        throw damagedObject(expected.key, "has other bytes than its hash says");
-      }
-      await file.sync();
-    } finally {
-      await file.close();
+  await fillFileDurably(path, async (file) => {
+    for (let at = 0; at < expected.bytes; at += pieceBytes) {
+      const length = Math.min(pieceBytes, expected.bytes - at);
+      const piece = await fetchRange(store, expected.key, at, length, options.signal);
+      sum.update(piece);
+      await writeFully(file.fd, [piece], at);
+      options.arrived(piece.length);
     }
-    await rename(temporary, path);
-    await syncDirectory(dirname(path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw fileError(error, path);
-  }
+    if (!equalBytes(sum.digest(), expected.sha256)) {
+      throw damagedObject(expected.key, "has other bytes than its hash says");
+    }
+  });
 }
