@@ -24,6 +24,7 @@ import type {
   VaultRow,
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
+import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
@@ -36,12 +37,14 @@ export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
+  readonly seed: SeedAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
+    this.seed = new SeedAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

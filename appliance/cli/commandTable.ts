@@ -6,12 +6,14 @@ import { gatewayCommands } from "./gatewayCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
+import { seedCommands } from "./seedCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
   ...replicaCommands,
   ...peerCommands,
+  ...seedCommands,
   ...agentCommands,
   ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
 ];

@@ -25,6 +25,8 @@ import type {
 import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
+import { seedClient } from "./seedClient.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 
@@ -39,6 +41,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
+  readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);

@@ -5,6 +5,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 
 /** A new vault as its owner's client made it. */
@@ -128,6 +129,7 @@ export type GatewayStatus = {
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
+  readonly seed: SeedOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -21,6 +21,7 @@ import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
+import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -172,6 +173,7 @@ export function buildAdminApp(
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   scrubRoute(app, gateway, operations);
+  seedAdminRoutes(app, gateway, operations.seed);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }
