@@ -10,6 +10,7 @@ import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
+import { HomeAdministration } from "./admin/homeOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -24,8 +25,8 @@ import type {
   VaultRow,
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
-import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -37,6 +38,7 @@ export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
+  readonly homes: HomeAdministration;
   readonly seed: SeedAdministration;
 
   /** `url`: where the gateway listens, or null. */
@@ -44,6 +46,7 @@ export class Administration implements AdminOperations {
     this.#gateway = gateway;
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
+    this.homes = new HomeAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
   }
 

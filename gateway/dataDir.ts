@@ -215,7 +215,10 @@ function parseIdentity(text: string, file: string, box: OpenedBox | undefined): 
     );
   }
   if (box !== undefined && identity.id !== box.document.id) {
-    throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is of another gateway than ${boxDocumentName}`);
+    throw new HoldfastError(
+      ErrorCode.dataDirInvalid,
+      `${file} is of another gateway than ${boxDocumentName}`,
+    );
   }
   if (box !== undefined) identity = { ...identity, secret: box.gatewaySecret };
   for (const field of [identity.id, identity.recoveryPublic, identity.secret]) {

@@ -33,7 +33,11 @@ export const seedCommands: readonly CommandSpec[] = [
       texts("device", "NAME", "one device of the account (all of them)"),
       text("listen", "ADDRESS:PORT", "where the box listens (0.0.0.0:7440)"),
       texts("url", "https://HOST:PORT", "where agents find the box"),
-      texts("datacentre-url", "https://HOST:PORT", "where the box finds this gateway (public-url of config.toml)"),
+      texts(
+        "datacentre-url",
+        "https://HOST:PORT",
+        "where the box finds this gateway (public-url of config.toml)",
+      ),
       text("name", "NAME", 'what people call the box ("box N")'),
       passphraseFile,
       by,

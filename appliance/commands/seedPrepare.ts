@@ -68,7 +68,9 @@ function show({ output }: CommandContext, answer: PrepareAnswer, directory: stri
   let lastBytes = 0;
   let unknown = 0;
   for (const { name, devices, vaults } of answer.accounts) {
-    output.line(`Account ${name}: ${formatCount(devices.length, "device")}, ${formatCount(vaults, "vault")}.`);
+    output.line(
+      `Account ${name}: ${formatCount(devices.length, "device")}, ${formatCount(vaults, "vault")}.`,
+    );
     for (const device of devices) {
       const size = device.lastBytes === null ? "size not known" : formatBytes(device.lastBytes);
       output.line(`  ${device.name}: ${formatCount(device.items, "item")}, ${size}`);

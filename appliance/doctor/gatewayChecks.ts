@@ -22,7 +22,9 @@ export async function checkGateway(data: string): Promise<Finding[]> {
     const running = await new AdminClient(data).isRunning();
     const box = await readBoxDocument(data);
     if (box !== undefined) {
-      findings.push(good("box", `box ${box.box} of ${box.datacentre.name}, ${running ? "running" : "closed"}`));
+      findings.push(
+        good("box", `box ${box.box} of ${box.datacentre.name}, ${running ? "running" : "closed"}`),
+      );
       return findings;
     }
     const { settings } = await readDataDir(data);

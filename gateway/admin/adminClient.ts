@@ -8,6 +8,8 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import { homeClient } from "./homeClient.ts";
+import type { HomeOperations } from "./homeOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import type {
   AccountRow,
@@ -25,10 +27,10 @@ import type {
 import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
-import { seedClient } from "./seedClient.ts";
-import type { SeedOperations } from "./seedOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
+import { seedClient } from "./seedClient.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -41,6 +43,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
+  readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
 
   constructor(dataDir: string) {

@@ -4,9 +4,10 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { HomeOperations } from "./homeOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
-import type { SeedOperations } from "./seedOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -129,6 +130,7 @@ export type GatewayStatus = {
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
+  readonly homes: HomeOperations;
   readonly seed: SeedOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;

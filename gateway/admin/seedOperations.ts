@@ -50,5 +50,8 @@ export interface SeedOperations {
    */
   prepare(request: PrepareRequest): Promise<PrepareAnswer>;
   /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */
-  custody(add?: { readonly note: string; readonly by: string }): Promise<{ entries: readonly CustodyEntry[] }>;
+  custody(add?: {
+    readonly note: string;
+    readonly by: string;
+  }): Promise<{ entries: readonly CustodyEntry[] }>;
 }

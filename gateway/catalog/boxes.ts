@@ -4,10 +4,10 @@
 // - `seal` is the newest manifest that was accepted whole; its number only grows.
 // - Of a box's token only the SHA-256 is here.
 
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { BoxKind } from "../../vault/seed/boxDocument.ts";
 import { boxNumberMax } from "../../vault/seed/boxDocument.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { fromHex, toHex } from "../../vault/bytes.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 

@@ -6,7 +6,12 @@
 
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CustodyEntry, type CustodyLog, nextCustodyLine, parseCustody } from "../../vault/seed/custody.ts";
+import {
+  type CustodyEntry,
+  type CustodyLog,
+  nextCustodyLine,
+  parseCustody,
+} from "../../vault/seed/custody.ts";
 import { errnoOf, fileError, syncDirectory } from "../store/files.ts";
 
 function custodyPath(path: string): string {

@@ -190,9 +190,7 @@ export async function openBoxKey(document: BoxDocument, passphrase: string): Pro
  */
 export function openBoxKeyAtDatacentre(document: BoxDocument, unlockKey: Uint8Array): Buffer {
   const box = Buffer.from(document.key.datacentre, "base64");
-  return checkedKey(
-    openPublicBox(unlockKey, publicKeyOf(unlockKey), contextOf(document, "datacentre"), box),
-  );
+  return checkedKey(openPublicBox(unlockKey, publicKeyOf(unlockKey), contextOf(document, "datacentre"), box));
 }
 
 function checkedKey(key: Buffer): Buffer {

@@ -137,7 +137,10 @@ async function describeDevice(gateway: Gateway, device: Device) {
     const snapshot = vault.catalog.snapshot(head);
     if (snapshot === undefined) continue;
     try {
-      const { body } = openSnapshot(gateway.unlocked.keys(device.vault), await vault.snapshotObject(snapshot));
+      const { body } = openSnapshot(
+        gateway.unlocked.keys(device.vault),
+        await vault.snapshotObject(snapshot),
+      );
       lastBytes = (lastBytes ?? 0) + body.bytes;
     } catch (error) {
       if (!isHoldfastError(error)) throw error;

@@ -9,6 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { fingerprintOf } from "../../../ingest/client/fingerprint.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { publicKeyOf } from "../../../vault/keys/box.ts";
@@ -23,16 +24,15 @@ import {
   openBoxKeyAtDatacentre,
 } from "../../../vault/seed/boxDocument.ts";
 import { seedSigningSeed } from "../../../vault/seed/manifest.ts";
-import { fingerprintOf } from "../../../ingest/client/fingerprint.ts";
 import { issueToken, tokenHash } from "../../auth/tokens.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
 import { formatSettings, settingsDefault } from "../../settings.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
 import {
+  type BoxSecrets,
   boxDocumentName,
   boxGatewaySecret,
-  type BoxSecrets,
   readSecrets,
   writeSecrets,
 } from "../boxDirectory.ts";

@@ -1,8 +1,8 @@
 // The directory that a box is to be made in: new, empty, the root of an empty file system, or what a stopped run left.
 
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { existsSync } from "node:fs";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { BoxDocument } from "../../../vault/seed/boxDocument.ts";
 import { errnoOf, fileError, syncDirectory } from "../../store/files.ts";
