@@ -44,10 +44,11 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
-  readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
+  readonly seed: SeedOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 

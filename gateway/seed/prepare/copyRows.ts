@@ -10,6 +10,7 @@ import type { Device } from "../../catalog/devices.ts";
 import { VaultCatalog } from "../../catalog/vaultCatalog.ts";
 import type { Gateway } from "../../gateway.ts";
 import { openIndexEnvironment } from "../../index/environment.ts";
+import { BoxState } from "../boxState.ts";
 import { fileError } from "../../store/files.ts";
 import { createVaultDirectory } from "../../vaultDocuments.ts";
 
@@ -56,6 +57,8 @@ export async function copyRows(gateway: Gateway, target: CopyTarget, content: Bo
           catalog.homes.put(chosen.account, row);
         }
       }
+      const devices = accounts.flatMap((chosen) => boxDevices(gateway, chosen)).map(({ id }) => id);
+      new BoxState(catalog.environment).update({ devices });
       catalog.homes.setDirectory(gateway.homes.directory());
     });
   } finally {
