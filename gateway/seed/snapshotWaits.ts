@@ -77,6 +77,38 @@ export class SnapshotWaits {
     );
   }
 
+  /** Per id (32 bytes one after the other) whether it and everything below it is here or on its way: what an agent need not look at again. */
+  async whole(group: number, ids: Uint8Array): Promise<boolean[]> {
+    const { store, needs } = this.#port;
+    const mayLack = needs.unmet().size > 0 || this.#mayLackPromised();
+    if (mayLack) await store.flush(() => undefined);
+    const needed = mayLack ? (await this.#lacking()).get(fromAgents) : undefined;
+    const whole = new OrdinalSet();
+    const answers = store.promised.have(group, ids);
+    if (needed === undefined) return answers;
+    const rows = store.overlay.lookupBatch(group, ids);
+    for (const [i, row] of rows.entries()) {
+      if (row === undefined || !answers[i]) continue;
+      if (store.index.refsOf(row.ordinal).length === 0) {
+        answers[i] = !needed.has(row.ordinal);
+        continue;
+      }
+      const seen = new OrdinalSet();
+      await walkBelow(
+        store.index,
+        row.ordinal,
+        (ordinal) => {
+          if (needed.has(ordinal)) answers[i] = false;
+          return answers[i] ? "on" : "stop";
+        },
+        seen,
+        whole,
+      );
+      if (answers[i]) whole.addAll(seen);
+    }
+    return answers;
+  }
+
   /** @throws HoldfastError missing-chunks */
   requireRoot(group: number, root: Uint8Array): void {
     const [ordinal] = this.#port.store.promised.rely(group, root);
@@ -178,7 +210,8 @@ export class SnapshotWaits {
     const whole = new OrdinalSet();
     for (const [id, waits] of waiting) {
       if (this.#stopped) return;
-      if (waits.every(({ box, ordinal }) => ordinal !== null && lacking.get(box)?.has(ordinal) === true)) continue;
+      if (waits.every(({ box, ordinal }) => ordinal !== null && lacking.get(box)?.has(ordinal) === true))
+        continue;
       const found = await this.#witnesses(id, lacking, whole);
       const now = [...found].map(([box, ordinal]) => ({ box, ordinal })).sort((a, b) => a.box - b.box);
       store.environment.write(() => {
@@ -194,8 +227,7 @@ export class SnapshotWaits {
     const { store, catalog } = this.#port;
     const found = new Map<number, number>();
     const snapshot = catalog.snapshot(id);
-    const root =
-      snapshot && store.overlay.lookup(snapshot.group, fromHex(snapshot.root, Width.id))?.ordinal;
+    const root = snapshot && store.overlay.lookup(snapshot.group, fromHex(snapshot.root, Width.id))?.ordinal;
     if (root === undefined) throw new Error(`snapshot ${id} or its root has no row`);
     const visit = (ordinal: number): "stop" | "on" => {
       for (const [box, set] of lacking) if (!found.has(box) && set.has(ordinal)) found.set(box, ordinal);
