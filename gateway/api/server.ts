@@ -14,6 +14,7 @@ import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
+import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
 import { treeAddress, treeRoutes } from "./treeRoutes.ts";
@@ -120,6 +121,7 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
   await app.register(async (peers) => peerRoutes(peers, gateway));
+  await app.register(async (boxes) => seedRoutes(boxes, gateway));
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;

@@ -12,6 +12,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
 
 export type Item = {
@@ -266,6 +267,23 @@ export class VaultCatalog {
     return true;
   }
 
+  /**
+   * Inside a write transaction: as `enter`, for an item that begins where its first snapshot does, whatever came before it.
+   */
+  enterFork(
+    owner: Pick<Item, "id" | "device" | "name">,
+    snapshot: Snapshot,
+    previous: string | null,
+  ): boolean {
+    const key = fromHex(owner.id, 16);
+    if (this.snapshot(snapshot.id) !== undefined) return false;
+    const item = this.#items.get(key) ?? { ...owner, sequence: snapshot.sequence - 1, head: previous };
+    if (snapshot.sequence <= item.sequence) return false;
+    this.#itemNames.put(itemNameKey(item.device, item.name), key);
+    this.#append(key, item, { ...snapshot, item: item.id });
+    return true;
+  }
+
   #append(key: Uint8Array, item: Item, snapshot: Snapshot): void {
     const number = Number(this.#state.get(orderKey) ?? 0) + 1;
     const order = orderKeyOf(number);
@@ -280,14 +298,4 @@ export class VaultCatalog {
   countChange(): void {
     this.#state.put(changesKey, this.changes() + 1);
   }
-}
-
-function itemNameKey(device: string, name: string): Buffer {
-  return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
-}
-
-function orderKeyOf(number: number): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(number));
-  return key;
 }

@@ -100,7 +100,9 @@ export class Homes {
   /** @throws HoldfastError not-home, with the record; busy while nothing is taken */
   requireHere(account: string, device?: string): void {
     if (this.#paused !== undefined) {
-      throw new HoldfastError(ErrorCode.busy, this.#paused, { next: "Run the backup again when that is done." });
+      throw new HoldfastError(ErrorCode.busy, this.#paused, {
+        next: "Run the backup again when that is done.",
+      });
     }
     const row = this.#port.rows.get(account);
     if (row === undefined) return;

@@ -10,9 +10,9 @@ import type { Device } from "../../catalog/devices.ts";
 import { VaultCatalog } from "../../catalog/vaultCatalog.ts";
 import type { Gateway } from "../../gateway.ts";
 import { openIndexEnvironment } from "../../index/environment.ts";
-import { BoxState } from "../boxState.ts";
 import { fileError } from "../../store/files.ts";
 import { createVaultDirectory } from "../../vaultDocuments.ts";
+import { BoxState } from "../boxState.ts";
 
 export type CopyTarget = {
   readonly directory: string;

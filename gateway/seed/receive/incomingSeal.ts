@@ -70,7 +70,10 @@ export async function announce(gateway: Gateway, box: BoxRow, bytes: Buffer): Pr
 function checkOwner(gateway: Gateway, box: BoxRow, manifest: SeedManifest): void {
   const { identity } = gateway.dataDir;
   if (manifest.datacentre !== identity.id || manifest.box !== box.number || manifest.id !== box.id) {
-    throw new HoldfastError(ErrorCode.forbidden, "the manifest is of a box of another datacentre, or of another box");
+    throw new HoldfastError(
+      ErrorCode.forbidden,
+      "the manifest is of a box of another datacentre, or of another box",
+    );
   }
   for (const { id, account } of manifest.vaults) {
     const lent = box.accounts.some((row) => row.account === account);
@@ -91,7 +94,10 @@ function checkSeal(box: BoxRow, { seal, kind }: SeedManifest, hash: string): voi
   }
   const open = box.state === "preparing" || box.state === "prepared" || box.state === "sealed";
   if (kind !== box.kind || (!open && seal !== last?.seal)) {
-    throw new HoldfastError(ErrorCode.sequenceConflict, `box ${box.number} is ${box.state}: no new manifest counts`);
+    throw new HoldfastError(
+      ErrorCode.sequenceConflict,
+      `box ${box.number} is ${box.state}: no new manifest counts`,
+    );
   }
 }
 
@@ -161,7 +167,12 @@ async function checkRoom(gateway: Gateway, missing: readonly MissingList[]): Pro
 export async function takePart(
   gateway: Gateway,
   box: BoxRow,
-  place: { readonly seal: number; readonly vault: string; readonly list: SeedListName; readonly offset: number },
+  place: {
+    readonly seal: number;
+    readonly vault: string;
+    readonly list: SeedListName;
+    readonly offset: number;
+  },
   part: Uint8Array,
 ): Promise<{ bytes: number }> {
   const folder = sealFolder(gateway.dataDir.path, box.number, place.seal);
@@ -173,7 +184,9 @@ export async function takePart(
   if ((await sizeOf(path)) === declared.bytes) return { bytes: declared.bytes };
   const have = await sizeOf(`${path}.part`);
   if (place.offset !== have) {
-    throw new HoldfastError(ErrorCode.sequenceConflict, `the list goes on at ${have}`, { detail: { offset: have } });
+    throw new HoldfastError(ErrorCode.sequenceConflict, `the list goes on at ${have}`, {
+      detail: { offset: have },
+    });
   }
   if (have + part.length > declared.bytes) {
     throw new HoldfastError(ErrorCode.limitExceeded, "a list longer than the manifest says");
@@ -182,7 +195,10 @@ export async function takePart(
   if (have + part.length < declared.bytes) return { bytes: have + part.length };
   if ((await hashOf(`${path}.part`)) !== declared.sha256) {
     await rm(`${path}.part`, { force: true });
-    throw new HoldfastError(ErrorCode.corrupt, "the list has another hash than the manifest says: send it again");
+    throw new HoldfastError(
+      ErrorCode.corrupt,
+      "the list has another hash than the manifest says: send it again",
+    );
   }
   await rename(`${path}.part`, path);
   await syncDirectory(dirname(path));

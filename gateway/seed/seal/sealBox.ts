@@ -114,7 +114,8 @@ export async function sealBox(gateway: Gateway, request: SealRequest, watch: Sea
     await stopUploads(gateway, vaults);
     return await sealNow(gateway, box, vaults, request, watch);
   } catch (error) {
-    if (watch.signal.aborted) throw new HoldfastError(ErrorCode.cancelled, "sealing was stopped; it goes on when it is asked again");
+    if (watch.signal.aborted)
+      throw new HoldfastError(ErrorCode.cancelled, "sealing was stopped; it goes on when it is asked again");
     throw error;
   } finally {
     gateway.homes.resume();

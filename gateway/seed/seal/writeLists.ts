@@ -70,9 +70,7 @@ function packsOnBoard({ vault, without }: ListsOptions): PackRow[] {
   const rows = [...vault.store.packs.all()].filter(
     (row) => row.state !== "open" && row.records > 0 && !without.has(row.ordinal),
   );
-  return rows.sort((a, b) =>
-    a.kind === b.kind ? a.ordinal - b.ordinal : a.kind === "data" ? -1 : 1,
-  );
+  return rows.sort((a, b) => (a.kind === b.kind ? a.ordinal - b.ordinal : a.kind === "data" ? -1 : 1));
 }
 
 function* packPieces(packs: readonly PackRow[]): Generator<Buffer> {
