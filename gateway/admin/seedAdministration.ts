@@ -43,6 +43,16 @@ export class SeedAdministration implements SeedOperations {
 
   readonly status: SeedOperations["status"] = (number) => seedStatus(this.#gateway, number);
 
+  /** Notes in a box's custody log that it runs. A log that cannot take the line is told, and stops nothing. */
+  async started(by: string): Promise<void> {
+    const { dataDir, now, logger } = this.#gateway;
+    if (dataDir.box === undefined) return;
+    const entry = { time: now().toISOString(), event: "started", by, note: "" } as const;
+    await this.#inTurn(() => appendCustody(dataDir.path, entry)).catch((error: unknown) =>
+      logger.warn({ err: error }, "the custody log took no line"),
+    );
+  }
+
   readonly custody: SeedOperations["custody"] = (add) =>
     this.#inTurn(async () => {
       const { dataDir, now } = this.#gateway;

@@ -26,6 +26,8 @@ export type Item = {
   readonly head: string | null;
 };
 
+export type ItemOwner = Pick<Item, "id" | "device" | "name">;
+
 export type Snapshot = {
   /** 64 hex digits. */
   readonly id: string;
@@ -252,7 +254,7 @@ export class VaultCatalog {
    * Inside a write transaction: takes in a snapshot that another gateway committed, with the item where it is new here; its session, if there
    * is one, ends. False, and nothing happens, where it is here or does not follow the item's head.
    */
-  enter(owner: Pick<Item, "id" | "device" | "name">, snapshot: Snapshot, previous: string | null): boolean {
+  enter(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
     const key = fromHex(owner.id, 16);
     const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: null };
     if (this.snapshot(snapshot.id) !== undefined || item.device !== snapshot.device) return false;
@@ -267,17 +269,11 @@ export class VaultCatalog {
     return true;
   }
 
-  /**
-   * Inside a write transaction: as `enter`, for an item that begins where its first snapshot does, whatever came before it.
-   */
-  enterFork(
-    owner: Pick<Item, "id" | "device" | "name">,
-    snapshot: Snapshot,
-    previous: string | null,
-  ): boolean {
+  /** Inside a write transaction: as `enter`, for an item that begins where its first snapshot does. */
+  enterFork(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
     const key = fromHex(owner.id, 16);
     if (this.snapshot(snapshot.id) !== undefined) return false;
-    const item = this.#items.get(key) ?? { ...owner, sequence: snapshot.sequence - 1, head: previous };
+    const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: previous };
     if (snapshot.sequence <= item.sequence) return false;
     this.#itemNames.put(itemNameKey(item.device, item.name), key);
     this.#append(key, item, { ...snapshot, item: item.id });

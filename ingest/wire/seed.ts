@@ -22,8 +22,3 @@ export type SealAnswer = {
     readonly have: number;
   }[];
 };
-
-/** `POST /v1/seed/reopened`: by account, the home record that names the box, and the one that calls its devices back. */
-export type ReopenAnswer = {
-  readonly homes: readonly { readonly account: string; readonly record: string; readonly recall: string }[];
-};
