@@ -1,4 +1,4 @@
-// A box's custody log on its disk (docs/format.md, section 12.4).
+// A box's custody log on its disk, and its datacentre's own log of it (docs/format.md, section 12.4).
 //
 // Invariants
 // - Lines are only appended, each durable before what it tells of goes on.
@@ -14,13 +14,19 @@ import {
 } from "../../vault/seed/custody.ts";
 import { errnoOf, fileError, syncDirectory } from "../store/files.ts";
 
-function custodyPath(path: string): string {
-  return join(path, "seed", "custody");
+/** Folder of the log of the box that a data directory is. */
+export function ownCustody(path: string): string {
+  return join(path, "seed");
 }
 
-/** The log of the box in a data directory; an empty one where there is none yet. @throws HoldfastError corrupt, limit-exceeded, io-error */
-export async function readCustody(path: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
-  const file = custodyPath(path);
+/** Folder of a datacentre's log of one of its boxes. */
+export function boxCustody(path: string, box: number): string {
+  return join(path, "seed", String(box));
+}
+
+/** The log in a folder; an empty one where there is none yet. @throws HoldfastError corrupt, limit-exceeded, io-error */
+export async function readCustody(folder: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
+  const file = join(folder, "custody");
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -32,10 +38,10 @@ export async function readCustody(path: string): Promise<CustodyLog & { readonly
 }
 
 /** Appends a line, durably. One at a time: the caller sees to that. @throws HoldfastError as readCustody, disk-full */
-export async function appendCustody(path: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
-  const log = await readCustody(path);
+export async function appendCustody(folder: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
+  const log = await readCustody(folder);
   const line = nextCustodyLine(log, entry);
-  const file = custodyPath(path);
+  const file = join(folder, "custody");
   try {
     const handle = await open(file, "a+", 0o600);
     try {
@@ -45,7 +51,7 @@ export async function appendCustody(path: string, entry: Omit<CustodyEntry, "n">
     } finally {
       await handle.close();
     }
-    await syncDirectory(join(path, "seed"));
+    await syncDirectory(folder);
   } catch (error) {
     throw fileError(error, file);
   }

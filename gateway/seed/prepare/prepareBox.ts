@@ -36,7 +36,7 @@ import {
   readSecrets,
   writeSecrets,
 } from "../boxDirectory.ts";
-import { appendCustody } from "../custodyFile.ts";
+import { appendCustody, ownCustody } from "../custodyFile.ts";
 import { type BoxContent, copyRows } from "./copyRows.ts";
 import { checkTarget } from "./target.ts";
 
@@ -74,7 +74,7 @@ export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRo
     await rm(join(plan.directory, "vaults"), { recursive: true, force: true });
     await copyRows(gateway, { ...plan, boxKey, document }, content);
     await writeSecrets(plan.directory, document.id, boxKey, { ...secrets, recalls });
-    await appendCustody(plan.directory, {
+    await appendCustody(ownCustody(plan.directory), {
       time: gateway.now().toISOString(),
       event: "prepared",
       by: plan.by,

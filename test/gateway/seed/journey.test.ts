@@ -119,8 +119,8 @@ test("nothing on a box's disk tells who it is for, before, while and after it ru
     ...identity.secrets.tls.key.split("\n").filter((line) => line.length > 40),
     ...Object.values(identity.secrets.recalls),
   ];
-  const needles = secrets.flatMap((secret) => {
-    const forms = [Buffer.from(secret)];
+  const needles: Buffer[] = secrets.flatMap((secret) => {
+    const forms: Buffer[] = [Buffer.from(secret)];
     if (/^[0-9a-f]{64}$/.test(secret)) forms.push(fromHex(secret, 32));
     if (/^[A-Za-z0-9+/]{43}=$/.test(secret)) forms.push(Buffer.from(secret, "base64"));
     return forms;
