@@ -26,6 +26,7 @@ import type {
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -38,6 +39,7 @@ export class Administration implements AdminOperations {
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
+  readonly seed: SeedAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -45,6 +47,7 @@ export class Administration implements AdminOperations {
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.seed = new SeedAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

@@ -7,6 +7,7 @@ import { homeCommands } from "./homeCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
+import { seedCommands } from "./seedCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
@@ -14,6 +15,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,
+  ...seedCommands,
   ...agentCommands,
   ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
 ];

@@ -29,6 +29,8 @@ import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
+import { seedClient } from "./seedClient.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -42,6 +44,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
+  readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);

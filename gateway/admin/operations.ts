@@ -7,6 +7,7 @@ import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
+import type { SeedOperations } from "./seedOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -130,6 +131,7 @@ export type GatewayStatus = {
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
+  readonly seed: SeedOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

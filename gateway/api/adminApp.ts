@@ -22,6 +22,7 @@ import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
+import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -174,6 +175,7 @@ export function buildAdminApp(
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
   scrubRoute(app, gateway, operations);
+  seedAdminRoutes(app, gateway, operations.seed);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

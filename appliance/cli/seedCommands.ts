@@ -1,0 +1,60 @@
+// The rows of commands for boxes that carry backups to a datacentre, on the gateways' own machines.
+
+import type { CommandSpec, OptionSpec } from "./command.ts";
+import { data, passphraseFile } from "./gatewayOptions.ts";
+
+function text(name: string, value: string, summary: string): OptionSpec {
+  return { name, kind: "text", value, summary };
+}
+
+function texts(name: string, value: string, summary: string): OptionSpec {
+  return { name, kind: "texts", value, summary };
+}
+
+const dryRun: OptionSpec = {
+  name: "dry-run",
+  kind: "flag",
+  summary: "say what would be done, and do nothing",
+};
+const by = text("by", "TEXT", "who does it, for the custody log (this user's name)");
+
+export const seedCommands: readonly CommandSpec[] = [
+  {
+    path: ["seed", "prepare"],
+    summary: "make a box: a portable gateway that takes first backups at the customer's site",
+    details: [
+      "DIR is an empty directory, or the root of an empty disk. The box knows the chosen accounts, their devices (all, or those named) and keys, and none of their content; its disk tells nothing without the passphrase. From now on these devices' agents go to the box, at the addresses given by --url.",
+      "Run `holdfast gateway run --data DIR --passphrase-file FILE` at the customer's site, and `holdfast seed seal` when the backups are done. Stopped in the middle, the same command goes on.",
+    ],
+    operands: [{ name: "DIR", required: true }],
+    options: [
+      data,
+      texts("account", "NAME", "account that the box is for"),
+      texts("device", "NAME", "one device of the account (all of them)"),
+      text("listen", "ADDRESS:PORT", "where the box listens (0.0.0.0:7440)"),
+      texts("url", "https://HOST:PORT", "where agents find the box"),
+      texts(
+        "datacentre-url",
+        "https://HOST:PORT",
+        "where the box finds this gateway (public-url of config.toml)",
+      ),
+      text("name", "NAME", 'what people call the box ("box N")'),
+      passphraseFile,
+      by,
+      dryRun,
+      { name: "kdf-iterations", kind: "integer", value: "N", summary: "for tests", hidden: true },
+    ],
+    example:
+      "holdfast seed prepare /mnt/box --data /srv/holdfast --account acme --url https://192.168.1.9:7440 --passphrase-file box.txt",
+    load: () => import("../commands/seedPrepare.ts"),
+  },
+  {
+    path: ["seed", "custody"],
+    summary: "show who had a box when, or add a note to that",
+    operands: [],
+    options: [data, passphraseFile, text("add", "TEXT", "add a note"), by],
+    example: "holdfast seed custody --data /mnt/box --add 'handed to the courier, seal 4711 unbroken'",
+    endsWithReader: true,
+    load: () => import("../commands/seedCustody.ts"),
+  },
+];

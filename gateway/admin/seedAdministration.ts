@@ -1,0 +1,48 @@
+// Operations of boxes in the gateway's own process.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Gateway } from "../gateway.ts";
+import { appendCustody, readCustody } from "../seed/custodyFile.ts";
+import { planBox } from "../seed/prepare/planBox.ts";
+import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import type { SeedOperations } from "./seedOperations.ts";
+
+export class SeedAdministration implements SeedOperations {
+  readonly #gateway: Gateway;
+  /** One change at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  readonly prepare: SeedOperations["prepare"] = (request) =>
+    this.#inTurn(async () => {
+      const { answer, plan } = await planBox(this.#gateway, request);
+      if (plan === undefined) return answer;
+      const { number, id, name, fingerprint, urls } = await prepareBox(this.#gateway, plan);
+      return { ...answer, box: { number, id, name, fingerprint, urls } };
+    });
+
+  readonly custody: SeedOperations["custody"] = (add) =>
+    this.#inTurn(async () => {
+      const { dataDir, now } = this.#gateway;
+      if (dataDir.box === undefined) throw noBox(dataDir.path);
+      if (add !== undefined) {
+        await appendCustody(dataDir.path, { time: now().toISOString(), event: "note", ...add });
+      }
+      return { entries: (await readCustody(dataDir.path)).entries };
+    });
+}
+
+function noBox(path: string): HoldfastError {
+  return new HoldfastError(ErrorCode.usage, `${path} is no box`, {
+    next: "Name the box's data directory: --data BOX.",
+  });
+}

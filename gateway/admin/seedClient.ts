@@ -1,0 +1,13 @@
+// Operations of boxes of a running gateway, over its admin socket.
+
+import type { SeedOperations } from "./seedOperations.ts";
+
+/** `ask`: one request and its JSON answer. */
+export function seedClient(
+  ask: <T>(method: string, path: string, json?: unknown) => Promise<T>,
+): SeedOperations {
+  return {
+    prepare: (request) => ask("POST", "/seed/prepare", request),
+    custody: (add) => (add === undefined ? ask("GET", "/seed/custody") : ask("POST", "/seed/custody", add)),
+  };
+}

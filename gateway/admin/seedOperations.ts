@@ -1,0 +1,57 @@
+// Boxes as an administrator makes, seals and watches them: at the datacentre, and at the box itself.
+
+import type { BoxDocument } from "../../vault/seed/boxDocument.ts";
+import type { CustodyEntry } from "../../vault/seed/custody.ts";
+import type { BoxRow } from "../catalog/boxes.ts";
+
+export type PrepareRequest = {
+  /** Absolute. */
+  readonly directory: string;
+  /** Names. */
+  readonly accounts: readonly string[];
+  /** Names or ids of devices of the one account; none: all of them. */
+  readonly devices: readonly string[];
+  readonly listen: string;
+  readonly urls: readonly string[];
+  /** Where the box reaches the datacentre; none: as its directory of homes says. */
+  readonly datacentreUrls: readonly string[];
+  readonly name?: string;
+  readonly by: string;
+  /** Of the passphrase; left out to say only what would be done. */
+  readonly key?: {
+    readonly kdf: BoxDocument["key"]["kdf"];
+    /** 24 bytes, base64. */
+    readonly r: string;
+  };
+};
+
+export type PrepareAnswer = {
+  /** Null where it was only asked what would be done. */
+  readonly box: Pick<BoxRow, "number" | "id" | "name" | "fingerprint" | "urls"> | null;
+  readonly datacentreUrls: readonly string[];
+  readonly accounts: readonly {
+    readonly name: string;
+    readonly devices: readonly {
+      readonly name: string;
+      readonly items: number;
+      /** Bytes of its items' newest snapshots; null where the vault is locked or there are none. */
+      readonly lastBytes: number | null;
+    }[];
+    readonly vaults: number;
+  }[];
+  /** Free where the box is made; null where nothing is there yet. */
+  readonly freeBytes: number | null;
+};
+
+export interface SeedOperations {
+  /**
+   * Makes a box in a directory of this machine, or says what it would be.
+   * @throws HoldfastError exists, usage, not-found, limit-exceeded, disk-full, io-error; forbidden at a box
+   */
+  prepare(request: PrepareRequest): Promise<PrepareAnswer>;
+  /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */
+  custody(add?: {
+    readonly note: string;
+    readonly by: string;
+  }): Promise<{ entries: readonly CustodyEntry[] }>;
+}

@@ -1,0 +1,43 @@
+// Boxes over the admin socket.
+
+import type { FastifyInstance } from "fastify";
+import type { PrepareRequest, SeedOperations } from "../admin/seedOperations.ts";
+import type { Gateway } from "../gateway.ts";
+import { array, base64, count, object } from "./schemas.ts";
+
+const text = { type: "string", minLength: 1, maxLength: 200 } as const;
+const path = { type: "string", pattern: "^/", maxLength: 4096 } as const;
+const url = { type: "string", minLength: 1, maxLength: 1000 } as const;
+const note = { type: "string", maxLength: 1000 } as const;
+
+const prepareBody = object(
+  {
+    directory: path,
+    accounts: array(text),
+    devices: array(text),
+    listen: text,
+    urls: array(url),
+    datacentreUrls: array(url),
+    name: text,
+    by: note,
+    key: object({
+      kdf: object({ suite: { const: 1 }, iterations: count, salt: base64(32) }),
+      r: base64(24),
+    }),
+  },
+  ["name", "key"],
+);
+
+export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operations: SeedOperations): void {
+  app.post<{ Body: PrepareRequest }>("/seed/prepare", { schema: { body: prepareBody } }, async (request) => {
+    const answer = await operations.prepare(request.body);
+    if (answer.box !== null) gateway.logger.info({ box: answer.box.number }, "box prepared");
+    return answer;
+  });
+  app.get("/seed/custody", { schema: { querystring: object({}) } }, async () => await operations.custody());
+  app.post<{ Body: { note: string; by: string } }>(
+    "/seed/custody",
+    { schema: { body: object({ note, by: note }) } },
+    async (request) => await operations.custody(request.body),
+  );
+}
