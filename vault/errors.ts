@@ -45,6 +45,7 @@ export const ErrorCode = {
   ioError: "io-error",
   chunkMissing: "chunk-missing",
   chunkDamaged: "chunk-damaged",
+  promised: "promised",
   // replicas
   replicaUnreachable: "replica-unreachable",
   replicaRefused: "replica-refused",

@@ -49,6 +49,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.ioError]: errno.EIO,
   [ErrorCode.chunkMissing]: errno.EIO,
   [ErrorCode.chunkDamaged]: errno.EIO,
+  [ErrorCode.promised]: errno.EIO,
   [ErrorCode.replicaUnreachable]: errno.EIO,
   [ErrorCode.replicaRefused]: errno.EIO,
   [ErrorCode.replicaFull]: errno.EIO,

@@ -39,6 +39,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.ioError]: 500,
   [ErrorCode.chunkMissing]: 500,
   [ErrorCode.chunkDamaged]: 500,
+  [ErrorCode.promised]: 503,
   [ErrorCode.replicaUnreachable]: 502,
   [ErrorCode.replicaRefused]: 502,
   [ErrorCode.replicaFull]: 507,

@@ -78,7 +78,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
       idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.present(device.group, request.body));
+      return reply.type(octetStream).send(vault.have(device.group, request.body));
     },
   );
 
