@@ -67,7 +67,13 @@ export class OpenVault {
     this.#admission = new Admission(store);
     this.needs = new Needs(store.environment, store.index);
     const { catalog, needs } = this;
-    this.waits = new SnapshotWaits({ store, catalog, needs, changed: options.changed, report: options.report });
+    this.waits = new SnapshotWaits({
+      store,
+      catalog,
+      needs,
+      changed: options.changed,
+      report: options.report,
+    });
     this.#keys = keys;
   }
 
@@ -130,8 +136,8 @@ export class OpenVault {
     });
   }
 
-  /** Decides and stores a batch of records of a device; see Admission.admit. */
-  admit(device: Device, records: readonly Buffer[]): Promise<BatchAnswer> {
+  /** Decides and stores a batch of records of a device, which may have come with a box; see Admission.admit. */
+  admit(device: Pick<Device, "id" | "group">, records: readonly Buffer[]): Promise<BatchAnswer> {
     return this.#admission.admit({
       group: device.group,
       writer: Buffer.from(device.id, "hex"),
@@ -170,7 +176,8 @@ export class OpenVault {
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
   about(group: number, id: Uint8Array): { chunk: string; writer: string | null; writerName: string | null } {
     const row = this.store.overlay.lookup(group, id);
-    const writer = row === undefined || row.flags & rowFlags.promised ? undefined : this.#options.deviceOf(row.writer);
+    const writer =
+      row === undefined || row.flags & rowFlags.promised ? undefined : this.#options.deviceOf(row.writer);
     return { chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
   }
 
