@@ -16,7 +16,9 @@ export async function readSnapshotObject(path: string, id: string): Promise<Buff
     bytes = await readFile(path);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw fileError(error, path);
-    throw new HoldfastError(ErrorCode.chunkMissing, `the file of snapshot ${id} is missing`, { cause: error });
+    throw new HoldfastError(ErrorCode.chunkMissing, `the file of snapshot ${id} is missing`, {
+      cause: error,
+    });
   }
   if (toHex(snapshotId(bytes)) === id) return bytes;
   throw new HoldfastError(ErrorCode.chunkDamaged, `the file of snapshot ${id} is damaged`);

@@ -8,8 +8,8 @@
 // - First prefixes of a list that is looked at are held in memory: 16 bytes for each 510 chunks, 1.6 MB for each 100 million and 8 bytes.
 //   They are read when the list is first asked, once.
 
-import type { IndexEnvironment, RawDatabase } from "../index/environment.ts";
 import { prefixBytes } from "../../vault/seed/chunkList.ts";
+import type { IndexEnvironment, RawDatabase } from "../index/environment.ts";
 
 /** (4096 - 16 of LMDB's overflow page header) / 8 */
 const pagePrefixesMax = 510;
@@ -115,7 +115,9 @@ export class PrefixPages {
     const start = listKey(list, 0, Buffer.alloc(keyBytes));
     const end = listKey({ ...list, seal: list.seal + 1 }, 0, Buffer.alloc(keyBytes));
     for (;;) {
-      const keys = [...this.#database.getKeys({ start, end, limit: pagesAtOnce })].map((key) => Buffer.from(key));
+      const keys = [...this.#database.getKeys({ start, end, limit: pagesAtOnce })].map((key) =>
+        Buffer.from(key),
+      );
       if (keys.length === 0) return;
       this.#environment.write(() => {
         for (const key of keys) this.#database.removeSync(key);

@@ -27,7 +27,9 @@ export class PromisedRecords {
   have(group: number, ids: Uint8Array): boolean[] {
     return this.#overlay
       .lookupBatch(group, ids)
-      .map((row, i) => (row !== undefined && isHere(row)) || this.boxOf(group, idAt(ids, i), row) !== undefined);
+      .map(
+        (row, i) => (row !== undefined && isHere(row)) || this.boxOf(group, idAt(ids, i), row) !== undefined,
+      );
   }
 
   /** Per id the box that it comes with, or undefined where it is here or nowhere. */
@@ -35,9 +37,7 @@ export class PromisedRecords {
     if (!this.#promises.any) return new Array<undefined>(ids.length / Width.id).fill(undefined);
     return this.#overlay
       .lookupBatch(group, ids)
-      .map((row, i) =>
-        row !== undefined && isHere(row) ? undefined : this.boxOf(group, idAt(ids, i), row),
-      );
+      .map((row, i) => (row !== undefined && isHere(row) ? undefined : this.boxOf(group, idAt(ids, i), row)));
   }
 
   /** Per id the ordinal of its record, here or on its way, for something that is to rest on it; undefined where it is neither. */

@@ -74,10 +74,12 @@ export class Promises {
     return this.#inTurn(async () => {
       this.#requireNew(box, seal);
       await this.#removeLeft();
-      const chunks = await this.#pages.write({ box, seal }, readChunkList(list)).catch(async (error: unknown) => {
-        await this.#removeLeft();
-        throw error;
-      });
+      const chunks = await this.#pages
+        .write({ box, seal }, readChunkList(list))
+        .catch(async (error: unknown) => {
+          await this.#removeLeft();
+          throw error;
+        });
       this.#environment.write(() => {
         this.#boxes.put(keyOf(box), { box, seal, chunks, state: "open" });
         commit?.();
@@ -94,7 +96,10 @@ export class Promises {
     const known = this.#boxes.get(keyOf(box));
     if (known === undefined) return;
     if (known.state === "closed") {
-      throw new HoldfastError(ErrorCode.exists, `nothing more is expected of box ${box}: it was imported or abandoned`);
+      throw new HoldfastError(
+        ErrorCode.exists,
+        `nothing more is expected of box ${box}: it was imported or abandoned`,
+      );
     }
     if (seal <= known.seal) {
       throw new HoldfastError(ErrorCode.exists, `box ${box} has promised by seal ${known.seal} already`);
@@ -109,7 +114,8 @@ export class Promises {
   close(box: number, flush: (change: () => void) => Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
       const known = this.#open.find((open) => open.box === box);
-      if (known === undefined) throw new HoldfastError(ErrorCode.notFound, `box ${box} has promised nothing here`);
+      if (known === undefined)
+        throw new HoldfastError(ErrorCode.notFound, `box ${box} has promised nothing here`);
       this.#open = this.#open.filter((open) => open.box !== box);
       try {
         await flush(() => this.#boxes.put(keyOf(box), { ...known, state: "closed" }));

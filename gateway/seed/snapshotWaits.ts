@@ -178,7 +178,8 @@ export class SnapshotWaits {
     const whole = new OrdinalSet();
     for (const [id, waits] of waiting) {
       if (this.#stopped) return;
-      if (waits.every(({ box, ordinal }) => ordinal !== null && lacking.get(box)?.has(ordinal) === true)) continue;
+      if (waits.every(({ box, ordinal }) => ordinal !== null && lacking.get(box)?.has(ordinal) === true))
+        continue;
       const found = await this.#witnesses(id, lacking, whole);
       const now = [...found].map(([box, ordinal]) => ({ box, ordinal })).sort((a, b) => a.box - b.box);
       store.environment.write(() => {
@@ -194,8 +195,7 @@ export class SnapshotWaits {
     const { store, catalog } = this.#port;
     const found = new Map<number, number>();
     const snapshot = catalog.snapshot(id);
-    const root =
-      snapshot && store.overlay.lookup(snapshot.group, fromHex(snapshot.root, Width.id))?.ordinal;
+    const root = snapshot && store.overlay.lookup(snapshot.group, fromHex(snapshot.root, Width.id))?.ordinal;
     if (root === undefined) throw new Error(`snapshot ${id} or its root has no row`);
     const visit = (ordinal: number): "stop" | "on" => {
       for (const [box, set] of lacking) if (!found.has(box) && set.has(ordinal)) found.set(box, ordinal);

@@ -72,11 +72,15 @@ export class FolderSource implements PackSource {
     try {
       await stat(join(this.#path, "vaults", vault, "packs"));
     } catch (cause) {
-      throw new HoldfastError(ErrorCode.seedSourceGone, `${this.#path} is not there, or holds no packs of vault ${vault}`, {
-        next: "Connect the disk, name the directory in which `vaults` is, and run this again: it goes on where it stopped.",
-        detail: { path: this.#path },
-        cause,
-      });
+      throw new HoldfastError(
+        ErrorCode.seedSourceGone,
+        `${this.#path} is not there, or holds no packs of vault ${vault}`,
+        {
+          next: "Connect the disk, name the directory in which `vaults` is, and run this again: it goes on where it stopped.",
+          detail: { path: this.#path },
+          cause,
+        },
+      );
     }
   }
 }
