@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ChunkGroup, encodeChunkList, readChunkList } from "../../../vault/seed/chunkList.ts";
 import { mutated, outcome } from "../sampleVault.ts";
@@ -47,7 +47,10 @@ const prefixes = fc
   .uniqueArray(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { minLength: 1, maxLength: 40 })
   .map((list) => list.sort((a, b) => (a < b ? -1 : 1)));
 const lists = fc
-  .uniqueArray(fc.record({ group: fc.nat(0xffff_ffff), prefixes }), { selector: ({ group }) => group, maxLength: 4 })
+  .uniqueArray(fc.record({ group: fc.nat(0xffff_ffff), prefixes }), {
+    selector: ({ group }) => group,
+    maxLength: 4,
+  })
   .map((groups) => groups.sort((a, b) => a.group - b.group));
 
 test("a list is read as it was written, in pieces of any length", async () => {
