@@ -22,9 +22,9 @@ import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.t
 import type { Vault } from "./catalog/vaults.ts";
 import { rowFlags } from "./index/row.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
-import { promisedBy } from "./seed/promisedError.ts";
-import type { ListToOpen } from "./seed/promises.ts";
+import { withPromised } from "./seed/promisedError.ts";
 import { SnapshotWaits } from "./seed/snapshotWaits.ts";
+import { VaultBoxes } from "./seed/vaultBoxes.ts";
 import { readSnapshotObject } from "./snapshotObject.ts";
 import { writeFileDurably } from "./store/files.ts";
 import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
@@ -50,6 +50,8 @@ export class OpenVault {
   readonly needs: Needs;
   /** Which snapshots are pending. */
   readonly waits: SnapshotWaits;
+  /** What boxes promise. */
+  readonly boxes: VaultBoxes;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -74,6 +76,7 @@ export class OpenVault {
       changed: options.changed,
       report: options.report,
     });
+    this.boxes = new VaultBoxes(store, catalog, this.waits);
     this.#keys = keys;
   }
 
@@ -157,20 +160,12 @@ export class OpenVault {
   }
 
   /**
-   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here; an error `promised` with the
-   * detail `box` for those that are on their way.
+   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here, an error `promised` with the
+   * number of the box in its detail for those that are on their way.
    */
-  async *read(
-    group: number,
-    ids: Buffer,
-    options: ReadOptions = {},
-  ): AsyncGenerator<ReadOutcome | undefined> {
-    const boxes = this.store.promised.boxesOf(group, ids);
-    let i = 0;
-    for await (const outcome of this.store.read(this.store.lookupBatch(group, ids), options)) {
-      const box = boxes[i++];
-      yield outcome === undefined && box !== undefined ? promisedBy(box) : outcome;
-    }
+  read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
+    const here = this.store.read(this.store.lookupBatch(group, ids), options);
+    return this.store.promises.any ? withPromised(here, this.store.promised.boxesOf(group, ids)) : here;
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
@@ -260,33 +255,6 @@ export class OpenVault {
    */
   snapshotObject(snapshot: Snapshot): Promise<Buffer> {
     return readSnapshotObject(this.#snapshotPath(snapshot.id), snapshot.id);
-  }
-
-  /**
-   * Takes in a box's list of chunks (Promises.load): from then on they are promised. `commit` is a part of the transaction that makes it count.
-   * @throws HoldfastError as Promises.load
-   */
-  promise(list: ListToOpen, commit: () => void = () => undefined): Promise<void> {
-    return this.store.promises.load(list, () => {
-      commit();
-      this.catalog.countChange();
-    });
-  }
-
-  /**
-   * Nothing more is expected of a box, because all of it was imported or it is abandoned: what it promised and is not here is needed from
-   * agents, unless another box promises it. One transaction, whatever it is; snapshots that waited are looked at again behind it.
-   * @throws HoldfastError not-found, disk-full, io-error
-   */
-  async closeBox(box: number, commit: () => void = () => undefined): Promise<void> {
-    await this.store.promises.close(box, (change) =>
-      this.store.flush(() => {
-        change();
-        commit();
-        this.catalog.renewCacheToken();
-      }),
-    );
-    await this.waits.settle();
   }
 
   /**

@@ -20,7 +20,7 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
   const filter = new Filter(request.rules);
   const base = (await openPrevious(context)) ?? (await openReference(request, context));
   try {
-    return await attempt(request, context, filter, base);
+    return await attemptTwice(request, context, filter, base);
   } catch (error) {
     if (base === undefined || !isBrokenPrevious(error)) throw error;
     const what =
@@ -30,6 +30,25 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
     context.warn(Buffer.alloc(0), `${what} cannot be built on (${error.message}); reading everything`);
     return attempt(request, context, filter, undefined);
   }
+}
+
+/** Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent in a second attempt. */
+async function attemptTwice(
+  request: BackupRequest,
+  context: BackupContext,
+  filter: Filter,
+  base: BaseSnapshot | undefined,
+): Promise<BackupOutcome> {
+  try {
+    return await attempt(request, context, filter, base);
+  } catch (error) {
+    if (base?.kind !== "previous" || !isLack(error)) throw error;
+    return await attempt(request, context, filter, base, true);
+  }
+}
+
+function isLack(error: unknown): boolean {
+  return isHoldfastError(error, ErrorCode.missingChunks) || isHoldfastError(error, ErrorCode.missingRefs);
 }
 
 async function openReference(
@@ -46,6 +65,7 @@ function isBrokenPrevious(error: unknown): error is HoldfastError {
     ErrorCode.missingChunks,
     ErrorCode.chunkMissing,
     ErrorCode.chunkDamaged,
+    ErrorCode.promised,
     ErrorCode.corrupt,
     ErrorCode.truncated,
     ErrorCode.sealInvalid,
@@ -77,8 +97,9 @@ async function attempt(
   context: BackupContext,
   filter: Filter,
   base: BaseSnapshot | undefined,
+  mend = false,
 ): Promise<BackupOutcome> {
-  const run = new BackupRun(request, context, filter, base);
+  const run = new BackupRun(request, context, filter, base, mend);
   try {
     return await run.backup();
   } finally {

@@ -6,11 +6,11 @@
 
 import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
-import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
+import { emptySweepState, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
 import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
@@ -27,8 +27,9 @@ import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
 import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
-import { Failure } from "./failure.ts";
-import { openCache, PageSealing } from "./pageSealing.ts";
+import { Failure, stopped } from "./failure.ts";
+import { recordsToMend } from "./mending.ts";
+import { keepPages, openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
@@ -43,6 +44,8 @@ export class BackupRun {
   readonly #request: BackupRequest;
   readonly #context: BackupContext;
   readonly #base: BaseSnapshot | undefined;
+  /** The gateway refused something of the base that it lacks. */
+  readonly #mend: boolean;
   readonly #startedMs: number;
   readonly #failure = new Failure();
   readonly #pool: WorkerPool;
@@ -66,7 +69,9 @@ export class BackupRun {
     context: BackupContext,
     filter: Filter,
     base: BaseSnapshot | undefined,
+    mend: boolean,
   ) {
+    this.#mend = mend;
     this.#request = request;
     this.#context = context;
     this.#base = base;
@@ -77,12 +82,7 @@ export class BackupRun {
       this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
     const failure = this.#failure;
     const fail = (error: unknown): void => failure.fail(error);
-    this.#onAbort = () =>
-      fail(
-        new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
-          next: "Run it again: it goes on where it stopped.",
-        }),
-      );
+    this.#onAbort = () => fail(stopped());
     if (context.signal.aborted) this.#onAbort();
     context.signal.addEventListener("abort", this.#onAbort);
     const sleep = (ms: number): Promise<void> => failure.sleep(ms);
@@ -140,10 +140,16 @@ export class BackupRun {
     try {
       const paths = this.#request.paths.map(({ path }) => path);
       await this.#tree?.prefetch(paths);
-      if (this.#tree?.walked.contentOnly === false && this.#request.rescan) {
-        const { tree, root } = this.#tree.walked;
-        // Mends what was lost; chunks of large files are asked for as they are read.
-        const lost = lostBundles(tree, root.id, (id) => this.#chunks.ask(id));
+      if (this.#tree?.walked.contentOnly === false) {
+        const { session } = this.#context;
+        const lost = recordsToMend({
+          session,
+          previous: this.#tree.walked,
+          tokenKnown: this.#sweep.cacheToken,
+          refused: this.#mend,
+          rescan: this.#request.rescan,
+          ask: (id) => this.#chunks.ask(id),
+        });
         for (const id of await failure.guard(lost)) this.#move.add(id);
       }
       const root = await this.#walker.walk(topTree(paths));
@@ -155,7 +161,7 @@ export class BackupRun {
       this.#report();
       return outcome;
     } catch (error) {
-      this.#keepPages();
+      keepPages(this.#cache);
       throw error;
     } finally {
       clearInterval(timer);
@@ -171,15 +177,6 @@ export class BackupRun {
     // Pages that still wait cannot be sealed any more.
     this.#closeEngines();
     this.#cache.close();
-  }
-
-  /** Pages that a failed run made are worth having; that they cannot be written is not what it failed with. */
-  #keepPages(): void {
-    try {
-      this.#cache.finish(false);
-    } catch (error) {
-      if (!isHoldfastError(error)) throw error;
-    }
   }
 
   /** The content of a data record; undefined where it is not what its id says. */
@@ -272,6 +269,7 @@ export class BackupRun {
         root,
         treeBytes: bytes,
         bytesRead: this.#base?.kind === "previous" ? bytesRead : 0,
+        cacheToken: this.#context.session.cacheToken,
       });
       this.#cache.finish(true);
     } catch (error) {

@@ -85,8 +85,9 @@ export class Walker {
   ): Promise<void> {
     const { splitTable, emitDirectory } = this.#options;
     const previous = await this.#previousDirectory(previousRoot);
+    const anew = previous !== undefined && this.#options.move.has(previous.id.toString("latin1"));
     const build = new DirectoryBuild(
-      this.#options.previous?.contentOnly === true ? undefined : previous,
+      this.#options.previous?.contentOnly === true || anew ? undefined : previous,
       () => new DirectoryWriter(splitTable, emitDirectory),
       this.#options.backlog,
       finished,
@@ -228,6 +229,7 @@ export class Walker {
       old !== undefined &&
       this.#options.previous?.contentOnly === false &&
       oldChild !== undefined &&
+      !this.#entries.lacksAttributes(old) &&
       sameInode(table, row, old.page.statAt(old.row, this.#old));
     const draft = same
       ? undefined

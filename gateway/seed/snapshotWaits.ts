@@ -77,6 +77,38 @@ export class SnapshotWaits {
     );
   }
 
+  /** Per id (32 bytes one after the other) whether it and everything below it is here or on its way: what an agent need not look at again. */
+  async whole(group: number, ids: Uint8Array): Promise<boolean[]> {
+    const { store, needs } = this.#port;
+    const mayLack = needs.unmet().size > 0 || this.#mayLackPromised();
+    if (mayLack) await store.flush(() => undefined);
+    const needed = mayLack ? (await this.#lacking()).get(fromAgents) : undefined;
+    const whole = new OrdinalSet();
+    const answers = store.promised.have(group, ids);
+    if (needed === undefined) return answers;
+    const rows = store.overlay.lookupBatch(group, ids);
+    for (const [i, row] of rows.entries()) {
+      if (row === undefined || !answers[i]) continue;
+      if (store.index.refsOf(row.ordinal).length === 0) {
+        answers[i] = !needed.has(row.ordinal);
+        continue;
+      }
+      const seen = new OrdinalSet();
+      await walkBelow(
+        store.index,
+        row.ordinal,
+        (ordinal) => {
+          if (needed.has(ordinal)) answers[i] = false;
+          return answers[i] ? "on" : "stop";
+        },
+        seen,
+        whole,
+      );
+      if (answers[i]) whole.addAll(seen);
+    }
+    return answers;
+  }
+
   /** @throws HoldfastError missing-chunks */
   requireRoot(group: number, root: Uint8Array): void {
     const [ordinal] = this.#port.store.promised.rely(group, root);

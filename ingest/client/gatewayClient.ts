@@ -203,6 +203,15 @@ export class GatewayClient {
     );
   }
 
+  /** The same for ids with everything below them. Not found at a gateway that does not know the question. */
+  async whole(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    const binary = [encodeIds(ids)];
+    return parseBitmap(
+      await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/whole`, binary, signal }),
+      ids.length,
+    );
+  }
+
   /**
    * Sends sealed records (64 MiB a call at most), children before parents; the records are not copied. Resolves when they are durable.
    * Not repeated when the connection is lost: ask `have` and send what is missing.

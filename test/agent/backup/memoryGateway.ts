@@ -30,6 +30,7 @@ export class MemoryGateway {
   readonly suspects: string[] = [];
   head: string | null = null;
   sequence = 0;
+  cacheToken = "first";
   receivedRecords = 0;
   receivedBytes = 0;
   /** Ids sent although they were already stored. */
@@ -64,6 +65,8 @@ export class MemoryGateway {
       itemId: this.#itemId,
       head: this.head,
       sequence: this.sequence,
+      cacheToken: this.cacheToken,
+      whole: async (ids) => ids.map((id) => this.#isWhole(toHex(id))),
       have: async (ids) => {
         const bitmap = createBitmap(ids.length);
         for (const [index, id] of ids.entries()) if (this.records.has(toHex(id))) setBit(bitmap, index);
@@ -121,6 +124,13 @@ export class MemoryGateway {
       received: "2026-01-01T00:00:00Z",
       incomplete: header.flags.incomplete,
     });
+  }
+
+  #isWhole(id: string): boolean {
+    const record = this.records.get(id);
+    return (
+      record !== undefined && refsOf(parseRecordHeader(record).refs).every((ref) => this.#isWhole(toHex(ref)))
+    );
   }
 
   async #store(records: readonly Uint8Array[]): Promise<RecordsAnswer> {
