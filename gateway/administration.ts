@@ -11,6 +11,7 @@ import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/app
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
+import { ImportAdministration } from "./admin/importAdministration.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -40,6 +41,7 @@ export class Administration implements AdminOperations {
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly seed: SeedAdministration;
+  readonly imports: ImportAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -48,6 +50,7 @@ export class Administration implements AdminOperations {
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
+    this.imports = new ImportAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

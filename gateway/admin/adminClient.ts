@@ -10,6 +10,8 @@ import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
+import { importClient } from "./importClient.ts";
+import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import type {
   AccountRow,
@@ -43,11 +45,13 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
+  readonly imports: ImportOperations;
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.imports = importClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 

@@ -18,6 +18,7 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
+import { importRoutes } from "./importRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
@@ -176,6 +177,7 @@ export function buildAdminApp(
   homeRoutes(app, gateway, operations.homes);
   scrubRoute(app, gateway, operations);
   seedAdminRoutes(app, gateway, operations.seed);
+  importRoutes(app, gateway, operations.imports);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

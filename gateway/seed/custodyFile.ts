@@ -5,7 +5,7 @@
 // - A line that was cut short by a stop was never acknowledged: the next one takes its place.
 
 import { open, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   type CustodyEntry,
   type CustodyLog,
@@ -19,8 +19,12 @@ function custodyPath(path: string): string {
 }
 
 /** The log of the box in a data directory; an empty one where there is none yet. @throws HoldfastError corrupt, limit-exceeded, io-error */
-export async function readCustody(path: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
-  const file = custodyPath(path);
+export function readCustody(path: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
+  return readCustodyIn(custodyPath(path));
+}
+
+/** As `readCustody`, for a log in a file of this name. */
+export async function readCustodyIn(file: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -32,10 +36,14 @@ export async function readCustody(path: string): Promise<CustodyLog & { readonly
 }
 
 /** Appends a line, durably. One at a time: the caller sees to that. @throws HoldfastError as readCustody, disk-full */
-export async function appendCustody(path: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
-  const log = await readCustody(path);
+export function appendCustody(path: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
+  return appendCustodyTo(custodyPath(path), entry);
+}
+
+/** As `appendCustody`, for a log in a file of this name. */
+export async function appendCustodyTo(file: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
+  const log = await readCustodyIn(file);
   const line = nextCustodyLine(log, entry);
-  const file = custodyPath(path);
   try {
     const handle = await open(file, "a+", 0o600);
     try {
@@ -45,7 +53,7 @@ export async function appendCustody(path: string, entry: Omit<CustodyEntry, "n">
     } finally {
       await handle.close();
     }
-    await syncDirectory(join(path, "seed"));
+    await syncDirectory(dirname(file));
   } catch (error) {
     throw fileError(error, file);
   }

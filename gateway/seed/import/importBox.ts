@@ -10,13 +10,16 @@ import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { SigningKey } from "../../../vault/keys/signature.ts";
 import { gatewayReceiptSeed } from "../../../vault/replica/receipt.ts";
+import type { CustodyEvent } from "../../../vault/seed/custody.ts";
 import { signSeedReceipt } from "../../../vault/seed/seedReceipt.ts";
 import type { ImportProgress, ImportReport, ImportRequest } from "../../admin/importOperations.ts";
 import type { JobWatch } from "../../admin/job.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
+import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { writeFileDurably } from "../../store/files.ts";
+import { appendCustodyTo } from "../custodyFile.ts";
 import { fromAgents, lackingRecords } from "../lacking.ts";
 import { BoxLists } from "./boxLists.ts";
 import { importVault } from "./importVault.ts";
@@ -41,7 +44,7 @@ export async function importBox(
   );
   if (!request.dryRun && box.state === "sealed") {
     gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state: "importing" }));
-    await gateway.noteCustody(box.number, "importing");
+    await noteCustody(gateway, box.number, "importing");
   }
   const report = {
     ...{ box: box.number, seal: manifest.seal, packs, packBytes, takenBytes: 0, left: 0, refused: 0 },
@@ -66,7 +69,7 @@ export async function importBox(
       },
       intake: new PackIntake(vault, {
         directory: gateway.vaultDirectory(id),
-        writerOrdinal: (device) => gateway.writerOrdinal(device),
+        writerOrdinal: (device) => gateway.catalog.devices.get(toHex(device))?.ordinal ?? unknownWriter,
       }),
       onPack: (pack, outcome) => {
         packsDone++;
@@ -100,13 +103,23 @@ export async function endPromises(
 ): Promise<void> {
   for (const { id } of vaults) {
     const vault = await gateway.vault(id);
-    if (vault.store.promises.isOpen(box.number)) await vault.closeBox(box.number);
+    if (vault.store.promises.isOpen(box.number)) await vault.boxes.close(box.number);
   }
-  // What is here may be whole only now.
-  gateway.replication.changed();
   if (gateway.catalog.boxes.get(box.number)!.state === state) return;
   gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state }));
-  await gateway.noteCustody(box.number, state);
+  await noteCustody(gateway, box.number, state);
+}
+
+/** A line in the datacentre's copy of a box's custody log. */
+async function noteCustody(gateway: Gateway, box: number, event: CustodyEvent): Promise<void> {
+  const folder = join(gateway.dataDir.path, "seed", String(box));
+  const time = gateway.now().toISOString();
+  await appendCustodyTo(join(folder, "custody"), {
+    time,
+    event,
+    by: gateway.dataDir.settings.name,
+    note: "",
+  });
 }
 
 async function straysOf(lists: BoxLists, vault: string, sources: readonly PackSource[]): Promise<string[]> {

@@ -44,6 +44,8 @@ export type VaultImportPort = {
   readonly sources: readonly PackSource[];
   readonly packs: AsyncIterable<SeedPackRow>;
   readonly signal: AbortSignal;
+  /** Only look what would be taken: everything is read and compared, nothing is written. */
+  readonly dryRun?: boolean;
   /** After each pack: it is done with, for good or for now. */
   readonly onPack: (pack: SeedPackRow, outcome: PackOutcome | "left") => void;
 };
@@ -85,6 +87,12 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
       onPack(row, "left");
     } else {
       const { outcome } = next.ready;
+      if (port.dryRun === true) {
+        outcomes[outcome]++;
+        if (outcome !== "present") takenBytes += row.bytes;
+        onPack(row, outcome);
+        continue;
+      }
       refused += (await intake.admit(next.ready)).refused;
       outcomes[outcome]++;
       if (outcome !== "present") takenBytes += row.bytes;
@@ -95,7 +103,7 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
       if (waitingBytes >= flushBytes || waiting.length >= flushPacks) await flush();
     }
   }
-  await flush();
+  if (port.dryRun !== true) await flush();
   return { outcomes, takenBytes, left, leftPacks, refused };
 }
 
@@ -113,7 +121,7 @@ async function prepared(port: VaultImportPort, imported: ImportedPacks, row: See
       why = "its bytes have another hash than its name";
     } else {
       try {
-        return { row, ready: await port.intake.prepare(row, found.bytes) };
+        return { row, ready: await port.intake.prepare(row, found.bytes, port.dryRun) };
       } catch (error) {
         if (!isDamageInside(error)) throw error;
         why = error.message;

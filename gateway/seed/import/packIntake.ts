@@ -64,13 +64,13 @@ export class PackIntake {
    * What is to become of a pack whose bytes have its name's hash; where it is kept, its file is durable when this resolves. Any number at a time.
    * @throws HoldfastError corrupt, truncated, unsupported for a pack that is none inside; disk-full, io-error
    */
-  async prepare(row: SeedPackRow, bytes: Buffer): Promise<ReadyPack> {
+  async prepare(row: SeedPackRow, bytes: Buffer, dryRun = false): Promise<ReadyPack> {
     const { kind, nonce, rows } = packContents(bytes);
     if (kind !== row.kind || rows.length !== row.records || rows.some(({ type }) => !fitsKind(kind, type))) {
       throw new HoldfastError(ErrorCode.corrupt, `pack ${toHex(row.name)} is another than its manifest says`);
     }
     const outcome = this.#outcome(row, rows);
-    if (outcome === "kept") await this.#keep(row.name, bytes);
+    if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
     return { row, bytes, rows, nonce, outcome };
   }
 

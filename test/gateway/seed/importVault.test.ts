@@ -41,7 +41,7 @@ beforeEach(async () => {
   lists = await sealed(site);
   expect(lists.packs.length).toBeGreaterThan(3);
   const vault = await site.datacentre.gateway.vault(site.account.vault);
-  await vault.promise({ box: boxNumber, seal: 1, list: [lists.chunks] });
+  await vault.boxes.promise({ box: boxNumber, seal: 1, list: [lists.chunks] });
 });
 afterEach(async () => {
   await site.remove();
