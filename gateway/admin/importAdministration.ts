@@ -6,6 +6,7 @@ import type { Gateway } from "../gateway.ts";
 import { readBoxDocument } from "../seed/boxDirectory.ts";
 import { abandonBox } from "../seed/import/abandonBox.ts";
 import { importBox, requireImportable } from "../seed/import/importBox.ts";
+import { NetworkSource } from "../seed/import/networkSource.ts";
 import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
 import type { ImportOperations } from "./importOperations.ts";
 
@@ -22,8 +23,12 @@ export class ImportAdministration implements ImportOperations {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
     return await this.#alone(box.number, async () => {
-      const sources = request.sources.map((source): PackSource => new FolderSource(source));
-      return await importBox(this.#gateway, box, sources, request, watch);
+      const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
+      try {
+        return await importBox(this.#gateway, box, sources, request, watch);
+      } finally {
+        for (const source of sources) if (source instanceof NetworkSource) source.close();
+      }
     });
   };
 
@@ -33,6 +38,11 @@ export class ImportAdministration implements ImportOperations {
     requireImportable(box);
     return await this.#alone(number, () => abandonBox(this.#gateway, box, dryRun));
   };
+
+  #source(source: string, box: BoxRow, signal: AbortSignal): PackSource {
+    if (!isUrl(source)) return new FolderSource(source);
+    return new NetworkSource(source, box.fingerprint, this.#gateway.homes.importToken(box.id), signal);
+  }
 
   async #alone<T>(box: number, work: () => Promise<T>): Promise<T> {
     if (this.#running.has(box)) {
@@ -52,6 +62,11 @@ export class ImportAdministration implements ImportOperations {
   async #boxOf(sources: readonly string[], number: number | undefined): Promise<BoxRow> {
     const { boxes } = this.#gateway.catalog;
     for (const source of sources) {
+      const at = isUrl(source)
+        ? boxes.list().find(({ urls }) => urls.includes(new URL(source).origin))
+        : undefined;
+      if (at !== undefined && (number === undefined || at.number === number)) return at;
+      if (isUrl(source)) continue;
       const document = await readBoxDocument(source);
       if (document === undefined) continue;
       if (document.datacentre.id !== this.#gateway.dataDir.identity.id) {
@@ -75,4 +90,8 @@ export class ImportAdministration implements ImportOperations {
       next: "Name the box's own directory (the one with box.json), or add --box N.",
     });
   }
+}
+
+function isUrl(source: string): boolean {
+  return source.startsWith("https://") && URL.canParse(source);
 }

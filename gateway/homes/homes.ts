@@ -18,6 +18,7 @@ import {
   openHomeRecord,
   signHomeRecord,
 } from "../../vault/seed/homeRecord.ts";
+import { importToken } from "../../vault/seed/importToken.ts";
 import type { DirectoryRow, HomeRow, HomeRows } from "../catalog/homes.ts";
 
 export type HomesPort = {
@@ -55,6 +56,11 @@ export class Homes {
     if (followed !== undefined) return followed;
     const { id, fingerprint, publicUrl } = this.#port.gateway();
     return { id, urls: publicUrl === "" ? [] : [publicUrl], fingerprint, signer: this.#key.publicKey };
+  }
+
+  /** Shows a box (gateway id) that this gateway is its datacentre. */
+  importToken(box: string): string {
+    return importToken(box, this.#key);
   }
 
   /** Whether this gateway is the directory of its accounts. */
