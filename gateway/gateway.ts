@@ -27,6 +27,7 @@ import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
 import { databaseKey } from "./seed/boxDirectory.ts";
+import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -159,6 +160,7 @@ export class Gateway {
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
+      await settleSeal(gateway);
       // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
       await gateway.sealing
         .bring()

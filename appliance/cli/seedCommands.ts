@@ -49,6 +49,27 @@ export const seedCommands: readonly CommandSpec[] = [
     load: () => import("../commands/seedPrepare.ts"),
   },
   {
+    path: ["seed", "seal"],
+    summary: "seal a box: read and compare everything on board, sign what is there, and take no more backups",
+    details: [
+      "Ends what is uploading, reads every pack, and writes the signed manifest. From then on agents go to the datacentre again, by themselves. Prints the box's number and code, and the same as a QR code for the label. Stopped in the middle, the next seal goes on.",
+      "Then the manifest is sent to the datacentre, so that the next backups there are increments. Without a line: --offline --manifest-out FILE, and `holdfast seed promise FILE` at the datacentre.",
+      "Packs that are damaged stay off the manifest and are named, with the snapshots that need them (exit status 3): the agents send again what was in them.",
+    ],
+    operands: [],
+    options: [
+      data,
+      passphraseFile,
+      { name: "offline", kind: "flag", summary: "do not send the manifest" },
+      text("manifest-out", "FILE", "write manifest and lists to one file, for `seed promise`"),
+      { name: "reopen", kind: "flag", summary: "take backups again: before the box was handed over" },
+      by,
+      dryRun,
+    ],
+    example: "holdfast seed seal --data /mnt/box",
+    load: () => import("../commands/seedSeal.ts"),
+  },
+  {
     path: ["seed", "custody"],
     summary: "show who had a box when, or add a note to that",
     operands: [],

@@ -47,11 +47,12 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly replicas: ReplicaOperations;
   readonly imports: ImportOperations;
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
-  readonly seed: SeedOperations = seedClient((method, path, json) => this.#ask(method, path, json));
+  readonly seed: SeedOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
     this.imports = importClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
+    this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 

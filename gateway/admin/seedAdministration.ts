@@ -1,10 +1,10 @@
 // Operations of boxes in the gateway's own process.
 
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 
 export class SeedAdministration implements SeedOperations {
@@ -30,19 +30,16 @@ export class SeedAdministration implements SeedOperations {
       return { ...answer, box: { number, id, name, fingerprint, urls } };
     });
 
+  readonly seal: SeedOperations["seal"] = (request, watch) =>
+    this.#inTurn(() => sealBox(this.#gateway, request, watch));
+
   readonly custody: SeedOperations["custody"] = (add) =>
     this.#inTurn(async () => {
       const { dataDir, now } = this.#gateway;
-      if (dataDir.box === undefined) throw noBox(dataDir.path);
+      requireBox(this.#gateway);
       if (add !== undefined) {
         await appendCustody(dataDir.path, { time: now().toISOString(), event: "note", ...add });
       }
       return { entries: (await readCustody(dataDir.path)).entries };
     });
-}
-
-function noBox(path: string): HoldfastError {
-  return new HoldfastError(ErrorCode.usage, `${path} is no box`, {
-    next: "Name the box's data directory: --data BOX.",
-  });
 }

@@ -1,13 +1,16 @@
 // Operations of boxes of a running gateway, over its admin socket.
 
+import { followJob } from "./job.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 
 /** `ask`: one request and its JSON answer. */
 export function seedClient(
+  socketPath: string,
   ask: <T>(method: string, path: string, json?: unknown) => Promise<T>,
 ): SeedOperations {
   return {
     prepare: (request) => ask("POST", "/seed/prepare", request),
+    seal: (request, watch) => followJob(socketPath, "/seed/seal", request, watch),
     custody: (add) => (add === undefined ? ask("GET", "/seed/custody") : ask("POST", "/seed/custody", add)),
   };
 }

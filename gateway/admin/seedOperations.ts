@@ -3,6 +3,8 @@
 import type { BoxDocument } from "../../vault/seed/boxDocument.ts";
 import type { CustodyEntry } from "../../vault/seed/custody.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
+import type { SealProgress, SealReport, SealRequest } from "../seed/seal/sealBox.ts";
+import type { JobWatch } from "./job.ts";
 
 export type PrepareRequest = {
   /** Absolute. */
@@ -49,6 +51,11 @@ export interface SeedOperations {
    * @throws HoldfastError exists, usage, not-found, limit-exceeded, disk-full, io-error; forbidden at a box
    */
   prepare(request: PrepareRequest): Promise<PrepareAnswer>;
+  /**
+   * Seals the box that this gateway is, or says what would be sealed. A box that is sealed already is left as it is.
+   * @throws HoldfastError usage where this is no box; cancelled, disk-full, io-error: the next seal goes on
+   */
+  seal(request: SealRequest, watch: JobWatch<SealProgress>): Promise<SealReport>;
   /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */
   custody(add?: {
     readonly note: string;

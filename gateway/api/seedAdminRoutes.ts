@@ -1,9 +1,12 @@
 // Boxes over the admin socket.
 
 import type { FastifyInstance } from "fastify";
+import type { JobWatch } from "../admin/job.ts";
 import type { PrepareRequest, SeedOperations } from "../admin/seedOperations.ts";
 import type { Gateway } from "../gateway.ts";
-import { array, base64, count, object } from "./schemas.ts";
+import type { SealProgress, SealRequest } from "../seed/seal/sealBox.ts";
+import { jobRoute } from "./jobRoute.ts";
+import { array, base64, count, flag, object } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const path = { type: "string", pattern: "^/", maxLength: 4096 } as const;
@@ -34,6 +37,13 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     if (answer.box !== null) gateway.logger.info({ box: answer.box.number }, "box prepared");
     return answer;
   });
+  jobRoute(
+    app,
+    gateway,
+    "/seed/seal",
+    object({ by: note, dryRun: flag }),
+    (body: SealRequest, watch: JobWatch<SealProgress>) => operations.seal(body, watch),
+  );
   app.get("/seed/custody", { schema: { querystring: object({}) } }, async () => await operations.custody());
   app.post<{ Body: { note: string; by: string } }>(
     "/seed/custody",

@@ -43,6 +43,7 @@ export type Homesteads = Pick<HomeRecord, "home" | "devices">;
 export class Homes {
   readonly #port: HomesPort;
   readonly #key: SigningKey;
+  #paused: string | undefined;
 
   constructor(port: HomesPort) {
     this.#port = port;
@@ -93,8 +94,22 @@ export class Homes {
     return homeOf(this.#open(row.record), device).gateway === this.#port.gateway().id;
   }
 
-  /** @throws HoldfastError not-home, with the record */
+  /** Takes nothing from anybody until `resume`. `why`: one clause. */
+  pause(why: string): void {
+    this.#paused = why;
+  }
+
+  resume(): void {
+    this.#paused = undefined;
+  }
+
+  /** @throws HoldfastError not-home, with the record; busy while nothing is taken */
   requireHere(account: string, device?: string): void {
+    if (this.#paused !== undefined) {
+      throw new HoldfastError(ErrorCode.busy, this.#paused, {
+        next: "Run the backup again when that is done.",
+      });
+    }
     const row = this.#port.rows.get(account);
     if (row === undefined) return;
     const home = homeOf(this.#open(row.record), device);

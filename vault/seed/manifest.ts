@@ -66,13 +66,12 @@ export function manifestHash(bytes: Uint8Array): string {
 }
 
 /**
- * The box that a manifest says it is of, before anything of it is proven: to look up who must have signed it.
+ * What a manifest claims, before anything of it is proven: to look up who must have signed it.
  * @throws HoldfastError corrupt, truncated, limit-exceeded, unsupported
  */
-export function claimedBox(bytes: Uint8Array): { readonly box: number; readonly id: string } {
+export function claimedManifest(bytes: Uint8Array): SeedManifest {
   const { line } = splitProvenLine(bytes, signatureBytes, what, limits.signedBytesMax);
-  const { box, id } = parseManifest(parseLine(line, what));
-  return { box, id };
+  return parseManifest(parseLine(line, what));
 }
 
 /**

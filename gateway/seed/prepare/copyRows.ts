@@ -12,6 +12,7 @@ import type { Gateway } from "../../gateway.ts";
 import { openIndexEnvironment } from "../../index/environment.ts";
 import { fileError } from "../../store/files.ts";
 import { createVaultDirectory } from "../../vaultDocuments.ts";
+import { BoxState } from "../boxState.ts";
 
 export type CopyTarget = {
   readonly directory: string;
@@ -56,6 +57,8 @@ export async function copyRows(gateway: Gateway, target: CopyTarget, content: Bo
           catalog.homes.put(chosen.account, row);
         }
       }
+      const devices = accounts.flatMap((chosen) => boxDevices(gateway, chosen)).map(({ id }) => id);
+      new BoxState(catalog.environment).update({ devices });
       catalog.homes.setDirectory(gateway.homes.directory());
     });
   } finally {
