@@ -27,6 +27,7 @@ import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
 import { databaseKey } from "./seed/boxDirectory.ts";
+import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
@@ -50,6 +51,8 @@ export class Gateway {
   readonly peers: Peers;
   /** Whose agents back up here, and the directory of homes. */
   readonly homes: Homes;
+  /** Manifests of boxes that come here. */
+  readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;

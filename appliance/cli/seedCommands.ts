@@ -70,6 +70,26 @@ export const seedCommands: readonly CommandSpec[] = [
     load: () => import("../commands/seedSeal.ts"),
   },
   {
+    path: ["seed", "promise"],
+    summary: "take in a sealed box's manifest from a file, at the datacentre",
+    details: [
+      "FILE is what `holdfast seed seal --offline --manifest-out FILE` wrote. From then on the datacentre counts on what is on board, and the next backups are increments.",
+    ],
+    operands: [{ name: "FILE", required: true }],
+    options: [data],
+    example: "holdfast seed promise box-7.hfb --data /srv/holdfast",
+    load: () => import("../commands/seedPromise.ts"),
+  },
+  {
+    path: ["seed", "status"],
+    summary: "show boxes and what is expected of them; on a box, what is on board",
+    operands: [{ name: "NUMBER" }],
+    options: [data, passphraseFile],
+    example: "holdfast seed status --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/seedStatus.ts"),
+  },
+  {
     path: ["seed", "custody"],
     summary: "show who had a box when, or add a note to that",
     operands: [],

@@ -2,6 +2,7 @@
 
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
+import type { SeedOperations } from "../../gateway/admin/seedOperations.ts";
 import { writeBundle } from "../../gateway/seed/seal/bundle.ts";
 import type { SealReport } from "../../gateway/seed/seal/sealBox.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -33,9 +34,35 @@ export async function run(context: CommandContext): Promise<void> {
         `Manifest and lists are in ${bundle}: holdfast seed promise FILE --data DATA, at the datacentre.`,
       );
     }
+    const delivered = !dryRun && !args.flag("offline") && (await deliver(context, seed));
     const seconds = Math.round(nowMs() - startedMs) / 1000;
-    output.event({ event: "done", dry_run: dryRun, ...jsonOf(report), warnings: output.warnings, seconds });
+    output.event({
+      event: "done",
+      dry_run: dryRun,
+      ...jsonOf(report),
+      delivered,
+      warnings: output.warnings,
+      seconds,
+    });
   });
+}
+
+/** Sends the manifest. The box stays sealed where that fails. */
+async function deliver({ output, signal }: CommandContext, seed: SeedOperations): Promise<boolean> {
+  const onProgress = ({ bytes, totalBytes }: { bytes: number; totalBytes: number }): void =>
+    output.progress({ label: "sending", files: 0, bytes, total_bytes: totalBytes });
+  try {
+    const { url } = await seed.send({ onProgress, signal });
+    output.endProgress();
+    output.line(`The datacentre at ${url} has the manifest: the next backups there are increments.`);
+    return true;
+  } catch (error) {
+    output.endProgress();
+    output.line(
+      "The box is sealed, but its manifest did not get to the datacentre. Running this again sends it.",
+    );
+    throw error;
+  }
 }
 
 async function show({ output }: CommandContext, report: SealReport): Promise<void> {

@@ -5,6 +5,8 @@ import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
 import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
+import { seedStatus } from "../seed/seedStatus.ts";
+import { sendSeal } from "../seed/send/sendSeal.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 
 export class SeedAdministration implements SeedOperations {
@@ -32,6 +34,24 @@ export class SeedAdministration implements SeedOperations {
 
   readonly seal: SeedOperations["seal"] = (request, watch) =>
     this.#inTurn(() => sealBox(this.#gateway, request, watch));
+
+  readonly send: SeedOperations["send"] = (watch) => this.#inTurn(() => sendSeal(this.#gateway, watch));
+
+  readonly promise: SeedOperations["promise"] = async (file) => ({
+    accepted: (await this.#gateway.seals.file(file)) ?? null,
+  });
+
+  readonly status: SeedOperations["status"] = (number) => seedStatus(this.#gateway, number);
+
+  /** Notes in a box's custody log that it runs. A log that cannot take the line is told, and stops nothing. */
+  async started(by: string): Promise<void> {
+    const { dataDir, now, logger } = this.#gateway;
+    if (dataDir.box === undefined) return;
+    const entry = { time: now().toISOString(), event: "started", by, note: "" } as const;
+    await this.#inTurn(() => appendCustody(dataDir.path, entry)).catch((error: unknown) =>
+      logger.warn({ err: error }, "the custody log took no line"),
+    );
+  }
 
   readonly custody: SeedOperations["custody"] = (add) =>
     this.#inTurn(async () => {

@@ -1,5 +1,6 @@
 // Operations of boxes of a running gateway, over its admin socket.
 
+import { query } from "../../ingest/client/query.ts";
 import { followJob } from "./job.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 
@@ -11,6 +12,9 @@ export function seedClient(
   return {
     prepare: (request) => ask("POST", "/seed/prepare", request),
     seal: (request, watch) => followJob(socketPath, "/seed/seal", request, watch),
+    send: (watch) => followJob(socketPath, "/seed/send", {}, watch),
+    promise: (file, watch) => followJob(socketPath, "/seed/promise", { file }, watch),
+    status: (number) => ask("GET", `/seed/status${query({ number })}`),
     custody: (add) => (add === undefined ? ask("GET", "/seed/custody") : ask("POST", "/seed/custody", add)),
   };
 }

@@ -3,7 +3,10 @@
 import type { BoxDocument } from "../../vault/seed/boxDocument.ts";
 import type { CustodyEntry } from "../../vault/seed/custody.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
+import type { AcceptedSeal } from "../seed/acceptSeal.ts";
 import type { SealProgress, SealReport, SealRequest } from "../seed/seal/sealBox.ts";
+import type { SeedStatus } from "../seed/seedStatus.ts";
+import type { SendProgress } from "../seed/send/sendSeal.ts";
 import type { JobWatch } from "./job.ts";
 
 export type PrepareRequest = {
@@ -56,6 +59,15 @@ export interface SeedOperations {
    * @throws HoldfastError usage where this is no box; cancelled, disk-full, io-error: the next seal goes on
    */
   seal(request: SealRequest, watch: JobWatch<SealProgress>): Promise<SealReport>;
+  /** Sends the manifest of this sealed box to its datacentre. @throws HoldfastError as sendSeal */
+  send(watch: JobWatch<SendProgress>): Promise<{ url: string; sentBytes: number }>;
+  /**
+   * Takes in a manifest from a file of this machine, at the datacentre. Null where that was done before.
+   * @throws HoldfastError not-found, truncated, seal-invalid, forbidden, sequence-conflict, corrupt, disk-full, io-error
+   */
+  promise(file: string, watch: JobWatch<never>): Promise<{ accepted: AcceptedSeal | null }>;
+  /** Boxes of this datacentre, and what is on board where this gateway is one. @throws HoldfastError not-found */
+  status(number?: number): Promise<SeedStatus>;
   /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */
   custody(add?: {
     readonly note: string;

@@ -5,6 +5,7 @@ import type { JobWatch } from "../admin/job.ts";
 import type { PrepareRequest, SeedOperations } from "../admin/seedOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import type { SealProgress, SealRequest } from "../seed/seal/sealBox.ts";
+import type { SendProgress } from "../seed/send/sendSeal.ts";
 import { jobRoute } from "./jobRoute.ts";
 import { array, base64, count, flag, object } from "./schemas.ts";
 
@@ -43,6 +44,21 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     "/seed/seal",
     object({ by: note, dryRun: flag }),
     (body: SealRequest, watch: JobWatch<SealProgress>) => operations.seal(body, watch),
+  );
+  jobRoute(app, gateway, "/seed/send", object({}), (_body: object, watch: JobWatch<SendProgress>) =>
+    operations.send(watch),
+  );
+  jobRoute(
+    app,
+    gateway,
+    "/seed/promise",
+    object({ file: path }),
+    (body: { file: string }, watch: JobWatch<never>) => operations.promise(body.file, watch),
+  );
+  app.get<{ Querystring: { number?: number } }>(
+    "/seed/status",
+    { schema: { querystring: object({ number: count }, ["number"]) } },
+    async (request) => await operations.status(request.query.number),
   );
   app.get("/seed/custody", { schema: { querystring: object({}) } }, async () => await operations.custody());
   app.post<{ Body: { note: string; by: string } }>(

@@ -15,6 +15,7 @@ import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
+import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
 import { treeAddress, treeRoutes } from "./treeRoutes.ts";
@@ -123,6 +124,7 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
   await app.register(async (peers) => peerRoutes(peers, gateway));
   const box = gateway.dataDir.box?.document;
   if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));
+  await app.register(async (boxes) => seedRoutes(boxes, gateway));
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;

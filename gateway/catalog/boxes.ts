@@ -100,10 +100,16 @@ export class Boxes {
     return this.#environment.write(() => this.#put(row));
   }
 
-  /** Enters boxes of a catalog that comes back from a replica, with the numbers that they had. */
+  /**
+   * Enters boxes of a catalog that comes back from a replica, with the numbers that they had. What they promised did not come with it: their
+   * manifests are to be taken in again.
+   */
   restore(rows: readonly BoxRow[]): void {
     this.#environment.write(() => {
-      for (const row of rows) this.#put(row);
+      for (const row of rows) {
+        const open = row.state === "sealed" || row.state === "importing";
+        this.#put(open ? { ...row, state: "prepared", seal: null } : row);
+      }
       this.#counters.put(counterKey, Math.max(0, ...rows.map(({ number }) => number)));
     });
   }

@@ -26,7 +26,7 @@ export class ChunkPrefixes {
   constructor(index: ChunkIndex, onBoard: OnBoard, sortedMax: number = sortedMaxDefault) {
     this.#index = index;
     this.#onBoard = (row) => !(row.flags & rowFlags.needed) && onBoard(row);
-    this.#sortedMax = sortedMax;
+    this.#sortedMax = Math.max(sortedMax, 2);
   }
 
   /** Groups that have rows on board, ascending. */
@@ -112,6 +112,6 @@ function sortDistinct(numbers: BigUint64Array, count: number): number {
 
 function bigEndian(numbers: BigUint64Array): Buffer {
   const bytes = Buffer.alloc(numbers.length * 8);
-  numbers.forEach((number, at) => bytes.writeBigUInt64BE(number, at * 8));
+  for (let at = 0; at < numbers.length; at++) bytes.writeBigUInt64BE(numbers[at]!, at * 8);
   return bytes;
 }
