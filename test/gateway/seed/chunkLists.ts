@@ -11,7 +11,7 @@ export function chunkListOf(
     groups.map(({ group, ids }) => {
       const prefixes = ids.map((id) => Buffer.from(id.subarray(0, 8))).sort(Buffer.compare);
       const distinct = prefixes.filter((prefix, i) => i === 0 || !prefix.equals(prefixes[i - 1]!));
-      return { group, count: distinct.length, prefixes: distinct };
+      return { group, count: distinct.length, prefixes: [Buffer.concat(distinct)] };
     }),
   );
 }
