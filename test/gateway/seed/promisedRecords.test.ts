@@ -13,7 +13,7 @@ import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
 import { group, type OpenedStore, openStore, type PlainRecord, plainRecord } from "../vaultStoreFixture.ts";
 import { chunkListOf } from "./chunkLists.ts";
 
-const cleanups: (() => Promise<unknown> | void)[] = [];
+const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
