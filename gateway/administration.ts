@@ -28,6 +28,7 @@ import type {
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
+import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -42,6 +43,7 @@ export class Administration implements AdminOperations {
   readonly homes: HomeAdministration;
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
+  readonly staging: StageAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -51,6 +53,7 @@ export class Administration implements AdminOperations {
     this.homes = new HomeAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);
+    this.staging = new StageAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

@@ -1,7 +1,7 @@
 // The rows of commands that end a box's journey: importing it at the datacentre, or giving it up.
 
 import type { CommandSpec } from "./command.ts";
-import { data } from "./gatewayOptions.ts";
+import { data, passphraseFile } from "./gatewayOptions.ts";
 
 export const importCommands: readonly CommandSpec[] = [
   {
@@ -25,6 +25,43 @@ export const importCommands: readonly CommandSpec[] = [
     ],
     example: "holdfast seed import /mnt/box --data /srv/holdfast",
     load: () => import("../commands/seedImport.ts"),
+  },
+  {
+    path: ["seed", "stage-restore"],
+    summary: "put snapshots on a box, to restore from it at the customer's site",
+    details: [
+      "DIR is an empty directory, or the root of an empty disk. It gets what the chosen snapshots need and nothing else, sealed as it is here; no key is needed but for a PATH, whose vault has to be unlocked. Stopped in the middle, the same command goes on.",
+      "--need FILE leaves out what the customer's machine still has: `holdfast agent restore SNAPSHOT --target DIR --dry-run --need-out FILE` there writes the list.",
+      "At the customer's site: `holdfast gateway run --data DIR --passphrase-file FILE`, then `holdfast agent restore SNAPSHOT --target DIR --gateway https://HOST:PORT --fingerprint SHA256:HEX`.",
+    ],
+    operands: [
+      { name: "DIR", required: true },
+      { name: "SNAPSHOT[:PATH]", required: true, many: true },
+    ],
+    options: [
+      data,
+      { name: "need", kind: "text", value: "FILE", summary: "list of what the target lacks" },
+      {
+        name: "listen",
+        kind: "text",
+        value: "ADDRESS:PORT",
+        summary: "where the box listens (0.0.0.0:7440)",
+      },
+      { name: "url", kind: "texts", value: "https://HOST:PORT", summary: "where agents find the box" },
+      { name: "name", kind: "text", value: "NAME", summary: 'what people call the box ("box N")' },
+      passphraseFile,
+      {
+        name: "by",
+        kind: "text",
+        value: "TEXT",
+        summary: "who does it, for the custody log (this user's name)",
+      },
+      { name: "dry-run", kind: "flag", summary: "say what would be copied, and how much" },
+      { name: "kdf-iterations", kind: "integer", value: "N", summary: "for tests", hidden: true },
+    ],
+    example:
+      "holdfast seed stage-restore /mnt/box 3f9a12 --data /srv/holdfast --url https://192.168.1.9:7440 --passphrase-file box.txt",
+    load: () => import("../commands/seedStageRestore.ts"),
   },
   {
     path: ["seed", "abandon"],

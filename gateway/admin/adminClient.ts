@@ -33,6 +33,7 @@ import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
+import type { StageOperations } from "./stageOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -46,6 +47,9 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
   readonly imports: ImportOperations;
+  readonly staging: StageOperations = {
+    stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
+  };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly seed: SeedOperations;
 

@@ -9,6 +9,7 @@ import type { ImportOperations } from "./importOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
+import type { StageOperations } from "./stageOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -134,6 +135,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly homes: HomeOperations;
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;
+  readonly staging: StageOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

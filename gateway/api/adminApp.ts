@@ -24,6 +24,7 @@ import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
+import { stageRoutes } from "./stageRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -178,6 +179,7 @@ export function buildAdminApp(
   scrubRoute(app, gateway, operations);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
+  stageRoutes(app, gateway, operations.staging);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

@@ -31,6 +31,8 @@ export type HomesPort = {
     readonly fingerprint: string;
     /** Where agents reach it; empty where that was never said. */
     readonly publicUrl: string;
+    /** It is a box to restore from: nobody's home, whatever records say. */
+    readonly restoresOnly: boolean;
   };
   readonly now: () => Date;
   /** Ends the leases of an account's devices that `isAway` is true for. */
@@ -105,6 +107,15 @@ export class Homes {
 
   /** @throws HoldfastError not-home, with the record; busy while nothing is taken */
   requireHere(account: string, device?: string): void {
+    if (this.#port.gateway().restoresOnly) {
+      throw new HoldfastError(
+        ErrorCode.forbidden,
+        "this gateway is a box to restore from; it takes no backups",
+        {
+          next: "Back up to the account's home; `holdfast home show` on the datacentre tells where that is.",
+        },
+      );
+    }
     if (this.#paused !== undefined) {
       throw new HoldfastError(ErrorCode.busy, this.#paused, {
         next: "Run the backup again when that is done.",
