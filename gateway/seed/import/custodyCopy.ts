@@ -4,12 +4,12 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isHoldfastError } from "../../../vault/errors.ts";
 import { type CustodyEvent, parseCustody } from "../../../vault/seed/custody.ts";
 import type { SeedManifest } from "../../../vault/seed/manifest.ts";
 import type { Gateway } from "../../gateway.ts";
-import { writeFileDurably } from "../../store/files.ts";
+import { makeFolderDurably, writeFileDurably } from "../../store/files.ts";
 import { appendCustodyTo } from "../custodyFile.ts";
 import type { PackSource } from "./packSources.ts";
 
@@ -56,6 +56,10 @@ function isVouchedFor(bytes: Buffer, { custody }: SeedManifest): boolean {
 
 /** A line in the datacentre's copy. */
 export async function noteCustody(gateway: Gateway, box: number, event: CustodyEvent): Promise<void> {
+  const path = pathOf(gateway, box);
+  // A box that is given up may never have sent anything.
+  await makeFolderDurably(dirname(dirname(path)));
+  await makeFolderDurably(dirname(path));
   const time = gateway.now().toISOString();
-  await appendCustodyTo(pathOf(gateway, box), { time, event, by: gateway.dataDir.settings.name, note: "" });
+  await appendCustodyTo(path, { time, event, by: gateway.dataDir.settings.name, note: "" });
 }
