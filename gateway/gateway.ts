@@ -287,7 +287,14 @@ export class Gateway {
   }
 }
 
-function homeFacts({ identity, settings, fingerprint }: DataDir): ReturnType<HomesPort["gateway"]> {
+function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
   const { name, publicUrl } = settings;
-  return { id: identity.id, secret: Buffer.from(identity.secret, "base64"), name, fingerprint, publicUrl };
+  return {
+    id: identity.id,
+    secret: Buffer.from(identity.secret, "base64"),
+    name,
+    fingerprint,
+    publicUrl,
+    restoresOnly: box?.document.kind === "restore",
+  };
 }

@@ -1,16 +1,13 @@
 // holdfast seed prepare
 
-import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { PrepareAnswer } from "../../gateway/admin/seedOperations.ts";
 import { settingsDefault } from "../../gateway/settings.ts";
-import { deriveLogin, kdfSaltBytes } from "../../vault/keys/kdf.ts";
-import { limits } from "../../vault/limits.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { readPassphrase } from "../cli/password.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { newBoxKey } from "../newBoxKey.ts";
 import { shellWord } from "../shellWord.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -32,7 +29,7 @@ export async function run(context: CommandContext): Promise<void> {
     const planned = await seed.prepare(request);
     show(context, planned, directory);
     if (args.flag("dry-run")) return output.event({ event: "done", dry_run: true, ...jsonOf(planned) });
-    const answer = await seed.prepare({ ...request, key: await newKey(context) });
+    const answer = await seed.prepare({ ...request, key: await newBoxKey(context) });
     const box = answer.box!;
     output.line(`Box ${box.number} is made in ${directory}. Its devices' agents now look for it at:`);
     for (const url of box.urls) output.line(`  ${url}  ${box.fingerprint}`);
@@ -50,18 +47,6 @@ export async function run(context: CommandContext): Promise<void> {
       ...jsonOf(answer),
     });
   });
-}
-
-async function newKey(context: CommandContext) {
-  const iterations = context.args.integer("kdf-iterations") ?? limits.kdfIterationsDefault;
-  const salt = randomBytes(kdfSaltBytes);
-  const passphrase = await readPassphrase(context, { isNew: true });
-  const { l, r } = await deriveLogin(passphrase, { suite: 1, iterations, salt });
-  l.fill(0);
-  return {
-    kdf: { suite: 1 as const, iterations, salt: salt.toString("base64") },
-    r: r.toString("base64"),
-  };
 }
 
 function show({ output }: CommandContext, answer: PrepareAnswer, directory: string): void {

@@ -1,7 +1,7 @@
 // Operations of boxes in the gateway's own process.
 
 import type { Gateway } from "../gateway.ts";
-import { appendCustody, ownCustody, readCustody } from "../seed/custodyFile.ts";
+import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
 import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
@@ -48,7 +48,7 @@ export class SeedAdministration implements SeedOperations {
     const { dataDir, now, logger } = this.#gateway;
     if (dataDir.box === undefined) return;
     const entry = { time: now().toISOString(), event: "started", by, note: "" } as const;
-    await this.#inTurn(() => appendCustody(ownCustody(dataDir.path), entry)).catch((error: unknown) =>
+    await this.#inTurn(() => appendCustody(dataDir.path, entry)).catch((error: unknown) =>
       logger.warn({ err: error }, "the custody log took no line"),
     );
   }
@@ -58,8 +58,8 @@ export class SeedAdministration implements SeedOperations {
       const { dataDir, now } = this.#gateway;
       requireBox(this.#gateway);
       if (add !== undefined) {
-        await appendCustody(ownCustody(dataDir.path), { time: now().toISOString(), event: "note", ...add });
+        await appendCustody(dataDir.path, { time: now().toISOString(), event: "note", ...add });
       }
-      return { entries: (await readCustody(ownCustody(dataDir.path))).entries };
+      return { entries: (await readCustody(dataDir.path)).entries };
     });
 }

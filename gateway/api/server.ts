@@ -10,6 +10,7 @@ import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { carriedRoutes } from "./carriedRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
@@ -121,6 +122,8 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
   await app.register(async (peers) => peerRoutes(peers, gateway));
+  const box = gateway.dataDir.box?.document;
+  if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));
   await app.register(async (boxes) => seedRoutes(boxes, gateway));
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();

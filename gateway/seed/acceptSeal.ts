@@ -5,7 +5,7 @@
 //   2. per vault: the list of chunks is promised
 //   3. per vault: its snapshots appear, as pending
 //   4. the devices' home is here again
-//   5. the line in the log of the box, and the box's row says which seal counts. Until then the next call does all of it again
+//   5. the box's row says which seal counts. Until then the next call does all of it again
 //
 // Invariant: nothing of this begins before every list was looked through whole.
 
@@ -19,7 +19,6 @@ import type { Device } from "../catalog/devices.ts";
 import type { Gateway } from "../gateway.ts";
 import type { OpenVault } from "../openVault.ts";
 import { writeFileDurably } from "../store/files.ts";
-import { appendCustody, boxCustody } from "./custodyFile.ts";
 import { listPath } from "./listFiles.ts";
 import { adoptSnapshots } from "./receive/adoptSnapshots.ts";
 import { checkLists, type SeedPart } from "./receive/checkLists.ts";
@@ -67,12 +66,6 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
     gateway.changes.tell(row.account);
   }
   for (const { account } of box.accounts) await gateway.homes.recalled(account, box.id);
-  await appendCustody(boxCustody(gateway.dataDir.path, box.number), {
-    time: gateway.now().toISOString(),
-    event: "received",
-    by: gateway.dataDir.settings.name,
-    note: `manifest of seal ${manifest.seal}, ${hash}`,
-  });
   const seal = { seal: manifest.seal, manifest: hash, time: manifest.time };
   gateway.catalog.boxes.update(box.number, (row) => {
     const before = row.state === "preparing" || row.state === "prepared";

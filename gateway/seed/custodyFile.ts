@@ -1,11 +1,11 @@
-// A box's custody log on its disk, and its datacentre's own log of it (docs/format.md, section 12.4).
+// A box's custody log on its disk (docs/format.md, section 12.4).
 //
 // Invariants
 // - Lines are only appended, each durable before what it tells of goes on.
 // - A line that was cut short by a stop was never acknowledged: the next one takes its place.
 
 import { open, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   type CustodyEntry,
   type CustodyLog,
@@ -14,19 +14,17 @@ import {
 } from "../../vault/seed/custody.ts";
 import { errnoOf, fileError, syncDirectory } from "../store/files.ts";
 
-/** Folder of the log of the box that a data directory is. */
-export function ownCustody(path: string): string {
-  return join(path, "seed");
+function custodyPath(path: string): string {
+  return join(path, "seed", "custody");
 }
 
-/** Folder of a datacentre's log of one of its boxes. */
-export function boxCustody(path: string, box: number): string {
-  return join(path, "seed", String(box));
+/** The log of the box in a data directory; an empty one where there is none yet. @throws HoldfastError corrupt, limit-exceeded, io-error */
+export function readCustody(path: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
+  return readCustodyIn(custodyPath(path));
 }
 
-/** The log in a folder; an empty one where there is none yet. @throws HoldfastError corrupt, limit-exceeded, io-error */
-export async function readCustody(folder: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
-  const file = join(folder, "custody");
+/** As `readCustody`, for a log in a file of this name. */
+export async function readCustodyIn(file: string): Promise<CustodyLog & { readonly bytesWhole: number }> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -38,10 +36,14 @@ export async function readCustody(folder: string): Promise<CustodyLog & { readon
 }
 
 /** Appends a line, durably. One at a time: the caller sees to that. @throws HoldfastError as readCustody, disk-full */
-export async function appendCustody(folder: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
-  const log = await readCustody(folder);
+export function appendCustody(path: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
+  return appendCustodyTo(custodyPath(path), entry);
+}
+
+/** As `appendCustody`, for a log in a file of this name. */
+export async function appendCustodyTo(file: string, entry: Omit<CustodyEntry, "n">): Promise<CustodyEntry> {
+  const log = await readCustodyIn(file);
   const line = nextCustodyLine(log, entry);
-  const file = join(folder, "custody");
   try {
     const handle = await open(file, "a+", 0o600);
     try {
@@ -51,7 +53,7 @@ export async function appendCustody(folder: string, entry: Omit<CustodyEntry, "n
     } finally {
       await handle.close();
     }
-    await syncDirectory(folder);
+    await syncDirectory(dirname(file));
   } catch (error) {
     throw fileError(error, file);
   }

@@ -1,18 +1,18 @@
-// The lists of boxes in LMDB: pages of sorted 8-byte prefixes of ids. A page takes one LMDB page of 4 KiB: about 8.1 bytes for each prefix,
-// 810 MB for 100 million.
+// The lists of boxes in LMDB: pages of sorted 8-byte prefixes of ids. A page takes one LMDB page of 4 KiB: about 8.2 bytes for each prefix,
+// 820 MB for 100 million.
 //
-// Keys: u32 box, u32 seal, u32 group, first prefix (8 bytes), big-endian. Values: prefixes, ascending, 510 at most.
+// Keys: u32 box, u32 seal, u32 group, first prefix (8 bytes), big-endian. Values: prefixes, ascending, 509 at most.
 //
 // Invariants
 // - Pages of one (box, seal, group) do not overlap: a prefix can only be on the last page whose first prefix is not above it.
-// - First prefixes of a list that is looked at are held in memory: 16 bytes for each 510 chunks, 1.6 MB for each 100 million and 8 bytes.
+// - First prefixes of a list that is looked at are held in memory: 8 bytes for each 509 chunks, 1.6 MB for each 100 million.
 //   They are read when the list is first asked, once.
 
 import { prefixBytes } from "../../vault/seed/chunkList.ts";
 import type { IndexEnvironment, RawDatabase } from "../index/environment.ts";
 
-/** (4096 - 16 of LMDB's overflow page header) / 8 */
-const pagePrefixesMax = 510;
+/** (4096 - 24 of the header of an overflow page) / 8 */
+const pagePrefixesMax = 509;
 const listKeyBytes = 12;
 const keyBytes = listKeyBytes + prefixBytes;
 /** Pages that one transaction writes or removes at most. */

@@ -92,7 +92,7 @@ function deviceId(gateway: Gateway, account: Account, name: string): string {
 }
 
 /** Where agents will find the box. */
-function addressesOf({ listen, urls }: PrepareRequest): readonly string[] {
+export function addressesOf({ listen, urls }: Pick<PrepareRequest, "listen" | "urls">): readonly string[] {
   const { host, port } = parseListen(listen);
   if (!/^[0-9a-f.:]+$/i.test(host)) {
     throw new HoldfastError(ErrorCode.usage, `--listen takes an address of numbers, not ${host}`, {

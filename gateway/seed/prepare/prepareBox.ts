@@ -36,7 +36,7 @@ import {
   readSecrets,
   writeSecrets,
 } from "../boxDirectory.ts";
-import { appendCustody, ownCustody } from "../custodyFile.ts";
+import { appendCustody } from "../custodyFile.ts";
 import { type BoxContent, copyRows } from "./copyRows.ts";
 import { checkTarget, type FoundBox, notEmpty } from "./target.ts";
 
@@ -79,7 +79,7 @@ export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRo
     await rm(join(plan.directory, "vaults"), { recursive: true, force: true });
     await copyRows(gateway, { ...plan, boxKey, document }, content);
     await writeSecrets(plan.directory, document.id, boxKey, { ...secrets, recalls });
-    await appendCustody(ownCustody(plan.directory), {
+    await appendCustody(plan.directory, {
       time: gateway.now().toISOString(),
       event: "prepared",
       by: plan.by,

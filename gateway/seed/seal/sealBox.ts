@@ -29,7 +29,7 @@ import { SnapshotReach } from "../../replica/job/snapshotReach.ts";
 import { errnoOf, fileError, writeFileDurably } from "../../store/files.ts";
 import type { OpenedBox } from "../boxDirectory.ts";
 import { BoxState } from "../boxState.ts";
-import { appendCustody, ownCustody, readCustody } from "../custodyFile.ts";
+import { appendCustody, readCustody } from "../custodyFile.ts";
 import { type DamagedPack, VerifiedPacks } from "./verifiedPacks.ts";
 import { writeLists } from "./writeLists.ts";
 
@@ -165,8 +165,8 @@ async function sealNow(
   }
   watch.signal.throwIfAborted();
   const time = now().toISOString();
-  await appendCustody(ownCustody(path), { time, event: "sealed", by, note: `seal ${seal}` });
-  const custody = await readCustody(ownCustody(path));
+  await appendCustody(path, { time, event: "sealed", by, note: `seal ${seal}` });
+  const custody = await readCustody(path);
   const { kind, box: number, id, datacentre } = box.document;
   const manifest: SeedManifest = {
     kind,

@@ -45,7 +45,8 @@ describe("when things go wrong", () => {
     for (const id of lost) fx.gateway.records.delete(id);
     writeFileSync(join(fx.source, "d1", "new"), "something to commit");
     await fx.run();
-    expect(fx.warnings.join()).toMatch(/reading everything/);
+    // Its pages are in the cache, so only what is lost is looked for, not everything read as if there were no snapshot.
+    expect(fx.warnings).toEqual([]);
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 

@@ -1,107 +1,153 @@
-// kill -9 at every file of a box: while it is prepared, while it is sealed, while its manifest is taken in.
+// kill -9 of a real gateway process while records that rest on promised ones are uploaded: whatever was acknowledged is there, and so is
+// what it rests on, under the ordinals that it names.
 
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
-import { writeBundle } from "../../../gateway/seed/seal/bundle.ts";
-import { GatewayFixture } from "../gatewayFixture.ts";
-import { boxKeyAt, commitOn, OpenBox, prepareRequest, unwatched } from "./boxFixture.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
+import { bitAt } from "../../../ingest/wire/bitmap.ts";
+import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
+import {
+  dataRecord,
+  GatewayFixture,
+  pageRecord,
+  snapshotOf,
+  type TestDevice,
+  type TestRecord,
+} from "../gatewayFixture.ts";
+import { chunkListOf } from "./chunkLists.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "holdfast-box-kill-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const program = join(import.meta.dirname, "dyingProgram.ts");
+const folder = mkdtempSync(join(tmpdir(), "holdfast-promised-kill-"));
+const path = join(folder, "data");
+const rounds = 4;
+let device: TestDevice;
+let fixture: GatewayFixture;
+let promised: TestRecord[];
+let child: ChildProcess | undefined;
 
-/** Runs it until it dies at its n-th rename; true when it came to its end before. */
-function dies(
-  at: number,
-  when: "before" | "behind",
-  action: string,
-  data: string,
-  argument: string,
-  boxKey?: Buffer,
-): boolean {
-  const env = { ...process.env, ...(boxKey && { BOX_KEY: boxKey.toString("base64") }) };
-  try {
-    execFileSync(process.execPath, [program, action, data, argument, String(at), when], {
-      env,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    return false;
-  } catch (error) {
-    const { signal, stderr } = error as { signal: string | null; stderr: Buffer };
-    expect({ signal, stderr: stderr.toString() }).toEqual({ signal: "SIGKILL", stderr: "" });
-    return true;
-  }
+beforeAll(async () => {
+  fixture = await GatewayFixture.create({}, path);
+  device = await fixture.device(await fixture.account("anna"), "laptop");
+  promised = Array.from({ length: 3000 }, () => dataRecord(device, randomBytes(300)));
+  const vault = await fixture.gateway.vault(device.vault);
+  const ids = promised.map(({ id }) => id);
+  await vault.boxes.promise({ box: 3, seal: 1, list: chunkListOf([{ group: device.group, ids }]) });
+  await fixture.stop();
+});
+afterAll(async () => {
+  child?.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(): Promise<GatewayClient> {
+  child = fork(join(import.meta.dirname, "..", "gatewayProcess.ts"), [path, "60000"]);
+  const url = await new Promise<string>((resolve, reject) => {
+    child!.once("message", (message) => resolve(String(message)));
+    child!.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
+  });
+  return new GatewayClient({ url, fingerprint: fixture.fingerprint, token: device.token, triesMax: 1 });
 }
 
-test("a box comes about, is sealed and promised, however often any of it is killed", {
-  timeout: 240_000,
-}, async () => {
-  const datacentre = await GatewayFixture.create({}, join(scratch, "datacentre"));
-  const device = await datacentre.device(await datacentre.account("acme"), "laptop");
-  const first = await commitOn(device.client, device, "files");
-  await datacentre.stop();
-  const directory = join(scratch, "box");
-  let kills = 0;
-  // Each run goes on with what the one before left, and gets further.
-  for (let at = 1; at < 40; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "prepare", datacentre.path, directory)) break;
-    kills++;
-    expect(existsSync(join(directory, "catalog")) && !existsSync(join(directory, "box.json"))).toBe(false);
-  }
-  expect(kills).toBeGreaterThanOrEqual(4);
-  await datacentre.start();
-  const { seed } = datacentre.administration;
-  // The last run came to its end, or died behind gateway.json: a whole box either way.
-  const again = seed.prepare(prepareRequest(directory, ["acme"]));
-  await expect(again).rejects.toMatchObject({ code: "exists" });
-  const rows = datacentre.gateway.catalog.boxes.list();
-  expect(rows.at(-1)).toMatchObject({ state: expect.stringMatching(/^prepar/) as string });
-  const boxKey = await boxKeyAt(datacentre.gateway, directory);
-  let box = await OpenBox.open(directory, boxKey);
-  expect(box.gateway.catalog.homes.list()).toHaveLength(1);
-  const client = box.client(device.token);
-  for (let n = 0; n < 3; n++) await commitOn(client, device, "files");
-  await box.close();
-  await datacentre.stop();
+async function kill(): Promise<void> {
+  const ended = new Promise((resolve) => child!.once("exit", resolve));
+  child!.kill("SIGKILL");
+  await ended;
+}
 
-  kills = 0;
-  for (let at = 1; at < 40; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "seal", directory, "", boxKey)) break;
-    kills++;
-  }
-  expect(kills).toBeGreaterThanOrEqual(4);
-  box = await OpenBox.open(directory, boxKey);
-  const report = await box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
-  expect(report).toMatchObject({ seal: 1, already: true, snapshots: 3, damaged: [] });
-  expect((await box.administration.seed.custody()).entries.at(-1)).toMatchObject({ event: "sealed" });
-  await expect(commitOn(box.client(device.token), device, "files")).rejects.toMatchObject({
-    code: "not-home",
-  });
-  const file = join(scratch, "box.hfb");
-  await writeBundle(directory, file);
-  await box.close();
+const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-  kills = 0;
-  for (let at = 1; at < 60; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "promise", datacentre.path, file)) break;
-    kills++;
+test(`what rests on promises survives kill -9 (seed ${seed})`, async () => {
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return state % below;
+  };
+  /** Pages that were acknowledged, and what they name. */
+  const pages = new Map<TestRecord, readonly Buffer[]>();
+  const here = new Set<TestRecord>();
+  const snapshots: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const client = await start();
+    const item = await client.putItem("files");
+    const { session } = await client.startSession({ vault: device.vault, item: item.id, highestSequence: 0 });
+    const known = [...pages.keys(), ...promised].map(({ id }) => id);
+    const bits = await client.have(session, known);
+    expect(known.every((_, i) => bitAt(bits, i))).toBe(true);
+    const killAt = pages.size + 1 + random(60);
+    const reached = Promise.withResolvers<void>();
+    const upload = async (): Promise<void> => {
+      for (;;) {
+        const from = random(promised.length - 40);
+        const below = promised.slice(from, from + 1 + random(40));
+        // Some of what is promised comes by itself, before or after it was named.
+        const brought = below.filter(() => random(8) === 0);
+        const page = pageRecord(
+          device,
+          below.map(({ id }) => id),
+          String(random(2 ** 30)),
+        );
+        const sent = random(2) === 0 ? [...brought, page] : [page, ...brought];
+        const answer = await client.records(
+          session,
+          sent.map(({ record }) => record),
+        );
+        expect([...answer.statuses].includes(RecordStatus.waits)).toBe(false);
+        pages.set(
+          page,
+          below.map(({ id }) => id),
+        );
+        for (const record of brought) here.add(record);
+        if (pages.size >= killAt) reached.resolve();
+      }
+    };
+    const commit = async (): Promise<void> => {
+      const children = [...pages.keys()].slice(-50).map(({ id }) => id);
+      const root = pageRecord(device, [...children, promised[round]!.id], `root ${round}`);
+      await client.records(session, [root.record]);
+      const object = snapshotOf(device, item, item.sequence + 1, item.head, root.id).bytes;
+      snapshots.push((await client.commit(session, object)).snapshot);
+    };
+    const running = [upload(), upload(), commit()].map((work) =>
+      work.catch((error: { code?: string }) => error.code),
+    );
+    await Promise.race([reached.promise, Promise.all(running)]);
+    await new Promise((resolve) => setTimeout(resolve, random(30)));
+    await kill();
+    for (const ended of await Promise.all(running))
+      expect([undefined, "gateway-unreachable", "session-ended"]).toContain(ended);
+    client.close();
   }
-  expect(kills).toBeGreaterThanOrEqual(3);
-  await datacentre.start();
-  expect(await datacentre.administration.seed.promise(file, unwatched)).toEqual({ accepted: null });
-  const status = await datacentre.administration.seed.status(report.box);
-  expect(status.boxes).toMatchObject([
-    { state: "sealed", seal: 1, code: report.code, promisedChunks: 9, pendingSnapshots: 3 },
-  ]);
-  const vault = await datacentre.gateway.vault(device.vault);
-  expect(vault.catalog.items()).toMatchObject([{ sequence: 4 }]);
-  expect(vault.catalog.snapshots()).toHaveLength(4);
-  expect(vault.catalog.snapshot(first.snapshot)).toBeDefined();
-  const again2 = await commitOn(datacentre.client(device.token), device, "files");
-  expect(vault.catalog.items()).toMatchObject([{ sequence: 5, head: again2.snapshot }]);
-  expect(readFileSync(file).length).toBeGreaterThan(1000);
-  await datacentre.stop();
-});
+  expect(pages.size).toBeGreaterThan(20);
+  await fixture.start();
+  try {
+    const { store, waits } = await fixture.gateway.vault(device.vault);
+    await store.flush(() => undefined);
+    for (const [page, below] of pages) {
+      const row = store.lookup(device.group, page.id);
+      expect(row).toBeDefined();
+      const ordinals = below.map((id) => store.overlay.lookup(device.group, id)?.ordinal);
+      expect(store.index.refsOf(row!.ordinal)).toEqual(ordinals);
+    }
+    for (const { id } of here) expect(store.lookup(device.group, id)).toBeDefined();
+    const client = fixture.client(device.token);
+    await waits.settle();
+    const rows = await client.snapshots();
+    expect(snapshots.every((id) => rows.some((row) => row.id === id))).toBe(true);
+    expect(rows.every(({ pending }) => pending?.[0] === 3)).toBe(true);
+    // With all of it here, each of them is whole, whatever the kills cut off.
+    const item = await client.putItem("files");
+    const { session } = await client.startSession({ vault: device.vault, item: item.id, highestSequence: 0 });
+    await client.records(
+      session,
+      promised.map(({ record }) => record),
+    );
+    await waits.settle();
+    expect((await client.snapshots()).every(({ pending }) => pending === undefined)).toBe(true);
+    expect(store.index.promised.any()).toBe(false);
+  } finally {
+    await fixture.stop();
+  }
+}, 240_000);
