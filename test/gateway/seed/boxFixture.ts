@@ -1,23 +1,20 @@
 // A datacentre and a box of it, in this process: prepared by the datacentre's administration, opened with the box key.
 
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import type { PrepareRequest } from "../../../gateway/admin/seedOperations.ts";
 import { Administration } from "../../../gateway/administration.ts";
 import { type Listening, listen } from "../../../gateway/api/server.ts";
 import { Gateway } from "../../../gateway/gateway.ts";
+import type { SealReport } from "../../../gateway/seed/seal/sealBox.ts";
 import { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { boxUnlockKey, openBoxKeyAtDatacentre, parseBoxDocument } from "../../../vault/seed/boxDocument.ts";
-import {
-  dataRecord,
-  type GatewayFixture,
-  pageRecord,
-  snapshotOf,
-  type TestDevice,
-} from "../gatewayFixture.ts";
+import { dataRecord, GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "../gatewayFixture.ts";
 
 export const unwatched = { onProgress: () => undefined, signal: new AbortController().signal };
 
@@ -88,7 +85,7 @@ export class OpenBox {
 }
 
 /** Makes a box in `directory` and opens it. */
-export async function makeBox(
+async function makeBox(
   datacentre: GatewayFixture,
   directory: string,
   accounts: readonly string[],
@@ -132,4 +129,38 @@ export async function commitOn(
   const object = snapshotOf(device, item, item.sequence + 1, item.head, page.id);
   await client.commit(session, object.bytes);
   return { snapshot: toHex(object.id), root: page.id, chunks: data.map(({ id }) => id) };
+}
+
+const cleanups: (() => Promise<void> | void)[] = [];
+
+/** Closes and removes what `makeSite` and `boxOf` made: for `afterEach`. */
+export async function removeSites(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+}
+
+/** A datacentre with an account "acme" and its device "front-desk". */
+export type Site = {
+  readonly scratch: string;
+  readonly datacentre: GatewayFixture;
+  readonly device: TestDevice;
+};
+
+export async function makeSite(): Promise<Site> {
+  const scratch = mkdtempSync(join(tmpdir(), "holdfast-box-"));
+  cleanups.push(() => rmSync(scratch, { recursive: true, force: true }));
+  const datacentre = await GatewayFixture.create({}, join(scratch, "datacentre"));
+  cleanups.push(() => datacentre.stop());
+  const device = await datacentre.device(await datacentre.account("acme"), "front-desk");
+  return { scratch, datacentre, device };
+}
+
+/** An open box of the site's account. */
+export async function boxOf({ scratch, datacentre }: Site, name = "box"): Promise<OpenBox> {
+  const box = await makeBox(datacentre, join(scratch, name), ["acme"]);
+  cleanups.push(() => box.close());
+  return box;
+}
+
+export function seal(box: OpenBox): Promise<SealReport> {
+  return box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
 }

@@ -1,45 +1,16 @@
 // A box from prepare to the datacentre's promises: real gateways, real databases, the real protocol.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { writeBundle } from "../../../gateway/seed/seal/bundle.ts";
 import { manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
-import { closedPackPath } from "../../../gateway/store/packPaths.ts";
 import { fromHex } from "../../../vault/bytes.ts";
-import { claimedManifest } from "../../../vault/seed/manifest.ts";
-import { GatewayFixture, type TestDevice } from "../gatewayFixture.ts";
-import { boxKeyAt, commitOn, makeBox, type OpenBox, unwatched } from "./boxFixture.ts";
+import { GatewayFixture } from "../gatewayFixture.ts";
+import { boxKeyAt, boxOf, commitOn, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-type Site = {
-  readonly scratch: string;
-  readonly datacentre: GatewayFixture;
-  readonly device: TestDevice;
-};
-
-async function makeSite(): Promise<Site> {
-  const scratch = mkdtempSync(join(tmpdir(), "holdfast-box-"));
-  cleanups.push(() => rmSync(scratch, { recursive: true, force: true }));
-  const datacentre = await GatewayFixture.create({}, join(scratch, "datacentre"));
-  cleanups.push(() => datacentre.stop());
-  const device = await datacentre.device(await datacentre.account("acme"), "front-desk");
-  return { scratch, datacentre, device };
-}
-
-async function boxOf({ scratch, datacentre }: Site, name = "box"): Promise<OpenBox> {
-  const box = await makeBox(datacentre, join(scratch, name), ["acme"]);
-  cleanups.push(() => box.close());
-  return box;
-}
-
-const seal = (box: OpenBox) => box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
+afterEach(removeSites);
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -236,59 +207,6 @@ test("two boxes of one account: the second one's snapshots are a fork that nobod
   ]);
   expect(vault.catalog.snapshot(lost.snapshot)).toMatchObject({ item: items[1]!.id, sequence: 1 });
   await expect(device.client.putItem("files (box 2)")).rejects.toMatchObject({ code: "usage" });
-});
-
-test("a damaged pack is left off and named, with the snapshots that need it; its chunks are sent again", async () => {
-  const site = await makeSite();
-  const { datacentre, device } = site;
-  const box = await boxOf(site);
-  const client = box.client(device.token);
-  const sound = await commitOn(client, device, "sound");
-  const vault = await box.gateway.vault(device.vault);
-  await vault.store.closeOpenPacks();
-  const hurt = await commitOn(client, device, "hurt");
-  await vault.store.closeOpenPacks();
-  const pack = [...vault.store.packs.all()].filter(({ kind }) => kind === "data").at(-1)!;
-  const path = closedPackPath(box.gateway.vaultDirectory(device.vault), pack.name!);
-  const bytes = readFileSync(path);
-  bytes[bytes.length - 100]! ^= 1;
-  writeFileSync(path, bytes);
-  const report = await seal(box);
-  expect(report.damaged).toMatchObject([{ pack: Buffer.from(pack.name!).toString("hex") }]);
-  expect(report.hurt).toEqual([{ id: hurt.snapshot, device: "front-desk", item: "hurt" }]);
-  await box.administration.seed.send(unwatched);
-  const here = await datacentre.gateway.vault(device.vault);
-  const asked = Buffer.concat([...sound.chunks, ...hurt.chunks]);
-  expect(here.store.promised.have(device.group, asked)).toEqual([true, true, false, false]);
-  // The snapshot is there all the same, and the item goes on from it.
-  expect(here.catalog.snapshot(hurt.snapshot)).toBeDefined();
-});
-
-test("a seal that was stopped goes on behind what it has read", async () => {
-  const site = await makeSite();
-  const { device } = site;
-  const box = await boxOf(site);
-  for (let n = 0; n < 4; n++) await commitOn(box.client(device.token), device, `item ${n}`);
-  const stop = new AbortController();
-  let packs = 0;
-  const onProgress = (): void => {
-    if (++packs === 2) stop.abort();
-  };
-  const stopped = box.administration.seed.seal(
-    { by: "tester", dryRun: false },
-    { onProgress, signal: stop.signal },
-  );
-  await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
-  // What was read is not opened again: were it, this would be found.
-  const vault = await box.gateway.vault(device.vault);
-  const [first] = [...vault.store.packs.all()];
-  const path = closedPackPath(box.gateway.vaultDirectory(device.vault), first!.name!);
-  const bytes = readFileSync(path);
-  writeFileSync(path, Buffer.alloc(bytes.length));
-  expect(await seal(box)).toMatchObject({ seal: 1, damaged: [], snapshots: 4 });
-  expect(claimedManifest(readFileSync(manifestPath(box.gateway.dataDir.path))).vaults[0]).toMatchObject({
-    snapshots: 4,
-  });
 });
 
 test("a device that was enrolled at the box is at home at the datacentre afterwards, with its keys", async () => {

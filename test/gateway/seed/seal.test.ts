@@ -1,0 +1,63 @@
+// Sealing a box whose disk is not as it should be, and one that is stopped.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterEach, expect, test } from "vitest";
+import { manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
+import { closedPackPath } from "../../../gateway/store/packPaths.ts";
+import { claimedManifest } from "../../../vault/seed/manifest.ts";
+import { boxOf, commitOn, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
+
+afterEach(removeSites);
+
+test("a damaged pack is left off and named, with the snapshots that need it; its chunks are sent again", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  const client = box.client(device.token);
+  const sound = await commitOn(client, device, "sound");
+  const vault = await box.gateway.vault(device.vault);
+  await vault.store.closeOpenPacks();
+  const hurt = await commitOn(client, device, "hurt");
+  await vault.store.closeOpenPacks();
+  const pack = [...vault.store.packs.all()].filter(({ kind }) => kind === "data").at(-1)!;
+  const path = closedPackPath(box.gateway.vaultDirectory(device.vault), pack.name!);
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 100]! ^= 1;
+  writeFileSync(path, bytes);
+  const report = await seal(box);
+  expect(report.damaged).toMatchObject([{ pack: Buffer.from(pack.name!).toString("hex") }]);
+  expect(report.hurt).toEqual([{ id: hurt.snapshot, device: "front-desk", item: "hurt" }]);
+  await box.administration.seed.send(unwatched);
+  const here = await datacentre.gateway.vault(device.vault);
+  const asked = Buffer.concat([...sound.chunks, ...hurt.chunks]);
+  expect(here.store.promised.have(device.group, asked)).toEqual([true, true, false, false]);
+  // The snapshot is there all the same, and the item goes on from it.
+  expect(here.catalog.snapshot(hurt.snapshot)).toBeDefined();
+});
+
+test("a seal that was stopped goes on behind what it has read", async () => {
+  const site = await makeSite();
+  const { device } = site;
+  const box = await boxOf(site);
+  for (let n = 0; n < 4; n++) await commitOn(box.client(device.token), device, `item ${n}`);
+  const stop = new AbortController();
+  let packs = 0;
+  const onProgress = (): void => {
+    if (++packs === 2) stop.abort();
+  };
+  const stopped = box.administration.seed.seal(
+    { by: "tester", dryRun: false },
+    { onProgress, signal: stop.signal },
+  );
+  await expect(stopped).rejects.toMatchObject({ code: "cancelled" });
+  // What was read is not opened again: were it, this would be found.
+  const vault = await box.gateway.vault(device.vault);
+  const [first] = [...vault.store.packs.all()];
+  const path = closedPackPath(box.gateway.vaultDirectory(device.vault), first!.name!);
+  const bytes = readFileSync(path);
+  writeFileSync(path, Buffer.alloc(bytes.length));
+  expect(await seal(box)).toMatchObject({ seal: 1, damaged: [], snapshots: 4 });
+  expect(claimedManifest(readFileSync(manifestPath(box.gateway.dataDir.path))).vaults[0]).toMatchObject({
+    snapshots: 4,
+  });
+});
