@@ -59,6 +59,8 @@ export interface SeedOperations {
    * @throws HoldfastError usage where this is no box; cancelled, disk-full, io-error: the next seal goes on
    */
   seal(request: SealRequest, watch: JobWatch<SealProgress>): Promise<SealReport>;
+  /** Makes this sealed box take backups again. @throws HoldfastError as reopenBox */
+  reopen(by: string, watch: JobWatch<never>): Promise<{ box: number; seal: number }>;
   /** Sends the manifest of this sealed box to its datacentre. @throws HoldfastError as sendSeal */
   send(watch: JobWatch<SendProgress>): Promise<{ url: string; sentBytes: number }>;
   /**

@@ -45,6 +45,13 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     object({ by: note, dryRun: flag }),
     (body: SealRequest, watch: JobWatch<SealProgress>) => operations.seal(body, watch),
   );
+  jobRoute(
+    app,
+    gateway,
+    "/seed/reopen",
+    object({ by: note }),
+    (body: { by: string }, watch: JobWatch<never>) => operations.reopen(body.by, watch),
+  );
   jobRoute(app, gateway, "/seed/send", object({}), (_body: object, watch: JobWatch<SendProgress>) =>
     operations.send(watch),
   );

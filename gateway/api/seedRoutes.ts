@@ -2,7 +2,12 @@
 
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { octetStream } from "../../ingest/wire/protocol.ts";
-import { type SealAnswer, type SeedAnswer, seedPartBytesMax } from "../../ingest/wire/seed.ts";
+import {
+  type ReopenAnswer,
+  type SealAnswer,
+  type SeedAnswer,
+  seedPartBytesMax,
+} from "../../ingest/wire/seed.ts";
 import { limits } from "../../vault/limits.ts";
 import { type SeedListName, seedLists } from "../../vault/seed/manifest.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
@@ -51,6 +56,22 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
     "/v1/seed/manifest",
     { bodyLimit: limits.signedBytesMax, schema: { response: { 200: sealAnswer } } },
     async (request): Promise<SealAnswer> => await gateway.seals.submit(boxOf(request), request.body, waitMs),
+  );
+  app.post<{ Body: { seal: number } }>(
+    "/v1/seed/reopened",
+    {
+      schema: {
+        body: object({ seal: count }),
+        response: {
+          200: object({
+            homes: array(
+              object({ account: shortId, record: { type: "string" }, recall: { type: "string" } }),
+            ),
+          }),
+        },
+      },
+    },
+    async (request): Promise<ReopenAnswer> => await gateway.seals.reopen(boxOf(request), request.body.seal),
   );
   app.put<ByList & { Body: Buffer }>(
     "/v1/seed/lists/:vault/:list",

@@ -61,3 +61,38 @@ test("a seal that was stopped goes on behind what it has read", async () => {
     snapshots: 4,
   });
 });
+
+test("a box that is opened again goes on, and its next seal takes the place of the one before", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  const { seed } = box.administration;
+  await expect(seed.reopen("tester", unwatched)).rejects.toMatchObject({ code: "usage" });
+  const first = await commitOn(box.client(device.token), device, "files");
+  await seal(box);
+  await seed.send(unwatched);
+  expect(await seed.reopen("tester", unwatched)).toEqual({ box: 1, seal: 1 });
+  box.gateway.logger.level = "silent";
+  // The datacentre sends the device to the box again, and knows what was promised.
+  await expect(commitOn(device.client, device, "files")).rejects.toMatchObject({ code: "not-home" });
+  const second = await commitOn(box.client(device.token), device, "files");
+  const report = await seal(box);
+  expect(report).toMatchObject({ seal: 2, snapshots: 2, chunks: 6 });
+  await seed.send(unwatched);
+  const vault = await datacentre.gateway.vault(device.vault);
+  expect(vault.catalog.items()).toMatchObject([{ name: "files", sequence: 2, head: second.snapshot }]);
+  expect(vault.catalog.snapshot(first.snapshot)).toBeDefined();
+  const status = await datacentre.administration.seed.status(1);
+  expect(status.boxes).toMatchObject([{ state: "sealed", seal: 2, promisedChunks: 6, pendingSnapshots: 2 }]);
+  expect((await seed.custody()).entries.map(({ event }) => event)).toEqual([
+    "prepared",
+    "sealed",
+    "reopened",
+    "sealed",
+  ]);
+  datacentre.gateway.catalog.boxes.update(1, (row) => ({ ...row, state: "importing" }));
+  await expect(seed.reopen("tester", unwatched)).rejects.toMatchObject({ code: "sequence-conflict" });
+  await expect(commitOn(box.client(device.token), device, "files")).rejects.toMatchObject({
+    code: "not-home",
+  });
+});
