@@ -9,8 +9,11 @@ export class VaultBoxes {
   readonly #store: VaultStore;
   readonly #catalog: VaultCatalog;
   readonly #waits: SnapshotWaits;
+  readonly #changed: () => void;
 
-  constructor(store: VaultStore, catalog: VaultCatalog, waits: SnapshotWaits) {
+  /** `changed`: told when snapshots may have appeared. */
+  constructor(store: VaultStore, catalog: VaultCatalog, waits: SnapshotWaits, changed: () => void) {
+    this.#changed = changed;
     this.#store = store;
     this.#catalog = catalog;
     this.#waits = waits;
@@ -31,6 +34,7 @@ export class VaultBoxes {
       commit();
       this.#catalog.countChange();
     });
+    this.#changed();
     this.#waits.settleSoon();
   }
 

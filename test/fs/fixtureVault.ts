@@ -32,6 +32,8 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   });
   readonly group = 7;
   readonly records = new Map<string, Buffer>();
+  /** Records that are on their way, by id in hex: the number of their box. */
+  readonly promised = new Map<string, number>();
   readonly snapshotRows: CatalogSnapshot[] = [];
   readonly objects = new Map<string, Buffer>();
   readonly #listeners = new Set<() => void>();
@@ -62,6 +64,8 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
     return ids.map((id) => {
       this.reads.push(toHex(id));
       const record = this.records.get(toHex(id));
+      const box = this.promised.get(toHex(id));
+      if (box !== undefined) return { state: "promised", box };
       if (record === undefined) return { state: "missing" };
       if (record.length === 0) return { state: "damaged", writer: "aa".repeat(16) };
       const own = Buffer.allocUnsafeSlow(record.length);
