@@ -14,15 +14,14 @@ import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
 import { encodeXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import { type FileSpec, measured, type NodeSpec, type SnapshotOptions } from "./treeSpec.ts";
 
-const MiB = 1024 * 1024;
-const pieceBytesMax = MiB;
-const bundleBytes = MiB;
+const pieceBytesMax = 1024 * 1024;
+const bundleBytes = pieceBytesMax;
 const defaultTime: Timestamp = { seconds: 1_700_000_000, nanoseconds: 123_456_789 };
 const noRefs = Buffer.alloc(0);
 
 type Written = { readonly files: number; readonly directories: number; readonly bytes: number };
 
-/** Everything a reader needs: keys, records, snapshots. Records may be damaged or taken away by tests. */
+/** Everything a reader needs. Records may be damaged or taken away by tests. */
 export class FixtureVault implements RecordSource, SnapshotCatalog {
   readonly keys = new VaultKeys({
     vaultId: randomBytes(16),
@@ -32,7 +31,7 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   });
   readonly group = 7;
   readonly records = new Map<string, Buffer>();
-  /** Records that are on their way, by id in hex: the number of their box. */
+  /** The box that a record (id in hex) comes with. */
   readonly promised = new Map<string, number>();
   readonly snapshotRows: CatalogSnapshot[] = [];
   readonly objects = new Map<string, Buffer>();
