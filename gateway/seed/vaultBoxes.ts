@@ -30,10 +30,12 @@ export class VaultBoxes {
    * @throws HoldfastError as Promises.load
    */
   async promise(list: ListToOpen, commit: () => void = () => undefined): Promise<void> {
-    await this.#store.promises.load(list, () => {
+    const counts = (): void => {
       commit();
       this.#catalog.countChange();
-    });
+    };
+    // As for uploads: the file system keeps what the database needs for its own work.
+    await this.#store.promises.load(list, counts, () => this.#store.room());
     this.#changed();
     this.#waits.settleSoon();
   }
