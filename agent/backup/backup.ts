@@ -59,7 +59,13 @@ async function openPrevious(context: BackupContext): Promise<BaseSnapshot | unde
   if (session.head === null) return undefined;
   try {
     const { header, body } = openSnapshot(keys, await session.snapshotObject(session.head));
-    return { kind: "previous", root: Buffer.from(header.root), body, group: header.group };
+    return {
+      kind: "previous",
+      root: Buffer.from(header.root),
+      body,
+      group: header.group,
+      incomplete: header.flags.incomplete,
+    };
   } catch (error) {
     if (!isBrokenPrevious(error)) throw error;
     context.warn(

@@ -10,12 +10,13 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { RecordType } from "../../vault/magic.ts";
 import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
-import { emptySweepState, lostBundles, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
+import { emptySweepState, lostBundles, readSweepState } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
+import { firstDeviceOf } from "../source/entryDraft.ts";
 import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
 import type { PageCache } from "../source/pageCache.ts";
-import { PreviousTree } from "../source/previousTree.ts";
+import { Portion } from "../source/portion.ts";
 import { topTree } from "../source/topPaths.ts";
 import { joinPath } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
@@ -26,8 +27,9 @@ import { opened, wrongRecord } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
-import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
+import { type BaseSnapshot, BaseTree, estimateBy, portionAfter } from "./baseTree.ts";
 import { Failure } from "./failure.ts";
+import { leaveHints } from "./nextRunHints.ts";
 import { openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
@@ -57,6 +59,7 @@ export class BackupRun {
   readonly #move: Set<string>;
   readonly #tree: BaseTree | undefined;
   readonly #known: ReferenceContent | undefined;
+  readonly #portion: Portion;
   readonly #walker: Walker;
   readonly #onAbort: () => void;
   #warnings = 0;
@@ -130,6 +133,7 @@ export class BackupRun {
         lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(base)),
       });
     }
+    this.#portion = new Portion(portionAfter(base), request.limits, () => performance.now());
     this.#walker = this.#makeWalker(filter);
   }
 
@@ -151,7 +155,16 @@ export class BackupRun {
       await failure.guard(this.#chunks.drained());
       failure.check();
       const outcome = await this.#commit(root.id);
-      await this.#leaveHints(root.id);
+      await leaveHints({
+        cache: this.#cache,
+        sweepPath: this.#sweepPath,
+        sweep: this.#sweep,
+        root: root.id,
+        complete: !this.#portion.closed,
+        treeBytes: this.#walker.counts.bytes,
+        bytesRead: this.#base?.kind === "previous" ? this.#walker.counts.bytesRead : 0,
+        warn: (what) => this.#context.warn(Buffer.alloc(0), what),
+      });
       this.#report();
       return outcome;
     } catch (error) {
@@ -212,6 +225,8 @@ export class BackupRun {
       emitDirectory: (plaintext, refs) => this.#pages.emit(RecordType.directory, plaintext, refs),
       emitXattrs: (plaintext) => this.#pages.emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
       previous: this.#tree?.walked,
+      portion: this.#portion,
+      firstDevice: firstDeviceOf(session.sequence),
       move: this.#move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,
@@ -227,6 +242,7 @@ export class BackupRun {
   async #commit(root: Buffer): Promise<BackupOutcome> {
     const { session, keys, device, agentVersion, host } = this.#context;
     const { counts } = this.#walker;
+    const { number: portion, stopped } = this.#portion;
     const sequence = session.sequence + 1;
     const { snapshot, received } = await session.commit(
       encodeRunSnapshot({
@@ -240,6 +256,7 @@ export class BackupRun {
         warnings: this.#warnings,
         sequence,
         counts,
+        incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
     );
@@ -254,33 +271,11 @@ export class BackupRun {
       newChunks: this.#chunks.newChunks + this.#metadata.sentRecords,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
       readBackBytes: this.#chunks.readBackBytes + (this.#known?.readBytes ?? 0),
+      portion,
+      stopped,
       hadPrevious: this.#base?.kind === "previous",
       reference: this.#tree?.use(this.#known),
     };
-  }
-
-  /** The snapshot is committed: a hint for the next run that cannot be made or written must not fail this one. */
-  async #leaveHints(root: Buffer): Promise<void> {
-    const { bytes, bytesRead } = this.#walker.counts;
-    const fetch = (): Promise<never> =>
-      Promise.reject(new HoldfastError(ErrorCode.chunkMissing, "a page is not in the local cache"));
-    try {
-      await sweepBundles({
-        path: this.#sweepPath,
-        state: this.#sweep,
-        tree: new PreviousTree(this.#cache, { fetch }),
-        root,
-        treeBytes: bytes,
-        bytesRead: this.#base?.kind === "previous" ? bytesRead : 0,
-      });
-      this.#cache.finish(true);
-    } catch (error) {
-      const { message } = error as Error;
-      this.#context.warn(
-        Buffer.alloc(0),
-        `the snapshot is complete, but the next run may be slower: ${message}`,
-      );
-    }
   }
 
   get #sweepPath(): string {
@@ -291,8 +286,8 @@ export class BackupRun {
     this.#context.progress({
       counts: this.#walker.counts,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
-      expectedFiles: this.#base?.kind === "previous" ? this.#base.body.files : 0,
-      expectedBytes: this.#base?.kind === "previous" ? this.#base.body.bytes : 0,
+      ...estimateBy(this.#base),
+      portion: this.#portion.number,
     });
   }
 }

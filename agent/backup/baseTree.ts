@@ -8,11 +8,17 @@ import type { WalkOptions } from "../source/walk.ts";
 import type { ReferenceContent } from "../upload/referenceContent.ts";
 import { previousPages } from "./previousPages.ts";
 import { prefetchPaths, type ReferenceSnapshot } from "./reference.ts";
-import type { BackupSession, ReferenceUse } from "./request.ts";
+import type { BackupProgress, BackupSession, ReferenceUse } from "./request.ts";
 
 /** What the run compares with: the item's newest snapshot, or one that is not its own. */
 export type BaseSnapshot =
-  | { readonly kind: "previous"; readonly root: Buffer; readonly body: SnapshotBody; readonly group: number }
+  | {
+      readonly kind: "previous";
+      readonly root: Buffer;
+      readonly body: SnapshotBody;
+      readonly group: number;
+      readonly incomplete: boolean;
+    }
   | ReferenceSnapshot;
 
 export class BaseTree {
@@ -40,6 +46,7 @@ export class BaseTree {
       root: { id: root, plainLength: 0 },
       timeMs: Date.parse(body.time),
       contentOnly: kind === "reference",
+      incomplete: snapshot.kind === "previous" && snapshot.incomplete,
     };
   }
 
@@ -58,4 +65,23 @@ export class BaseTree {
     const { tree, root, contentOnly } = this.walked;
     return contentOnly ? prefetchPaths(tree, root.id, paths) : tree.prefetch(root.id);
   }
+}
+
+/** The number of the run that compares with this, in its series of portions. */
+export function portionAfter(
+  base:
+    | Pick<Extract<BaseSnapshot, { kind: "previous" }>, "body" | "incomplete">
+    | ReferenceSnapshot
+    | undefined,
+): number {
+  if (base === undefined || !("incomplete" in base) || !base.incomplete) return 1;
+  return (base.body.portion ?? 1) + 1;
+}
+
+/** The totals of what a run compares with; 0 where they say little: what an incomplete snapshot has is no estimate of what there is. */
+export function estimateBy(
+  base: BaseSnapshot | undefined,
+): Pick<BackupProgress, "expectedFiles" | "expectedBytes"> {
+  const body = base?.kind === "previous" && !base.incomplete ? base.body : undefined;
+  return { expectedFiles: body?.files ?? 0, expectedBytes: body?.bytes ?? 0 };
 }

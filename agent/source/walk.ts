@@ -8,6 +8,7 @@ import type { Backlog, DirectoryBuild, PreviousDirectory } from "./directoryBuil
 import type { FileRead, FileToRead } from "./fileIntake.ts";
 import type { Filter, FolderFilter } from "./filter.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
+import type { Portion } from "./portion.ts";
 import type { PreviousTree } from "./previousTree.ts";
 import type { TopNode } from "./topPaths.ts";
 
@@ -40,8 +41,13 @@ export type WalkOptions = {
         readonly timeMs: number;
         /** It is another item's tree: every file is read, and only where content is may be taken over. */
         readonly contentOnly: boolean;
+        /** The run that made it stopped at a limit. */
+        readonly incomplete: boolean;
       }
     | undefined;
+  readonly portion: Portion;
+  /** Number of the first file system that `previous` does not have (DeviceNumbers). */
+  readonly firstDevice: bigint;
   /** Bundles (ids as latin1) whose files move to new bundles although they did not change. */
   readonly move: ReadonlySet<string>;
   /** Reads every file, whatever its times say. */

@@ -8,7 +8,7 @@ import { limits } from "../../vault/limits.ts";
 import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { type ChunkRef, EntryKind } from "../../vault/tree/entry.ts";
 import { emptyRowStat } from "../../vault/tree/entryReader.ts";
-import { type Listing, ListingBuilder, nameAt } from "../platform/listing.ts";
+import { type Listing, nameAt } from "../platform/listing.ts";
 import { type Handle, SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
@@ -17,9 +17,10 @@ import { DirectoryBuild, type DirectoryResult, type PreviousDirectory } from "./
 import { kindOf, sameInode } from "./entryDraft.ts";
 import { EntryMaker } from "./entryMaker.ts";
 import { type FolderFilter, Verdict } from "./filter.ts";
+import { entersMount, mountOf } from "./mounts.ts";
 import { OpenDirectories, type OpenDirectory } from "./openDirectory.ts";
 import { PreviousCursor, type PreviousRow } from "./previousTree.ts";
-import type { TopNode } from "./topPaths.ts";
+import { type TopNode, topListing } from "./topPaths.ts";
 import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
 const rowsAtOnce = 128;
@@ -92,8 +93,8 @@ export class Walker {
       finished,
     );
     const listing = this.#list(directory.handle, path, top);
-    if (listing !== undefined)
-      await this.#rows({ directory, path, build, previous, filter, top, mount, depth }, listing);
+    const at = { directory, path, build, previous, filter, top, mount, depth };
+    if (listing !== undefined) await this.#rows(at, listing);
     directory.release();
     build.end();
     if (!this.#options.hasRoom()) await this.#options.breathe();
@@ -106,12 +107,7 @@ export class Walker {
       this.#options.warn(path, `folder cannot be listed: ${describeSystemError(error)}`);
       return undefined;
     }
-    const builder = new ListingBuilder();
-    for (const child of top.children.keys()) {
-      const name = Buffer.from(child, "latin1");
-      builder.add(name, 0, name.length, 0);
-    }
-    return builder.finish();
+    return topListing(top);
   }
 
   async #previousDirectory(
@@ -175,6 +171,7 @@ export class Walker {
       this.#options.warn(joinPath(at.path, name), "of an unknown kind; left out");
       return undefined;
     }
+    if (this.#options.portion.closed && kind !== EntryKind.file && !hasKind(old, kind)) return undefined;
     const top = at.top?.children.get(name.toString("latin1"));
     const isDirectory = kind === EntryKind.directory;
     const verdict =
@@ -191,12 +188,28 @@ export class Walker {
           joinPath(at.path, name),
           "is in a pseudo file system, which has nothing to back up; kept as an empty file",
         );
-      this.#entries.file(at, name, table, row, old);
+      if (this.#entries.file(at, name, table, row, old) === "wait")
+        return this.#fileLater(at, name, table, row, old);
       const { intake, failure } = this.#options;
       return intake.hasRoom ? undefined : failure.guard(intake.room());
     }
     this.#entries.other(at, name, table, row, old, kind);
     return undefined;
+  }
+
+  /** A file of which it is not known yet whether the portion has room for it. */
+  async #fileLater(
+    at: Folder,
+    name: Buffer,
+    table: StatTable,
+    row: number,
+    old: PreviousRow | undefined,
+  ): Promise<void> {
+    const { intake, failure, portion } = this.#options;
+    do {
+      await failure.guard(portion.settlement(() => intake.flush()));
+    } while (this.#entries.file(at, name, table, row, old) === "wait");
+    if (!intake.hasRoom) await failure.guard(intake.room());
   }
 
   async #subdirectory(
@@ -212,12 +225,13 @@ export class Walker {
     const name = Buffer.from(nameView);
     const path = joinPath(at.path, name);
     if (at.depth + 1 >= limits.directoryDepthMax) return warn(path, "deeper than 4,096 folders; left out");
+    this.#entries.learnDevice(table, row, old);
     const mount = mountOf(table, row);
     let handle: Handle | undefined;
     let listed = true;
     try {
       handle = platform.openDirectoryAt(at.directory.handle, name);
-      listed = this.#entersMount(at, handle, mount, top);
+      listed = entersMount(this.#options, at.mount, handle, mount, top);
       if (listed && this.#options.excludeCaches && isTaggedCache(platform, handle)) listed = false;
     } catch (error) {
       warn(path, `folder cannot be opened: ${describeSystemError(error)}`);
@@ -277,17 +291,9 @@ export class Walker {
   #filterInside(at: Folder, name: Buffer, path: Buffer): FolderFilter {
     return at.filter === undefined ? this.#options.filter.top(path) : at.filter.folder(name);
   }
-
-  /** Whether the walk goes into a directory that may be the root of another mounted file system. */
-  #entersMount(at: Folder, handle: Handle, mount: number, top: TopNode | undefined): boolean {
-    if (top === undefined && mount === at.mount) return true;
-    if (top !== undefined && !top.target) return true; // only on the way to what was named
-    if (this.#options.platform.fileSystem(handle).pseudo) return false;
-    return !this.#options.oneFileSystem || top !== undefined;
-  }
 }
 
-/** What tells one mounted file system from another. */
-function mountOf(table: StatTable, row: number): number {
-  return table.mountId(row) || table.device(row);
+/** Whether there is an old entry of the same kind, without which a portion that is full goes no further. */
+function hasKind(old: PreviousRow | undefined, kind: EntryKind): boolean {
+  return old !== undefined && old.page.entry(old.row).kind === kind;
 }
