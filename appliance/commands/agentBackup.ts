@@ -76,9 +76,9 @@ export async function run(given: CommandContext): Promise<void> {
       context.output.note(`${resolvedFrom} is a link: backing up ${displayPath(path)}`);
   }
   const lock = lockState(state);
-  const connection = new AgentConnection(state, triesPatient);
+  const connection = await AgentConnection.open(state, triesPatient, context.signal);
   try {
-    if (context.args.flag("accept-older")) connection.seen.forget();
+    if (context.args.flag("accept-older")) connection.acceptOlder();
     if (context.args.flag("dry-run")) {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");
       await reportDryRun(request, context, state, connection);

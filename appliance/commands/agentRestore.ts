@@ -20,7 +20,7 @@ export async function run(given: CommandContext): Promise<void> {
   const chosen = parseSnapshotPath(args.operand(0));
   const target = resolve(args.requiredText("target"));
   const dryRun = args.flag("dry-run");
-  const connection = new AgentConnection(state, triesPatient);
+  const connection = await AgentConnection.open(state, triesPatient, context.signal);
   try {
     const snapshot = await findSnapshot(connection, {
       name: chosen.snapshot,
