@@ -82,9 +82,9 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
             tree: new PreviousTree(cache, previousPages(context)),
             root: { id: previous.root, plainLength: 0 },
             timeMs: Date.parse(previous.body.time),
-            contentOnly: false,
             incomplete: previous.incomplete,
           },
+    reference: undefined, // everything that it tells of would be read
     portion,
     firstDevice: 1n,
     move: new Set(),

@@ -40,8 +40,7 @@ export class EntryMaker {
   /** Takes the number of a row's file system from the base, where nothing told it yet. */
   learnDevice(table: StatTable, row: number, old: PreviousRow | undefined): void {
     const device = table.device(row);
-    if (old === undefined || this.#devices.knows(device) || this.#options.previous?.contentOnly !== false)
-      return;
+    if (old === undefined || this.#devices.knows(device)) return;
     const { inode, device: number } = old.page.entry(old.row);
     if (inode === table.inode(row)) this.#devices.learn(device, number);
   }
@@ -56,6 +55,7 @@ export class EntryMaker {
     table: StatTable,
     row: number,
     old: PreviousRow | undefined,
+    hint: PreviousRow | undefined,
   ): "wait" | undefined {
     const stat = old?.page.statAt(old.row, this.#old);
     const wasFile = stat !== undefined && stat.kind === EntryKind.file;
@@ -92,7 +92,10 @@ export class EntryMaker {
     const isNew = previous?.incomplete !== true || !wasFile;
     portion.take(size, isNew);
     if (linked !== undefined) this.#links.start(linked, table.linkCount(row));
-    const before = old !== undefined && wasFile && !this.#moves(old) ? old.page.draft(old.row) : undefined;
+    // Where there is a reference, what is said of content's places is checked, so that one tree's word is enough.
+    const said = this.#options.reference === undefined ? old : hint;
+    const before =
+      said !== undefined && isFile(said) && !this.#moves(said) ? said.page.draft(said.row) : undefined;
     this.#options.intake.take(
       {
         directory: at.directory,
@@ -142,7 +145,7 @@ export class EntryMaker {
 
   #unchanged(table: StatTable, row: number): boolean {
     const { rescan, previous } = this.#options;
-    if (rescan || previous === undefined || previous.contentOnly) return false;
+    if (rescan || previous === undefined) return false;
     if (!sameContentMark(table, row, this.#old)) return false;
     return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
   }
@@ -197,9 +200,9 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     kind: EntryKind,
   ): void {
-    const { platform, warn, rescan, previous } = this.#options;
+    const { platform, warn, rescan } = this.#options;
     this.learnDevice(table, row, old);
-    if (old !== undefined && !rescan && previous?.contentOnly === false) {
+    if (old !== undefined && !rescan) {
       const stat = old.page.statAt(old.row, this.#old);
       if (stat.kind === kind && sameInode(table, row, stat)) {
         this.#counts.others += 1;
@@ -267,6 +270,10 @@ export class EntryMaker {
       return { form: "none" };
     }
   }
+}
+
+function isFile({ page, row }: PreviousRow): boolean {
+  return page.entry(row).kind === EntryKind.file;
 }
 
 /** Attributes that came in a message are plain Uint8Arrays. */

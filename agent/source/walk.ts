@@ -39,11 +39,13 @@ export type WalkOptions = {
         readonly tree: PreviousTree;
         readonly root: ChunkRef & { readonly id: Buffer };
         readonly timeMs: number;
-        /** It is another item's tree: every file is read, and only where content is may be taken over. */
-        readonly contentOnly: boolean;
         /** The run that made it stopped at a limit. */
         readonly incomplete: boolean;
       }
+    | undefined;
+  /** Another item's tree: files are read all the same, and only where content is may be taken over. */
+  readonly reference:
+    | { readonly tree: PreviousTree; readonly root: ChunkRef & { readonly id: Buffer } }
     | undefined;
   readonly portion: Portion;
   /** Number of the first file system that `previous` does not have (DeviceNumbers). */
@@ -78,6 +80,7 @@ export type Folder = {
   readonly path: Buffer;
   readonly build: DirectoryBuild;
   readonly previous: PreviousDirectory | undefined;
+  readonly reference: PreviousDirectory | undefined;
   /** Undefined on the way to what was named. */
   readonly filter: FolderFilter | undefined;
   readonly top: TopNode | undefined;
