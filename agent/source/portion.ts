@@ -66,7 +66,7 @@ export class Portion {
     if (!isNew) return;
     this.#underWay -= 1;
     if (read) this.#stored = true;
-    for (const wake of this.#waiting.splice(0)) wake();
+    if (this.#waiting.length > 0) for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** Resolves with the next `settle` of a file that the base lacks, also where that is within `hasten`. */

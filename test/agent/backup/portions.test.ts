@@ -4,7 +4,6 @@ import {
   appendFileSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   renameSync,
   rmSync,
   statSync,
@@ -14,10 +13,9 @@ import {
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BackupOutcome, BackupRequest } from "../../../agent/backup/request.ts";
-import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 import { openSnapshot, type SnapshotBody, type SnapshotHeader } from "../../../vault/snapshot.ts";
 import { type Random, randomFrom } from "../../fidelity/random.ts";
-import { backupFixture, noise, old, type RunOptions } from "./backupFixture.ts";
+import { backupFixture, noise, type RunOptions } from "./backupFixture.ts";
 import { MemoryGateway, testKeys } from "./memoryGateway.ts";
 import { type Facts, folderFacts, inodesOf, snapshotFacts } from "./readBack.ts";
 
@@ -257,40 +255,6 @@ describe("portions", () => {
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
     expect(fx.gateway.sentTwice).toBe(0);
   });
-});
-
-const memory = "/dev/shm";
-
-describe("file systems", () => {
-  test.skipIf(statSync(memory, { throwIfNoEntry: false })?.dev === statSync("/tmp").dev)(
-    "keep their numbers from run to run, and a new one gets one that none had",
-    async () => {
-      const other = mkdtempSync(join(memory, "holdfast-"));
-      try {
-        const paths = resolveTopPaths([fx.source, other]);
-        writeFileSync(join(fx.source, "b"), "one");
-        linkSync(join(fx.source, "b"), join(fx.source, "c"));
-        const run = (): Promise<BackupOutcome> => fx.run({ paths }, later);
-        await fx.run({}, later);
-        writeFileSync(join(other, "a"), "two");
-        linkSync(join(other, "a"), join(other, "b"));
-        await run();
-        const deviceOf = (path: string): string =>
-          inodesOf(fx.gateway, path).values().next().value?.split(":")[0] ?? "";
-        const [here, there] = [deviceOf(fx.source), deviceOf(other)];
-        expect(here).not.toBe(there);
-        // Only files of the one whose number is not the first are made anew.
-        old(join(other, "a"));
-        await run();
-        expect([deviceOf(fx.source), deviceOf(other)]).toEqual([here, there]);
-        old(join(fx.source, "b"));
-        await run();
-        expect([deviceOf(fx.source), deviceOf(other)]).toEqual([here, there]);
-      } finally {
-        rmSync(other, { recursive: true });
-      }
-    },
-  );
 });
 
 /** Changes, adds, renames or removes a file. */
