@@ -1,6 +1,7 @@
 // Sealing a box whose disk is not as it should be, and one that is stopped.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
@@ -95,4 +96,36 @@ test("a box that is opened again goes on, and its next seal takes the place of t
   await expect(commitOn(box.client(device.token), device, "files")).rejects.toMatchObject({
     code: "not-home",
   });
+});
+
+test("a second disk takes packs; what is there alone is read from there when the box is sealed", async () => {
+  const site = await makeSite();
+  const { device, scratch } = site;
+  const box = await boxOf(site);
+  box.gateway.logger.level = "silent";
+  const { seed, replicas, evict } = box.administration;
+  for (let n = 0; n < 3; n++) await commitOn(box.client(device.token), device, `item ${n}`);
+  const disk = join(scratch, "disk-2");
+  mkdirSync(disk);
+  expect(await seed.extend({ disk, by: "tester" })).toEqual({ replica: "disk-2" });
+  expect(await seed.extend({ disk, by: "tester" })).toEqual({ replica: "disk-2" });
+  box.gateway.logger.level = "silent";
+  expect(box.gateway.dataDir.settings).toMatchObject({ evictAbovePercent: 85, name: "box 1" });
+  await replicas.run({ name: "disk-2", takeOver: false }, unwatched);
+  const { evictedPacks } = await evict({ keepBytes: 0, dryRun: false }, unwatched);
+  expect(evictedPacks).toBeGreaterThanOrEqual(3);
+  const vault = await box.gateway.vault(device.vault);
+  const gone = [...vault.store.packs.all()].filter(({ state }) => state === "evicted");
+  const [bad] = gone;
+  const name = Buffer.from(bad!.name!).toString("hex");
+  const path = join(disk, "vaults", device.vault, "packs", name.slice(0, 2), name);
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  chmodSync(path, 0o600);
+  writeFileSync(path, bytes);
+  const report = await seal(box);
+  expect(report.damaged.map(({ pack }) => pack)).toEqual([name]);
+  expect(report).toMatchObject({ packs: [...vault.store.packs.all()].length - 1, snapshots: 3 });
+  expect(report.hurt).toHaveLength(1);
+  await expect(seed.extend({ disk, by: "tester" })).rejects.toMatchObject({ code: "usage" });
 });
