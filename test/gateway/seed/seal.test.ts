@@ -129,3 +129,25 @@ test("a second disk takes packs; what is there alone is read from there when the
   expect(report.hurt).toHaveLength(1);
   await expect(seed.extend({ disk, by: "tester" })).rejects.toMatchObject({ code: "usage" });
 });
+
+test("sending that was stopped goes on with what is not there yet", async () => {
+  const site = await makeSite();
+  const box = await boxOf(site);
+  await commitOn(box.client(site.device.token), site.device, "files");
+  await seal(box);
+  const { lists } = claimedManifest(readFileSync(manifestPath(box.gateway.dataDir.path))).vaults[0]!;
+  const total = Object.values(lists).reduce((sum, { bytes }) => sum + bytes, 0);
+  const stop = new AbortController();
+  let sent = 0;
+  const onProgress = ({ bytes }: { bytes: number }): void => {
+    if (sent > 0) stop.abort();
+    sent = bytes;
+  };
+  const { seed } = box.administration;
+  await expect(seed.send({ onProgress, signal: stop.signal })).rejects.toMatchObject({ code: "cancelled" });
+  expect(sent).toBeGreaterThan(0);
+  expect(sent).toBeLessThan(total);
+  expect((await seed.status()).onBoard).toMatchObject({ sealed: true, delivered: false });
+  expect(await seed.send(unwatched)).toMatchObject({ sentBytes: total - sent });
+  expect((await seed.status()).onBoard).toMatchObject({ delivered: true });
+});
