@@ -44,6 +44,8 @@ export type PrepareAnswer = {
       readonly lastBytes: number | null;
     }[];
     readonly vaults: number;
+    /** Where some of these devices back up to now, if not here: a box that loses them. */
+    readonly homesNow: readonly string[];
   }[];
   /** Free where the box is made; null where nothing is there yet. */
   readonly freeBytes: number | null;

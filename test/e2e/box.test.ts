@@ -81,7 +81,8 @@ test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_00
   expect(entries.match(/"event":"[a-z]+"/g)).toEqual(
     ["prepared", "started", "sealed", "note"].map((event) => `"event":"${event}"`),
   );
-  await running.stop();
+  const { stderr } = await running.stop();
+  expect(stderr).not.toMatch(/six words|hfx_|hfd_/);
 
   expect(lastEvent(await done("seed", "status", "1", ...data, "--json"))).toMatchObject({
     ...{ box: 1, state: "sealed", code, pending_snapshots: 1 },

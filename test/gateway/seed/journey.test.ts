@@ -8,7 +8,16 @@ import { writeBundle } from "../../../gateway/seed/seal/bundle.ts";
 import { manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
 import { fromHex } from "../../../vault/bytes.ts";
 import { GatewayFixture } from "../gatewayFixture.ts";
-import { boxKeyAt, boxOf, commitOn, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
+import {
+  boxKeyAt,
+  boxOf,
+  commitOn,
+  makeSite,
+  prepareRequest,
+  removeSites,
+  seal,
+  unwatched,
+} from "./boxFixture.ts";
 
 afterEach(removeSites);
 
@@ -191,6 +200,13 @@ test("two boxes of one account: the second one's snapshots are a fork that nobod
   const site = await makeSite();
   const { datacentre, device } = site;
   const one = await boxOf(site, "one");
+  const { seed } = datacentre.administration;
+  const { key: _key, ...asked } = prepareRequest(join(site.scratch, "two"), ["acme"]);
+  // It is told that the first box loses the device.
+  expect(await seed.prepare(asked)).toMatchObject({
+    box: null,
+    accounts: [{ name: "acme", devices: [{ name: "front-desk", items: 0 }], homesNow: ["box 1"] }],
+  });
   const two = await boxOf(site, "two");
   const first = await commitOn(one.client(device.token), device, "files");
   const lost = await commitOn(two.client(device.token), device, "files");
