@@ -33,9 +33,7 @@ test("a box that is sealed under a running backup: it starts over at the datacen
     await carried.stop("SIGKILL");
   });
   await carried.printed(/gateway is listening/);
-  const backup = new Program([
-    ...["agent", "backup", source, "--state", state, "--limit-upload", "2MiB"],
-  ]);
+  const backup = new Program([...["agent", "backup", source, "--state", state, "--limit-upload", "2MiB"]]);
   await carried.printed(/POST.*\/v1\/sessions|session/);
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect(backup.child.exitCode).toBe(null);
@@ -44,7 +42,7 @@ test("a box that is sealed under a running backup: it starts over at the datacen
   expect(ended.stdout + ended.stderr).toContain("starting over there");
   expect(ended.status).toBe(0);
   await carried.stop();
-  await done("seed", "import", box, "--data", site.data);
+  await done(..."seed import".split(" "), box, "--data", site.data);
   const target = join(site.folder, "restored");
   await done("agent", "restore", "latest", "--target", target, "--state", state);
   expect(compareTrees(source, join(target, source))).toEqual([]);
