@@ -217,8 +217,10 @@ export class SnapshotWaits {
     const unmet = this.#port.needs.unmet();
     const due = waiting.filter(([, waits]) => !waits.every((wait) => this.#holds(wait, unmet)));
     if (due.length === 0) return;
+    const sound = this.#soundNow();
     const lacking = await this.#lacking();
-    const whole = new OrdinalSet();
+    // Where only agents could send what is lacking, what needs nothing from them is whole.
+    const whole = lacking.size === 1 && lacking.has(fromAgents) ? sound : new OrdinalSet();
     for (const [id, waits] of due) {
       if (this.#stopped) return;
       const found = await this.#witnesses(id, lacking, whole);
