@@ -31,6 +31,7 @@ export class Promises {
   readonly #pages: PrefixPages;
   /** Open boxes, by number ascending. */
   #open: readonly PromisedBox[];
+  #changes = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(environment: IndexEnvironment) {
@@ -38,6 +39,16 @@ export class Promises {
     this.#boxes = openTable(environment, "seed-boxes", jsonCodec<PromisedBox>());
     this.#pages = new PrefixPages(environment);
     this.#open = this.#readOpen();
+  }
+
+  /** How often it changed in this process which boxes are open: what was found out of promised rows is good while this stays. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  #setOpen(open: readonly PromisedBox[]): void {
+    this.#open = open;
+    this.#changes++;
   }
 
   /** All boxes that ever promised something, by number. */
@@ -88,7 +99,7 @@ export class Promises {
         this.#boxes.put(keyOf(box), { box, seal, chunks, state: "open" });
         commit?.();
       });
-      this.#open = this.#readOpen();
+      this.#setOpen(this.#readOpen());
       await this.#removeLeft();
     });
   }
@@ -120,11 +131,11 @@ export class Promises {
       const known = this.#open.find((open) => open.box === box);
       if (known === undefined)
         throw new HoldfastError(ErrorCode.notFound, `box ${box} has promised nothing here`);
-      this.#open = this.#open.filter((open) => open.box !== box);
+      this.#setOpen(this.#open.filter((open) => open.box !== box));
       try {
         await flush(() => this.#boxes.put(keyOf(box), { ...known, state: "closed" }));
       } catch (error) {
-        this.#open = this.#readOpen();
+        this.#setOpen(this.#readOpen());
         throw error;
       }
       await this.#removeLeft();

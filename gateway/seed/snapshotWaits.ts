@@ -43,8 +43,11 @@ type Witnesses = ReadonlyMap<number, number>;
 
 export class SnapshotWaits {
   readonly #port: SnapshotWaitsPort;
-  /** Records below which nothing is needed from agents, while the cache token stays: that is new whenever anything comes to be needed. */
-  #sound = { token: "", ordinals: new OrdinalSet() };
+  /**
+   * Records below which nothing is needed from agents, while the cache token stays, which is new whenever anything comes to be needed, and the
+   * boxes that are open: one that ends is none in memory before its transaction renews the token.
+   */
+  #sound = { token: "", boxes: 0, ordinals: new OrdinalSet() };
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #stopped = false;
@@ -95,9 +98,12 @@ export class SnapshotWaits {
 
   /** To be taken before what is lacking is looked at: what comes to be needed behind it ends the set's time. */
   #soundNow(): Sound {
-    const { catalog, needs } = this.#port;
+    const { catalog, needs, store } = this.#port;
     const token = catalog.cacheToken();
-    if (this.#sound.token !== token) this.#sound = { token, ordinals: new OrdinalSet() };
+    const boxes = store.promises.changes;
+    if (this.#sound.token !== token || this.#sound.boxes !== boxes) {
+      this.#sound = { token, boxes, ordinals: new OrdinalSet() };
+    }
     return { ordinals: this.#sound.ordinals, unmet: needs.unmet() };
   }
 
@@ -217,9 +223,12 @@ export class SnapshotWaits {
     const { ordinals: sound, unmet } = this.#soundNow();
     const due = waiting.filter(([, waits]) => !waits.every((wait) => this.#holds(wait, unmet)));
     if (due.length === 0) return;
+    const { changes } = store.promises;
     const lacking = await this.#lacking();
-    // Where only agents could send what is lacking, what needs nothing from them is whole.
-    const whole = lacking.size === 1 && lacking.has(fromAgents) ? sound : new OrdinalSet();
+    // Where only agents could send what is lacking, what needs nothing from them is whole; unless a box ended meanwhile, which what is known
+    // to be sound may rest on.
+    const agentsOnly = lacking.size === 1 && lacking.has(fromAgents) && store.promises.changes === changes;
+    const whole = agentsOnly ? sound : new OrdinalSet();
     for (const [id, waits] of due) {
       if (this.#stopped) return;
       const found = await this.#witnesses(id, lacking, whole);
