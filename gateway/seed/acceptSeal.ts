@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { addDeviceWrap } from "../../vault/keys/keysDocument.ts";
 import type { SeedManifest, SeedVault } from "../../vault/seed/manifest.ts";
+import { revokeDevice } from "../admin/deviceOperations.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
 import type { Device } from "../catalog/devices.ts";
 import type { Gateway } from "../gateway.ts";
@@ -48,7 +49,7 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
   const { manifest, folder, hash } = sealed;
   const parts = new Map<string, SeedPart>();
   for (const vault of manifest.vaults) {
-    parts.set(vault.id, await checkLists(gateway, box.number, folder, vault));
+    parts.set(vault.id, await checkLists(gateway, box, folder, vault));
   }
   await writeFileDurably(join(folder, "manifest"), sealed.bytes);
   let devices = 0;
@@ -57,7 +58,7 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
   for (const row of manifest.vaults) {
     const part = parts.get(row.id)!;
     const vault = await gateway.vault(row.id);
-    devices += await adoptDevices(gateway, box.number, vault, part);
+    devices += await adoptDevices(gateway, box, vault, part);
     await promiseChunks(vault, manifest, row, folder);
     const adopting = { vault, box: box.number, directory: gateway.vaultDirectory(row.id), items: part.items };
     const adopted = await adoptSnapshots(adopting, listPath(folder, row.id, "snapshots"));
@@ -91,7 +92,7 @@ async function promiseChunks(
 /** Rows and wraps of devices that are not known here; how many came. */
 async function adoptDevices(
   gateway: Gateway,
-  box: number,
+  { number: box, created }: Pick<BoxRow, "number" | "created">,
   vault: OpenVault,
   { devices, keys }: SeedPart,
 ): Promise<number> {
@@ -100,6 +101,18 @@ async function adoptDevices(
   for (const device of devices) {
     const known = catalog.devices.get(device.id);
     if (known !== undefined && (known.account !== device.account || known.revoked)) continue;
+    if (device.revoked) {
+      if (known === undefined) {
+        catalog.write(() => {
+          catalog.devices.add({ ...device, name: freeName(catalog.devices, device, box) });
+          catalog.devices.revoke(device.id);
+        });
+      } else if (known.enrolled >= created) {
+        // It came with an earlier seal of this box. What was enrolled here is not for a box to revoke.
+        await revokeDevice(gateway, catalog.accounts.get(known.account)!, known.id);
+      } else logger.warn({ box, device: device.id }, "a device was revoked at a box: revoke it here, too");
+      continue;
+    }
     const wrap = keys.wraps.find((each) => each.kind === "device" && each.device === device.id);
     const here = vault.keys.wraps.some((each) => each.kind === "device" && each.device === device.id);
     if (wrap?.kind === "device" && !here) {

@@ -89,7 +89,8 @@ async function enterPage(adopting: Adopting, page: readonly Arriving[]): Promise
       if (vault.catalog.enter(owner, snapshot, previous)) entered++;
       else if (vault.catalog.enterFork(forkOf(owner, box), snapshot, previous)) forked++;
       else continue;
-      vault.waits.mark(snapshot.id);
+      // Not `mark`: what it rests on may all be here, and be found wrong.
+      vault.catalog.waiting.put(snapshot.id, [{ box, ordinal: null }]);
     }
     return { entered, forked };
   });

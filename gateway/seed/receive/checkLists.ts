@@ -2,6 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { namePattern } from "../../../ingest/wire/names.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asObject, parseJson } from "../../../vault/jsonFields.ts";
@@ -16,6 +17,7 @@ import { readPackList } from "../../../vault/seed/packList.ts";
 import { readSnapshotList } from "../../../vault/seed/snapshotList.ts";
 import { parseSnapshotHeader } from "../../../vault/snapshot.ts";
 import { sharedGroup } from "../../catalog/accounts.ts";
+import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { Item } from "../../catalog/vaultCatalog.ts";
 import type { Gateway } from "../../gateway.ts";
@@ -26,12 +28,13 @@ import { listPath } from "../listFiles.ts";
 /** What the lists of one vault say besides packs, chunks and snapshots. */
 export type SeedPart = {
   readonly items: readonly Pick<Item, "id" | "device" | "name">[];
-  /** Devices that were enrolled at the box. */
+  /** Devices that were enrolled at the box, those too that were revoked there: their snapshots stay. */
   readonly devices: readonly Omit<Device, "ordinal">[];
   readonly keys: KeysDocument;
 };
 
 const rowsMax = 2 ** 20;
+const deviceName = new RegExp(namePattern, "u");
 
 /**
  * Checks the lists of a vault against the manifest and against each other.
@@ -39,14 +42,14 @@ const rowsMax = 2 ** 20;
  */
 export async function checkLists(
   gateway: Gateway,
-  box: number,
+  box: Pick<BoxRow, "number" | "accounts">,
   folder: string,
   vault: SeedVault,
 ): Promise<SeedPart> {
-  const part = await readPart(gateway, box, folder, vault);
+  const part = await readPart(gateway, box.number, folder, vault);
   await checkPacks(folder, vault);
   await checkChunks(folder, vault);
-  await checkSnapshots(gateway, folder, vault, part);
+  await checkSnapshots(gateway, box, folder, vault, part);
   return part;
 }
 
@@ -56,11 +59,21 @@ async function readPart(gateway: Gateway, box: number, folder: string, vault: Se
   const text = openCatalog(sealed, vaultCatalogKey(metadataKey, fromHex(vault.id, 16)));
   const { items } = parseVaultPart(text, vault.id);
   const json = asObject(parseJson(text, "a box's catalog", limits.catalogBytesMax), "a box's catalog");
+  const tokens = new Set<string>();
   const devices = asArray(json.devices, "devices of a box", rowsMax).map((row) => {
     const { ordinal: _ordinal, ...device } = parseDevice({ ...asObject(row, "a device"), ordinal: 0 });
     if (device.account !== vault.account || device.vault !== vault.id || !isBoxGroup(device, box)) {
       throw new HoldfastError(ErrorCode.corrupt, "a device of a box that belongs elsewhere");
     }
+    if (!deviceName.test(device.name)) throw new HoldfastError(ErrorCode.corrupt, "what no device may be called");
+    // A token stands for one device: who took another's would take its place. And who names a device of here knows its token's hash.
+    const { catalog } = gateway;
+    const holder = catalog.devices.byToken(fromHex(device.tokenHash, 32))?.id ?? device.id;
+    const token = catalog.devices.get(device.id)?.tokenHash ?? device.tokenHash;
+    if (tokens.has(device.tokenHash) || holder !== device.id || token !== device.tokenHash) {
+      throw new HoldfastError(ErrorCode.corrupt, "a device of a box has the token of another one");
+    }
+    tokens.add(device.tokenHash);
     return device;
   });
   const keys = parseKeysDocument((await readFile(listPath(folder, vault.id, "keys"))).toString());
@@ -96,14 +109,16 @@ async function checkChunks(folder: string, vault: SeedVault): Promise<void> {
 
 async function checkSnapshots(
   gateway: Gateway,
+  { accounts }: Pick<BoxRow, "accounts">,
   folder: string,
   vault: SeedVault,
   { items, devices, keys }: SeedPart,
 ): Promise<void> {
   const itemDevices = new Map(items.map(({ id, device }) => [id, device]));
-  const groups = new Map(
-    [...gateway.catalog.devices.list(vault.account), ...devices].map(({ id, group }) => [id, group]),
-  );
+  const lent = accounts.find(({ account }) => account === vault.account)?.devices;
+  const known = gateway.catalog.devices.list(vault.account);
+  const own = lent === null ? known : known.filter(({ id }) => lent?.includes(id));
+  const groups = new Map([...own, ...devices].map(({ id, group }) => [id, group]));
   let snapshots = 0;
   for await (const { object } of readSnapshotList(
     createReadStream(listPath(folder, vault.id, "snapshots")),

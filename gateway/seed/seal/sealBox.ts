@@ -155,7 +155,7 @@ async function sealNow(
       path,
       without,
       devices: own
-        .filter(({ id, revoked }) => !revoked && !devices.includes(id))
+        .filter(({ id }) => !devices.includes(id))
         .map(({ ordinal: _ordinal, ...device }) => device),
       signal: watch.signal,
     });

@@ -1,0 +1,118 @@
+// What a manifest may bring to its datacentre, and what a box that its passphrase's holder turned may not.
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { afterEach, expect, onTestFinished, test } from "vitest";
+import { tokenHash } from "../../../gateway/auth/tokens.ts";
+import type { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
+import { toHex } from "../../../vault/bytes.ts";
+import { generateKeyPair } from "../../../vault/keys/box.ts";
+import { makeDeviceWrap, parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { dataRecord, pageRecord, snapshotOf, type TestDevice, type TestRecord } from "../gatewayFixture.ts";
+import { boxOf, commitOn, makeBox, makeSite, type OpenBox, removeSites, seal, unwatched } from "./boxFixture.ts";
+
+afterEach(removeSites);
+
+/** Enrols a device at a box. */
+async function enrolAt(box: OpenBox, { account }: TestDevice, name: string): Promise<TestDevice> {
+  const anonymous = box.client();
+  const person = anonymous.withToken((await anonymous.login(account.name, account.l)).token);
+  const document = parseKeysDocument(await person.keysDocument(account.vault));
+  const pair = generateKeyPair();
+  const id = toHex(randomBytes(16));
+  const wrap = makeDeviceWrap(document, account.opened.e, id, pair.publicKey);
+  const answer = await person.enroll({
+    ...{ id, name, publicKey: wrap.public, isolated: false },
+    wraps: { [account.vault]: { generation: document.generation, box: wrap.box } },
+  });
+  return { ...answer, client: box.client(answer.token), account };
+}
+
+async function commitRecords(
+  client: GatewayClient,
+  device: TestDevice,
+  name: string,
+  records: readonly TestRecord[],
+): Promise<string> {
+  const item = await client.putItem(name);
+  const { session } = await client.startSession({ vault: device.vault, item: item.id, highestSequence: 0 });
+  for (const { record } of records) await client.records(session, [record]);
+  const object = snapshotOf(device, item, item.sequence + 1, item.head, records.at(-1)!.id);
+  return (await client.commit(session, object.bytes)).snapshot;
+}
+
+test("what a device backed up that was revoked at the box comes along, and the device stays revoked", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  const [stolen, lent] = [await enrolAt(box, device, "stolen"), await enrolAt(box, device, "lent")];
+  for (const each of [stolen, lent]) await commitOn(each.client, each, "files");
+  await box.administration.revokeDevice("acme", "stolen");
+  await seal(box);
+  await box.administration.seed.send(unwatched);
+  const vault = await datacentre.gateway.vault(device.vault);
+  expect(vault.catalog.items()).toHaveLength(2);
+  const { devices } = datacentre.gateway.catalog;
+  expect([devices.get(stolen.id)?.revoked, devices.get(lent.id)?.revoked]).toEqual([true, false]);
+  await expect(datacentre.client(stolen.token).me()).rejects.toMatchObject({ code: "token-invalid" });
+  // Revoked between two seals: what came with the first one is revoked here too.
+  await box.administration.seed.reopen("tester", unwatched);
+  box.gateway.logger.level = "silent";
+  await box.administration.revokeDevice("acme", "lent");
+  await seal(box);
+  await box.administration.seed.send(unwatched);
+  expect([devices.get(lent.id)?.revoked, devices.get(device.id)?.revoked]).toEqual([true, false]);
+});
+
+test("a snapshot that rests on what was found wrong here is not whole before the box brings it", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const chunk = dataRecord(device);
+  const page = pageRecord(device, [chunk.id]);
+  await commitRecords(device.client, device, "first", [chunk, page]);
+  const box = await boxOf(site);
+  const second = await commitRecords(box.client(device.token), device, "second", [chunk, page]);
+  const { store, needs, catalog, waits } = await datacentre.gateway.vault(device.vault);
+  expect(store.environment.write(() => needs.open(device.group, chunk.id, device.id))).toBeDefined();
+  await seal(box);
+  await box.administration.seed.send(unwatched);
+  await waits.settle();
+  expect(catalog.waiting.get(second)).toMatchObject([{ box: 0 }]);
+  const sources = [box.gateway.dataDir.path];
+  const report = await datacentre.administration.imports.run(
+    { sources, finish: false, dryRun: false },
+    unwatched,
+  );
+  expect(report).toMatchObject({ snapshots: 1, whole: 1, needs: 0 });
+  expect(catalog.waiting.get(second)).toBeUndefined();
+});
+
+test("a device of a box does not take the token of another one", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  const token = tokenHash(device.token);
+  const { ordinal: _ordinal, ...row } = box.gateway.catalog.devices.get(device.id)!;
+  box.gateway.catalog.devices.add({ ...row, id: "ab".repeat(16), name: "invented" });
+  await seal(box);
+  await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({ code: "corrupt" });
+  expect(datacentre.gateway.catalog.devices.byToken(token)?.id).toBe(device.id);
+});
+
+test("a box brings no snapshots of devices that were not lent to it", async () => {
+  const invented = `hfd_${"A".repeat(43)}`;
+  const site = await makeSite();
+  const { datacentre, device, scratch } = site;
+  const other = await datacentre.device(device.account, "warehouse");
+  const box = await makeBox(datacentre, join(scratch, "box"), ["acme"], { devices: ["front-desk"] });
+  onTestFinished(() => box.close());
+  // Who has the passphrase writes what he likes into the box's databases, and runs what he likes on it.
+  const { ordinal: _ordinal, ...row } = datacentre.gateway.catalog.devices.get(other.id)!;
+  box.gateway.catalog.devices.add({ ...row, tokenHash: toHex(tokenHash(invented)) });
+  Object.assign(box.gateway.homes, { requireHere: () => undefined });
+  await commitOn(box.client(invented), other, "files");
+  await seal(box);
+  await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({ code: "corrupt" });
+  const vault = await datacentre.gateway.vault(device.vault);
+  expect(vault.catalog.items()).toEqual([]);
+});
