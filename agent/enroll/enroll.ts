@@ -54,13 +54,13 @@ async function enrollAtHome(options: EnrollOptions, former: Enrollment | undefin
   const { url, fingerprint } = options;
   const client = new GatewayClient({ url, fingerprint });
   try {
-    const directory = await learntDirectory(client, url);
+    const directory = await learntDirectory(client, { url, fingerprint });
     return await enrollWith(client, options, former, directory === undefined ? {} : { directory });
   } catch (error) {
     if (!isHoldfastError(error, ErrorCode.notHome)) throw error;
     return await enrollElsewhere(
       String(error.detail.record),
-      await learntDirectory(client, url),
+      await learntDirectory(client, { url, fingerprint }),
       options,
       former,
     );

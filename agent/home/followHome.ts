@@ -15,8 +15,14 @@ const probeMs = 5000;
 /** Redirects that one run follows. Generations only grow, so there are no loops; this bounds a directory that moves all the time. */
 export const redirectsMax = 5;
 
-/** What a gateway says its directory is; undefined from one that is older than directories. @throws HoldfastError as requests do */
-export async function learntDirectory(client: GatewayClient, url: string): Promise<Directory | undefined> {
+/**
+ * What a gateway says its directory is; undefined from one that is older than directories. `at`: where it was reached, with which key.
+ * @throws HoldfastError as requests do
+ */
+export async function learntDirectory(
+  client: GatewayClient,
+  at: Enrollment["gateway"],
+): Promise<Directory | undefined> {
   let answer: DirectoryAnswer;
   try {
     answer = await client.directory();
@@ -25,8 +31,9 @@ export async function learntDirectory(client: GatewayClient, url: string): Promi
     throw error;
   }
   const directory = parseDirectory(asObject(answer, "directory"));
-  // A gateway that is its own directory may not know how others reach it; we just did.
-  return directory.urls.length > 0 ? directory : { ...directory, urls: [url] };
+  // A gateway that is its own directory may not know how others reach it; we just did. A box may not know where its directory is.
+  const isItself = directory.fingerprint === at.fingerprint;
+  return directory.urls.length > 0 || !isItself ? directory : { ...directory, urls: [at.url] };
 }
 
 /**

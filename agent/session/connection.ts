@@ -104,7 +104,7 @@ export class AgentConnection {
   }
 
   async #learnDirectory(): Promise<void> {
-    const directory = await learntDirectory(this.#client, this.#enrollment.gateway.url);
+    const directory = await learntDirectory(this.#client, this.#enrollment.gateway);
     if (directory !== undefined) this.#note({ ...this.#enrollment, directory });
   }
 

@@ -19,6 +19,8 @@ export type CopyTarget = {
   readonly boxKey: Uint8Array;
   readonly document: BoxDocument;
   readonly accounts: BoxRow["accounts"];
+  /** Where the box, and who is enrolled at it, reach this gateway. */
+  readonly datacentreUrls: readonly string[];
 };
 
 export type BoxContent = {
@@ -38,7 +40,7 @@ export function boxDevices(
 /** Fills the empty databases of a box. @throws HoldfastError disk-full, io-error, data-dir-invalid */
 export async function copyRows(gateway: Gateway, target: CopyTarget, content: BoxContent): Promise<void> {
   await copyVaults(gateway, target);
-  const { directory, boxKey, document, accounts } = target;
+  const { directory, boxKey, document, accounts, datacentreUrls } = target;
   const catalog = new Catalog(join(directory, "catalog"), boxDatabaseKey(boxKey, document.id, "catalog"));
   try {
     catalog.write(() => {
@@ -59,7 +61,7 @@ export async function copyRows(gateway: Gateway, target: CopyTarget, content: Bo
       }
       const devices = accounts.flatMap((chosen) => boxDevices(gateway, chosen)).map(({ id }) => id);
       new BoxState(catalog.environment).update({ devices });
-      catalog.homes.setDirectory(gateway.homes.directory());
+      catalog.homes.setDirectory({ ...gateway.homes.directory(), urls: datacentreUrls });
     });
   } finally {
     await catalog.close();

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
+import { learntDirectory } from "../../../agent/home/followHome.ts";
 import { tokenHash } from "../../../gateway/auth/tokens.ts";
 import type { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { toHex } from "../../../vault/bytes.ts";
@@ -115,4 +116,23 @@ test("a box brings no snapshots of devices that were not lent to it", async () =
   await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({ code: "corrupt" });
   const vault = await datacentre.gateway.vault(device.vault);
   expect(vault.catalog.items()).toEqual([]);
+});
+
+test("who is enrolled at a box learns where its directory is, and never takes the box for it", async () => {
+  const { datacentre, scratch } = await makeSite();
+  for (const [name, urls] of [
+    ["told", [datacentre.listening.url]],
+    ["untold", []],
+  ] as const) {
+    const box = await makeBox(datacentre, join(scratch, name), ["acme"], { datacentreUrls: urls });
+    onTestFinished(() => box.close());
+    const { fingerprint } = box.gateway.dataDir;
+    expect(await learntDirectory(box.client(), { url: box.listening.url, fingerprint })).toEqual({
+      ...datacentre.gateway.homes.directory(),
+      urls,
+    });
+  }
+  const { url } = datacentre.listening;
+  const { fingerprint } = datacentre;
+  expect(await learntDirectory(datacentre.client(), { url, fingerprint })).toMatchObject({ urls: [url] });
 });
