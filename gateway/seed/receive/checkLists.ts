@@ -65,7 +65,8 @@ async function readPart(gateway: Gateway, box: number, folder: string, vault: Se
     if (device.account !== vault.account || device.vault !== vault.id || !isBoxGroup(device, box)) {
       throw new HoldfastError(ErrorCode.corrupt, "a device of a box that belongs elsewhere");
     }
-    if (!deviceName.test(device.name)) throw new HoldfastError(ErrorCode.corrupt, "what no device may be called");
+    if (!deviceName.test(device.name))
+      throw new HoldfastError(ErrorCode.corrupt, "what no device may be called");
     // A token stands for one device: who took another's would take its place. And who names a device of here knows its token's hash.
     const { catalog } = gateway;
     const holder = catalog.devices.byToken(fromHex(device.tokenHash, 32))?.id ?? device.id;

@@ -75,6 +75,12 @@ function checkOwner(gateway: Gateway, box: BoxRow, manifest: SeedManifest): void
       "the manifest is of a box of another datacentre, or of another box",
     );
   }
+  if (box.kind !== "seed") {
+    throw new HoldfastError(
+      ErrorCode.forbidden,
+      `box ${box.number} was made to restore from: it brings nothing`,
+    );
+  }
   for (const { id, account } of manifest.vaults) {
     const lent = box.accounts.some((row) => row.account === account);
     if (!lent || gateway.catalog.vaults.get(id)?.account !== account) {

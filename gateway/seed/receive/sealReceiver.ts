@@ -8,6 +8,7 @@ import { open } from "node:fs/promises";
 import { type ReopenAnswer, type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
+import { homeOf } from "../../../vault/seed/homeRecord.ts";
 import { claimedManifest, seedLists } from "../../../vault/seed/manifest.ts";
 import { tokenHash, tokenKind } from "../../auth/tokens.ts";
 import { type BoxRow, noSuchBox } from "../../catalog/boxes.ts";
@@ -52,7 +53,9 @@ export class SealReceiver {
    */
   async submit(box: BoxRow, bytes: Buffer, waitMs: number): Promise<SealAnswer> {
     const announced = await this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes));
-    if (this.#row(box).seal?.manifest === announced.hash) return { accepted: true, missing: [] };
+    const { seal, state } = this.#row(box);
+    // One that was to be opened again and is sealed as before calls its devices back once more.
+    if (seal?.manifest === announced.hash && state !== "prepared") return { accepted: true, missing: [] };
     if (announced.missing.length > 0) return { accepted: false, missing: announced.missing };
     const done = this.#accept(box, bytes, announced).then(() => true);
     const late = Promise.withResolvers<false>();
@@ -82,7 +85,8 @@ export class SealReceiver {
 
   /**
    * Lends the devices of a sealed box to it anew. What it promised stays promised until its next seal says otherwise.
-   * @throws HoldfastError sequence-conflict where it is being imported, was, or was given up, and for another seal than the newest that is known
+   * @throws HoldfastError sequence-conflict where it is being imported, was, or was given up, for another seal than the newest that is known,
+   * and where its devices were sent elsewhere meanwhile
    */
   reopen(box: BoxRow, seal: number): Promise<ReopenAnswer> {
     return this.#inTurn(box.number, async () => {
@@ -99,6 +103,13 @@ export class SealReceiver {
           },
         );
       }
+      if (accounts.some((chosen) => this.#areElsewhere(row, chosen))) {
+        throw new HoldfastError(
+          ErrorCode.sequenceConflict,
+          `devices of box ${number} were sent elsewhere meanwhile: it cannot be opened again`,
+          { next: "`holdfast home show` at the datacentre tells where; prepare another box for them." },
+        );
+      }
       const home = { gateway: row.id, name: row.name, urls: row.urls, fingerprint: row.fingerprint };
       const lent: ReopenAnswer["homes"][number][] = [];
       for (const { account, devices } of accounts) {
@@ -109,6 +120,20 @@ export class SealReceiver {
       this.#gateway.logger.info({ box: number }, "box opened again");
       return { homes: lent };
     });
+  }
+
+  /** Whether the datacentre's owner has sent a box's devices where neither its preparation nor its seal did. */
+  #areElsewhere(
+    { id, seal }: Pick<BoxRow, "id" | "seal">,
+    { account, devices }: BoxRow["accounts"][number],
+  ): boolean {
+    const { homes, dataDir } = this.#gateway;
+    const now = homes.homesteads(account);
+    const own = devices?.map((device) => homeOf(now, device)) ?? [
+      now.home,
+      ...now.devices.map(({ home }) => home),
+    ];
+    return own.some(({ gateway }) => gateway !== id && (seal === null || gateway !== dataDir.identity.id));
   }
 
   #row(box: BoxRow): BoxRow {

@@ -1,16 +1,28 @@
 // What a manifest may bring to its datacentre, and what a box that its passphrase's holder turned may not.
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import { learntDirectory } from "../../../agent/home/followHome.ts";
 import { tokenHash } from "../../../gateway/auth/tokens.ts";
+import { boxSigningKey, manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
 import type { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { generateKeyPair } from "../../../vault/keys/box.ts";
 import { makeDeviceWrap, parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { claimedManifest, signSeedManifest } from "../../../vault/seed/manifest.ts";
 import { dataRecord, pageRecord, snapshotOf, type TestDevice, type TestRecord } from "../gatewayFixture.ts";
-import { boxOf, commitOn, makeBox, makeSite, type OpenBox, removeSites, seal, unwatched } from "./boxFixture.ts";
+import {
+  boxOf,
+  commitOn,
+  makeBox,
+  makeSite,
+  type OpenBox,
+  removeSites,
+  seal,
+  unwatched,
+} from "./boxFixture.ts";
 
 afterEach(removeSites);
 
@@ -135,4 +147,55 @@ test("who is enrolled at a box learns where its directory is, and never takes th
   const { url } = datacentre.listening;
   const { fingerprint } = datacentre;
   expect(await learntDirectory(datacentre.client(), { url, fingerprint })).toMatchObject({ urls: [url] });
+});
+
+test("a box that was to be opened again, and stayed sealed, gives its devices back", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  await commitOn(box.client(device.token), device, "files");
+  await seal(box);
+  await box.administration.seed.send(unwatched);
+  // The box stopped behind the datacentre's answer: it is sealed still.
+  await datacentre.gateway.seals.reopen(datacentre.gateway.catalog.boxes.get(1)!, 1);
+  await expect(commitOn(device.client, device, "files")).rejects.toMatchObject({ code: "not-home" });
+  await box.administration.seed.send(unwatched);
+  await commitOn(device.client, device, "files");
+  expect(datacentre.gateway.catalog.boxes.get(1)).toMatchObject({ state: "sealed", seal: { seal: 1 } });
+});
+
+test("a box is not opened again over a move of its devices", async () => {
+  const site = await makeSite();
+  const { datacentre, device, scratch } = site;
+  const { homes, seals, catalog } = datacentre.gateway;
+  const box = await boxOf(site);
+  const account = device.account.id;
+  // Never sealed, and its devices called back: whoever has it now does not get them by asking.
+  await homes.move(account, null, homes.here());
+  const refused = { code: "sequence-conflict" };
+  await expect(seals.reopen(catalog.boxes.get(1)!, 0)).rejects.toMatchObject(refused);
+  expect(homes.isHere(account, device.id)).toBe(true);
+  await seal(box);
+  await box.administration.seed.send(unwatched);
+  const second = await makeBox(datacentre, join(scratch, "second"), ["acme"], { devices: ["front-desk"] });
+  onTestFinished(() => second.close());
+  await expect(box.administration.seed.reopen("tester", unwatched)).rejects.toMatchObject(refused);
+  expect(homes.homesteads(account).devices).toMatchObject([{ home: { name: "box 2" } }]);
+});
+
+test("a box to restore from promises nothing", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  await seal(box);
+  datacentre.gateway.catalog.boxes.update(1, (row) => ({ ...row, kind: "restore" }));
+  const { document } = box.gateway.dataDir.box!;
+  const manifest = claimedManifest(readFileSync(manifestPath(box.gateway.dataDir.path)));
+  const bytes = signSeedManifest({ ...manifest, kind: "restore" }, boxSigningKey(box.gateway.dataDir.box!));
+  const row = datacentre.gateway.catalog.boxes.get(document.box)!;
+  await expect(datacentre.gateway.seals.submit(row, bytes, 1000)).rejects.toMatchObject({
+    code: "forbidden",
+  });
+  const vault = await datacentre.gateway.vault(device.vault);
+  expect(vault.boxes.list()).toEqual([]);
 });
