@@ -67,10 +67,7 @@ export class VerifiedPacks {
     const read = async (): Promise<void> => {
       for (const row of rows) {
         signal.throwIfAborted();
-        const why =
-          row.state === "closed"
-            ? await whyNotSound(options.directory, row)
-            : await whyNotSoundElsewhere(this.#store, row);
+        const why = await this.#whyNotSound(options.directory, row);
         if (why === undefined) sound.push(row.ordinal);
         else damaged.push({ vault, pack: toHex(row.name!), ordinal: row.ordinal, why });
         if (sound.length >= notedAtOnce) note();
@@ -84,6 +81,14 @@ export class VerifiedPacks {
       note();
     }
     return damaged.sort((a, b) => a.ordinal - b.ordinal);
+  }
+
+  /** Wherever the pack is: it may leave for the second disk while it is looked at. */
+  async #whyNotSound(directory: string, row: PackRow): Promise<string | undefined> {
+    const here = row.state === "closed" ? await whyNotSound(directory, row) : undefined;
+    if (row.state === "closed" && here === undefined) return undefined;
+    const now = this.#store.packs.get(row.ordinal);
+    return now?.state === "evicted" ? await whyNotSoundElsewhere(this.#store, now) : here;
   }
 
   /** One generator for all readers: each pack goes to one of them. */

@@ -3,8 +3,11 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import type { PackRow } from "../../../gateway/index/packTable.ts";
 import { manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
+import { VerifiedPacks } from "../../../gateway/seed/seal/verifiedPacks.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
+import type { VaultStore } from "../../../gateway/store/vaultStore.ts";
 import { claimedManifest } from "../../../vault/seed/manifest.ts";
 import { boxOf, commitOn, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
 
@@ -112,9 +115,10 @@ test("a second disk takes packs; what is there alone is read from there when the
   box.gateway.logger.level = "silent";
   expect(box.gateway.dataDir.settings).toMatchObject({ evictAbovePercent: 85, name: "box 1" });
   await replicas.run({ name: "disk-2", takeOver: false }, unwatched);
+  const vault = await box.gateway.vault(device.vault);
+  const before = [...vault.store.packs.all()];
   const { evictedPacks } = await evict({ keepBytes: 0, dryRun: false }, unwatched);
   expect(evictedPacks).toBeGreaterThanOrEqual(3);
-  const vault = await box.gateway.vault(device.vault);
   const gone = [...vault.store.packs.all()].filter(({ state }) => state === "evicted");
   const [bad] = gone;
   const name = Buffer.from(bad!.name!).toString("hex");
@@ -127,6 +131,18 @@ test("a second disk takes packs; what is there alone is read from there when the
   expect(report.damaged.map(({ pack }) => pack)).toEqual([name]);
   expect(report).toMatchObject({ packs: [...vault.store.packs.all()].length - 1, snapshots: 3 });
   expect(report.hurt).toHaveLength(1);
+  // What left the first disk while the seal went through its packs is looked for where it is now.
+  const { store } = vault;
+  const verified = new VerifiedPacks({
+    environment: store.environment,
+    packs: { all: () => before, get: (ordinal: number) => store.packs.get(ordinal) },
+    readEvictedPack: (pack: PackRow, first: number, last: number) => store.readEvictedPack(pack, first, last),
+  } as unknown as VaultStore);
+  const directory = box.gateway.vaultDirectory(device.vault);
+  const { signal } = unwatched;
+  const onPack = (): void => undefined;
+  const found = await verified.verify({ vault: vault.id, directory, seal: 0, signal, onPack });
+  expect(found.map(({ pack }) => pack)).toEqual([name]);
   await expect(seed.extend({ disk, by: "tester" })).rejects.toMatchObject({ code: "usage" });
 });
 
