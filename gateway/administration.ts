@@ -88,7 +88,22 @@ export class Administration implements AdminOperations {
     return account;
   }
 
+  /**
+   * Accounts, their passwords and vaults are the datacentre's: of what was made at a box its manifest could say nothing there.
+   * @throws HoldfastError forbidden at a box
+   */
+  #requireNoBox(): void {
+    const { box } = this.#gateway.dataDir;
+    if (box === undefined) return;
+    throw new HoldfastError(
+      ErrorCode.forbidden,
+      `this is a box of ${box.document.datacentre.name}, where its accounts, passwords and vaults belong`,
+      { next: "Do that there; a box that is prepared afterwards knows it." },
+    );
+  }
+
   async addAccount(request: NewAccount): Promise<{ id: string; vault: string }> {
+    this.#requireNoBox();
     const { catalog, authenticator, now } = this.#gateway;
     const name = checkName(request.name, "account");
     if (catalog.accounts.byName(name) !== undefined) throw accountTaken(name);
@@ -135,6 +150,7 @@ export class Administration implements AdminOperations {
   }
 
   async changePassword(name: string, request: NewPassword): Promise<void> {
+    this.#requireNoBox();
     const { catalog, authenticator } = this.#gateway;
     const account = this.#account(name);
     checkKdf(request.kdf);
@@ -206,6 +222,7 @@ export class Administration implements AdminOperations {
   }
 
   async createVault(accountName: string, request: NewVault): Promise<{ vault: string }> {
+    this.#requireNoBox();
     const { catalog, now } = this.#gateway;
     const account = this.#account(accountName);
     const { document, keys, metadataKey } = parseNewVault(request);

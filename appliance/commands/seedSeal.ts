@@ -35,6 +35,11 @@ export async function run(context: CommandContext): Promise<void> {
         `Manifest and lists are in ${bundle}: holdfast seed promise FILE --data DATA, at the datacentre.`,
       );
     }
+    if (args.flag("offline") && bundle === undefined && !dryRun) {
+      output.line(
+        "The datacentre does not know of this: until it does, backups end with `home-behind`. Run this again with a line to there, or with --offline --manifest-out FILE.",
+      );
+    }
     const delivered = !dryRun && !args.flag("offline") && (await deliver(context, seed));
     const seconds = Math.round(nowMs() - startedMs) / 1000;
     output.event({

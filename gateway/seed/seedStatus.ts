@@ -6,6 +6,7 @@ import { manifestHash } from "../../vault/seed/manifest.ts";
 import { type BoxRow, noSuchBox } from "../catalog/boxes.ts";
 import type { Gateway } from "../gateway.ts";
 import { BoxState } from "./boxState.ts";
+import { packsOnBoard } from "./packsOnBoard.ts";
 import { readManifest } from "./seal/sealBox.ts";
 
 /** A box at its datacentre. */
@@ -80,13 +81,10 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
   const { bavail, bsize } = await statfs(gateway.dataDir.path);
   const sealed = await readManifest(gateway.dataDir.path, box);
   const { seals, delivered } = new BoxState(gateway.catalog.environment).get();
-  let [packs, packBytes, snapshots, chunks] = [0, 0, 0, 0];
-  for (const { id } of gateway.catalog.vaults.list()) {
-    const vault = await gateway.vault(id);
-    for (const row of vault.store.packs.all()) {
-      packs++;
-      packBytes += row.bytes;
-    }
+  let [snapshots, chunks] = [0, 0];
+  const vaults = await Promise.all(gateway.catalog.vaults.list().map(({ id }) => gateway.vault(id)));
+  for (const vault of vaults) {
+    await vault.store.flush(() => undefined);
     snapshots += vault.catalog.newestOrder();
     chunks += vault.store.index.count();
   }
@@ -97,7 +95,7 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
     seals,
     code: sealed === undefined ? null : boxCode(box.document.box, manifestHash(sealed.bytes)),
     delivered: sealed !== undefined && delivered === sealed.manifest.seal,
-    ...{ packs, packBytes, snapshots, chunks },
+    ...{ ...packsOnBoard(vaults), snapshots, chunks },
     freeBytes: bavail * bsize,
   };
 }

@@ -30,6 +30,7 @@ import { errnoOf, fileError, writeFileDurably } from "../../store/files.ts";
 import type { OpenedBox } from "../boxDirectory.ts";
 import { BoxState } from "../boxState.ts";
 import { appendCustody, readCustody } from "../custodyFile.ts";
+import { packsOnBoard } from "../packsOnBoard.ts";
 import { type DamagedPack, VerifiedPacks } from "./verifiedPacks.ts";
 import { writeLists } from "./writeLists.ts";
 
@@ -108,7 +109,10 @@ export async function sealBox(gateway: Gateway, request: SealRequest, watch: Sea
     throw new HoldfastError(ErrorCode.usage, "a box that restores was sealed when it was made");
   }
   const vaults = await Promise.all(gateway.catalog.vaults.list().map(({ id }) => gateway.vault(id)));
-  if (request.dryRun) return planned(box, vaults);
+  if (request.dryRun) {
+    for (const vault of vaults) await vault.store.flush(() => undefined);
+    return planned(box, vaults);
+  }
   gateway.homes.pause("the box is being sealed");
   try {
     await stopUploads(gateway, vaults);
@@ -227,17 +231,16 @@ async function verifyPacks(
   return damaged;
 }
 
-function totals(vaults: readonly OpenVault[]): { packs: number; packBytes: number; snapshots: number } {
-  let [packs, packBytes, snapshots] = [0, 0, 0];
+function totals(vaults: readonly OpenVault[]): { packs: number; packBytes: number } {
+  let [packs, packBytes] = [0, 0];
   for (const vault of vaults) {
     for (const { bytes, state } of vault.store.packs.all()) {
       if (state === "open") continue;
       packs++;
       packBytes += bytes;
     }
-    snapshots += vault.catalog.snapshots().length;
   }
-  return { packs, packBytes, snapshots };
+  return { packs, packBytes };
 }
 
 function hurtOf({ catalog }: Gateway, vault: OpenVault, { id, device, item }: Snapshot): HurtSnapshot {
@@ -264,10 +267,13 @@ async function hurtBy(
   return hurt;
 }
 
+/** What is in open packs counts too: they are closed before they are read. */
 function planned({ document }: OpenedBox, vaults: readonly OpenVault[]): SealReport {
   const chunks = vaults.reduce((sum, vault) => sum + vault.store.index.count(), 0);
+  const snapshots = vaults.reduce((sum, vault) => sum + vault.catalog.newestOrder(), 0);
   const nothing = { seal: 0, code: "", manifest: "", damaged: [], hurt: [], already: false };
-  return { box: document.box, ...totals(vaults), chunks, ...nothing };
+  const packs = packsOnBoard(vaults);
+  return { box: document.box, ...packs, snapshots, chunks, ...nothing };
 }
 
 function reportOf(

@@ -1,8 +1,10 @@
 // Boxes for chosen devices, and for several accounts.
 
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
-import { commitOn, makeBox, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
+import { newAccount } from "../gatewayFixture.ts";
+import { boxOf, commitOn, makeBox, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
 
 afterEach(removeSites);
 
@@ -46,4 +48,38 @@ test("a box for two accounts has the vaults of both on its manifest, and gives b
   // Nothing of the one is promised to the other.
   const vault = await datacentre.gateway.vault(second.vault);
   expect(vault.boxes.list()).toMatchObject([{ box: 1, chunks: 3 }]);
+});
+
+test("accounts, vaults and passwords are made at the datacentre: a box could not bring them home", async () => {
+  const { datacentre, scratch } = await makeSite();
+  const box = await makeBox(datacentre, join(scratch, "box"), ["acme"]);
+  onTestFinished(() => box.close());
+  const { request } = newAccount("beta");
+  const { administration } = box;
+  const { kdf, l, keysDocument } = request;
+  for (const refused of [
+    administration.addAccount(request),
+    administration.createVault("acme", request),
+    administration.changePassword("acme", { kdf, l, keysDocuments: [keysDocument] }),
+  ]) {
+    await expect(refused).rejects.toMatchObject({ code: "forbidden" });
+  }
+  expect(box.gateway.catalog.accounts.list().map(({ name }) => name)).toEqual(["acme"]);
+  expect(box.gateway.catalog.vaults.list()).toHaveLength(1);
+});
+
+test("what is in open packs is on board: a look before the seal says what the seal will read", async () => {
+  const site = await makeSite();
+  const box = await boxOf(site);
+  await commitOn(box.client(site.device.token), site.device, "files", [randomBytes(20_000)]);
+  const { seed } = box.administration;
+  const planned = await seed.seal({ by: "tester", dryRun: true }, unwatched);
+  const { onBoard } = await seed.status();
+  expect(onBoard).toMatchObject({ packs: 2, packBytes: planned.packBytes, snapshots: 1, chunks: 2 });
+  const sealed = await seal(box);
+  expect(planned).toMatchObject({ packs: 2, snapshots: 1, chunks: 2 });
+  // Without trailers and footers, which they get when they are closed.
+  expect(planned.packBytes).toBeGreaterThan(20_000);
+  expect(sealed.packBytes - planned.packBytes).toBeGreaterThan(0);
+  expect(sealed.packBytes - planned.packBytes).toBeLessThan(1000);
 });
