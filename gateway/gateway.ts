@@ -25,6 +25,7 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
+import type { ReadOptions } from "./store/packReader.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -34,6 +35,8 @@ export type GatewayOptions = {
   readonly monotonicMs?: () => number;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
+  /** Reads what is in memory of a pack's file at once; see ReadOptions. */
+  readonly readNow?: ReadOptions["readNow"];
   /** For tests: bytes at which packs are closed. */
   readonly packBytesTarget?: number;
 };
@@ -56,6 +59,7 @@ export class Gateway {
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
+  readonly readNow: ReadOptions["readNow"];
   #dataDir: DataDir;
   readonly #lock: DataLock;
   readonly #options: GatewayOptions;
@@ -70,6 +74,7 @@ export class Gateway {
     this.logger = options.logger;
     this.version = options.version;
     this.now = options.now;
+    this.readNow = options.readNow;
     this.#lock = lock;
     this.#options = options;
     this.unlocked = new UnlockedVaults(options.monotonicMs);

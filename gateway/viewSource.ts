@@ -9,7 +9,7 @@ import { isOutage } from "./cache/replicaStores.ts";
 import type { Gateway } from "./gateway.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
-import type { Location } from "./store/recordToStore.ts";
+import { placeOrder } from "./store/placeOrder.ts";
 
 export type LocalRecordSourceOptions = {
   /** Gives memory for a record, which whoever reads gets along with it. */
@@ -60,8 +60,7 @@ export class LocalRecordSource {
   ): Promise<void> {
     const vault = await this.#gateway.vault(vaultId);
     const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
-    // As they lie in the packs, where neighbours of a file may have changed places: more of them are then read together.
-    const order = [...ids.keys()].sort((one, other) => byPlace(rows[one], rows[other]));
+    const order = placeOrder(rows);
     const all = Buffer.concat(order.map((index) => ids[index] as Uint8Array));
     let next = 0;
     let copied: Buffer | undefined;
@@ -117,13 +116,6 @@ export class LocalRecordSource {
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
-}
-
-/** Order of places in packs; what has none comes first. */
-function byPlace(one: Location | undefined, other: Location | undefined): number {
-  if (one === undefined || other === undefined)
-    return (one === undefined ? 0 : 1) - (other === undefined ? 0 : 1);
-  return one.pack - other.pack || one.offset - other.offset;
 }
 
 function suspectKey(vaultId: string, group: number, id: Uint8Array): string {

@@ -10,6 +10,8 @@ import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { parseVaultDocument, requireFeatures, type VaultDocument } from "../../vault/vaultDocument.ts";
 import { type Enrollment, readEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
+import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
 const triesUsual = 5;
@@ -101,6 +103,14 @@ export class AgentConnection {
       }
     }
     return opened;
+  }
+
+  /** Reads records over channels of their own, which whoever asks for it closes. `memory` gives the memory that they come in. */
+  channelSource(memory: (bytes: number) => Buffer): ChannelRecordSource {
+    const { gateway, token } = this.enrollment;
+    const plain = new GatewayRecordSource(this.client);
+    const { fingerprint } = gateway;
+    return new ChannelRecordSource({ plain, url: new URL(gateway.url), fingerprint, token, memory });
   }
 
   close(): void {

@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
 import { CachedRecordSource } from "../../agent/session/cachedRecordSource.ts";
 import type { AgentConnection } from "../../agent/session/connection.ts";
-import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { SealedCache } from "../../agent/session/sealedCache.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
 import { cachesOf, memoryCacheBytesDefault } from "../../fs/view/recordOpener.ts";
@@ -49,19 +48,21 @@ export async function openAgentDrive(
   caches: DriveCaches,
 ): Promise<{ readonly mounted: Mounted; readonly close: () => Promise<void> }> {
   const keys = await connection.allKeys();
-  const gateway = new GatewayRecordSource(connection.client);
+  const memory = cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault);
+  const gateway = connection.channelSource((bytes) => memory.spare.take(bytes, 0));
   const disk = openDisk(caches);
   const pool = openThreads();
   const view = new VaultView({
     source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
     keyring: new FixedKeyring(keys),
-    caches: cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault),
+    caches: memory,
     pool,
   });
   const close = async (): Promise<void> => {
     view.close();
     await pool.close();
+    gateway.close();
     await disk?.close();
   };
   try {

@@ -16,7 +16,7 @@ import { closedPackPath } from "../store/packPaths.ts";
 import { deviceOf, vaultOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { parseRange } from "./range.ts";
-import { ReadSlots, sendRecords } from "./recordStream.ts";
+import { type ReadSlots, sendRecords } from "./recordStream.ts";
 import { array, binaryAnswer, count, group, longId, name, nullable, object, shortId } from "./schemas.ts";
 
 type VaultParams = { Params: { vault: string } };
@@ -53,9 +53,7 @@ async function* withFirst(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGene
   yield* rest;
 }
 
-export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
-  const slots = new ReadSlots();
-
+export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSlots): void {
   app.post<VaultParams & { Body: Buffer }>(
     "/v1/vaults/:vault/read",
     {

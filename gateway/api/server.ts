@@ -1,5 +1,6 @@
 // The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
 
+import type { ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
@@ -14,6 +15,8 @@ import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
+import { asksForChannel, recordChannelRoute } from "./recordChannelRoute.ts";
+import { ReadSlots } from "./recordStream.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
 import { treeAddress, treeRoutes } from "./treeRoutes.ts";
@@ -60,7 +63,9 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
       cert: tls.certificate,
       key: tls.key,
       ...tlsOptions,
-    },
+      // From Node 24.9 on; before, other upgrades are refused.
+      shouldUpgradeCallback: asksForChannel,
+    } as ServerOptions,
     loggerInstance: gateway.logger.child(
       {},
       {
@@ -116,7 +121,9 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     accountRoutes(closed, gateway);
     snapshotRoutes(closed, gateway);
     sessionRoutes(closed, gateway);
-    readRoutes(closed, gateway);
+    const slots = new ReadSlots();
+    readRoutes(closed, gateway, slots);
+    recordChannelRoute(closed, gateway, slots);
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
   await app.register(async (peers) => peerRoutes(peers, gateway));
