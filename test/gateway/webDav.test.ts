@@ -282,34 +282,6 @@ test("a download ends when its app password is revoked", async () => {
   expect((await list(top, `alice:${made.password}`)).status).toBe(401);
 });
 
-test("on one kept connection every request is looked at anew, and another password is another", async () => {
-  const made = await fixture.administration.addAppPassword("alice", { label: "kept" });
-  const one = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
-  const statusWith = (auth: string): Promise<number | undefined> =>
-    new Promise((resolve, reject) => {
-      const path = `${top}/f`;
-      httpsRequest({ agent: one, host: "127.0.0.1", port, path, auth }, (response) => {
-        response.resume().once("end", () => resolve(response.statusCode));
-      })
-        .on("error", reject)
-        .end();
-    });
-  const own = `alice:${made.password}`;
-  for (const auth of [own, own, login(), own]) expect(await statusWith(auth)).toBe(200);
-  for (const auth of [`${own}x`, `bob:${made.password}`, `alice:${made.password.slice(0, -1)}`]) {
-    expect(await statusWith(auth)).toBe(401);
-    expect(await statusWith(own)).toBe(200);
-  }
-  await fixture.administration.setDisabled("alice", true);
-  expect(await statusWith(own)).toBe(403);
-  await fixture.administration.setDisabled("alice", false);
-  expect(await statusWith(own)).toBe(200);
-  await fixture.administration.revokeAppPassword("alice", "kept");
-  expect(await statusWith(own)).toBe(401);
-  expect(await statusWith(login())).toBe(200);
-  one.destroy();
-});
-
 test("no connection stays behind", async () => {
   agent.destroy();
   await until(
