@@ -27,7 +27,8 @@ export type TakeResult = (index: number, result: ReadResult) => void;
 /** The gateway, or what is before it, answers, but opens no channel. */
 export class NoChannel extends Error {}
 
-const arrivalBytes = 64 * 1024;
+/** What TLS hands over at a time at most. */
+const arrivalBytes = 16 * 1024;
 const headBytesMax = 16 * 1024;
 const connectMs = 15_000;
 /** Something was asked and nothing comes. */
@@ -84,14 +85,15 @@ export class RecordChannel {
       if (all.includes("\r\n\r\n")) resolve(all);
       else if (all.length > headBytesMax) reject(new NoChannel("the gateway's answer is no HTTP"));
     };
+    const arrival = Buffer.allocUnsafeSlow(arrivalBytes);
     const { hostname, port } = address.url;
     const socket = await connectPinned(
       { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 443), servername: undefined },
       { fingerprint: address.fingerprint, connectTimeoutMs: connectMs },
       {
-        buffer: Buffer.allocUnsafeSlow(arrivalBytes),
-        callback: (count, buffer) => {
-          takes(Buffer.from(buffer.buffer, buffer.byteOffset, count));
+        buffer: arrival,
+        callback: (count) => {
+          takes(count === arrivalBytes ? arrival : arrival.subarray(0, count));
           return true;
         },
       },
