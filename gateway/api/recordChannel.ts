@@ -8,7 +8,8 @@
 
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
-import { ReadSign } from "../../ingest/wire/readStream.ts";
+import { idAt } from "../../ingest/wire/idList.ts";
+import { encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
 import {
   type ChannelRequest,
   ChannelRequestParser,
@@ -17,9 +18,9 @@ import {
 } from "../../ingest/wire/recordChannel.ts";
 import { giveBack } from "../../vault/bytes.ts";
 import { HoldfastError } from "../../vault/errors.ts";
-import { Width } from "../../vault/magic.ts";
 import { isOutage } from "../cache/replicaStores.ts";
 import type { OpenVault } from "../openVault.ts";
+import { promisingBox } from "../seed/promisedError.ts";
 import type { ReadOptions, ReadOutcome } from "../store/packReader.ts";
 import { placeOrder } from "../store/placeOrder.ts";
 import { drained } from "./drained.ts";
@@ -115,19 +116,17 @@ export class RecordChannel {
     const order = placeOrder(places);
     const pieces = new Pieces(this.#parts.socket);
     let next = 0;
-    const records = vault.store.read(
-      order.map((index) => places[index]),
-      { unhashed: true, readNow },
-    );
+    const asTheyLie = order.length === 1 ? ids : Buffer.concat(order.map((index) => idAt(ids, index)));
+    const records = vault.read(group, asTheyLie, { unhashed: true, readNow });
     for await (const outcome of records) {
       if (signal.aborted) return;
       const index = order[next++] as number;
-      if (outcome instanceof HoldfastError) {
+      if (outcome instanceof HoldfastError && promisingBox(outcome) === undefined) {
         const { code, message, detail } = outcome;
-        const about = vault.about(group, ids.subarray(index * Width.id, (index + 1) * Width.id));
+        const about = vault.about(group, idAt(ids, index));
         log.warn({ code, why: message, ...detail, ...about }, "record cannot be read");
       }
-      pieces.add(encodeAnswerHead(ticket, index, lengthOf(outcome)), outcome);
+      pieces.add(headOf(ticket, index, outcome), outcome);
       if (pieces.bytes < gatherBytes) continue;
       demandRights();
       if (!pieces.write()) await drained(this.#parts.socket, signal);
@@ -136,6 +135,13 @@ export class RecordChannel {
     demandRights();
     pieces.end();
   }
+}
+
+/** Before the record, or before the number of the box that brings it. */
+function headOf(ticket: number, index: number, outcome: ReadOutcome | undefined): Buffer {
+  const box = promisingBox(outcome);
+  if (box === undefined) return encodeAnswerHead(ticket, index, lengthOf(outcome));
+  return Buffer.concat([encodeAnswerHead(ticket, index, ReadSign.promised), encodeReadLength(box)]);
 }
 
 function lengthOf(outcome: ReadOutcome | undefined): number {

@@ -1,12 +1,13 @@
 // Frames of a record channel (docs/protocol.md, Record channels): requests `ticket ‖ group ‖ n ‖ ids` one way, answers
-// `ticket ‖ index ‖ length ‖ record` the other.
+// `ticket ‖ index ‖ length ‖ record` the other; for a record that is promised the number of the box in its place.
 //
 // Invariant: a declared number or length is checked before room is made for it; each parser holds at most one frame.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import { wireLimits } from "./protocol.ts";
-import { type ReadResult, resultOfSign } from "./readStream.ts";
+import { type ReadResult, ReadSign, resultOfSign } from "./readStream.ts";
+import { lengthBytes } from "./recordBody.ts";
 
 /** What the Upgrade header names, with the version of the frames. */
 export const channelProtocol = "holdfast-records/1";
@@ -121,6 +122,8 @@ export class ChannelAnswerParser {
   readonly #taker: AnswerTaker;
   readonly #head = new Head();
   #record: Buffer | undefined;
+  /** It is the number of a box. */
+  #isPromised = false;
   #filled = 0;
 
   constructor(taker: AnswerTaker) {
@@ -142,23 +145,26 @@ export class ChannelAnswerParser {
       at += count;
       if (this.#filled < record.length) return;
       this.#record = undefined;
-      this.#taken({ state: "record", record });
+      this.#taken(
+        this.#isPromised ? { state: "promised", box: record.readUInt32LE(0) } : { state: "record", record },
+      );
     }
   }
 
-  /** Whether a record follows the head. */
+  /** Whether a record, or the number of a box, follows the head. */
   #begin(): boolean {
     const head = this.#head.bytes;
     const length = head.readUInt32LE(8);
     this.#taker.expect(head.readUInt32LE(0), head.readUInt32LE(4));
-    const sign = resultOfSign(length);
-    if (sign === undefined) {
-      this.#record = this.#taker.memory(length);
-      this.#filled = 0;
-      return true;
+    this.#isPromised = length === ReadSign.promised;
+    const sign = this.#isPromised ? undefined : resultOfSign(length);
+    if (sign !== undefined) {
+      this.#taken(sign);
+      return false;
     }
-    this.#taken(sign);
-    return false;
+    this.#record = this.#isPromised ? Buffer.alloc(lengthBytes) : this.#taker.memory(length);
+    this.#filled = 0;
+    return true;
   }
 
   #taken(result: ReadResult): void {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { afterUpgrade, NoChannel } from "../../ingest/client/recordChannel.ts";
 import { recordBytesMin, wireLimits } from "../../ingest/wire/protocol.ts";
-import { type ReadResult, ReadSign } from "../../ingest/wire/readStream.ts";
+import { encodeReadLength, type ReadResult, ReadSign } from "../../ingest/wire/readStream.ts";
 import {
   type AnswerTaker,
   ChannelAnswerParser,
@@ -68,14 +68,17 @@ describe("requests", () => {
 describe("answers", () => {
   const result: fc.Arbitrary<ReadResult> = fc.oneof(
     fc.constantFrom<ReadResult>({ state: "missing" }, { state: "damaged" }, { state: "unavailable" }),
+    number.map((box): ReadResult => ({ state: "promised", box })),
     fc
       .uint8Array({ minLength: recordBytesMin, maxLength: recordBytesMin + 100 })
       .map((bytes): ReadResult => ({ state: "record", record: Buffer.from(bytes) })),
   );
-  const frame = (ticket: number, index: number, each: ReadResult): Buffer =>
-    each.state === "record"
-      ? Buffer.concat([encodeAnswerHead(ticket, index, each.record.length), each.record])
-      : encodeAnswerHead(ticket, index, ReadSign[each.state]);
+  const frame = (ticket: number, index: number, each: ReadResult): Buffer => {
+    if (each.state === "record")
+      return Buffer.concat([encodeAnswerHead(ticket, index, each.record.length), each.record]);
+    const head = encodeAnswerHead(ticket, index, ReadSign[each.state]);
+    return each.state === "promised" ? Buffer.concat([head, encodeReadLength(each.box)]) : head;
+  };
 
   test("round trip, however they are cut", () => {
     fc.assert(
@@ -92,7 +95,7 @@ describe("answers", () => {
       throw new HoldfastError("protocol", "not asked");
     });
     expect(() => refused.parser.push(encodeAnswerHead(1, 0, 100))).toThrow("not asked");
-    for (const length of [1, 5, limits.recordBytesMax + 1, 0xffff_fffd]) {
+    for (const length of [1, 5, limits.recordBytesMax + 1, 0xffff_fffc]) {
       expect(() => collector().parser.push(encodeAnswerHead(1, 0, length))).toThrow("declares");
     }
   });
