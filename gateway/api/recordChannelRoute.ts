@@ -10,6 +10,7 @@ import { channelLimits, channelProtocol } from "../../ingest/wire/recordChannel.
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Principal } from "../auth/authenticator.ts";
 import type { Gateway } from "../gateway.ts";
+import type { ReadOptions } from "../store/packReader.ts";
 import { bearerToken, principalOf, vaultOf } from "./access.ts";
 import { RecordChannel } from "./recordChannel.ts";
 import type { ReadSlots } from "./recordStream.ts";
@@ -22,7 +23,12 @@ export function asksForChannel({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === channelProtocol;
 }
 
-export function recordChannelRoute(app: FastifyInstance, gateway: Gateway, slots: ReadSlots): void {
+export function recordChannelRoute(
+  app: FastifyInstance,
+  gateway: Gateway,
+  slots: ReadSlots,
+  readNow: ReadOptions["readNow"],
+): void {
   const handedOver = new WeakMap<IncomingMessage, HandedOver>();
   const open = new Map<Socket, string>();
 
@@ -74,7 +80,7 @@ export function recordChannelRoute(app: FastifyInstance, gateway: Gateway, slots
         vault,
         slots,
         log: gateway.logger,
-        readNow: gateway.readNow,
+        readNow,
         demandRights: () => demandRights(gateway, token, principal, vault.id),
       });
       // HTTP's own limit would end it while something far away is waited for.

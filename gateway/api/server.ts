@@ -9,14 +9,17 @@ import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
+import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { carriedRoutes } from "./carriedRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { asksForChannel, recordChannelRoute } from "./recordChannelRoute.ts";
 import { ReadSlots } from "./recordStream.ts";
+import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
 import { treeAddress, treeRoutes } from "./treeRoutes.ts";
@@ -56,7 +59,11 @@ export type Listening = {
 };
 
 /** Builds the app without listening. With a front, it serves WebDAV, archives and histories too. */
-export async function buildApp(gateway: Gateway, front?: WebFront): Promise<FastifyInstance> {
+export async function buildApp(
+  gateway: Gateway,
+  front?: WebFront,
+  readNow?: ReadOptions["readNow"],
+): Promise<FastifyInstance> {
   const { tls } = gateway.dataDir;
   const app = fastify({
     https: {
@@ -123,10 +130,13 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     sessionRoutes(closed, gateway);
     const slots = new ReadSlots();
     readRoutes(closed, gateway, slots);
-    recordChannelRoute(closed, gateway, slots);
+    recordChannelRoute(closed, gateway, slots, readNow);
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
   await app.register(async (peers) => peerRoutes(peers, gateway));
+  const box = gateway.dataDir.box?.document;
+  if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));
+  await app.register(async (boxes) => seedRoutes(boxes, gateway));
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
@@ -137,9 +147,10 @@ export async function listen(
   gateway: Gateway,
   address = gateway.dataDir.settings.listen,
   front?: WebFront,
+  readNow?: ReadOptions["readNow"],
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway, front);
+  const app = await buildApp(gateway, front, readNow);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

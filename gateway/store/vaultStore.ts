@@ -30,6 +30,8 @@ import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
   readonly directory: string;
+  /** Encrypts the index; see openIndexEnvironment. */
+  readonly indexKey?: string | undefined;
   /** The gateway's number for a device id (16 bytes). */
   readonly writerOrdinal: (device: Uint8Array) => number;
   /** Free bytes below which uploads are refused. */
@@ -113,7 +115,7 @@ export class VaultStore implements AdmissionStore {
    * @throws HoldfastError data-dir-invalid, disk-full, io-error
    */
   static async open(options: VaultStoreOptions): Promise<VaultStore> {
-    const environment = openIndexEnvironment(`${options.directory}/index`);
+    const environment = openIndexEnvironment(`${options.directory}/index`, options.indexKey);
     try {
       const index = new ChunkIndex(environment);
       const packs = new PackTable(environment);
