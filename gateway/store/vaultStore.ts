@@ -23,7 +23,7 @@ import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
@@ -52,7 +52,7 @@ export class VaultStore implements AdmissionStore {
   readonly overlay: IndexOverlay;
   readonly packs: PackTable;
   /** What recovery found when the store was opened. */
-  readonly recovery: RecoveryReport;
+  readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
@@ -79,7 +79,8 @@ export class VaultStore implements AdmissionStore {
     this.index = parts.index;
     this.overlay = parts.overlay;
     this.packs = parts.packs;
-    this.recovery = parts.recovery;
+    const { resumed, full, ...recovery } = parts.recovery;
+    this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
@@ -94,8 +95,8 @@ export class VaultStore implements AdmissionStore {
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
-      parts.recovery.resumed,
-      parts.recovery.full,
+      resumed,
+      full,
     );
   }
 
