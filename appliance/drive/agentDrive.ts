@@ -12,6 +12,7 @@ import { VaultView } from "../../fs/view/vaultView.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { driveLogger } from "./driveLogger.ts";
+import { driveLull } from "./driveLull.ts";
 import { type DriveOptions, memoryCacheBytes } from "./driveOptions.ts";
 import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
@@ -52,20 +53,26 @@ export async function openAgentDrive(
   const gateway = new GatewayRecordSource(connection.client);
   const disk = openDisk(caches);
   const pool = openThreads();
+  const opened = cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault);
+  const lull = driveLull(opened, pool);
   const view = new VaultView({
     source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
     keyring: new FixedKeyring(keys),
-    caches: cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault),
+    caches: opened,
     pool,
+    lull,
   });
   const close = async (): Promise<void> => {
     view.close();
+    lull.stop();
     await pool.close();
     await disk?.close();
   };
   try {
-    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
+    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
+    lull.begin();
+    return { mounted, close };
   } catch (error) {
     await close();
     throw error;
