@@ -70,9 +70,8 @@ export async function openAgentDrive(
     await disk?.close();
   };
   try {
-    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
     lull.begin();
-    return { mounted, close };
+    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
   } catch (error) {
     await close();
     throw error;

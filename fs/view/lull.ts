@@ -27,9 +27,9 @@ export class Lull {
     if (this.#work >= workBytesMin && this.#timer === undefined) this.#wait();
   }
 
-  /** So much was done that the next pause counts: a drive was mounted, say. */
+  /** Gives back now what starting left behind, so that nobody waits for it later. */
   begin(): void {
-    this.opened(workBytesMin);
+    this.#onLull();
   }
 
   stop(): void {

@@ -22,8 +22,12 @@ const pageIdsPerRead = 256;
 
 const spareBytesMax = 8 * MiB;
 
-/** Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. */
-const pooledBytesMin = 32 * 1024;
+/**
+ * Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. Data may have shrunk to a
+ * thirtieth, and goes in company; pages come one by one.
+ */
+const pooledDataBytesMin = 4 * 1024;
+const pooledPageBytesMin = 32 * 1024;
 
 /** The caches that all vaults of a view share. */
 export type PlaintextCaches = {
@@ -197,6 +201,7 @@ export class RecordOpener {
   #arrived(flight: Flight, result: RecordResult | undefined): void {
     const { keys, group } = this;
     const { id, type } = flight;
+    const pooledBytesMin = type === RecordType.data ? pooledDataBytesMin : pooledPageBytesMin;
     if (this.#pool === undefined || result?.state !== "record" || result.record.length < pooledBytesMin) {
       this.#settle(flight, () => this.#openHere(flight, result));
       return;
