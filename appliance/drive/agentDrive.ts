@@ -70,8 +70,9 @@ export async function openAgentDrive(
     await disk?.close();
   };
   try {
+    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
     lull.begin();
-    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
+    return { mounted, close };
   } catch (error) {
     await close();
     throw error;

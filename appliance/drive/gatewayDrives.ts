@@ -71,9 +71,9 @@ export class GatewayDrives implements Drives {
 
   /** Mounts, and forgets the drive when it is gone. @throws HoldfastError mount-failed */
   async mountHere(mountpoint: string, options: Parameters<typeof mountDrive>[2]): Promise<Mounted> {
-    this.#lull.begin();
     const mounted = await mountDrive(this.#openView(), mountpoint, options, this.#logger);
     this.#mounted.set(mounted.mountpoint, mounted);
+    this.#lull.begin();
     void mounted.closed.then(() => {
       this.#mounted.delete(mounted.mountpoint);
       this.#logger.info({ mountpoint: mounted.mountpoint }, "drive is gone");
