@@ -11,6 +11,7 @@ import { VaultView } from "../../fs/view/vaultView.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { driveLogger } from "./driveLogger.ts";
+import { driveLull } from "./driveLull.ts";
 import { type DriveOptions, memoryCacheBytes } from "./driveOptions.ts";
 import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
@@ -52,21 +53,26 @@ export async function openAgentDrive(
   const gateway = connection.channelSource((bytes) => memory.spare.take(bytes, 0));
   const disk = openDisk(caches);
   const pool = openThreads();
+  const lull = driveLull(memory, pool);
   const view = new VaultView({
     source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
     keyring: new FixedKeyring(keys),
     caches: memory,
     pool,
+    lull,
   });
   const close = async (): Promise<void> => {
     view.close();
+    lull.stop();
     await pool.close();
     gateway.close();
     await disk?.close();
   };
   try {
-    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
+    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
+    lull.begin();
+    return { mounted, close };
   } catch (error) {
     await close();
     throw error;
