@@ -100,6 +100,7 @@ export class GatewayReplication {
     const job = new Job(dataDir.identity.id, {
       memory: async () => new JobState(catalog.environment, replica),
       pending: async () => catalog.replicas.get(replica) !== undefined,
+      packsWait: async () => false,
       replicate: (run) => this.#replicate(replica, session, run, monotonicMs),
       report: (level, event, facts) =>
         logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),

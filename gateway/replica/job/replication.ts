@@ -1,7 +1,7 @@
 // The replication of a gateway: a job for each vault in each replica, started by snapshots, by the time of the day and by administrators.
 //
 // Invariants
-// - A committed snapshot wakes the jobs of its vault; nothing is polled. Timers exist for retries and for times of a schedule alone.
+// - A committed snapshot, and a closed pack, wake the jobs of their vault; nothing is polled. Where snapshots do not start a replica's jobs, packs do not. Timers exist for retries and for times of a schedule alone.
 // - A replica's row is removed after all that vaults know of it: a removal that was interrupted is repeated, not forgotten. No job runs there from its
 //   beginning on.
 // - After `close` nothing of a run is under way, and vaults may be closed.
@@ -15,7 +15,7 @@ import type { VaultStore } from "../../store/vaultStore.ts";
 import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
-import { isPending, statusOf } from "./jobStatus.ts";
+import { isPending, pendingPacks, statusOf } from "./jobStatus.ts";
 import { ReplicaLanes } from "./replicaLane.ts";
 import { replicate } from "./replicate.ts";
 import type { ReplicaStatus, ReplicationOperations, RunReport, RunRequest } from "./replicationStatus.ts";
@@ -25,7 +25,15 @@ import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
 export type ReplicationOptions = {
   readonly gateway: Pick<
     Gateway,
-    "catalog" | "changes" | "dataDir" | "elsewhere" | "logger" | "now" | "vault" | "vaultDirectory"
+    | "catalog"
+    | "changes"
+    | "closedPacks"
+    | "dataDir"
+    | "elsewhere"
+    | "logger"
+    | "now"
+    | "vault"
+    | "vaultDirectory"
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
@@ -60,13 +68,20 @@ export class Replication implements ReplicationOperations {
 
   /** Begins to work in the background: goes on with what is pending, then with each snapshot. */
   start(): void {
-    const { changes, catalog } = this.#options.gateway;
-    this.#stopListening = changes.onChanged((account) => {
-      const vaults = catalog.vaults.list(account).map(({ id }) => id);
-      for (const replica of catalog.replicas.list()) {
-        if (scheduleOf(replica).continuous) this.#wake(replica, vaults);
-      }
-    });
+    const { changes, closedPacks, catalog } = this.#options.gateway;
+    const continuous = (): Replica[] => catalog.replicas.list().filter((one) => scheduleOf(one).continuous);
+    const ends = [
+      changes.onChanged((account) => {
+        const vaults = catalog.vaults.list(account).map(({ id }) => id);
+        for (const replica of continuous()) this.#wake(replica, vaults);
+      }),
+      closedPacks.onChanged((vault) => {
+        for (const replica of continuous()) void this.#packClosed(replica, vault);
+      }),
+    ];
+    this.#stopListening = () => {
+      for (const end of ends) end();
+    };
     for (const { id } of catalog.replicas.list()) this.added(id);
   }
 
@@ -112,6 +127,15 @@ export class Replication implements ReplicationOperations {
     }
   }
 
+  async #packClosed(replica: Replica, vault: string): Promise<void> {
+    if (this.#closed || this.#leaving.has(replica.id)) return;
+    try {
+      await this.#job(replica.id, vault).packClosed();
+    } catch (error) {
+      this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
+    }
+  }
+
   #vaultIds(): string[] {
     return this.#options.gateway.catalog.vaults.list().map(({ id }) => id);
   }
@@ -136,6 +160,7 @@ export class Replication implements ReplicationOperations {
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
       pending: async () => isPending(await gateway.vault(vault), replica),
+      packsWait: async () => (await pendingPacks(await gateway.vault(vault), replica)).packs > 0,
       replicate: async (run) => {
         const row = this.#replica(replica);
         const done = await replicate({
