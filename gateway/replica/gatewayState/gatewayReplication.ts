@@ -101,6 +101,7 @@ export class GatewayReplication {
       memory: async () => new JobState(catalog.environment, replica),
       pending: async () => catalog.replicas.get(replica) !== undefined,
       packsWait: async () => false,
+      lingerMs: 0,
       replicate: (run) => this.#replicate(replica, session, run, monotonicMs),
       report: (level, event, facts) =>
         logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),

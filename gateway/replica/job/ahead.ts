@@ -1,7 +1,7 @@
 // What a run that began before any snapshot needs it waits for: packs that are closed, and the moment from which it is to list what is there.
 
 /** For so long a run waits for another pack before it ends: a backup over a slow line closes one only now and then. */
-const lingerMsDefault = 60_000;
+export const lingerMsDefault = 60_000;
 
 export class Ahead {
   /** Resolves when `list` is called. */
@@ -12,7 +12,7 @@ export class Ahead {
   #closed = false;
   #wake: (() => void) | undefined;
 
-  constructor(lingerMs = lingerMsDefault) {
+  constructor(lingerMs: number) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.listing = promise;
     this.#resolve = resolve;

@@ -35,6 +35,8 @@ export type JobPort = {
   readonly ended: () => Promise<void>;
   readonly now: () => Date;
   readonly pauses: RetryPauses;
+  /** See Ahead. */
+  readonly lingerMs: number;
   /** Whether failures are tried again by themselves: not in a process that ends after its command. */
   readonly background: () => boolean;
 };
@@ -106,7 +108,7 @@ export class Job {
       return;
     }
     if (!(await this.#mayBegin(false)) || !(await this.#port.packsWait())) return;
-    if (this.#running === undefined && !this.#closed) this.#begin(false, new Ahead());
+    if (this.#running === undefined && !this.#closed) this.#begin(false, new Ahead(this.#port.lingerMs));
   }
 
   /** Whether nothing that happened before forbids it. */

@@ -107,6 +107,7 @@ export class PackSender {
       this.unsent.set(pack.ordinal, facts);
       gateway.logger.error({ vault: vault.id, replica: replica.name, ...facts }, "pack-not-sent");
     }
+    this.tell();
   }
 
   /** Tells how far it is, unless that was told less than so long ago. */

@@ -12,6 +12,7 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { VaultStore } from "../../store/vaultStore.ts";
+import { lingerMsDefault } from "./ahead.ts";
 import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
@@ -43,6 +44,8 @@ export type ReplicationOptions = {
   readonly stateThere?: (replica: string, run: RunOptions) => Promise<void>;
   /** For tests. */
   readonly pauses?: RetryPauses;
+  /** For so long a run that sends packs ahead of snapshots waits for another one; for tests. */
+  readonly lingerMs?: number;
 };
 
 /** setTimeout takes at most so much; also bounds how late a clock that was set back is noticed. */
@@ -155,7 +158,7 @@ export class Replication implements ReplicationOperations {
     this.#jobs.set(replica, jobs);
     const known = jobs.get(vault);
     if (known !== undefined) return known;
-    const { gateway, openStore, monotonicMs, stateThere, pauses = retryPausesDefault } = this.#options;
+    const { gateway, openStore, monotonicMs, stateThere, pauses, lingerMs } = this.#options;
     const session = new JobSession(openStore);
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
@@ -184,7 +187,8 @@ export class Replication implements ReplicationOperations {
         ),
       now: gateway.now,
       ended: () => session.close(),
-      pauses,
+      pauses: pauses ?? retryPausesDefault,
+      lingerMs: lingerMs ?? lingerMsDefault,
       background: () => this.#stopListening !== undefined && !this.#closed,
     });
     jobs.set(vault, job);
