@@ -21,7 +21,8 @@ import { ReplicaLanes } from "./replicaLane.ts";
 import { replicate } from "./replicate.ts";
 import type { ReplicaStatus, ReplicationOperations, RunReport, RunRequest } from "./replicationStatus.ts";
 import { type RetryPauses, retryPausesDefault } from "./retryPauses.ts";
-import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
+import { parseSchedule, type Schedule } from "./schedule.ts";
+import { ScheduleTimers } from "./scheduleTimers.ts";
 
 export type ReplicationOptions = {
   readonly gateway: Pick<
@@ -48,16 +49,13 @@ export type ReplicationOptions = {
   readonly lingerMs?: number;
 };
 
-/** setTimeout takes at most so much; also bounds how late a clock that was set back is noticed. */
-const scheduleSliceMs = 3_600_000;
-
 export class Replication implements ReplicationOperations {
   readonly #options: ReplicationOptions;
   readonly #logger: Logger;
   readonly #lanes: ReplicaLanes;
   /** By replica, then vault. */
   readonly #jobs = new Map<string, Map<string, Job>>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers: ScheduleTimers;
   /** Replicas that are being removed: nothing begins there. */
   readonly #leaving = new Set<string>();
   #stopListening: (() => void) | undefined;
@@ -66,6 +64,7 @@ export class Replication implements ReplicationOperations {
   constructor(options: ReplicationOptions) {
     this.#options = options;
     this.#logger = options.gateway.logger;
+    this.#timers = new ScheduleTimers(options.gateway.now);
     this.#lanes = new ReplicaLanes({ now: options.gateway.now, monotonicMs: options.monotonicMs });
   }
 
@@ -96,22 +95,15 @@ export class Replication implements ReplicationOperations {
     this.#schedule(replica);
   }
 
-  #schedule(replica: Replica): void {
-    clearTimeout(this.#timers.get(replica.id));
-    const { now, catalog } = this.#options.gateway;
-    const time = nextTime(scheduleOf(replica), now());
-    if (time === undefined) return;
-    const pause = Math.max(1, time.getTime() - now().getTime());
-    const timer = setTimeout(
-      () => {
-        const row = catalog.replicas.get(replica.id);
-        if (row === undefined || this.#closed) return;
-        if (now() >= time) this.#wake(row, this.#vaultIds(), true);
-        this.#schedule(row);
-      },
-      Math.min(pause, scheduleSliceMs),
-    );
-    this.#timers.set(replica.id, timer.unref());
+  /** Sets the next time of a replica's schedule, and behind it those that follow. */
+  #schedule({ id, schedule }: Replica): void {
+    const { catalog } = this.#options.gateway;
+    this.#timers.set(id, parseSchedule(schedule), () => {
+      const row = catalog.replicas.get(id);
+      if (row === undefined || this.#closed) return;
+      this.#wake(row, this.#vaultIds(), true);
+      this.#schedule(row);
+    });
   }
 
   #wake(replica: Replica, vaults: readonly string[], scheduled = false): void {
@@ -274,8 +266,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async #stopJobs(replica: string): Promise<void> {
-    clearTimeout(this.#timers.get(replica));
-    this.#timers.delete(replica);
+    this.#timers.clear(replica);
     const jobs = [...(this.#jobs.get(replica)?.values() ?? [])];
     await Promise.all(jobs.map((job) => job.close()));
     this.#jobs.delete(replica);
@@ -286,7 +277,7 @@ export class Replication implements ReplicationOperations {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopListening?.();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clearAll();
     await Promise.all([...this.#jobs.keys()].map((replica) => this.#stopJobs(replica)));
   }
 }
