@@ -111,6 +111,7 @@ export class Gateway {
       ...replicas,
       behindVaults: (replica, run) => this.stateReplication.run(replica, run),
       stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
+      stateStatus: (replica) => this.stateReplication.status(replica),
     });
     this.peers = new Peers({
       rows: catalog.peers,

@@ -19,7 +19,13 @@ import { JobState } from "./jobState.ts";
 import { isPending, pendingPacks, statusOf } from "./jobStatus.ts";
 import { ReplicaLanes } from "./replicaLane.ts";
 import { replicate } from "./replicate.ts";
-import type { ReplicaStatus, ReplicationOperations, RunReport, RunRequest } from "./replicationStatus.ts";
+import type {
+  GatewayStateStatus,
+  ReplicaStatus,
+  ReplicationOperations,
+  RunReport,
+  RunRequest,
+} from "./replicationStatus.ts";
 import { type RetryPauses, retryPausesDefault } from "./retryPauses.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 import { ScheduleTimers } from "./scheduleTimers.ts";
@@ -43,11 +49,15 @@ export type ReplicationOptions = {
   readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
   /** Writes the gateway's own state to a replica that does not have it as it is now: receipts wait for it. @throws HoldfastError when it cannot be written */
   readonly stateThere?: (replica: string, run: RunOptions) => Promise<void>;
+  /** How that is. */
+  readonly stateStatus?: (replica: string) => Promise<GatewayStateStatus>;
   /** For tests. */
   readonly pauses?: RetryPauses;
   /** For so long a run that sends packs ahead of snapshots waits for another one; for tests. */
   readonly lingerMs?: number;
 };
+
+const nothingToTell: GatewayStateStatus = { state: "idle", failure: null, nextTry: null };
 
 export class Replication implements ReplicationOperations {
   readonly #options: ReplicationOptions;
@@ -188,7 +198,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async status(id?: string): Promise<ReplicaStatus[]> {
-    const { gateway } = this.#options;
+    const { gateway, stateStatus = async () => nothingToTell } = this.#options;
     const replicas = id === undefined ? gateway.catalog.replicas.list() : [this.#replica(id)];
     const status: ReplicaStatus[] = [];
     for (const replica of replicas) {
@@ -197,7 +207,7 @@ export class Replication implements ReplicationOperations {
         const job = this.#job(replica.id, vault);
         vaults.push(await statusOf(await gateway.vault(vault), replica, job, gateway.now()));
       }
-      status.push({ replica, vaults });
+      status.push({ replica, vaults, gatewayState: await stateStatus(replica.id) });
     }
     return status;
   }
