@@ -13,7 +13,7 @@ export type LostPort = {
   readonly replica: string;
   readonly store: ReplicaStore;
   readonly places: PackPlaces;
-  /** Ordinals of packs that need no look: they were put a while ago, through this very store. */
+  /** Ordinals of packs that need no look: this very run put them. */
   readonly fresh: ReadonlySet<number>;
   readonly parallel: number;
   readonly signal: AbortSignal;

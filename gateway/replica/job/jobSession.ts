@@ -1,5 +1,4 @@
-// What a job keeps open from run to run: its stores, the manifest of its newest root, so that a small run does not read all pages again, and which
-// packs it put there that no root lists yet.
+// What a job keeps open from run to run: its stores, and the manifest of its newest root, so that a small run does not read all pages again.
 //
 // Invariants
 // - Stores are of the replica's row as it is. After a failure everything is opened and read anew.
@@ -44,8 +43,6 @@ export type OpenedSession = {
   /** Where roots are: the same store unless the replica says otherwise. */
   readonly roots: ReplicaStore;
   readonly held: HeldManifest;
-  /** Packs (ordinals) that were put through these stores and that no root lists yet: two groups of a run at most. */
-  readonly fresh: Set<number>;
 };
 
 export class JobSession {
@@ -73,7 +70,7 @@ export class JobSession {
       throw error;
     }
     this.#row = row;
-    this.#opened = { store, roots, held: new HeldManifest(), fresh: new Set() };
+    this.#opened = { store, roots, held: new HeldManifest() };
     return this.#opened;
   }
 

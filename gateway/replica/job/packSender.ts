@@ -40,7 +40,7 @@ export class PackSender {
     return new PendingPacks(vault.store.packs, places, replica.id, job.row);
   }
 
-  /** Once in a run: forgets packs that an earlier session put and that are not there now. Answers whether this was the time. */
+  /** Once in a run: forgets packs that an earlier run put and that are not there now. Answers whether this was the time. */
   async look(): Promise<boolean> {
     if (this.#looked) return false;
     this.#looked = true;

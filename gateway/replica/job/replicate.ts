@@ -76,7 +76,7 @@ function contextOf(
   { gateway, replica, lane, takeOver, ahead, signal, stateThere }: ReplicateOptions,
   vault: OpenVault,
   job: JobState,
-  { store, roots, held, fresh }: OpenedSession,
+  { store, roots, held }: OpenedSession,
 ): RunContext {
   const { chain, metadataKey } = vaultChain(gateway, replica, roots, vault.id);
   return {
@@ -88,7 +88,7 @@ function contextOf(
     store,
     roots,
     held,
-    fresh,
+    fresh: new Set(),
     chain,
     job,
     places: new PackPlaces(vault.store.environment),

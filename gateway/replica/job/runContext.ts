@@ -22,7 +22,7 @@ export type RunContext = {
   /** Where roots are. */
   readonly roots: ReplicaStore;
   readonly held: HeldManifest;
-  /** See OpenedSession. */
+  /** Packs (ordinals) that this run put and that no root lists yet: two groups at most. */
   readonly fresh: Set<number>;
   readonly chain: RootChain<"vault">;
   readonly job: JobState;

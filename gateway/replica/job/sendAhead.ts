@@ -36,9 +36,11 @@ export async function sendAhead(ahead: Ahead, port: AheadPort): Promise<boolean>
     ahead.looked();
     const pending = sender.pending();
     const group = pending.next(port.atOnce);
-    // What an earlier session put is looked at before a root lists it.
+    // What an earlier run put is looked at before a root lists it.
     if (!group.last && (await sender.look())) continue;
-    const packs = group.packs.filter(({ ordinal, put }) => !put && !sender.unsent.has(ordinal));
+    // What is damaged or missing here is left to the end of the run.
+    const sound = group.packs.filter(({ ordinal }) => !sender.unsent.has(ordinal));
+    const packs = sound.filter(({ put }) => !put);
     if (packs.length > 0) {
       any = true;
       if (monotonicMs() - lookedMs > lookEveryMs) {
@@ -48,9 +50,12 @@ export async function sendAhead(ahead: Ahead, port: AheadPort): Promise<boolean>
       sender.count(packs);
       await sender.send(packs);
     }
-    if (!group.last) await port.list(group, pending.earlier);
-    else if (packs.length === 0 && !(any && (await ahead.next(signal)))) break;
-    if (signal.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
+    if (!group.last && sound.length > 0) await port.list(group, pending.earlier);
+    else if (packs.length === 0) {
+      const more = any && (await ahead.next(signal));
+      if (signal.aborted) throw new HoldfastError(ErrorCode.cancelled, "stopped");
+      if (!more) return false;
+    }
   }
-  return ahead.lists;
+  return true;
 }
