@@ -32,18 +32,21 @@ export class GatewayBackupSession implements BackupSession {
 
   /**
    * Starts a session for an item, which is made if it is new.
-   * @throws HoldfastError rollback-detected, token-invalid, usage (name), gateway-unreachable
+   * @throws HoldfastError rollback-detected, token-invalid, usage (name), gateway-unreachable, home-forged, home-behind
    */
   static async start(
     connection: AgentConnection,
     item: string,
     signal: AbortSignal,
   ): Promise<GatewayBackupSession> {
-    const { client, enrollment, seen } = connection;
-    const { id, name } = await client.putItem(item);
-    const highestSequence = seen.sequence(name);
-    const session = await client.startSession({ vault: enrollment.vault, item: id, highestSequence });
-    return new GatewayBackupSession(connection, { id, name }, session, signal);
+    const { enrollment, seen } = connection;
+    return await connection.atHome(async () => {
+      const { client } = connection;
+      const { id, name } = await client.putItem(item);
+      const highestSequence = seen.sequence(name);
+      const session = await client.startSession({ vault: enrollment.vault, item: id, highestSequence });
+      return new GatewayBackupSession(connection, { id, name }, session, signal);
+    });
   }
 
   get group(): number {

@@ -10,7 +10,7 @@ import { formatBytes, formatCount } from "../cli/units.ts";
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
   const { args, output } = context;
-  const connection = new AgentConnection(state);
+  const connection = await AgentConnection.open(state, undefined, context.signal);
   try {
     const rows = await connection.client.snapshots({ item: args.text("item"), device: args.text("device") });
     const snapshots = await openRows(connection, rows, (row, error) =>

@@ -40,6 +40,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request): Promise<SessionAnswer> => {
       const device = deviceOf(request);
+      gateway.homes.requireHere(device.account, device.id);
       if (request.body.vault !== device.vault) throw new HoldfastError(ErrorCode.notFound, "no such vault");
       const vault = await gateway.vault(device.vault);
       const item = vault.catalog.item(request.body.item);
@@ -88,7 +89,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       schema: { params: sessionParams, response: { 201: object({ snapshot: longId, received: time }) } },
     },
     async (request, reply) => {
-      const { vault, device } = await sessionOf(gateway, request, request.params.session);
+      const { vault, device, state } = await sessionOf(gateway, request, request.params.session);
+      // A commit that went through before the move is answered again.
+      if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
       const answer = await vault.commit(request.params.session, device, request.body);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);

@@ -39,6 +39,7 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request): Promise<ItemAnswer> => {
       const device = deviceOf(request);
+      gateway.homes.requireHere(device.account, device.id);
       const vault = await gateway.vault(device.vault);
       const row = vault.catalog.ensureItem(device.id, checkName(request.params.name, "item"));
       return { id: row.id, name: row.name, sequence: row.sequence, head: row.head };

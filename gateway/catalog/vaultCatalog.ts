@@ -182,11 +182,13 @@ export class VaultCatalog {
     });
   }
 
-  /** Ends all sessions of a device, which was revoked: a commit that is under way is refused in its transaction. */
-  endSessionsOf(device: string): void {
+  /** Ends all sessions of devices (revoked, or not at home here any more): a commit under way is refused in its transaction. */
+  endSessionsOf(devices: readonly string[]): void {
     this.#environment.write(() => {
       for (const item of this.items()) {
-        const session = item.device === device ? this.#leases.get(fromHex(item.id, 16))?.session : undefined;
+        const session = devices.includes(item.device)
+          ? this.#leases.get(fromHex(item.id, 16))?.session
+          : undefined;
         if (session !== undefined && session !== null) this.endSession(session);
       }
     });

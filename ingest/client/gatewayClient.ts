@@ -16,6 +16,7 @@ import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
 import { type Connection, errorOf, readBody, send } from "./exchange.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
+import { query } from "./query.ts";
 import { readPieces, readResults } from "./readAnswer.ts";
 import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
 
@@ -118,6 +119,14 @@ export class GatewayClient {
 
   hello(): Promise<messages.HelloAnswer> {
     return this.#json({ method: "GET", path: "/v1/hello" });
+  }
+
+  directory(): Promise<messages.DirectoryAnswer> {
+    return this.#json({ method: "GET", path: "/v1/directory", answerBytesMax: limits.rootBytesMax });
+  }
+
+  home(signal?: AbortSignal): Promise<messages.HomeAnswer> {
+    return this.#json({ method: "GET", path: "/v1/home", answerBytesMax: 2 * limits.signedBytesMax, signal });
   }
 
   kdf(account: string): Promise<messages.KdfAnswer> {
@@ -288,11 +297,4 @@ export class GatewayClient {
   suspect(vault: string, json: messages.SuspectRequest): Promise<messages.SuspectAnswer> {
     return this.#json({ method: "POST", path: `/v1/vaults/${vault}/suspect`, json });
   }
-}
-
-function query(values: Readonly<Record<string, string | number | undefined>>): string {
-  const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, `${value}`);
-  const text = parameters.toString();
-  return text === "" ? "" : `?${text}`;
 }

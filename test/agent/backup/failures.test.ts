@@ -139,7 +139,7 @@ describe("when things go wrong", () => {
     writeFileSync(join(fx.source, "more"), noise(900_000, 5));
     await fx.run();
     expect(fx.gateway.sequence).toBe(2);
-    expect(fx.warnings.join()).toMatch(/the snapshot is complete, but the next run may be slower/);
+    expect(fx.warnings.join()).toMatch(/the snapshot is committed, but the next run may be slower/);
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 });

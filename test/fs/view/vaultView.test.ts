@@ -22,7 +22,7 @@ describe("the namespace", () => {
     expect(await namesOf(view, await walk(view, "anna"))).toEqual(["%2E.", "laptop"]);
     expect(await namesOf(view, await walk(view, "anna/%2E."))).toEqual(["a%2Fb"]);
     const item = await walk(view, "anna/laptop/files");
-    const folders = ["2026-11-22T054512Z", "2026-11-22T054512Z-2", "2026-11-23T054512Z", "latest"];
+    const folders = ["2026-11-22T054512Z", "2026-11-22T054512Z-2", "2026-11-23T054512Z-incomplete", "latest"];
     expect(await namesOf(view, item)).toEqual(folders);
     expect(Buffer.from(await view.readlink(await walk(view, "anna/laptop/files/latest"))).toString()).toBe(
       "2026-11-22T054512Z-2",
