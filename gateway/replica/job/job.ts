@@ -86,17 +86,19 @@ export class Job {
   /** Something may have to be replicated. `scheduled`: its time came, so that a pause or a refusal is no reason to wait any longer. */
   async wake(scheduled = false): Promise<void> {
     if (this.#closed) return;
-    if (this.#joins()) return;
+    if (this.#listsNow()) {
+      this.#again = true;
+      return;
+    }
     if (!(await this.#mayBegin(scheduled)) || !(await this.#port.pending())) return;
-    if (!this.#closed && !this.#joins()) this.#begin(false);
+    // One that began meanwhile takes what was there when it did; one that sends ahead is told.
+    if (!this.#closed && !this.#listsNow()) this.#begin(false);
   }
 
-  /** Whether a run is under way: it lists what there is if it still can, and another one follows. */
-  #joins(): boolean {
-    if (this.#running === undefined) return false;
-    this.#again = true;
-    this.#running.ahead?.list();
-    return true;
+  /** Whether a run is under way; one that sends ahead lists what there is from now on. */
+  #listsNow(): boolean {
+    this.#running?.ahead?.list();
+    return this.#running !== undefined;
   }
 
   /** A pack was closed that may go ahead of the snapshots that will need it. */
