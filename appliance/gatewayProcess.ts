@@ -13,17 +13,18 @@ export function gatewayLogger(level: string): Logger {
 }
 
 /**
- * Opens a data directory and listens.
+ * Opens a data directory and listens. `boxKey`: of a box.
  * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
  */
-export async function startGateway(data: string): Promise<RunningGateway> {
-  const { settings } = await readDataDir(data);
+export async function startGateway(data: string, boxKey: Uint8Array | undefined): Promise<RunningGateway> {
+  const { settings } = await readDataDir(data, boxKey);
   const logger = gatewayLogger(settings.logLevel);
   try {
     const running = await RunningGateway.start(data, {
       logger,
       now: () => new Date(),
       version,
+      boxKey,
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

@@ -21,12 +21,18 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
   const previous = await openPrevious(context);
   const wanted = request.reference && (previous === undefined || isFirstSeries(previous));
   let bases: Bases = { previous, reference: wanted ? await openReference(request, context) : undefined };
+  let mend = false;
   for (;;) {
     try {
-      return await attempt(request, context, filter, bases);
+      return await attempt(request, context, filter, bases, mend);
     } catch (error) {
       const { reference } = bases;
       if ((bases.previous ?? reference) === undefined || !isBrokenPrevious(error)) throw error;
+      // Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent.
+      if (!mend && bases.previous !== undefined && isLack(error)) {
+        mend = true;
+        continue;
+      }
       const what =
         reference === undefined
           ? "the previous snapshot"
@@ -37,6 +43,10 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
       bases = { previous: reference === undefined ? undefined : previous, reference: undefined };
     }
   }
+}
+
+function isLack({ code }: HoldfastError): boolean {
+  return code === ErrorCode.missingChunks || code === ErrorCode.missingRefs;
 }
 
 async function openReference(
@@ -52,6 +62,7 @@ function isBrokenPrevious(error: unknown): error is HoldfastError {
     ErrorCode.missingChunks,
     ErrorCode.chunkMissing,
     ErrorCode.chunkDamaged,
+    ErrorCode.promised,
     ErrorCode.corrupt,
     ErrorCode.truncated,
     ErrorCode.sealInvalid,
@@ -68,6 +79,8 @@ async function openPrevious(context: BackupContext): Promise<PreviousSnapshot | 
     const { root, group, sequence, flags } = header;
     return { root: Buffer.from(root), body, group, sequence, incomplete: flags.incomplete };
   } catch (error) {
+    // A box goes on behind a snapshot that its datacentre has: everything is read, as it should be.
+    if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
     if (!isBrokenPrevious(error)) throw error;
     context.warn(
       Buffer.alloc(0),
@@ -82,8 +95,9 @@ async function attempt(
   context: BackupContext,
   filter: Filter,
   bases: Bases,
+  mend: boolean,
 ): Promise<BackupOutcome> {
-  const run = new BackupRun(request, context, filter, bases);
+  const run = new BackupRun(request, context, filter, bases, mend);
   try {
     return await run.backup();
   } finally {

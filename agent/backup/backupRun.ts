@@ -6,11 +6,11 @@
 
 import { randomInt } from "node:crypto";
 import { toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
-import { emptySweepState, lostBundles, readSweepState } from "../source/bundleSweep.ts";
+import { emptySweepState, readSweepState } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
 import { firstDeviceOf } from "../source/entryDraft.ts";
 import { FileIntake } from "../source/fileIntake.ts";
@@ -28,9 +28,10 @@ import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
 import { type Bases, estimateBy, portionAfter, previousTree, ReferenceTree } from "./baseTree.ts";
-import { Failure } from "./failure.ts";
+import { Failure, stopped } from "./failure.ts";
+import { recordsToMend } from "./mending.ts";
 import { leaveHints } from "./nextRunHints.ts";
-import { openCache, PageSealing } from "./pageSealing.ts";
+import { keepPages, openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
@@ -45,6 +46,8 @@ export class BackupRun {
   readonly #request: BackupRequest;
   readonly #context: BackupContext;
   readonly #bases: Bases;
+  /** The gateway refused something of the previous snapshot that it lacks. */
+  readonly #mend: boolean;
   readonly #startedMs: number;
   readonly #failure = new Failure();
   readonly #pool: WorkerPool;
@@ -65,7 +68,8 @@ export class BackupRun {
   readonly #onAbort: () => void;
   #warnings = 0;
 
-  constructor(request: BackupRequest, context: BackupContext, filter: Filter, bases: Bases) {
+  constructor(request: BackupRequest, context: BackupContext, filter: Filter, bases: Bases, mend: boolean) {
+    this.#mend = mend;
     this.#request = request;
     this.#context = context;
     this.#bases = bases;
@@ -77,12 +81,7 @@ export class BackupRun {
       this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
     const failure = this.#failure;
     const fail = (error: unknown): void => failure.fail(error);
-    this.#onAbort = () =>
-      fail(
-        new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
-          next: "Run it again: it goes on where it stopped.",
-        }),
-      );
+    this.#onAbort = () => fail(stopped());
     if (context.signal.aborted) this.#onAbort();
     context.signal.addEventListener("abort", this.#onAbort);
     const sleep = (ms: number): Promise<void> => failure.sleep(ms);
@@ -143,10 +142,15 @@ export class BackupRun {
       const paths = this.#request.paths.map(({ path }) => path);
       await this.#previous?.tree.prefetch(this.#previous.root.id);
       await this.#reference?.prefetch(paths);
-      if (this.#previous !== undefined && this.#request.rescan) {
-        const { tree, root } = this.#previous;
-        // Mends what was lost; chunks of large files are asked for as they are read.
-        const lost = lostBundles(tree, root.id, (id) => this.#chunks.ask(id));
+      if (this.#previous !== undefined) {
+        const lost = recordsToMend({
+          session: this.#context.session,
+          previous: this.#previous,
+          tokenKnown: this.#sweep.cacheToken,
+          refused: this.#mend,
+          rescan: this.#request.rescan,
+          ask: (id) => this.#chunks.ask(id),
+        });
         for (const id of await failure.guard(lost)) this.#move.add(id);
       }
       const root = await this.#walker.walk(topTree(paths));
@@ -162,12 +166,13 @@ export class BackupRun {
         complete: !this.#portion.closed,
         treeBytes: this.#walker.counts.bytes,
         bytesRead: this.#bases.previous === undefined ? 0 : this.#walker.counts.bytesRead,
+        cacheToken: this.#context.session.cacheToken,
         warn: (what) => this.#context.warn(Buffer.alloc(0), what),
       });
       this.#report();
       return outcome;
     } catch (error) {
-      this.#keepPages();
+      keepPages(this.#cache);
       throw error;
     } finally {
       clearInterval(timer);
@@ -183,15 +188,6 @@ export class BackupRun {
     // Pages that still wait cannot be sealed any more.
     this.#closeEngines();
     this.#cache.close();
-  }
-
-  /** Pages that a failed run made are worth having; that they cannot be written is not what it failed with. */
-  #keepPages(): void {
-    try {
-      this.#cache.finish(false);
-    } catch (error) {
-      if (!isHoldfastError(error)) throw error;
-    }
   }
 
   /** The content of a data record; undefined where it is not what its id says. */
@@ -226,7 +222,8 @@ export class BackupRun {
       previous: this.#previous,
       reference: this.#reference?.walked,
       portion: this.#portion,
-      firstDevice: firstDeviceOf(session.sequence),
+      // Without rows that other runs numbered, as the first run did: then its pages are the same where the folders are.
+      firstDevice: firstDeviceOf(this.#previous === undefined ? 0 : session.sequence),
       move: this.#move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,

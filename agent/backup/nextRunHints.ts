@@ -15,6 +15,8 @@ export async function leaveHints(run: {
   readonly complete: boolean;
   readonly treeBytes: number;
   readonly bytesRead: number;
+  /** The gateway's when the run began. */
+  readonly cacheToken: string;
   readonly warn: (what: string) => void;
 }): Promise<void> {
   const fetch = (): Promise<never> =>
@@ -29,6 +31,7 @@ export async function leaveHints(run: {
         root: run.root,
         treeBytes: run.treeBytes,
         bytesRead: run.bytesRead,
+        cacheToken: run.cacheToken,
       });
     }
     run.cache.finish(true);

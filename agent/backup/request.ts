@@ -16,6 +16,10 @@ export interface BackupSession extends UploadPort {
   /** The item's newest snapshot in hex, null for none, and its sequence (0). */
   readonly head: string | null;
   readonly sequence: number;
+  /** Changes when something that was at the gateway is not there any more. */
+  readonly cacheToken: string;
+  /** Per id whether it and everything below it is at the gateway; undefined from one that cannot tell. */
+  whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined>;
   snapshotObject(id: string): Promise<Buffer>;
   /** The newest snapshot of each item in the vault, the latest first; bounded by the protocol. */
   newestSnapshots(): Promise<readonly SnapshotRow[]>;

@@ -1,9 +1,11 @@
 // An upload session at the gateway, as the backup needs it. Broken connections are the backup's own affair
 // (agent/upload/resend.ts).
 
+import { bitAt } from "../../ingest/wire/bitmap.ts";
 import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { BackupSession } from "../backup/request.ts";
 import type { AgentConnection } from "./connection.ts";
 import { reportSuspects } from "./suspects.ts";
@@ -59,6 +61,21 @@ export class GatewayBackupSession implements BackupSession {
 
   get sequence(): number {
     return this.#session.sequence;
+  }
+
+  get cacheToken(): string {
+    return this.#session.cacheToken;
+  }
+
+  async whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined> {
+    try {
+      const bitmap = await this.#connection.client.whole(this.#session.session, ids, this.#signal);
+      return ids.map((_, i) => bitAt(bitmap, i));
+    } catch (error) {
+      // An older gateway, that does not know the question.
+      if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
+      throw error;
+    }
   }
 
   have(ids: readonly Uint8Array[]): Promise<Buffer> {

@@ -132,15 +132,24 @@ export class EntryMaker {
     return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false));
   }
 
-  /** Whether the file is to leave a bundle that is hardly used any more. */
+  /** Whether the file is to leave a bundle that is hardly used any more, or the gateway lacks some of it. */
   #moves(old: PreviousRow): boolean {
-    const { move } = this.#options;
-    if (move.size === 0) return false;
+    if (this.#options.move.size === 0) return false;
     const { content } = old.page.entry(old.row);
-    if (content?.form !== "inline") return false;
-    return content.extents.some(
-      (extent) => !extent.hole && move.has(old.page.ref(extent.ordinal).id.toString("latin1")),
-    );
+    if (this.lacksAttributes(old)) return true;
+    if (content?.form === "pages") return this.#isMoved(old, content.ordinal);
+    return content?.extents.some((extent) => !extent.hole && this.#isMoved(old, extent.ordinal)) === true;
+  }
+
+  /** Whether the gateway lacks the attributes of an entry. */
+  lacksAttributes(old: PreviousRow): boolean {
+    if (this.#options.move.size === 0) return false;
+    const { xattrs } = old.page.entry(old.row);
+    return xattrs.form === "record" && this.#isMoved(old, xattrs.ordinal);
+  }
+
+  #isMoved({ page }: PreviousRow, ordinal: number): boolean {
+    return this.#options.move.has(page.ref(ordinal).id.toString("latin1"));
   }
 
   #unchanged(table: StatTable, row: number): boolean {
@@ -204,7 +213,7 @@ export class EntryMaker {
     this.learnDevice(table, row, old);
     if (old !== undefined && !rescan) {
       const stat = old.page.statAt(old.row, this.#old);
-      if (stat.kind === kind && sameInode(table, row, stat)) {
+      if (stat.kind === kind && sameInode(table, row, stat) && !this.lacksAttributes(old)) {
         this.#counts.others += 1;
         at.build.add(old);
         return;

@@ -50,7 +50,10 @@ export type WalkOptions = {
   readonly portion: Portion;
   /** Number of the first file system that `previous` does not have (DeviceNumbers). */
   readonly firstDevice: bigint;
-  /** Bundles (ids as latin1) whose files move to new bundles although they did not change. */
+  /**
+   * Records (ids as latin1) that nothing is to be taken over from although it did not change: bundles that files are to leave, and what the
+   * gateway lacks. Pages of directories among them are made again.
+   */
   readonly move: ReadonlySet<string>;
   /** Reads every file, whatever its times say. */
   readonly rescan: boolean;

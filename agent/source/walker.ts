@@ -89,8 +89,9 @@ export class Walker {
     const { splitTable, emitDirectory } = this.#options;
     const previous = await leavesOf(this.#options.previous?.tree, roots.previous);
     const reference = await leavesOf(this.#options.reference?.tree, roots.reference);
+    const anew = previous !== undefined && this.#options.move.has(previous.id.toString("latin1"));
     const build = new DirectoryBuild(
-      previous,
+      anew ? undefined : previous,
       () => new DirectoryWriter(splitTable, emitDirectory),
       this.#options.backlog,
       finished,
@@ -234,6 +235,7 @@ export class Walker {
     const same =
       old !== undefined &&
       oldChild !== undefined &&
+      !this.#entries.lacksAttributes(old) &&
       sameInode(table, row, old.page.statAt(old.row, this.#old));
     const draft = same
       ? undefined

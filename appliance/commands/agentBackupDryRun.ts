@@ -7,6 +7,7 @@ import type { AgentConnection } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { newestOf, type OpenedSnapshot } from "../../agent/session/snapshotList.ts";
 import { cachePath } from "../../agent/state/stateDirectory.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 
@@ -42,7 +43,10 @@ export async function reportDryRun(
           },
     read: async (ids) => {
       const results = await source.read(vault, device.group, ids, signal);
-      return results.map((result) => (result.state === "record" ? result.record : undefined));
+      return results.map((result) => {
+        if (result.state === "promised") throw awayWith(result.box);
+        return result.state === "record" ? result.record : undefined;
+      });
     },
     cachePath: cachePath(state, previous?.row.itemId ?? "dry-run"),
     signal,
@@ -75,4 +79,16 @@ export async function reportDryRun(
     bytes_read: bytesRead,
     warnings: output.warnings,
   });
+}
+
+/** A dry run compares with pages that only a box has. */
+function awayWith(box: number): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.promised,
+    `a page of the previous snapshot is on box ${box}, which is on its way`,
+    {
+      next: "A backup does not need it: it reads everything, and sends what is new. It also brings this machine's copy of the pages.",
+      detail: { box },
+    },
+  );
 }

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type IntakePort, RecordIntake } from "../../ingest/session/recordIntake.ts";
 import type { SlabPool } from "../../ingest/session/slabPool.ts";
+import { bitmapOf } from "../../ingest/wire/bitmap.ts";
 import { idCount } from "../../ingest/wire/idList.ts";
 import type { SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
@@ -78,7 +79,21 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
       idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.present(device.group, request.body));
+      return reply.type(octetStream).send(vault.have(device.group, request.body));
+    },
+  );
+
+  app.post<SessionParams & { Body: Buffer }>(
+    "/v1/sessions/:session/whole",
+    {
+      bodyLimit: wireLimits.haveBytes,
+      schema: { params: sessionParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      idCount(request.body, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(bitmapOf(await vault.waits.whole(device.group, request.body)));
     },
   );
 

@@ -4,9 +4,9 @@
 import { createHash, randomBytes } from "node:crypto";
 
 /** Prefixes tell people and secret scanners what they look at. */
-const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_" } as const;
+const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_" } as const;
 export type TokenKind = keyof typeof prefixes;
-const kinds: readonly TokenKind[] = ["device", "login", "peer"];
+const kinds: readonly TokenKind[] = ["device", "login", "peer", "box"];
 
 export type IssuedToken = { readonly token: string; readonly hash: Buffer };
 

@@ -94,6 +94,8 @@ export type SnapshotRow = {
   readonly sequence: number;
   readonly received: string;
   readonly incomplete: boolean;
+  /** Not whole here: numbers of the boxes that it waits for; none of them where only a backup can bring what it lacks. */
+  readonly pending?: readonly number[];
 };
 
 export type SnapshotFilter = {

@@ -29,6 +29,8 @@ const outcome = await runBackup(
       itemId: "ee".repeat(16),
       head: null,
       sequence: 0,
+      cacheToken: "",
+      whole: async (ids) => ids.map(() => true),
       have: async (ids) => createBitmap(ids.length),
       records: async (records) => ({ statuses: new Uint8Array(records.length), missing: [] }),
       read: async (ids) => ids.map(() => undefined),
