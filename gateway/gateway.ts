@@ -117,12 +117,7 @@ export class Gateway {
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     };
     this.stateReplication = new GatewayReplication(replicas);
-    this.replication = new Replication({
-      ...replicas,
-      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
-      stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
-      stateStatus: (replica) => this.stateReplication.status(replica),
-    });
+    this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),

@@ -12,6 +12,7 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { VaultStore } from "../../store/vaultStore.ts";
+import type { GatewayReplication } from "../gatewayState/gatewayReplication.ts";
 import { lingerMsDefault } from "./ahead.ts";
 import { Job, type RunOptions } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
@@ -45,12 +46,8 @@ export type ReplicationOptions = {
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
-  /** What is written behind the roots of vaults when a run was asked for: the gateway's own state. */
-  readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
-  /** Writes the gateway's own state to a replica that does not have it as it is now: receipts wait for it. @throws HoldfastError when it cannot be written */
-  readonly stateThere?: (replica: string, run: RunOptions) => Promise<void>;
-  /** How that is. */
-  readonly stateStatus?: (replica: string) => Promise<GatewayStateStatus>;
+  /** The gateway's own state, which is written behind the roots of vaults, and which receipts wait for. */
+  readonly ownState?: Pick<GatewayReplication, "run" | "stateThere" | "status">;
   /** For tests. */
   readonly pauses?: RetryPauses;
   /** For so long a run that sends packs ahead of snapshots waits for another one; for tests. */
@@ -160,7 +157,7 @@ export class Replication implements ReplicationOperations {
     this.#jobs.set(replica, jobs);
     const known = jobs.get(vault);
     if (known !== undefined) return known;
-    const { gateway, openStore, monotonicMs, stateThere, pauses, lingerMs } = this.#options;
+    const { gateway, openStore, monotonicMs, ownState, pauses, lingerMs } = this.#options;
     const session = new JobSession(openStore);
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
@@ -176,7 +173,7 @@ export class Replication implements ReplicationOperations {
           replica: row,
           vault,
           lane: this.#lanes.of(row),
-          stateThere: async (asked) => stateThere?.(replica, asked),
+          stateThere: async (asked) => ownState?.stateThere(replica, asked),
         });
         // Packs may go from the local disk that could not before.
         if (done.packs > 0) await gateway.elsewhere.lookAtRoom();
@@ -198,7 +195,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async status(id?: string): Promise<ReplicaStatus[]> {
-    const { gateway, stateStatus = async () => nothingToTell } = this.#options;
+    const { gateway, ownState } = this.#options;
     const replicas = id === undefined ? gateway.catalog.replicas.list() : [this.#replica(id)];
     const status: ReplicaStatus[] = [];
     for (const replica of replicas) {
@@ -207,7 +204,8 @@ export class Replication implements ReplicationOperations {
         const job = this.#job(replica.id, vault);
         vaults.push(await statusOf(await gateway.vault(vault), replica, job, gateway.now()));
       }
-      status.push({ replica, vaults, gatewayState: await stateStatus(replica.id) });
+      const gatewayState = (await ownState?.status(replica.id)) ?? nothingToTell;
+      status.push({ replica, vaults, gatewayState });
     }
     return status;
   }
@@ -228,9 +226,9 @@ export class Replication implements ReplicationOperations {
         }),
       ),
     );
-    const behind = this.#options.behindVaults;
-    if (vault !== undefined || behind === undefined) return reports;
-    const report = await behind(replica, { takeOver, signal: stop, onProgress: () => undefined });
+    const { ownState } = this.#options;
+    if (vault !== undefined || ownState === undefined) return reports;
+    const report = await ownState.run(replica, { takeOver, signal: stop, onProgress: () => undefined });
     // Of no vault, so that it is told only where something is to be done about it.
     return report.outcome === "done" ? reports : [...reports, report];
   }
