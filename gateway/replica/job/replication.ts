@@ -14,7 +14,7 @@ import { PackPlaces } from "../../index/packPlaces.ts";
 import type { VaultStore } from "../../store/vaultStore.ts";
 import type { GatewayReplication } from "../gatewayState/gatewayReplication.ts";
 import { lingerMsDefault } from "./ahead.ts";
-import { Job, type RunOptions } from "./job.ts";
+import { Job } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
 import { isPending, pendingPacks, statusOf } from "./jobStatus.ts";
