@@ -56,7 +56,10 @@ export class Gateway {
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
+  /** Of snapshots that appear or go, and of keys documents; by account. */
   readonly changes = new ChangeFeed();
+  /** Of packs that are closed; by vault. */
+  readonly closedPacks = new ChangeFeed();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */
@@ -114,11 +117,7 @@ export class Gateway {
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     };
     this.stateReplication = new GatewayReplication(replicas);
-    this.replication = new Replication({
-      ...replicas,
-      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
-      stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
-    });
+    this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),
@@ -217,6 +216,7 @@ export class Gateway {
       now: this.now,
       elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
+      packClosed: () => this.closedPacks.tell(id),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));

@@ -40,6 +40,8 @@ export type PackStoreOptions = {
   readonly covered: (pack: number, bytes: number) => void;
   /** Makes the index durable and, in the same transaction, runs `change`. */
   readonly flushWith: (change: () => void) => Promise<void>;
+  /** Told when a pack has its name and its place. */
+  readonly closed: () => void;
   /** Told when closing a pack failed; it is tried again with the next one. */
   readonly closingFailed: (error: unknown) => void;
   /** For tests; the format's target otherwise. */
@@ -196,6 +198,7 @@ export class PackStore {
         return;
       }
       this.#full.shift();
+      if (pack.durableBytes > 0) this.#options.closed();
     }
   }
 

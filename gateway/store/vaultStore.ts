@@ -40,6 +40,8 @@ export type VaultStoreOptions = {
   readonly elsewhere?: ElsewhereOptions;
   /** Told what happens in the background and at recovery. */
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** Told when a pack was closed. */
+  readonly packClosed?: () => void;
   /** For tests. */
   readonly packBytesTarget?: number;
 };
@@ -103,6 +105,7 @@ export class VaultStore implements AdmissionStore {
         packs: parts.packs,
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
+        closed: () => options.packClosed?.(),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
