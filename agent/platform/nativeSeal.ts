@@ -6,11 +6,12 @@
 
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { Width } from "../../vault/magic.ts";
-import { nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
+import { matchTableLog, nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { addressIn, allocateBlock, bindProcess } from "./libc.ts";
 
 /** ZSTD_cParameter. */
 const ZSTD_c_compressionLevel = 100;
+const ZSTD_c_hashLog = 102;
 /** EVP_CTRL_AEAD_GET_TAG. */
 const GET_TAG = 0x10;
 const TAG_BYTES = 16;
@@ -58,7 +59,7 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
   const plaintext = allocateBlock(plainBytesMax);
   const written = allocateBlock(8);
   const zeroNonce = allocateBlock(12);
-  let level: number | undefined;
+  const set: { level: number | undefined; hashLog: number } = { level: undefined, hashLog: 0 };
   let closed = false;
 
   /** Nothing may reach what was given back. */
@@ -88,13 +89,20 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
   }
 
   const engine: NativeSeal = {
-    compress(bytes, wanted) {
+    compress(bytes, level) {
       checkOpen();
-      if (wanted !== level) {
-        if (native.ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, wanted) < 0) {
-          throw new Error(`zstd has no level ${wanted}`);
+      if (level !== set.level) {
+        if (native.ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, level) < 0) {
+          throw new Error(`zstd has no level ${level}`);
         }
-        level = wanted;
+        set.level = level;
+      }
+      const hashLog = matchTableLog(level, bytes.length);
+      if (hashLog !== set.hashLog) {
+        if (native.ZSTD_CCtx_setParameter(zstd, ZSTD_c_hashLog, hashLog) < 0) {
+          throw new Error(`zstd has no table of 2^${hashLog}`);
+        }
+        set.hashLog = hashLog;
       }
       const from = bytes.length === 0 ? 0 : addressIn(bytes);
       const length = native.ZSTD_compress2(zstd, frame.address, frame.bytes.length, from, bytes.length);
