@@ -1,6 +1,7 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
 import { type Logger, pino } from "pino";
+import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -24,6 +25,7 @@ export async function startGateway(data: string): Promise<RunningGateway> {
       logger,
       now: () => new Date(),
       version,
+      sha256: selectSha256(),
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

@@ -10,6 +10,7 @@ import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
@@ -36,6 +37,8 @@ export type VaultStoreOptions = {
   readonly elsewhere?: ElsewhereOptions;
   /** Told what happens in the background and at recovery. */
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
   readonly packBytesTarget?: number;
 };
@@ -92,6 +95,7 @@ export class VaultStore implements AdmissionStore {
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
+        sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
       parts.recovery.resumed,
@@ -115,6 +119,7 @@ export class VaultStore implements AdmissionStore {
         overlay,
         writerOrdinal: options.writerOrdinal,
         report: options.report,
+        sha256: options.sha256 ?? nodeSha256,
       });
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
