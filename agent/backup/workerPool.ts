@@ -17,10 +17,10 @@ const MiB = 1024 * 1024;
 /** Windows per worker and their size: the plaintext memory of a backup is workers x 4 x 6 MiB. */
 const windowsPerWorker = 4;
 const windowBytes = 6 * MiB;
-/** Reads that wait in a worker beside the one it does: enough that it never idles. */
-const readsQueuedMax = 3;
+/** Reads of a worker, with the one it does: enough that it never idles. */
+const readsQueuedMax = 6;
 /** Files of the reads of one worker, unless a single bundle has more: each takes about 2 KiB until its entry is written. */
-const filesQueuedMax = 2048;
+const filesQueuedMax = 4096;
 
 /** The worker beside this file: a source in a checkout, compiled where this is. */
 const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
