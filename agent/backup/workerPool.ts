@@ -94,8 +94,8 @@ export class WorkerPool {
     if (this.#threads.length > 0) return;
     const options = this.#options;
     const cores = availableParallelism();
-    // A gigabyte of small files takes a worker as long as two cores need to compress it.
-    const count = options.threads ?? Math.max(1, Math.min(4, cores >>> 1));
+    // A worker reads small files faster than two cores compress them, and two as fast as the main thread can take them in.
+    const count = options.threads ?? (cores < 4 ? 1 : 2);
     this.#sealing = new ChunkSealing(options, cores);
     for (let index = 0; index < count; index++) this.#threads.push(this.#start(index, options));
   }
