@@ -10,6 +10,7 @@ import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
+import { HomeAdministration } from "./admin/homeOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -36,12 +37,14 @@ export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
+  readonly homes: HomeAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
+    this.homes = new HomeAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

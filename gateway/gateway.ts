@@ -19,6 +19,7 @@ import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { Homes, type HomesPort } from "./homes/homes.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -46,6 +47,8 @@ export class Gateway {
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
   readonly peers: Peers;
+  /** Whose agents back up here, and the directory of homes. */
+  readonly homes: Homes;
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
@@ -111,6 +114,17 @@ export class Gateway {
       ...replicas,
       behindVaults: (replica, run) => this.stateReplication.run(replica, run),
       stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
+    });
+    this.homes = new Homes({
+      rows: catalog.homes,
+      gateway: () => homeFacts(this.dataDir),
+      now: options.now,
+      endLeases: async (account, isAway) => {
+        const away = catalog.devices.list(account).filter(({ id }) => isAway(id));
+        if (away.length === 0) return;
+        for (const vault of await this.vaultsOf(account))
+          vault.catalog.endSessionsOf(away.map(({ id }) => id));
+      },
     });
     this.peers = new Peers({
       rows: catalog.peers,
@@ -261,4 +275,9 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
+}
+
+function homeFacts({ identity, settings, fingerprint }: DataDir): ReturnType<HomesPort["gateway"]> {
+  const { name, publicUrl } = settings;
+  return { id: identity.id, secret: Buffer.from(identity.secret, "base64"), name, fingerprint, publicUrl };
 }

@@ -7,6 +7,8 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
 import { isOutage } from "./cache/replicaStores.ts";
 import type { Gateway } from "./gateway.ts";
+import { type ChunkRow, rowFlags } from "./index/row.ts";
+import { promisingBox } from "./seed/promisedError.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
 import type { Location } from "./store/recordToStore.ts";
@@ -82,7 +84,7 @@ export class LocalRecordSource {
       if (Buffer.isBuffer(outcome) && !isAlone(outcome)) copied = outcome;
       const owned = Buffer.isBuffer(outcome) ? own(outcome) : outcome;
       const index = order[next++] as number;
-      take(index, this.#result(owned, rows[index]?.writer));
+      take(index, this.#result(owned, writerOf(rows[index])));
     }
     if (copied !== undefined) giveBack(copied);
   }
@@ -112,11 +114,18 @@ export class LocalRecordSource {
       return { state: "record", record: outcome };
     }
     if (isOutage(outcome)) return { state: "unavailable" };
+    const box = promisingBox(outcome);
+    if (box !== undefined) return { state: "promised", box };
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };
   }
+}
+
+/** Nobody for what was promised: it has no bytes here that could be wrong. */
+function writerOf(row: ChunkRow | undefined): number | undefined {
+  return row === undefined || row.flags & rowFlags.promised ? undefined : row.writer;
 }
 
 /** Order of places in packs; what has none comes first. */

@@ -3,6 +3,7 @@
 import { agentCommands } from "./agentCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
+import { homeCommands } from "./homeCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
@@ -12,6 +13,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...gatewayCommands,
   ...replicaCommands,
   ...peerCommands,
+  ...homeCommands,
   ...agentCommands,
   ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
 ];

@@ -8,6 +8,8 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import { homeClient } from "./homeClient.ts";
+import type { HomeOperations } from "./homeOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import type {
   AccountRow,
@@ -39,6 +41,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
+  readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);

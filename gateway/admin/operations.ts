@@ -4,6 +4,7 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { HomeOperations } from "./homeOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 
@@ -128,6 +129,7 @@ export type GatewayStatus = {
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
+  readonly homes: HomeOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

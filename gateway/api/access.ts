@@ -91,13 +91,14 @@ export async function sessionOf(
   return { vault, device, item: state.item, state };
 }
 
-/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended too */
+/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended and not-home too */
 export async function runningSessionOf(
   gateway: Gateway,
   request: FastifyRequest,
   id: string,
 ): Promise<RunningSession> {
   const session = await sessionOf(gateway, request, id);
+  gateway.homes.requireHere(session.device.account, session.device.id);
   if (session.state.ended !== undefined) {
     throw new HoldfastError(
       ErrorCode.sessionEnded,

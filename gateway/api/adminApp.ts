@@ -17,6 +17,7 @@ import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./admin
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { homeRoutes } from "./homeRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
@@ -171,6 +172,7 @@ export function buildAdminApp(
   });
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
+  homeRoutes(app, gateway, operations.homes);
   scrubRoute(app, gateway, operations);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;

@@ -1,4 +1,4 @@
-// The gateway's catalog: accounts, app passwords, devices, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: accounts, app passwords, devices, homes, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
@@ -7,6 +7,7 @@ import { type IndexEnvironment, openIndexEnvironment } from "../index/environmen
 import { Accounts } from "./accounts.ts";
 import { AppPasswordRows } from "./appPasswords.ts";
 import { Devices } from "./devices.ts";
+import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
 import { Replicas } from "./replicas.ts";
 import { Vaults } from "./vaults.ts";
@@ -16,6 +17,7 @@ export class Catalog {
   readonly accounts: Accounts;
   readonly appPasswords: AppPasswordRows;
   readonly devices: Devices;
+  readonly homes: HomeRows;
   readonly peers: PeerRows;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
@@ -26,6 +28,7 @@ export class Catalog {
     this.accounts = new Accounts(this.environment);
     this.appPasswords = new AppPasswordRows(this.environment);
     this.devices = new Devices(this.environment);
+    this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);

@@ -142,7 +142,7 @@ export function openIndexEnvironment(directory: string): IndexEnvironment {
     // lmdb-js takes a path with a dot in its last part for a file unless told otherwise.
     noSubdir: false,
     mapSize: mapBytes,
-    maxDbs: 32,
+    maxDbs: 48,
     overlappingSync: false,
     // The catalog has keys and hashes in it. (lmdb-js knows the option; its types do not.)
     ...{ permissionsMode: 0o600 },

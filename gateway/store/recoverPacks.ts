@@ -2,7 +2,7 @@
 //
 // Invariants
 // - Nothing that was acknowledged is dropped: a pack is cut only behind its last record that is known or admitted here.
-// - A record is admitted only when all records that it refers to are: data first, then metadata in the order of writing. What
+// - A record is admitted only when all records that it refers to are, or are promised by a box: data first, then metadata in the order of writing. What
 //   is not admitted was never acknowledged; it is in no trailer, so a rebuild does not bring it back either.
 // - Nothing counts before it is on disk: a process that was killed between write and fdatasync leaves whole frames in the page
 //   cache alone, which read like any other and go with the power. Each pack is synced before its frames are read.
@@ -26,6 +26,7 @@ import type { TrailerRow } from "../../vault/pack/trailer.ts";
 import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
 import type { PackRow } from "../index/packTable.ts";
+import type { PromisedRecords } from "../seed/promisedRecords.ts";
 import { fileError } from "./files.ts";
 import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./openNames.ts";
 import { OpenPack } from "./openPack.ts";
@@ -46,6 +47,8 @@ export type RecoveryReport = {
 
 export type RecoveryPort = NamesPort & {
   readonly overlay: IndexOverlay;
+  /** What boxes promised: records may have been acknowledged that rest on it. */
+  readonly promised: Pick<PromisedRecords, "rely">;
   readonly writerOrdinal: (device: Uint8Array) => number;
   readonly sha256: Sha256Engine;
 };
@@ -139,12 +142,12 @@ async function admitFound(
   for (const found of scan.found) {
     if (found.admitted) continue;
     const { row } = found;
-    const refs = refOrdinals(overlay, row.group, found.refs);
+    const refs = refOrdinals(port, row.group, found.refs);
     if (refs === undefined) {
       counts.refused++;
       continue;
     }
-    if (overlay.full) await overlay.flush();
+    if (overlay.full || overlay.wantsFlush) await overlay.flush();
     overlay.admit(
       row.group,
       row.id,
@@ -163,13 +166,13 @@ async function admitFound(
 }
 
 /** Ordinals of all references, or undefined when one is not here. */
-function refOrdinals(overlay: IndexOverlay, group: number, refs: Buffer): number[] | undefined {
-  const ordinals: number[] = [];
-  for (const row of overlay.lookupBatch(group, refs)) {
-    if (row === undefined) return undefined;
-    ordinals.push(row.ordinal);
-  }
-  return ordinals;
+function refOrdinals({ overlay, promised }: RecoveryPort, group: number, refs: Buffer): number[] | undefined {
+  const rows = overlay.lookupBatch(group, refs);
+  if (rows.every((row) => row !== undefined)) return rows.map(({ ordinal }) => ordinal);
+  // A row that was found wrong, or is not promised any more, was there when the record was acknowledged.
+  const relied = promised.rely(group, refs);
+  const ordinals = rows.map((row, i) => row?.ordinal ?? relied[i]);
+  return ordinals.every((ordinal) => ordinal !== undefined) ? ordinals : undefined;
 }
 
 /**

@@ -11,7 +11,14 @@ import type { Device } from "../../catalog/devices.ts";
 import type { Replica, SeenChain } from "../../catalog/replicas.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { GatewayIdentity } from "../../dataDir.ts";
-import { parseAccount, parseAppPassword, parseDevice, parseReplica } from "./partRows.ts";
+import {
+  type PartHome,
+  parseAccount,
+  parseAppPassword,
+  parseDevice,
+  parseHome,
+  parseReplica,
+} from "./partRows.ts";
 
 /** A vault without its metadata key, which is in sealed.json. */
 export type PartVault = Omit<Vault, "metadataKey"> & {
@@ -32,6 +39,7 @@ export type GatewayPart = {
   readonly devices: readonly Device[];
   readonly vaults: readonly PartVault[];
   readonly replicas: readonly PartReplica[];
+  readonly homes: readonly PartHome[];
 };
 
 /** What fits the bytes anyway: each row has a hundred and more. */
@@ -57,6 +65,7 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
       return { ...vault, seen: { generation: seen.generation, root: seen.root } };
     }),
     replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
+    homes: catalog.homes.list(),
   };
   return Buffer.from(
     JSON.stringify({ format: "holdfast-gateway-catalog", version: 1, gateway: identity.id, ...part }),
@@ -85,6 +94,8 @@ export function parseGatewayPart(text: Uint8Array, gateway: string): GatewayPart
     devices: asArray(json.devices, "devices", rowsMax).map(parseDevice),
     vaults: asArray(json.vaults, "vaults", rowsMax).map(parseVault),
     replicas: asArray(json.replicas, "replicas", rowsMax).map(parseReplica),
+    // Absent in catalogs of before homes could move.
+    homes: asArray(json.homes ?? [], "homes", rowsMax).map(parseHome),
   };
   checkReferences(part);
   return part;
@@ -144,7 +155,11 @@ function checkReferences(part: GatewayPart): void {
     part.replicas.map(({ name }) => name),
     "replica's name",
   );
-  const owned = [...part.vaults, ...part.devices, ...part.appPasswords];
+  unique(
+    part.homes.map(({ account }) => account),
+    "account's home",
+  );
+  const owned = [...part.vaults, ...part.devices, ...part.appPasswords, ...part.homes];
   if (
     owned.some(({ account }) => !accounts.has(account)) ||
     part.devices.some(({ vault }) => !vaults.has(vault))

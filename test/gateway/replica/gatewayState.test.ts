@@ -57,6 +57,7 @@ const part: GatewayPart = {
       seen: { generation: 5, root: hex("root", 32) },
     },
   ],
+  homes: [{ account, record: "one\n\n", previous: null, handedOut: 4 }],
   replicas: [
     {
       ...{
