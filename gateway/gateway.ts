@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import type { Sha256Engine } from "../vault/sha256.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -40,6 +41,8 @@ export type GatewayOptions = {
   readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine;
   /** For tests: bytes at which packs are closed. */
   readonly packBytesTarget?: number;
 };
@@ -218,6 +221,7 @@ export class Gateway {
       changed: () => this.changes.tell(row.account),
       packClosed: () => this.closedPacks.tell(id),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
+      sha256: this.#options.sha256,
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));
     this.#vaults.set(id, opening);

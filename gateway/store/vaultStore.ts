@@ -10,6 +10,7 @@ import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
@@ -42,6 +43,8 @@ export type VaultStoreOptions = {
   readonly report: (event: string, facts: Record<string, unknown>) => void;
   /** Told when a pack was closed. */
   readonly packClosed?: () => void;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
   readonly packBytesTarget?: number;
 };
@@ -107,6 +110,7 @@ export class VaultStore implements AdmissionStore {
         flushWith: async (change) => void (await this.overlay.flush(change)),
         closed: () => options.packClosed?.(),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
+        sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
       resumed,
@@ -126,8 +130,16 @@ export class VaultStore implements AdmissionStore {
       const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
       const promises = new Promises(environment);
       const promised = new PromisedRecords(overlay, promises);
-      const { directory, writerOrdinal, report } = options;
-      const recovery = await recoverPacks({ directory, packs, overlay, promised, writerOrdinal, report });
+      const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
+      const recovery = await recoverPacks({
+        directory,
+        packs,
+        overlay,
+        promised,
+        writerOrdinal,
+        report,
+        sha256,
+      });
       await promises.removeLeft();
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
