@@ -19,7 +19,8 @@ import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
-import { Homes, type HomesPort } from "./homes/homes.ts";
+import { homeFacts } from "./homes/homeFacts.ts";
+import { Homes } from "./homes/homes.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -289,16 +290,4 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
-}
-
-function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
-  const { name, publicUrl } = settings;
-  return {
-    id: identity.id,
-    secret: Buffer.from(identity.secret, "base64"),
-    name,
-    fingerprint,
-    publicUrl,
-    restoresOnly: box?.document.kind === "restore",
-  };
 }

@@ -8,7 +8,7 @@
 
 import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
@@ -27,6 +27,7 @@ import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
 import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { reserveReached } from "./reserve.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
@@ -288,15 +289,4 @@ export class VaultStore implements AdmissionStore {
     await this.#reader.close();
     await this.environment.close();
   }
-}
-
-function reserveReached(options: VaultStoreOptions): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.diskFull,
-    `less than ${Math.round(options.reserveBytes / 2 ** 20)} MiB are free on the gateway's disk`,
-    {
-      next: "Make room on the gateway's disk; nothing acknowledged is lost and work continues by itself.",
-      detail: { path: options.directory },
-    },
-  );
 }
