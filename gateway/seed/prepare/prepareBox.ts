@@ -9,6 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { fingerprintOf } from "../../../ingest/client/fingerprint.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
@@ -66,7 +67,15 @@ export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRo
   const known = half && begunHere(gateway, plan.directory, half);
   const finish = (number: number): BoxRow => boxes.update(number, (now) => ({ ...now, state: "prepared" }));
   // The stop came before the row knew: it opens with the passphrase that it was made with.
-  if (known !== undefined && half?.whole === true) return finish(known.number);
+  const isSame = known !== undefined && isDeepStrictEqual(known.accounts, plan.accounts);
+  if (known !== undefined && half?.whole === true) {
+    if (isSame) return finish(known.number);
+    throw notEmpty(plan.directory, `holds box ${known.number}, which was made for other accounts or devices`);
+  }
+  // The run before may have lent what this one does not ask for.
+  if (known !== undefined && !isSame) {
+    for (const { account } of known.accounts) await gateway.homes.recalled(account, known.id);
+  }
   const { document, row, boxKey } = await beginBox(gateway, plan, half?.document);
   try {
     for (const folder of ["gateway", "seed", "vaults"]) await makeFolderDurably(join(plan.directory, folder));

@@ -1,10 +1,20 @@
 // Boxes for chosen devices, and for several accounts.
 
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import { newAccount } from "../gatewayFixture.ts";
-import { boxOf, commitOn, makeBox, makeSite, removeSites, seal, unwatched } from "./boxFixture.ts";
+import {
+  boxOf,
+  commitOn,
+  makeBox,
+  makeSite,
+  prepareRequest,
+  removeSites,
+  seal,
+  unwatched,
+} from "./boxFixture.ts";
 
 afterEach(removeSites);
 
@@ -82,4 +92,23 @@ test("what is in open packs is on board: a look before the seal says what the se
   expect(planned.packBytes).toBeGreaterThan(20_000);
   expect(sealed.packBytes - planned.packBytes).toBeGreaterThan(0);
   expect(sealed.packBytes - planned.packBytes).toBeLessThan(1000);
+});
+
+test("a box that goes on for other devices than it was begun for gives the first ones back", async () => {
+  const { datacentre, device, scratch } = await makeSite();
+  const other = await datacentre.device(await datacentre.account("beta"), "shop");
+  const { prepare } = datacentre.administration.seed;
+  const { homes, catalog } = datacentre.gateway;
+  const directory = join(scratch, "box");
+  await prepare(prepareRequest(directory, ["acme"]));
+  // Killed before the row, which says that it is whole: it stays what it is.
+  catalog.boxes.update(1, (row) => ({ ...row, state: "preparing" }));
+  await expect(prepare(prepareRequest(directory, ["beta"]))).rejects.toMatchObject({ code: "exists" });
+  // Killed before the box was whole.
+  rmSync(join(directory, "gateway.json"));
+  expect((await prepare(prepareRequest(directory, ["beta"]))).box).toMatchObject({ number: 1 });
+  expect([homes.isHere(device.account.id, device.id), homes.isHere(other.account.id, other.id)]).toEqual([
+    true,
+    false,
+  ]);
 });
