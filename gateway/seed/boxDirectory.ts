@@ -6,7 +6,7 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { asArray, asHex, asObject, asText, parseJson } from "../../vault/jsonFields.ts";
 import { limits } from "../../vault/limits.ts";
 import {
@@ -20,6 +20,7 @@ import {
 import type { TlsIdentity } from "../certificate.ts";
 import { gatewaySecret } from "../gatewaySecret.ts";
 import { errnoOf, fileError, writeFileDurably } from "../store/files.ts";
+import { readForeignFile } from "../store/foreignFile.ts";
 
 export const boxDocumentName = "box.json";
 
@@ -47,15 +48,15 @@ export type OpenedBox = {
 /** What identifies a data directory's databases; see `databaseKey`. */
 type MaybeBox = { readonly box?: Pick<OpenedBox, "boxKey" | "document"> | undefined };
 
-/** box.json of a data directory; undefined where it is no box. @throws HoldfastError io-error, corrupt, unsupported */
+/** box.json of a data directory; undefined where it is no box. @throws HoldfastError io-error, corrupt, limit-exceeded, unsupported */
 export async function readBoxDocument(path: string): Promise<BoxDocument | undefined> {
   const file = join(path, boxDocumentName);
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await readForeignFile(file, limits.documentBytesMax);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
-    throw fileError(error, file);
+    throw isHoldfastError(error) ? error : fileError(error, file);
   }
   return parseBoxDocument(bytes);
 }

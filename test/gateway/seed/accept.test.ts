@@ -1,7 +1,8 @@
 // What a manifest may bring to its datacentre, and what a box that its passphrase's holder turned may not.
 
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test } from "vitest";
 import { learntDirectory } from "../../../agent/home/followHome.ts";
@@ -199,3 +200,24 @@ test("a box to restore from promises nothing", async () => {
   const vault = await datacentre.gateway.vault(device.vault);
   expect(vault.boxes.list()).toEqual([]);
 });
+
+test("a disk from elsewhere with a pipe, a folder or a mountain in the place of box.json is refused at once", async () => {
+  const { datacentre, scratch } = await makeSite();
+  const { imports } = datacentre.administration;
+  for (const [name, code, make] of [
+    ["pipe", "corrupt", (path: string) => execFileSync("mkfifo", [path])],
+    ["folder", "corrupt", (path: string) => mkdirSync(path)],
+    ["mountain", "limit-exceeded", (path: string) => truncateSync(writeEmpty(path), 2 ** 40)],
+  ] as const) {
+    const disk = join(scratch, name);
+    mkdirSync(disk);
+    make(join(disk, "box.json"));
+    const request = { sources: [disk], finish: false, dryRun: false };
+    await expect(imports.run(request, unwatched), name).rejects.toMatchObject({ code });
+  }
+});
+
+function writeEmpty(path: string): string {
+  writeFileSync(path, "");
+  return path;
+}
