@@ -60,7 +60,8 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
     const vault = await gateway.vault(row.id);
     devices += await adoptDevices(gateway, box, vault, part);
     await promiseChunks(vault, manifest, row, folder);
-    const adopting = { vault, box: box.number, directory: gateway.vaultDirectory(row.id), items: part.items };
+    const items = new Map(part.items.map((item) => [item.id, item]));
+    const adopting = { vault, box: box.number, directory: gateway.vaultDirectory(row.id), items };
     const adopted = await adoptSnapshots(adopting, listPath(folder, row.id, "snapshots"));
     snapshots += adopted.entered + adopted.forked;
     forked += adopted.forked;
@@ -125,6 +126,8 @@ async function adoptDevices(
     if (known !== undefined) continue;
     catalog.devices.add({ ...device, name: freeName(catalog.devices, device, box) });
     added++;
+    // Each is a transaction: others get their turn.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return added;
 }

@@ -12,7 +12,7 @@ import { forkName } from "../../../ingest/wire/names.ts";
 import { fromHex, isZero, toHex } from "../../../vault/bytes.ts";
 import { readSnapshotList, type SeedSnapshot } from "../../../vault/seed/snapshotList.ts";
 import { parseSnapshotHeader, snapshotId } from "../../../vault/snapshot.ts";
-import type { Item, Snapshot } from "../../catalog/vaultCatalog.ts";
+import type { ItemOwner, Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { writeFileDurably } from "../../store/files.ts";
 
@@ -23,7 +23,8 @@ type Adopting = {
   readonly box: number;
   /** The vault's directory. */
   readonly directory: string;
-  readonly items: readonly Pick<Item, "id" | "device" | "name">[];
+  /** Of the box, by id. */
+  readonly items: ReadonlyMap<string, ItemOwner>;
 };
 
 type Arriving = { readonly snapshot: Snapshot; readonly previous: string | null };
@@ -85,7 +86,7 @@ async function enterPage(adopting: Adopting, page: readonly Arriving[]): Promise
     let entered = 0;
     let forked = 0;
     for (const { snapshot, previous } of page) {
-      const owner = items.find(({ id }) => id === snapshot.item)!;
+      const owner = items.get(snapshot.item)!;
       if (vault.catalog.enter(owner, snapshot, previous)) entered++;
       else if (vault.catalog.enterFork(forkOf(owner, box), snapshot, previous)) forked++;
       else continue;
@@ -97,7 +98,7 @@ async function enterPage(adopting: Adopting, page: readonly Arriving[]): Promise
 }
 
 /** The item that takes what does not follow: the same one each time. */
-function forkOf({ id, device, name }: Adopting["items"][number], box: number): Adopting["items"][number] {
+function forkOf({ id, device, name }: ItemOwner, box: number): ItemOwner {
   const hash = createHash("sha256").update(`holdfast fork ${box} ${id}`).digest();
   return { id: toHex(hash.subarray(0, 16)), device, name: forkName(name, box) };
 }

@@ -33,7 +33,6 @@ export type SeedPart = {
   readonly keys: KeysDocument;
 };
 
-const rowsMax = 2 ** 20;
 const deviceName = new RegExp(namePattern, "u");
 
 /**
@@ -60,7 +59,7 @@ async function readPart(gateway: Gateway, box: number, folder: string, vault: Se
   const { items } = parseVaultPart(text, vault.id);
   const json = asObject(parseJson(text, "a box's catalog", limits.catalogBytesMax), "a box's catalog");
   const tokens = new Set<string>();
-  const devices = asArray(json.devices, "devices of a box", rowsMax).map((row) => {
+  const devices = asArray(json.devices, "devices of a box", limits.wrapsMax).map((row) => {
     const { ordinal: _ordinal, ...device } = parseDevice({ ...asObject(row, "a device"), ordinal: 0 });
     if (device.account !== vault.account || device.vault !== vault.id || !isBoxGroup(device, box)) {
       throw new HoldfastError(ErrorCode.corrupt, "a device of a box that belongs elsewhere");

@@ -12,7 +12,9 @@ import type { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { generateKeyPair } from "../../../vault/keys/box.ts";
 import { makeDeviceWrap, parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { limits } from "../../../vault/limits.ts";
 import { claimedManifest, signSeedManifest } from "../../../vault/seed/manifest.ts";
+import { seededBytes } from "../../vault/seeded.ts";
 import { dataRecord, pageRecord, snapshotOf, type TestDevice, type TestRecord } from "../gatewayFixture.ts";
 import {
   boxOf,
@@ -111,6 +113,23 @@ test("a device of a box does not take the token of another one", async () => {
   await seal(box);
   await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({ code: "corrupt" });
   expect(datacentre.gateway.catalog.devices.byToken(token)?.id).toBe(device.id);
+});
+
+test("a box brings no more devices than a vault has room for the keys of", async () => {
+  const site = await makeSite();
+  const box = await boxOf(site);
+  const { catalog } = box.gateway;
+  const { devices } = catalog;
+  const { ordinal: _ordinal, ...row } = devices.get(site.device.id)!;
+  catalog.write(() => {
+    for (let n = 0; n <= limits.wrapsMax; n++) {
+      const own = { id: seededBytes(`device ${n}`, 16), token: seededBytes(`token ${n}`, 32) };
+      devices.add({ ...row, name: `d${n}`, id: toHex(own.id), tokenHash: toHex(own.token) });
+    }
+  });
+  await seal(box);
+  await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({ code: "limit-exceeded" });
+  expect(site.datacentre.gateway.catalog.devices.list()).toHaveLength(1);
 });
 
 test("a box brings no snapshots of devices that were not lent to it", async () => {
