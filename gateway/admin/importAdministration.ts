@@ -62,10 +62,16 @@ export class ImportAdministration implements ImportOperations {
   async #boxOf(sources: readonly string[], number: number | undefined): Promise<BoxRow> {
     const { boxes } = this.#gateway.catalog;
     for (const source of sources) {
+      // The newest: boxes stand at the same address one after the other.
       const at = isUrl(source)
-        ? boxes.list().find(({ urls }) => urls.includes(new URL(source).origin))
+        ? boxes
+            .list()
+            .findLast(
+              (row) =>
+                row.urls.includes(new URL(source).origin) && (number === undefined || row.number === number),
+            )
         : undefined;
-      if (at !== undefined && (number === undefined || at.number === number)) return at;
+      if (at !== undefined) return at;
       if (isUrl(source)) continue;
       const document = await readBoxDocument(source);
       if (document === undefined) continue;

@@ -112,3 +112,19 @@ test("a box that goes on for other devices than it was begun for gives the first
     false,
   ]);
 });
+
+test("an address that several boxes had stands for the newest of them", async () => {
+  const { datacentre, scratch } = await makeSite();
+  const { seed, imports } = datacentre.administration;
+  for (const name of ["first", "second"]) await seed.prepare(prepareRequest(join(scratch, name), ["acme"]));
+  const request = { sources: ["https://127.0.0.1:9"], finish: false, dryRun: true };
+  for (const [number, told] of [
+    [undefined, "the manifest of box 2"],
+    [1, "the manifest of box 1"],
+  ] as const) {
+    const asked = number === undefined ? request : { ...request, box: number };
+    await expect(imports.run(asked, unwatched)).rejects.toMatchObject({
+      message: expect.stringContaining(told) as string,
+    });
+  }
+});
