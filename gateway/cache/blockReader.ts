@@ -45,19 +45,27 @@ export class BlockReader {
     this.#cache = cache;
   }
 
-  /** Fills `into` with a pack's bytes from `position` on. @throws what the source's `fetch` throws */
-  async read(source: BlockSource, into: Buffer, position: number): Promise<void> {
+  /**
+   * Fills the buffers of `into`, one after the other, with a pack's bytes from `position` on.
+   * @throws what the source's `fetch` throws
+   */
+  async read(source: BlockSource, into: readonly Buffer[], position: number): Promise<void> {
+    const end = into.reduce((sum, part) => sum + part.length, position);
     const first = Math.floor(position / blockBytes);
-    const last = Math.floor((position + into.length - 1) / blockBytes);
+    const last = Math.floor((end - 1) / blockBytes);
     this.#fetchMissing(source, first, last, false);
     const waiting: Promise<void>[] = [];
-    for (let block = first; block <= last; block++) {
-      const start = Math.max(position, block * blockBytes);
-      const end = Math.min(position + into.length, (block + 1) * blockBytes);
-      const part = into.subarray(start - position, end - position);
-      const from = start - block * blockBytes;
-      if (!this.#copyNow(this.#flights.get(keyOf(source, block))?.run, block, part, from))
-        waiting.push(this.#copy(source, block, part, from));
+    let at = position;
+    for (const buffer of into) {
+      for (let done = 0; done < buffer.length; ) {
+        const block = Math.floor(at / blockBytes);
+        const from = at - block * blockBytes;
+        const part = buffer.subarray(done, done + blockBytes - from);
+        if (!this.#copyNow(this.#flights.get(keyOf(source, block))?.run, block, part, from))
+          waiting.push(this.#copy(source, block, part, from));
+        done += part.length;
+        at += part.length;
+      }
     }
     this.#readAhead(source, first, last);
     if (waiting.length > 0) await allOf(waiting);
@@ -134,14 +142,18 @@ export class BlockReader {
     const end = Math.floor((source.bytes - 1) / blockBytes);
     const wish = this.#streams.note(packOf(source), first, last);
     if (wish === undefined) return;
-    const to = Math.min(wish.to, end);
-    const asked = this.#fetchMissing(source, wish.from, to, true);
-    this.#streams.asked(packOf(source), asked);
-    if (asked <= to || wish.to <= end || !wish.steady) return;
-    const next = source.next();
-    if (next === undefined) return;
-    const over = Math.min(wish.to - end - 1, Math.floor((next.bytes - 1) / blockBytes));
-    this.#streams.goOn(packOf(next), this.#fetchMissing(next, 0, over, true));
+    const ahead = this.#fetchMissing(source, wish.from, Math.min(wish.to, end), true);
+    const next = ahead > end && wish.to > end && wish.steady ? source.next() : undefined;
+    const over = next === undefined ? 0 : this.#fetchAhead(next, wish.to - end);
+    this.#streams.asked(packOf(source), ahead > end && next === undefined ? wish.to + 1 : ahead + over);
+  }
+
+  /** The first blocks of the pack after, for a reader who comes to it. Returns how many are here or on their way. */
+  #fetchAhead(next: BlockSource, blocks: number): number {
+    const last = Math.min(blocks, Math.ceil(next.bytes / blockBytes)) - 1;
+    const ahead = this.#fetchMissing(next, 0, last, true);
+    this.#streams.goOn(packOf(next), ahead);
+    return ahead;
   }
 
   /** Forgets the blocks of a range: their bytes are wrong. */

@@ -17,7 +17,7 @@ const streamsMax = 64;
 const jitterBlocks = 4;
 const hitsBeforeAhead = 3;
 const windowBlocksMax = 32;
-/** A wish is worth its request from so many blocks on. */
+/** Wishes are for so many blocks, or a multiple of it: what one request brings. */
 const wishBlocksMin = 4;
 
 export class Streams {
@@ -48,9 +48,9 @@ export class Streams {
     if (stream.hits < hitsBeforeAhead) return undefined;
     const window = Math.min(windowBlocksMax, 4 * 2 ** Math.min(8, stream.hits - hitsBeforeAhead));
     const from = Math.max(stream.ahead, stream.next);
-    const to = stream.next + window - 1;
-    if (to - from + 1 < wishBlocksMin) return undefined;
-    return { from, to, steady: window === windowBlocksMax };
+    const blocks = stream.next + window - from;
+    if (blocks < wishBlocksMin) return undefined;
+    return { from, to: from + blocks - (blocks % wishBlocksMin) - 1, steady: window === windowBlocksMax };
   }
 
   /** Of a wish, the blocks before `ahead` are here or on their way; for the rest there was no room, and it is wished for again. */

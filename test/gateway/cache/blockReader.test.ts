@@ -66,7 +66,7 @@ function source(pack: number, packs = 1): BlockSource {
 
 async function read(pack: BlockSource, offset: number, length: number): Promise<void> {
   const into = Buffer.alloc(length, 0xff);
-  await reader.read(pack, into, offset);
+  await reader.read(pack, [into.subarray(0, 1000), into.subarray(1000)], offset);
   for (let i = 0; i < length; i += 509) {
     if (into[i] !== byteAt(pack.name[0]!, offset + i)) throw new Error(`another byte at ${offset + i}`);
   }
