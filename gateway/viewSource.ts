@@ -78,7 +78,8 @@ export class LocalRecordSource {
     const isAlone = ({ buffer, length }: Buffer): boolean =>
       memory !== undefined || alone.has(buffer) || buffer.byteLength <= length + Width.frame;
     const own = (record: Buffer): Buffer => (isAlone(record) ? record : this.#copy(record));
-    for await (const outcome of vault.read(group, all, { unhashed, memory, recordMemory, readNow })) {
+    const options = { unhashed, unhashedElsewhere: unhashed, memory, recordMemory, readNow };
+    for await (const outcome of vault.read(group, all, options)) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {

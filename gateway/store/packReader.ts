@@ -29,6 +29,8 @@ export type ReadOptions = {
    * open.
    */
   readonly unhashed?: boolean;
+  /** The same for records of evicted packs, whose bytes come from outside: what does not open is asked for once more without this, in any case. */
+  readonly unhashedElsewhere?: boolean;
   /** Gives the memory that records which are read together come in. */
   readonly memory?: ((bytes: number) => Buffer) | undefined;
   /** Gives the memory of each record of an evicted pack, with the frame before it: nothing else comes into it. */
