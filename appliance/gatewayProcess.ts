@@ -1,6 +1,7 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
 import { type Logger, pino } from "pino";
+import { selectCachedRead } from "../agent/platform/cachedRead.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -13,17 +14,19 @@ export function gatewayLogger(level: string): Logger {
 }
 
 /**
- * Opens a data directory and listens.
+ * Opens a data directory and listens. `boxKey`: of a box.
  * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
  */
-export async function startGateway(data: string): Promise<RunningGateway> {
-  const { settings } = await readDataDir(data);
+export async function startGateway(data: string, boxKey: Uint8Array | undefined): Promise<RunningGateway> {
+  const { settings } = await readDataDir(data, boxKey);
   const logger = gatewayLogger(settings.logLevel);
   try {
     const running = await RunningGateway.start(data, {
       logger,
       now: () => new Date(),
       version,
+      readNow: selectCachedRead(),
+      boxKey,
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

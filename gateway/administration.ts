@@ -10,6 +10,8 @@ import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
+import { HomeAdministration } from "./admin/homeOperations.ts";
+import { ImportAdministration } from "./admin/importAdministration.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -25,6 +27,8 @@ import type {
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { SeedAdministration } from "./admin/seedAdministration.ts";
+import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -36,12 +40,20 @@ export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
+  readonly homes: HomeAdministration;
+  readonly seed: SeedAdministration;
+  readonly imports: ImportAdministration;
+  readonly staging: StageAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
+    this.homes = new HomeAdministration(gateway);
+    this.seed = new SeedAdministration(gateway);
+    this.imports = new ImportAdministration(gateway);
+    this.staging = new StageAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

@@ -18,6 +18,7 @@ import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { Homes, type HomesPort } from "./homes/homes.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -25,6 +26,9 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
+import { databaseKey } from "./seed/boxDirectory.ts";
+import { SealReceiver } from "./seed/receive/sealReceiver.ts";
+import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -32,6 +36,8 @@ export type GatewayOptions = {
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
   readonly monotonicMs?: () => number;
+  /** Opens a box's data directory. */
+  readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
   /** For tests: bytes at which packs are closed. */
@@ -43,6 +49,10 @@ export class Gateway {
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
   readonly peers: Peers;
+  /** Whose agents back up here, and the directory of homes. */
+  readonly homes: Homes;
+  /** Manifests of boxes that come here. */
+  readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
@@ -109,6 +119,17 @@ export class Gateway {
       behindVaults: (replica, run) => this.stateReplication.run(replica, run),
       stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
     });
+    this.homes = new Homes({
+      rows: catalog.homes,
+      gateway: () => homeFacts(this.dataDir),
+      now: options.now,
+      endLeases: async (account, isAway) => {
+        const away = catalog.devices.list(account).filter(({ id }) => isAway(id));
+        if (away.length === 0) return;
+        for (const vault of await this.vaultsOf(account))
+          vault.catalog.endSessionsOf(away.map(({ id }) => id));
+      },
+    });
     this.peers = new Peers({
       rows: catalog.peers,
       path: dataDir.path,
@@ -121,14 +142,19 @@ export class Gateway {
 
   /**
    * Opens a data directory for this process.
-   * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full
+   * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full; key-wrong (a box)
    */
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
-    const dataDir = await readDataDir(path);
+    const dataDir = await readDataDir(path, options.boxKey);
     const lock = await lockDirectory(path);
     let gateway: Gateway;
     try {
-      gateway = new Gateway(dataDir, lock, new Catalog(join(path, "catalog")), options);
+      gateway = new Gateway(
+        dataDir,
+        lock,
+        new Catalog(join(path, "catalog"), databaseKey(dataDir, "catalog")),
+        options,
+      );
     } catch (error) {
       lock.release();
       throw error;
@@ -137,6 +163,7 @@ export class Gateway {
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
+      await settleSeal(gateway);
       // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
       await gateway.sealing
         .bring()
@@ -158,7 +185,7 @@ export class Gateway {
    * @throws HoldfastError usage (config.toml), data-dir-invalid, io-error
    */
   async reload(): Promise<void> {
-    const dataDir = await readDataDir(this.#dataDir.path);
+    const dataDir = await readDataDir(this.#dataDir.path, this.#options.boxKey);
     this.#dataDir = dataDir;
     this.logger.level = dataDir.settings.logLevel;
     await this.sealing.bring();
@@ -183,6 +210,7 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
+      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
@@ -257,4 +285,16 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
+}
+
+function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
+  const { name, publicUrl } = settings;
+  return {
+    id: identity.id,
+    secret: Buffer.from(identity.secret, "base64"),
+    name,
+    fingerprint,
+    publicUrl,
+    restoresOnly: box?.document.kind === "restore",
+  };
 }

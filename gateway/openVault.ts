@@ -6,13 +6,11 @@
 // - Commits, and changes of the keys document, run one after the other.
 // - The newest keys document in memory is the one on disk with the highest generation.
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
-import { createBitmap, setBit } from "../ingest/wire/bitmap.ts";
+import { bitmapOf } from "../ingest/wire/bitmap.ts";
 import type { CommitAnswer, SuspectAnswer } from "../ingest/wire/messages.ts";
-import { wireLimits } from "../ingest/wire/protocol.ts";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
@@ -22,8 +20,13 @@ import type { Device } from "./catalog/devices.ts";
 import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
+import { rowFlags } from "./index/row.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
-import { errnoOf, fileError, writeFileDurably } from "./store/files.ts";
+import { withPromised } from "./seed/promisedError.ts";
+import { SnapshotWaits } from "./seed/snapshotWaits.ts";
+import { VaultBoxes } from "./seed/vaultBoxes.ts";
+import { readSnapshotObject } from "./snapshotObject.ts";
+import { writeFileDurably } from "./store/files.ts";
 import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
 import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
 import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
@@ -45,6 +48,10 @@ export class OpenVault {
   readonly #options: OpenVaultOptions;
   readonly #admission: Admission;
   readonly needs: Needs;
+  /** Which snapshots are pending. */
+  readonly waits: SnapshotWaits;
+  /** What boxes promise. */
+  readonly boxes: VaultBoxes;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -61,6 +68,15 @@ export class OpenVault {
     this.#options = options;
     this.#admission = new Admission(store);
     this.needs = new Needs(store.environment, store.index);
+    const { catalog, needs } = this;
+    this.waits = new SnapshotWaits({
+      store,
+      catalog,
+      needs,
+      changed: options.changed,
+      report: options.report,
+    });
+    this.boxes = new VaultBoxes(store, catalog, this.waits, options.changed);
     this.#keys = keys;
   }
 
@@ -84,6 +100,7 @@ export class OpenVault {
       await store.close();
       throw error;
     });
+    vault.waits.settleSoon();
     return vault;
   }
 
@@ -122,8 +139,8 @@ export class OpenVault {
     });
   }
 
-  /** Decides and stores a batch of records of a device; see Admission.admit. */
-  admit(device: Device, records: readonly Buffer[]): Promise<BatchAnswer> {
+  /** Decides and stores a batch of records of a device, which may have come with a box; see Admission.admit. */
+  admit(device: Pick<Device, "id" | "group">, records: readonly Buffer[]): Promise<BatchAnswer> {
     return this.#admission.admit({
       group: device.group,
       writer: Buffer.from(device.id, "hex"),
@@ -134,23 +151,28 @@ export class OpenVault {
 
   /** Bitmap of the ids (32 bytes one after the other) that are here in a group, live and durable. */
   present(group: number, ids: Buffer): Buffer {
-    const rows = this.store.lookupBatch(group, ids);
-    const bitmap = createBitmap(rows.length);
-    rows.forEach((row, i) => {
-      if (row !== undefined) setBit(bitmap, i);
-    });
-    return bitmap;
+    return bitmapOf(this.store.findLive(group, ids).map((ordinal) => ordinal !== undefined));
   }
 
-  /** The records of ids (32 bytes one after the other), in their order; undefined for those that are not here. */
+  /** The same for an agent that asks what it need not send: what is promised by a box counts as here. */
+  have(group: number, ids: Buffer): Buffer {
+    return bitmapOf(this.store.promised.have(group, ids));
+  }
+
+  /**
+   * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here, an error `promised` with the
+   * number of the box in its detail for those that are on their way.
+   */
   read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
-    return this.store.read(this.store.lookupBatch(group, ids), options);
+    const here = this.store.read(this.store.lookupBatch(group, ids), options);
+    return this.store.promises.any ? withPromised(here, this.store.promised.boxesOf(group, ids)) : here;
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */
   about(group: number, id: Uint8Array): { chunk: string; writer: string | null; writerName: string | null } {
     const row = this.store.overlay.lookup(group, id);
-    const writer = row === undefined ? undefined : this.#options.deviceOf(row.writer);
+    const writer =
+      row === undefined || row.flags & rowFlags.promised ? undefined : this.#options.deviceOf(row.writer);
     return { chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
   }
 
@@ -181,14 +203,13 @@ export class OpenVault {
         head: item.head,
         sequence: item.sequence,
       });
-      this.#requireRoot(device.group, header.root);
-      await this.#requireWhole(device.group, header.root);
+      await this.waits.requireWhole(device.group, header.root);
       await writeFileDurably(this.#snapshotPath(id), object);
       const received = this.#options.now().toISOString();
       // When this fails the file stays: if LMDB could not write its head, nobody knows whether the row is on disk, and a row
       // without its file is worse than a file without a row (orphanSnapshots.ts).
       await this.store.flush(() => {
-        this.#requireRoot(device.group, header.root);
+        this.waits.requireRoot(device.group, header.root);
         this.catalog.commit(
           session,
           {
@@ -205,8 +226,10 @@ export class OpenVault {
           },
           previousOf(header),
         );
+        this.waits.mark(id);
       });
       this.#options.changed();
+      this.waits.settleSoon();
       return { snapshot: id, received };
     });
   }
@@ -222,32 +245,6 @@ export class OpenVault {
     return { snapshot: id, received: row.received };
   }
 
-  #requireRoot(group: number, root: Uint8Array): void {
-    if (this.store.lookup(group, root) !== undefined) return;
-    throw new HoldfastError(ErrorCode.missingChunks, "the snapshot's root directory is not here", {
-      detail: { missing: [toHex(root)] },
-      next: "Upload it and commit again.",
-    });
-  }
-
-  /**
-   * Closure holds by induction, except below records that were here when one that they refer to was found wrong: while such needs are
-   * open, everything below the root is looked at.
-   */
-  async #requireWhole(group: number, root: Uint8Array): Promise<void> {
-    if (this.needs.unmet().size === 0) return;
-    await this.store.flush(() => undefined);
-    const row = this.store.lookup(group, root);
-    const missing =
-      row === undefined ? [] : this.needs.missingBelow(row.ordinal, wireLimits.missingPerCommit);
-    if (missing.length === 0) return;
-    throw new HoldfastError(
-      ErrorCode.missingChunks,
-      `${missing.length} chunks that the snapshot reaches are not here in a sound copy`,
-      { detail: { missing }, next: "Run `agent backup --rescan`: it sends what is missing." },
-    );
-  }
-
   #snapshotPath(id: string): string {
     return join(this.#options.directory, "snapshots", id);
   }
@@ -256,20 +253,8 @@ export class OpenVault {
    * The bytes of a snapshot object.
    * @throws HoldfastError chunk-missing, chunk-damaged
    */
-  async snapshotObject(snapshot: Snapshot): Promise<Buffer> {
-    let bytes: Buffer;
-    try {
-      bytes = await readFile(this.#snapshotPath(snapshot.id));
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw fileError(error, this.#snapshotPath(snapshot.id));
-      throw new HoldfastError(ErrorCode.chunkMissing, `the file of snapshot ${snapshot.id} is missing`, {
-        cause: error,
-      });
-    }
-    if (toHex(snapshotId(bytes)) !== snapshot.id) {
-      throw new HoldfastError(ErrorCode.chunkDamaged, `the file of snapshot ${snapshot.id} is damaged`);
-    }
-    return bytes;
+  snapshotObject(snapshot: Snapshot): Promise<Buffer> {
+    return readSnapshotObject(this.#snapshotPath(snapshot.id), snapshot.id);
   }
 
   /**
@@ -294,6 +279,7 @@ export class OpenVault {
 
   /** Finishes what is running and closes the vault. */
   async close(): Promise<void> {
+    await this.waits.stop();
     await this.#turn;
     await this.store.close();
   }

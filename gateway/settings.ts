@@ -10,6 +10,8 @@ export type GatewaySettings = {
   readonly name: string;
   /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
   readonly listen: string;
+  /** https://HOST:PORT by which agents reach it; empty: not known. */
+  readonly publicUrl: string;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** Free MiB on the disk below which uploads are refused. */
   readonly reserveMiB: number;
@@ -33,6 +35,7 @@ export type GatewaySettings = {
 export const settingsDefault: GatewaySettings = {
   name: "holdfast",
   listen: "0.0.0.0:7440",
+  publicUrl: "",
   logLevel: "info",
   reserveMiB: 256,
   webdavHideLinks: false,
@@ -50,6 +53,7 @@ const levels: readonly string[] = ["trace", "debug", "info", "warn", "error", "s
 const keys = {
   name: "name",
   listen: "listen",
+  "public-url": "publicUrl",
   "log-level": "logLevel",
   "reserve-mib": "reserveMiB",
   "webdav-hide-links": "webdavHideLinks",
@@ -79,6 +83,9 @@ name = ${text(settings.name)}
 
 # Address and port of the HTTPS listener.
 listen = ${text(settings.listen)}
+
+# https://HOST:PORT by which agents reach this gateway; boxes and moved homes name it. Empty: not known.
+public-url = ${text(settings.publicUrl)}
 
 # trace, debug, info, warn, error or silent
 log-level = ${text(settings.logLevel)}
@@ -128,6 +135,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     new HoldfastError(ErrorCode.usage, `config.toml: ${key} must be ${form}`);
   if (typeof settings.name !== "string" || settings.name === "" || settings.name.length > 64) {
     throw wrong("name", "a text of 1 to 64 characters");
+  }
+  const { publicUrl } = settings;
+  if (typeof publicUrl !== "string" || (publicUrl !== "" && !/^https:\/\/[^/\s@?#]+$/.test(publicUrl))) {
+    throw wrong("public-url", "https://HOST:PORT, or empty");
   }
   if (!levels.includes(settings.logLevel)) throw wrong("log-level", `one of ${levels.join(", ")}`);
   if (!Number.isInteger(settings.reserveMiB) || settings.reserveMiB < 0 || settings.reserveMiB > 2 ** 40) {

@@ -3,6 +3,7 @@
 import type { ItemRow, SnapshotRow } from "../ingest/wire/messages.ts";
 import type { Snapshot } from "./catalog/vaultCatalog.ts";
 import type { Gateway } from "./gateway.ts";
+import type { OpenVault } from "./openVault.ts";
 
 /** Only these devices and items, by name; undefined: all. */
 export type ListFilter = { readonly device?: string | undefined; readonly item?: string | undefined };
@@ -39,7 +40,7 @@ export async function listNewest(
     for (const { name, head } of vault.catalog.items()) {
       const snapshot = head === null ? undefined : vault.catalog.snapshot(head);
       if (snapshot === undefined) continue;
-      const row = rowOf(vault.id, snapshot, names, name);
+      const row = rowOf(vault, snapshot, names, name);
       if (passes(row, filter)) rows.push(row);
     }
   }
@@ -58,7 +59,7 @@ export async function listSnapshots(
     const items = new Map(vault.catalog.items().map((item) => [item.id, item.name]));
     const rows: SnapshotRow[] = [];
     for (const snapshot of vault.catalog.snapshots()) {
-      const row = rowOf(vault.id, snapshot, names, items.get(snapshot.item) ?? snapshot.item);
+      const row = rowOf(vault, snapshot, names, items.get(snapshot.item) ?? snapshot.item);
       if (passes(row, filter)) rows.push(row);
     }
     lists.push(rows);
@@ -69,15 +70,16 @@ export async function listSnapshots(
 }
 
 function rowOf(
-  vault: string,
+  vault: OpenVault,
   snapshot: Snapshot,
   names: ReadonlyMap<string, string>,
   item: string,
 ): SnapshotRow {
   const { id, device, group, sequence, received, incomplete } = snapshot;
+  const pending = vault.catalog.waiting.boxes(id);
   return {
     id,
-    vault,
+    vault: vault.id,
     deviceId: device,
     device: names.get(device) ?? device,
     itemId: snapshot.item,
@@ -86,6 +88,7 @@ function rowOf(
     sequence,
     received,
     incomplete,
+    ...(pending !== undefined && { pending }),
   };
 }
 

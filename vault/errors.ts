@@ -35,6 +35,10 @@ export const ErrorCode = {
   missingChunks: "missing-chunks",
   sequenceConflict: "sequence-conflict",
   rollbackDetected: "rollback-detected",
+  notHome: "not-home",
+  homeForged: "home-forged",
+  homeBehind: "home-behind",
+  seedSourceGone: "seed-source-gone",
   // disks and machines
   dataDirLocked: "data-dir-locked",
   dataDirInvalid: "data-dir-invalid",
@@ -42,6 +46,7 @@ export const ErrorCode = {
   ioError: "io-error",
   chunkMissing: "chunk-missing",
   chunkDamaged: "chunk-damaged",
+  promised: "promised",
   // replicas
   replicaUnreachable: "replica-unreachable",
   replicaRefused: "replica-refused",

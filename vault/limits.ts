@@ -63,6 +63,17 @@ export const limits = {
   fileHashBlockBytes: 1 * MiB,
   /** A root object, or a receipt, of a replica: both lines. */
   rootBytesMax: 4 * KiB,
+  /** A home record or the manifest of a box: both lines. */
+  signedBytesMax: 256 * KiB,
+  /** Devices of an account that have homes of their own; addresses of one home. */
+  homeDevicesMax: 1000,
+  homeUrlsMax: 16,
+  /** A line of a box's custody log, and its lines. */
+  custodyLineBytesMax: 4 * KiB,
+  custodyLinesMax: 10_000,
+  /** Vaults on the manifest of a box; addresses of its datacentre. */
+  seedVaultsMax: 256,
+  seedUrlsMax: 16,
   /** Rows of a manifest page; a top page has more. */
   manifestRowsMax: 4096,
   manifestPagesMax: 16_384,

@@ -13,6 +13,7 @@ export const Magic = {
   manifest: magicNumber("HFm1"),
   segment: magicNumber("HFi1"),
   catalog: magicNumber("HFc1"),
+  seedList: magicNumber("HFb1"),
 } as const;
 
 function magicNumber(text: string): number {
@@ -38,6 +39,10 @@ export type ManifestPageType = (typeof ManifestPageType)[keyof typeof ManifestPa
 /** What a doomed object of a replica was (section 11.3). */
 export const DoomedClass = { pack: 1, snapshot: 2, segment: 3, manifestPage: 4, catalog: 5 } as const;
 export type DoomedClass = (typeof DoomedClass)[keyof typeof DoomedClass];
+
+/** What a list of a box's manifest names (section 12.3). */
+export const SeedListType = { packs: 1, snapshots: 2, chunks: 3 } as const;
+export type SeedListType = (typeof SeedListType)[keyof typeof SeedListType];
 
 /** Widths in bytes. */
 export const Width = {
@@ -74,6 +79,10 @@ export const Width = {
   /** What stands before the tail of a pack in an index segment: name, lengths and the pack's header. */
   segmentEntry: 80,
   catalogHeader: 12,
+  seedListHeader: 24,
+  seedPackRow: 48,
+  /** Before a snapshot object in the list of snapshots: when it was received, and its length. */
+  seedSnapshotHeader: 12,
 } as const;
 
 /** Flag bits of a record header. */

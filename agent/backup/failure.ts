@@ -3,6 +3,8 @@
 // Not a promise that others race with: each race would leave a reaction on it for as long as nothing fails, and a run of
 // millions of files waits millions of times. Here a wait that is over leaves nothing behind.
 
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+
 /** setTimeout takes no more: anything longer would fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 
@@ -44,4 +46,11 @@ export class Failure {
       clearTimeout(timer);
     }
   }
+}
+
+/** Why a run ends that was told to. */
+export function stopped(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "the backup was stopped", {
+    next: "Run it again: it goes on where it stopped.",
+  });
 }

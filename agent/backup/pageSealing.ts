@@ -1,6 +1,7 @@
 // The pages of a run's tree: named, handed to the upload, sealed when it is their turn to be sent, and kept for the next run.
 
 import { chunkId } from "../../vault/chunkId.ts";
+import { isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
@@ -60,5 +61,14 @@ export function openCache(
   } catch (error) {
     engines.close();
     throw error;
+  }
+}
+
+/** Pages that a failed run made are worth having; that they cannot be written is not what it failed with. */
+export function keepPages(cache: PageCache): void {
+  try {
+    cache.finish(false);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
   }
 }

@@ -10,7 +10,8 @@ import { asInteger, fromBase64 } from "../../vault/jsonFields.ts";
 import { generateKeyPair } from "../../vault/keys/box.ts";
 import { deriveLogin, type KdfParameters } from "../../vault/keys/kdf.ts";
 import { makeDeviceWrap, openWithPassword, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
-import { type Enrollment, findEnrollment, writeEnrollment } from "../state/enrollment.ts";
+import { learntDirectory, newcomersHome } from "../home/followHome.ts";
+import { type Directory, type Enrollment, findEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
 import { lockState } from "../state/stateDirectory.ts";
 
@@ -39,14 +40,50 @@ const triesMax = 4;
  */
 export async function enroll(options: EnrollOptions): Promise<Enrollment> {
   const lock = lockState(options.state);
-  const client = new GatewayClient({ url: options.url, fingerprint: options.fingerprint });
   try {
     const former = findEnrollment(options.state);
     if (former !== undefined && !options.replace) throw alreadyEnrolled(former, options.state);
-    return await enrollWith(client, options, former);
+    return await enrollAtHome(options, former);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Enrols at the gateway of the address, or where its directory sends new devices of the account. */
+async function enrollAtHome(options: EnrollOptions, former: Enrollment | undefined): Promise<Enrollment> {
+  const { url, fingerprint } = options;
+  const client = new GatewayClient({ url, fingerprint });
+  try {
+    const directory = await learntDirectory(client, url);
+    return await enrollWith(client, options, former, directory === undefined ? {} : { directory });
+  } catch (error) {
+    if (!isHoldfastError(error, ErrorCode.notHome)) throw error;
+    return await enrollElsewhere(
+      String(error.detail.record),
+      await learntDirectory(client, url),
+      options,
+      former,
+    );
   } finally {
     client.close();
-    lock.release();
+  }
+}
+
+/** Follows one redirect: the record is the newest that the directory has. */
+async function enrollElsewhere(
+  homeRecord: string,
+  directory: Directory | undefined,
+  options: EnrollOptions,
+  former: Enrollment | undefined,
+): Promise<Enrollment> {
+  if (directory === undefined)
+    throw new HoldfastError(ErrorCode.protocol, "a gateway without a directory redirects this machine");
+  const { url, fingerprint } = await newcomersHome(homeRecord, directory);
+  const client = new GatewayClient({ url, fingerprint });
+  try {
+    return await enrollWith(client, { ...options, url, fingerprint }, former, { directory, homeRecord });
+  } finally {
+    client.close();
   }
 }
 
@@ -63,6 +100,7 @@ async function enrollWith(
   client: GatewayClient,
   options: EnrollOptions,
   former: Enrollment | undefined,
+  home: Pick<Enrollment, "directory" | "homeRecord">,
 ): Promise<Enrollment> {
   const kdf = await pinnedKdf(client, options, former);
   const { l, r } = kdf;
@@ -82,6 +120,7 @@ async function enrollWith(
     privateKey: device.privateKey.toString("base64"),
     token: answer.answer.token,
     enrolled: options.now.toISOString(),
+    ...home,
   };
   writeEnrollment(options.state, enrollment);
   const seen = new Seen(options.state);

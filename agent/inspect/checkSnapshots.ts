@@ -115,10 +115,10 @@ class Check {
       const { vaultId, opened } = first.target;
       const ids = asked.map(({ id }) => id);
       const there = await port.exists(vaultId, opened.header.group, ids, signal);
+      await this.#absent(asked.filter((_, index) => !bitAt(there, index)));
       for (const [index, chunk] of asked.entries()) {
-        if (!bitAt(there, index)) {
-          this.#addBad(chunk, ErrorCode.chunkMissing, "the gateway does not have it");
-        } else if (readShare > 0 && proven.isDrawn(chunk.id, readShare) && !proven.has(chunk.id)) {
+        if (!bitAt(there, index)) continue;
+        if (readShare > 0 && proven.isDrawn(chunk.id, readShare) && !proven.has(chunk.id)) {
           this.#toRead.push(chunk);
           this.#toReadBytes += chunk.bytes;
           if (this.#toRead.length >= readIdsMax || this.#toReadBytes >= readBytesMax) await this.#read();
@@ -126,6 +126,25 @@ class Check {
       }
     }
     await this.#read();
+  }
+
+  /** Notes chunks that are not at the gateway, each with the reason: reading them says which are on their way. */
+  async #absent(chunks: readonly Asked[]): Promise<void> {
+    const { source, signal } = this.#options;
+    for (let at = 0; at < chunks.length; at += wireLimits.idsPerRead) {
+      const some = chunks.slice(at, at + wireLimits.idsPerRead);
+      const { vaultId, opened } = (some[0] as Asked).target;
+      const ids = some.map(({ id }) => id);
+      const results = await source.read(vaultId, opened.header.group, ids, signal);
+      for (const [index, chunk] of some.entries()) {
+        const result = results[index];
+        if (result?.state === "promised") {
+          this.#addBad(chunk, ErrorCode.promised, `it is on box ${result.box}, which is on its way`);
+        } else if (result?.state !== "record") {
+          this.#addBad(chunk, ErrorCode.chunkMissing, "the gateway does not have it");
+        }
+      }
+    }
   }
 
   async #read(): Promise<void> {
@@ -154,7 +173,12 @@ class Check {
         this.#readBytes += plaintext.length;
       } catch (error) {
         if (!isHoldfastError(error)) throw error;
-        if (error.code !== ErrorCode.chunkDamaged && error.code !== ErrorCode.chunkMissing) throw error;
+        const codes: readonly ErrorCode[] = [
+          ErrorCode.chunkDamaged,
+          ErrorCode.chunkMissing,
+          ErrorCode.promised,
+        ];
+        if (!codes.includes(error.code)) throw error;
         this.#addBad(chunk, error.code, error.message);
       }
     }

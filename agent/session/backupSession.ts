@@ -1,9 +1,11 @@
 // An upload session at the gateway, as the backup needs it. Broken connections are the backup's own affair
 // (agent/upload/resend.ts).
 
+import { bitAt } from "../../ingest/wire/bitmap.ts";
 import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { BackupSession } from "../backup/request.ts";
 import type { AgentConnection } from "./connection.ts";
 import { reportSuspects } from "./suspects.ts";
@@ -32,18 +34,21 @@ export class GatewayBackupSession implements BackupSession {
 
   /**
    * Starts a session for an item, which is made if it is new.
-   * @throws HoldfastError rollback-detected, token-invalid, usage (name), gateway-unreachable
+   * @throws HoldfastError rollback-detected, token-invalid, usage (name), gateway-unreachable, home-forged, home-behind
    */
   static async start(
     connection: AgentConnection,
     item: string,
     signal: AbortSignal,
   ): Promise<GatewayBackupSession> {
-    const { client, enrollment, seen } = connection;
-    const { id, name } = await client.putItem(item);
-    const highestSequence = seen.sequence(name);
-    const session = await client.startSession({ vault: enrollment.vault, item: id, highestSequence });
-    return new GatewayBackupSession(connection, { id, name }, session, signal);
+    const { enrollment, seen } = connection;
+    return await connection.atHome(async () => {
+      const { client } = connection;
+      const { id, name } = await client.putItem(item);
+      const highestSequence = seen.sequence(name);
+      const session = await client.startSession({ vault: enrollment.vault, item: id, highestSequence });
+      return new GatewayBackupSession(connection, { id, name }, session, signal);
+    });
   }
 
   get group(): number {
@@ -56,6 +61,21 @@ export class GatewayBackupSession implements BackupSession {
 
   get sequence(): number {
     return this.#session.sequence;
+  }
+
+  get cacheToken(): string {
+    return this.#session.cacheToken;
+  }
+
+  async whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined> {
+    try {
+      const bitmap = await this.#connection.client.whole(this.#session.session, ids, this.#signal);
+      return ids.map((_, i) => bitAt(bitmap, i));
+    } catch (error) {
+      // An older gateway, that does not know the question.
+      if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
+      throw error;
+    }
   }
 
   have(ids: readonly Uint8Array[]): Promise<Buffer> {

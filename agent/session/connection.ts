@@ -1,4 +1,6 @@
 // An enrolled machine's way to its gateway and to its keys.
+//
+// The gateway is the home that the newest believed record names (agent/home/). What is believed is written down before it is used.
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -8,8 +10,12 @@ import { publicKeyOf } from "../../vault/keys/box.ts";
 import { openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { parseVaultDocument, requireFeatures, type VaultDocument } from "../../vault/vaultDocument.ts";
-import { type Enrollment, readEnrollment } from "../state/enrollment.ts";
+import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/followHome.ts";
+import { seenRecord } from "../home/trustedHome.ts";
+import { type Enrollment, readEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
+import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
 const triesUsual = 5;
@@ -19,18 +25,123 @@ export const triesPatient = 9;
 type OpenedVault = { readonly document: VaultDocument; readonly keys: VaultKeys };
 
 export class AgentConnection {
-  readonly enrollment: Enrollment;
-  readonly client: GatewayClient;
   readonly seen: Seen;
+  readonly #state: string;
+  readonly #triesMax: number;
+  #enrollment: Enrollment;
+  #client: GatewayClient;
+  readonly #former: GatewayClient[] = [];
   readonly #vaults = new Map<string, Promise<OpenedVault>>();
 
-  /** Reads the state directory; nothing is sent yet. @throws HoldfastError data-dir-invalid, unsupported */
-  /** `triesMax`: how often a request is tried while the gateway does not answer. */
+  /**
+   * Reads the state directory; nothing is sent yet. `triesMax`: how often a request is tried while the gateway does not answer.
+   * @throws HoldfastError data-dir-invalid, unsupported
+   */
   constructor(state: string, triesMax: number = triesUsual) {
-    this.enrollment = readEnrollment(state);
-    const { gateway, token } = this.enrollment;
-    this.client = new GatewayClient({ url: gateway.url, fingerprint: gateway.fingerprint, token, triesMax });
+    this.#state = state;
+    this.#triesMax = triesMax;
+    this.#enrollment = readEnrollment(state);
+    this.#client = this.#connect();
     this.seen = new Seen(state);
+  }
+
+  /** As the constructor, and asks the directory where the home is another gateway. @throws HoldfastError home-forged, home-behind */
+  static async open(state: string, triesMax?: number, signal?: AbortSignal): Promise<AgentConnection> {
+    const connection = new AgentConnection(state, triesMax);
+    try {
+      await connection.#askDirectory(signal);
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  get enrollment(): Enrollment {
+    return this.#enrollment;
+  }
+
+  /** Of the gateway that is this machine's home as far as it knows; another one after `atHome` was redirected. */
+  get client(): GatewayClient {
+    return this.#client;
+  }
+
+  /**
+   * Runs what only the home does, and goes where a gateway that is not it sends us.
+   * @throws HoldfastError home-forged, home-behind, gateway-unreachable, protocol; what `work` throws
+   */
+  async atHome<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#enrollment.directory === undefined) await this.#learnDirectory();
+    for (let redirects = 0; ; redirects++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isHoldfastError(error, ErrorCode.notHome) || redirects === redirectsMax) throw error;
+        await this.#follow(String(error.detail.record), error);
+      }
+    }
+  }
+
+  /**
+   * Whether a run that failed with this may start over, because its device's home is another gateway meanwhile; the connection leads there then.
+   * @throws HoldfastError home-forged, home-behind, gateway-unreachable, protocol
+   */
+  async hasMoved(error: unknown): Promise<boolean> {
+    const before = this.#enrollment.gateway.fingerprint;
+    if (isHoldfastError(error, ErrorCode.notHome)) await this.#follow(String(error.detail.record), error);
+    else if (isHoldfastError(error, ErrorCode.sessionEnded) && this.#enrollment.directory !== undefined) {
+      // Leases end when a home moves; the gateway that ended it has the record in force.
+      const { record } = await this.#client.home();
+      if (record !== null && record !== this.#enrollment.homeRecord) await this.#follow(record);
+    }
+    return this.#enrollment.gateway.fingerprint !== before;
+  }
+
+  /** Takes gateway and directory as they are now: their owner says that an older state is meant. */
+  acceptOlder(): void {
+    this.seen.forget();
+    const { homeRecord: _seen, ...rest } = this.#enrollment;
+    this.#enrollment = rest;
+    writeEnrollment(this.#state, rest);
+  }
+
+  async #learnDirectory(): Promise<void> {
+    const directory = await learntDirectory(this.#client, this.#enrollment.gateway.url);
+    if (directory !== undefined) this.#note({ ...this.#enrollment, directory });
+  }
+
+  async #askDirectory(signal: AbortSignal | undefined): Promise<void> {
+    const record = await askDirectory(this.#enrollment, signal);
+    if (record !== undefined && record !== this.#enrollment.homeRecord) await this.#follow(record);
+  }
+
+  /** Goes where a record leads. One that leads to the gateway which showed it as a redirect contradicts itself. */
+  async #follow(record: string, redirect?: HoldfastError): Promise<void> {
+    const moved = await movedTo(record, this.#enrollment);
+    const same = moved.gateway.fingerprint === this.#enrollment.gateway.fingerprint;
+    this.#note(moved);
+    if (redirect !== undefined && same) {
+      throw new HoldfastError(ErrorCode.protocol, "the gateway sends this machine to itself", {
+        cause: redirect,
+      });
+    }
+    if (same) return;
+    // Requests of the former gateway may be under way: reading is not bound to the home.
+    this.#former.push(this.#client);
+    this.#client = this.#connect();
+  }
+
+  /** Another command may have seen a newer record meanwhile: that one stays. */
+  #note(enrollment: Enrollment): void {
+    const there = seenRecord(readEnrollment(this.#state))?.generation ?? 0;
+    this.#enrollment = enrollment;
+    if (there <= (seenRecord(enrollment)?.generation ?? 0)) writeEnrollment(this.#state, enrollment);
+  }
+
+  #connect(): GatewayClient {
+    const { gateway, token } = this.#enrollment;
+    const { url, fingerprint } = gateway;
+    return new GatewayClient({ url, fingerprint, token, triesMax: this.#triesMax });
   }
 
   /**
@@ -103,7 +214,15 @@ export class AgentConnection {
     return opened;
   }
 
+  /** Reads records over channels of their own, which whoever asks for it closes. `memory` gives the memory that they come in. */
+  channelSource(memory: (bytes: number) => Buffer): ChannelRecordSource {
+    const { gateway, token } = this.enrollment;
+    const plain = new GatewayRecordSource(this.client);
+    const { fingerprint } = gateway;
+    return new ChannelRecordSource({ plain, url: new URL(gateway.url), fingerprint, token, memory });
+  }
+
   close(): void {
-    this.client.close();
+    for (const client of [...this.#former, this.#client]) client.close();
   }
 }

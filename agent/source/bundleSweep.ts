@@ -86,24 +86,35 @@ export type SweepState = {
   readonly bytesSinceSweep: number;
   /** Bundles to move, by id as latin1. */
   readonly move: ReadonlySet<string>;
+  /** What the gateway's cache token was when it had all of the snapshot. */
+  readonly cacheToken: string | undefined;
 };
 
 /** Reads the state; anything unreadable is an empty state. */
 export function readSweepState(path: string): SweepState {
   try {
-    const { bytesSinceSweep, move } = JSON.parse(readFileSync(path, "utf8")) as {
+    const { bytesSinceSweep, move, cacheToken } = JSON.parse(readFileSync(path, "utf8")) as {
       bytesSinceSweep: unknown;
       move: unknown;
+      cacheToken?: unknown;
     };
     if (typeof bytesSinceSweep !== "number" || !Array.isArray(move)) return emptySweepState;
     const ids = move.slice(0, idsMax).map((id) => fromHex(String(id), Width.id).toString("latin1"));
-    return { bytesSinceSweep, move: new Set(ids) };
+    return {
+      bytesSinceSweep,
+      move: new Set(ids),
+      cacheToken: typeof cacheToken === "string" ? cacheToken : undefined,
+    };
   } catch {
     return emptySweepState;
   }
 }
 
-export const emptySweepState: SweepState = { bytesSinceSweep: 0, move: new Set() };
+export const emptySweepState: SweepState = {
+  bytesSinceSweep: 0,
+  move: new Set(),
+  cacheToken: undefined,
+};
 
 /**
  * After a run: once a share of the tree was read anew since the last time, finds the bundles that the next run should empty.
@@ -116,14 +127,17 @@ export async function sweepBundles(run: {
   readonly root: Buffer;
   readonly treeBytes: number;
   readonly bytesRead: number;
+  /** The gateway's when the run began. */
+  readonly cacheToken: string;
 }): Promise<void> {
-  const since = run.state.bytesSinceSweep + run.bytesRead;
+  const { state, cacheToken } = run;
+  const since = state.bytesSinceSweep + run.bytesRead;
   const due = since > run.treeBytes * sweepShare;
-  if (!due && run.state.move.size === 0 && run.bytesRead === 0) return;
+  const isSame = state.move.size === 0 && run.bytesRead === 0 && state.cacheToken === cacheToken;
+  if (!due && isSame) return;
   const move = due ? await sparseBundles(run.tree, run.root) : [];
-  writeSweepState(run.path, due ? 0 : since, move);
-}
-
-function writeSweepState(path: string, bytesSinceSweep: number, move: readonly Buffer[]): void {
-  writeFileSync(path, JSON.stringify({ bytesSinceSweep, move: move.map(toHex) }), { mode: 0o600 });
+  const bytesSinceSweep = due ? 0 : since;
+  writeFileSync(run.path, JSON.stringify({ bytesSinceSweep, move: move.map(toHex), cacheToken }), {
+    mode: 0o600,
+  });
 }

@@ -3,7 +3,18 @@
 
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { asHex, asInteger, asObject, asText, asTime, fromBase64, parseJson } from "../../vault/jsonFields.ts";
+import {
+  asArray,
+  asHex,
+  asInteger,
+  asObject,
+  asText,
+  asTime,
+  fromBase64,
+  type JsonObject,
+  parseJson,
+} from "../../vault/jsonFields.ts";
+import { limits } from "../../vault/limits.ts";
 import { readIfThere, replaceFile } from "./durableFile.ts";
 
 export type Enrollment = {
@@ -21,6 +32,19 @@ export type Enrollment = {
   readonly token: string;
   /** RFC 3339. */
   readonly enrolled: string;
+  /** The directory of homes that this machine trusts; learnt from the gateway that was pinned. */
+  readonly directory?: Directory;
+  /** The newest home record that was seen, both lines. */
+  readonly homeRecord?: string;
+};
+
+export type Directory = {
+  /** Gateway id, 32 hex. */
+  readonly id: string;
+  readonly urls: readonly string[];
+  readonly fingerprint: string;
+  /** Ed25519, 64 hex. */
+  readonly signer: string;
 };
 
 const formatVersion = 1;
@@ -100,5 +124,19 @@ function parseEnrollment(text: string): Enrollment {
     privateKey,
     token: asText(json.token, "token"),
     enrolled: asTime(json.enrolled, "enrolled"),
+    ...(json.directory !== undefined && {
+      directory: parseDirectory(asObject(json.directory, "directory")),
+    }),
+    ...(json.homeRecord !== undefined && { homeRecord: asText(json.homeRecord, "home record") }),
+  };
+}
+
+/** Who a gateway says is its directory. @throws HoldfastError corrupt, limit-exceeded */
+export function parseDirectory(json: JsonObject): Directory {
+  return {
+    id: asHex(json.id, "id of the directory", 16),
+    urls: asArray(json.urls, "urls of the directory", limits.homeUrlsMax).map((url) => asText(url, "url")),
+    fingerprint: asText(json.fingerprint, "fingerprint of the directory"),
+    signer: asHex(json.signer, "signer of the directory", 32),
   };
 }

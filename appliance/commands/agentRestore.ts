@@ -6,9 +6,11 @@ import type { Overwrite } from "../../agent/restore/restoreTypes.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { findSnapshot } from "../../agent/session/snapshotList.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { noteIncomplete } from "../openedSnapshots.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
 
 export async function run(given: CommandContext): Promise<void> {
@@ -18,13 +20,24 @@ export async function run(given: CommandContext): Promise<void> {
   const chosen = parseSnapshotPath(args.operand(0));
   const target = resolve(args.requiredText("target"));
   const dryRun = args.flag("dry-run");
-  const connection = new AgentConnection(state, triesPatient);
+  const connection = await AgentConnection.open(state, triesPatient, context.signal);
   try {
     const snapshot = await findSnapshot(connection, {
       name: chosen.snapshot,
       item: args.text("item"),
       device: args.text("device"),
     });
+    noteIncomplete(output, snapshot);
+    const { incomplete } = snapshot.header.flags;
+    if (incomplete && args.flag("delete")) {
+      throw new HoldfastError(
+        ErrorCode.usage,
+        "--delete with an incomplete snapshot would delete what its run did not come to",
+        {
+          next: "Leave --delete out, or name a complete snapshot: holdfast agent snapshots",
+        },
+      );
+    }
     const result = await restore({
       source: new GatewayRecordSource(connection.client),
       keys: snapshot.keys,
@@ -61,6 +74,7 @@ export async function run(given: CommandContext): Promise<void> {
     output.event({
       event: "done",
       snapshot: snapshot.row.id,
+      incomplete,
       target,
       files: result.files,
       dirs: result.directories,

@@ -10,7 +10,7 @@ import { formatBytes, formatCount } from "../cli/units.ts";
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
   const { args, output } = context;
-  const connection = new AgentConnection(state);
+  const connection = await AgentConnection.open(state, undefined, context.signal);
   try {
     const rows = await connection.client.snapshots({ item: args.text("item"), device: args.text("device") });
     const snapshots = await openRows(connection, rows, (row, error) =>
@@ -27,6 +27,7 @@ export async function run(given: CommandContext): Promise<void> {
         bytes: snapshot.body.bytes,
         tree: treeOf(snapshot),
         incomplete: snapshot.row.incomplete,
+        ...(snapshot.row.pending !== undefined && { pending: snapshot.row.pending }),
       })),
     );
     if (snapshots.length === 0) return output.line(noneOf(args.text("item"), args.text("device")));
@@ -40,13 +41,20 @@ export async function run(given: CommandContext): Promise<void> {
           row.item,
           formatCount(body.files, "file"),
           formatBytes(body.bytes),
-          `${body.paths.join(" ")}${row.incomplete ? " (incomplete)" : ""}`,
+          `${body.paths.join(" ")}${row.incomplete ? " (incomplete)" : ""}${pendingText(row.pending)}`,
         ]),
       ),
     );
   } finally {
     connection.close();
   }
+}
+
+/** What a person is told of a snapshot that is not whole at the gateway. */
+function pendingText(boxes: readonly number[] | undefined): string {
+  if (boxes === undefined) return "";
+  if (boxes.length === 0) return " (lacks content that only a backup can bring)";
+  return ` (completes when box ${boxes.join(" and box ")} arrives)`;
 }
 
 function noneOf(item: string | undefined, device: string | undefined): string {

@@ -5,6 +5,7 @@ import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/erro
 const codes: readonly ErrorCode[] = [
   ErrorCode.chunkMissing,
   ErrorCode.chunkDamaged,
+  ErrorCode.promised,
   ErrorCode.corrupt,
   ErrorCode.truncated,
   ErrorCode.limitExceeded,

@@ -15,7 +15,7 @@ export type ResultToOpen = Omit<RecordToOpen, "record" | "expectedId" | "expecte
 
 /**
  * Verifies and opens what a source answered for one id.
- * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), replica-unreachable, key-wrong, vault-locked
+ * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), promised (detail: chunk, box), replica-unreachable, key-wrong, vault-locked
  */
 export function openResult(wanted: ResultToOpen): OpenedRecord {
   const { result, id, type, ...rest } = wanted;
@@ -32,6 +32,13 @@ export function openResult(wanted: ResultToOpen): OpenedRecord {
         next: "The gateway's log has the reason. It can be read again when the replica answers.",
         detail: { chunk: toHex(id) },
       },
+    );
+  }
+  if (result.state === "promised") {
+    throw new HoldfastError(
+      ErrorCode.promised,
+      `chunk ${toHex(id)} is on box ${result.box}, which is on its way`,
+      { next: "It can be read when that box was imported.", detail: { chunk: toHex(id), box: result.box } },
     );
   }
   if (result.state === "damaged") {

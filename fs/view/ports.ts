@@ -13,7 +13,9 @@ export type RecordResult =
   /** The store knows that its copy is bad. `writer`: the device that uploaded it, in hex, where that is known. */
   | { readonly state: "damaged"; readonly writer?: string }
   /** The store has it in a replica alone, which does not answer now. */
-  | { readonly state: "unavailable" };
+  | { readonly state: "unavailable" }
+  /** It comes with the box of this number, which is on its way. */
+  | { readonly state: "promised"; readonly box: number };
 
 /** The keys of the vaults that are unlocked here and now. */
 export interface Keyring {

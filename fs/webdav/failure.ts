@@ -15,6 +15,7 @@ const statuses: { readonly [code in ErrorCode]?: number } = {
   [ErrorCode.vaultLocked]: 403,
   [ErrorCode.cancelled]: 503,
   [ErrorCode.busy]: 503,
+  [ErrorCode.promised]: 503,
   [ErrorCode.gatewayUnreachable]: 502,
 };
 

@@ -30,15 +30,18 @@ export function checkProtocol(request: FastifyRequest): void {
   );
 }
 
+/** The token that a request shows. @throws HoldfastError token-invalid */
+export function bearerToken(request: FastifyRequest): string {
+  const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
+  if (match?.[1] !== undefined) return match[1];
+  throw new HoldfastError(ErrorCode.tokenInvalid, "this needs a token", {
+    next: "Log in, or enrol this device.",
+  });
+}
+
 /** Finds out who asks. @throws HoldfastError token-invalid, account-disabled */
 export function authenticate(gateway: Gateway, request: FastifyRequest): void {
-  const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
-  if (match?.[1] === undefined) {
-    throw new HoldfastError(ErrorCode.tokenInvalid, "this needs a token", {
-      next: "Log in, or enrol this device.",
-    });
-  }
-  request.principal = gateway.authenticator.authenticate(match[1]);
+  request.principal = gateway.authenticator.authenticate(bearerToken(request));
 }
 
 /** Who asks. */
@@ -91,13 +94,14 @@ export async function sessionOf(
   return { vault, device, item: state.item, state };
 }
 
-/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended too */
+/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended and not-home too */
 export async function runningSessionOf(
   gateway: Gateway,
   request: FastifyRequest,
   id: string,
 ): Promise<RunningSession> {
   const session = await sessionOf(gateway, request, id);
+  gateway.homes.requireHere(session.device.account, session.device.id);
   if (session.state.ended !== undefined) {
     throw new HoldfastError(
       ErrorCode.sessionEnded,

@@ -1,12 +1,24 @@
 // Routes about the account itself: who am I, its documents, its devices.
 
 import type { FastifyInstance } from "fastify";
-import type { DeviceRow, EnrollRequest, MeAnswer } from "../../ingest/wire/messages.ts";
+import type { DeviceRow, EnrollRequest, HomeAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { enrollDevice } from "../enrollment.ts";
 import type { Gateway } from "../gateway.ts";
 import { principalOf, requireLogin, vaultOf } from "./access.ts";
-import { array, base64, count, document, flag, group, name, object, shortId, time } from "./schemas.ts";
+import {
+  array,
+  base64,
+  count,
+  document,
+  flag,
+  group,
+  name,
+  nullable,
+  object,
+  shortId,
+  time,
+} from "./schemas.ts";
 
 const vaultParams = object({ vault: shortId });
 
@@ -39,6 +51,14 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { device } = principal;
       return { ...me, device: { id: device.id, name: device.name, group: device.group } };
     },
+  );
+
+  app.get(
+    "/v1/home",
+    { schema: { response: { 200: object({ record: nullable({ type: "string" }) }) } } },
+    async (request): Promise<HomeAnswer> => ({
+      record: gateway.homes.record(principalOf(request).account.id)?.toString() ?? null,
+    }),
   );
 
   app.get<{ Params: { vault: string } }>(
@@ -75,6 +95,7 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request, reply) => {
       requireLogin(request);
+      gateway.homes.requireHere(principalOf(request).account.id);
       const answer = await enrollDevice(gateway, principalOf(request).account, request.body);
       request.log.info({ device: answer.id, name: request.body.name }, "device enrolled");
       void reply.status(201);

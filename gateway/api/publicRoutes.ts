@@ -1,11 +1,11 @@
 // Routes that need no token: is it alive, which protocols, and logging in.
 
 import type { FastifyInstance } from "fastify";
-import type { LoginAnswer, LoginRequest } from "../../ingest/wire/messages.ts";
+import type { DirectoryAnswer, LoginAnswer, LoginRequest } from "../../ingest/wire/messages.ts";
 import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
-import { array, base64, count, object, shortId } from "./schemas.ts";
+import { array, base64, count, longId, object, shortId } from "./schemas.ts";
 
 const anyName = { type: "string", minLength: 1, maxLength: 200 } as const;
 
@@ -27,6 +27,7 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
       schema: {
         response: {
           200: object({
+            id: shortId,
             name: { type: "string" },
             version: { type: "string" },
             protocols: array({ type: "integer" }),
@@ -35,10 +36,28 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
       },
     },
     async () => ({
+      id: gateway.dataDir.identity.id,
       name: gateway.dataDir.settings.name,
       version: gateway.version,
       protocols: protocolVersions,
     }),
+  );
+
+  app.get(
+    "/v1/directory",
+    {
+      schema: {
+        response: {
+          200: object({
+            id: shortId,
+            urls: array({ type: "string" }),
+            fingerprint: { type: "string" },
+            signer: longId,
+          }),
+        },
+      },
+    },
+    async (): Promise<DirectoryAnswer> => gateway.homes.directory(),
   );
 
   app.get<{ Params: { name: string } }>(

@@ -3,9 +3,10 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyBaseLogger } from "fastify";
 import { octetStream } from "../../ingest/wire/protocol.ts";
-import { encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
+import { encodePromised, encodeReadLength, ReadSign } from "../../ingest/wire/readStream.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { isOutage } from "../cache/replicaStores.ts";
+import { promisingBox } from "../seed/promisedError.ts";
 import type { ReadOutcome } from "../store/packReader.ts";
 import { drained } from "./drained.ts";
 
@@ -74,7 +75,7 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
   try {
     for await (const outcome of records) {
       if (signal.aborted) return;
-      if (outcome instanceof HoldfastError) {
+      if (outcome instanceof HoldfastError && promisingBox(outcome) === undefined) {
         const { code, message, detail } = outcome;
         log.warn({ code, why: message, ...detail, ...about(index) }, "record cannot be read");
       }
@@ -100,6 +101,8 @@ export async function sendRecords({ response, records, about, log, signal }: Ans
 /** The pieces of one id's answer: a sign, or a length and the record. */
 function answerFor(outcome: ReadOutcome | undefined): readonly Buffer[] {
   if (outcome === undefined) return [encodeReadLength(ReadSign.missing)];
+  const box = promisingBox(outcome);
+  if (box !== undefined) return [encodePromised(box)];
   if (isOutage(outcome)) return [encodeReadLength(ReadSign.unavailable)];
   if (outcome instanceof HoldfastError) return [encodeReadLength(ReadSign.damaged)];
   return [encodeReadLength(outcome.length), outcome];

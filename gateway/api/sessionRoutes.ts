@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type IntakePort, RecordIntake } from "../../ingest/session/recordIntake.ts";
 import type { SlabPool } from "../../ingest/session/slabPool.ts";
+import { bitmapOf } from "../../ingest/wire/bitmap.ts";
 import { idCount } from "../../ingest/wire/idList.ts";
 import type { SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
@@ -40,6 +41,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request): Promise<SessionAnswer> => {
       const device = deviceOf(request);
+      gateway.homes.requireHere(device.account, device.id);
       if (request.body.vault !== device.vault) throw new HoldfastError(ErrorCode.notFound, "no such vault");
       const vault = await gateway.vault(device.vault);
       const item = vault.catalog.item(request.body.item);
@@ -77,7 +79,21 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
       idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.present(device.group, request.body));
+      return reply.type(octetStream).send(vault.have(device.group, request.body));
+    },
+  );
+
+  app.post<SessionParams & { Body: Buffer }>(
+    "/v1/sessions/:session/whole",
+    {
+      bodyLimit: wireLimits.haveBytes,
+      schema: { params: sessionParams, response: binaryAnswer },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      idCount(request.body, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(bitmapOf(await vault.waits.whole(device.group, request.body)));
     },
   );
 
@@ -88,7 +104,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       schema: { params: sessionParams, response: { 201: object({ snapshot: longId, received: time }) } },
     },
     async (request, reply) => {
-      const { vault, device } = await sessionOf(gateway, request, request.params.session);
+      const { vault, device, state } = await sessionOf(gateway, request, request.params.session);
+      // A commit that went through before the move is answered again.
+      if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
       const answer = await vault.commit(request.params.session, device, request.body);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);

@@ -39,6 +39,7 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request): Promise<ItemAnswer> => {
       const device = deviceOf(request);
+      gateway.homes.requireHere(device.account, device.id);
       const vault = await gateway.vault(device.vault);
       const row = vault.catalog.ensureItem(device.id, checkName(request.params.name, "item"));
       return { id: row.id, name: row.name, sequence: row.sequence, head: row.head };
@@ -64,18 +65,22 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
         querystring: object({ device: filterName, item: filterName, newest }, ["device", "item", "newest"]),
         response: {
           200: array(
-            object({
-              id: longId,
-              vault: shortId,
-              deviceId: shortId,
-              device: name,
-              itemId: shortId,
-              item: name,
-              group,
-              sequence: count,
-              received: time,
-              incomplete: flag,
-            }),
+            object(
+              {
+                id: longId,
+                vault: shortId,
+                deviceId: shortId,
+                device: name,
+                itemId: shortId,
+                item: name,
+                group,
+                sequence: count,
+                received: time,
+                incomplete: flag,
+                pending: array(count),
+              },
+              ["pending"],
+            ),
           ),
         },
       },

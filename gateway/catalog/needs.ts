@@ -6,7 +6,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { Width } from "../../vault/magic.ts";
 import type { ChunkIndex } from "../index/chunkIndex.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
-import { type ChunkRow, rowFlags } from "../index/row.ts";
+import { type ChunkRow, isHere, rowFlags } from "../index/row.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 
 export type Need = {
@@ -32,10 +32,10 @@ export class Needs {
     this.#index = index;
   }
 
-  /** Inside a write transaction: flags the row of a record, which then answers "no". False when it is not here or flagged already. */
+  /** Inside a write transaction: flags the row of a record, which then answers "no". Undefined when it is not here or flagged already. */
   open(group: number, id: Uint8Array, reporter: string): ChunkRow | undefined {
     const row = this.#index.lookup(group, id);
-    if (row === undefined || row.flags & rowFlags.needed) return undefined;
+    if (row === undefined || !isHere(row)) return undefined;
     if (!this.#index.update(group, id, row, { flags: row.flags | rowFlags.needed })) return undefined;
     const { ordinal, pack, offset, length, writer } = row;
     this.#table.put(keyOf(group, id), {

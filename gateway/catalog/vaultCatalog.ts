@@ -12,6 +12,8 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
+import { WaitingSnapshots } from "./waitingSnapshots.ts";
 
 export type Item = {
   /** 32 hex digits. */
@@ -23,6 +25,8 @@ export type Item = {
   /** Id of the newest snapshot. */
   readonly head: string | null;
 };
+
+export type ItemOwner = Pick<Item, "id" | "device" | "name">;
 
 export type Snapshot = {
   /** 64 hex digits. */
@@ -68,6 +72,8 @@ export class VaultCatalog {
   /** Session id -> item id. */
   readonly #sessions: Table<Uint8Array>;
   readonly #state: Table<string | number>;
+  /** Those that are visible and not whole. */
+  readonly waiting: WaitingSnapshots;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
@@ -78,6 +84,7 @@ export class VaultCatalog {
     this.#leases = openTable(environment, "leases", jsonCodec<Lease>());
     this.#sessions = openTable(environment, "sessions", bytesCodec);
     this.#state = openTable(environment, "vault-state", jsonCodec<string | number>());
+    this.waiting = new WaitingSnapshots(environment);
   }
 
   /** Changes when anything was removed or quarantined; agents then forget what they believe to be here. */
@@ -182,11 +189,13 @@ export class VaultCatalog {
     });
   }
 
-  /** Ends all sessions of a device, which was revoked: a commit that is under way is refused in its transaction. */
-  endSessionsOf(device: string): void {
+  /** Ends all sessions of devices (revoked, or not at home here any more): a commit under way is refused in its transaction. */
+  endSessionsOf(devices: readonly string[]): void {
     this.#environment.write(() => {
       for (const item of this.items()) {
-        const session = item.device === device ? this.#leases.get(fromHex(item.id, 16))?.session : undefined;
+        const session = devices.includes(item.device)
+          ? this.#leases.get(fromHex(item.id, 16))?.session
+          : undefined;
         if (session !== undefined && session !== null) this.endSession(session);
       }
     });
@@ -237,23 +246,52 @@ export class VaultCatalog {
         detail: { sequence: item.sequence },
       });
     }
+    this.#append(key, item, snapshot);
+    this.#leases.put(key, { session: null, ended: this.#endedWith(lease, snapshot.id) });
+  }
+
+  /**
+   * Inside a write transaction: takes in a snapshot that another gateway committed, with the item where it is new here; its session, if there
+   * is one, ends. False, and nothing happens, where it is here or does not follow the item's head.
+   */
+  enter(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
+    const key = fromHex(owner.id, 16);
+    const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: null };
+    if (this.snapshot(snapshot.id) !== undefined || item.device !== snapshot.device) return false;
+    if (item.head !== previous || item.sequence + 1 !== snapshot.sequence) return false;
+    const name = itemNameKey(item.device, item.name);
+    const named = this.#itemNames.get(name);
+    if (named !== undefined && toHex(named) !== item.id) return false;
+    this.#itemNames.put(name, key);
+    this.#append(key, item, snapshot);
+    const lease = this.#leases.get(key);
+    if (lease !== undefined && lease.session !== null) this.endSession(lease.session);
+    return true;
+  }
+
+  /** Inside a write transaction: as `enter`, for an item that begins where its first snapshot does. */
+  enterFork(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
+    const key = fromHex(owner.id, 16);
+    if (this.snapshot(snapshot.id) !== undefined) return false;
+    const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: previous };
+    if (snapshot.sequence <= item.sequence) return false;
+    this.#itemNames.put(itemNameKey(item.device, item.name), key);
+    this.#append(key, item, { ...snapshot, item: item.id });
+    return true;
+  }
+
+  #append(key: Uint8Array, item: Item, snapshot: Snapshot): void {
     const number = Number(this.#state.get(orderKey) ?? 0) + 1;
     const order = orderKeyOf(number);
     this.#state.put(orderKey, number);
     this.#snapshots.put(order, snapshot);
     this.#snapshotIds.put(fromHex(snapshot.id, 32), order);
     this.#items.put(key, { ...item, sequence: snapshot.sequence, head: snapshot.id });
-    this.#leases.put(key, { session: null, ended: this.#endedWith(lease, snapshot.id) });
+    this.countChange();
+  }
+
+  /** Inside a write transaction: something about snapshots changed that those who watch them are to know. */
+  countChange(): void {
     this.#state.put(changesKey, this.changes() + 1);
   }
-}
-
-function itemNameKey(device: string, name: string): Buffer {
-  return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
-}
-
-function orderKeyOf(number: number): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(number));
-  return key;
 }

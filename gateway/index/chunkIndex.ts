@@ -4,7 +4,8 @@
 //
 // Invariants
 // - At most one row for an id in a group. A live row is never replaced by insertion: the first writer wins.
-// - A row that is flagged `needed` is replaced by the next good copy and keeps its ordinal, because parents name it.
+// - A row that is flagged `needed` or `promised` is replaced by the next good copy and keeps its ordinal, because parents name it. A
+//   promised row takes no other's place, but for a dead one's.
 // - A row whose ordinal is in the dead set answers as absent, and is replaced by a row with a new ordinal.
 // - In LMDB, a row with references is never without the rows it refers to (whoever inserts keeps children first).
 
@@ -14,44 +15,35 @@ import type { IndexEnvironment, RawDatabase } from "./environment.ts";
 import { IdHash } from "./idHash.ts";
 import { IndexCounters } from "./indexCounters.ts";
 import { PackedRows, packedRowAt, packedRowsMax, SortedRows } from "./packedRows.ts";
+import { PromisedRows } from "./promisedRows.ts";
 import { RefTable } from "./refTable.ts";
 import {
+  type ChunkInsert,
   type ChunkRow,
+  type CopyPlace,
   chunkIdBytes,
   packedFlags,
   packedIdPrefix,
   packedOrdinal,
   packId,
   packRow,
+  type RowChange,
   rowFlags,
   rowWords,
   unpackRow,
 } from "./row.ts";
 
-export type ChunkInsert = {
-  readonly group: number;
-  /** 32 bytes. */
-  readonly id: Uint8Array;
-  readonly row: ChunkRow;
-  /** Ordinals of the records that this one refers to, in their order. */
-  readonly refs?: readonly number[] | undefined;
-};
-
 /** Records that garbage collection has declared dead and not yet swept. */
-export type DeadSet = { has(ordinal: number): boolean };
+type DeadSet = { has(ordinal: number): boolean };
+type RowVisitor = (group: number, idPrefix: Uint8Array, row: ChunkRow) => void;
 
-/** The copy that a change means; the row is left alone when it names another. */
-export type CopyPlace = { readonly pack: number; readonly offset: number };
-
-/** What may change in a row: its place (repack) and its flags (quarantine). */
-export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
-
-export type RowVisitor = (group: number, idPrefix: Uint8Array, row: ChunkRow) => void;
-
+const notHere = rowFlags.needed | rowFlags.promised;
 const hashKeyName = Buffer.from("hash-key");
 
 export class ChunkIndex {
   readonly environment: IndexEnvironment;
+  /** Read only: entries come and go with their rows. */
+  readonly promised: PromisedRows;
   readonly #meta: RawDatabase;
   readonly #buckets: BucketStore;
   readonly #refs: RefTable;
@@ -67,6 +59,7 @@ export class ChunkIndex {
     this.#meta = environment.openRaw("index-meta");
     this.#buckets = new BucketStore(environment);
     this.#refs = new RefTable(environment);
+    this.promised = new PromisedRows(environment);
     let key = this.#meta.getBinary(hashKeyName);
     if (key === undefined) {
       key = randomBytes(8);
@@ -187,13 +180,12 @@ export class ChunkIndex {
         if (existing >= 0 && !this.#replaceable(bucket.words, existing, words, at + packedRowAt)) continue;
         if (existing < 0) this.#counters.rows++;
         // A dead row's references go with it; a needed row's are written again below, under the same ordinal.
-        else this.#refs.remove(packedOrdinal(bucket.words, existing));
+        else this.#forgetBeside(bucket.words, existing);
         const target = existing < 0 ? bucket.rowAt(bucket.count++) : existing;
         for (let word = 0; word < rowWords; word++) {
           bucket.words[target + word] = words[at + packedRowAt + word] as number;
         }
-        const refs = sorted.rows.refsOf(at);
-        if (refs !== undefined) this.#refs.putEncoded(packedOrdinal(words, at + packedRowAt), refs);
+        this.#putBeside(sorted.rows, at);
         changed = true;
         added++;
       }
@@ -204,13 +196,32 @@ export class ChunkIndex {
     return { position, added };
   }
 
+  /** What stands in other tables for the row at word `at`. */
+  #putBeside(rows: PackedRows, at: number): void {
+    const { words } = rows;
+    const ordinal = packedOrdinal(words, at + packedRowAt);
+    if (packedFlags(words, at + packedRowAt) & rowFlags.promised) {
+      const { pack: box } = unpackRow(words, at + packedRowAt);
+      this.promised.put({ ordinal, group: words[at] as number, id: rows.promisedId(at), box });
+      return;
+    }
+    const refs = rows.refsOf(at);
+    if (refs !== undefined) this.#refs.putEncoded(ordinal, refs);
+  }
+
+  #forgetBeside(words: Uint32Array, at: number): void {
+    const ordinal = packedOrdinal(words, at);
+    this.#refs.remove(ordinal);
+    if (packedFlags(words, at) & rowFlags.promised) this.promised.remove(ordinal);
+  }
+
   /**
    * Removes an id's row, and its references, if it still names this copy. Returns whether it did. Part of the open
    * write transaction, or one of its own. The overlay is not consulted: flush it first.
    */
   remove(group: number, id: Uint8Array, onlyIf: CopyPlace): boolean {
     return this.#change(group, id, onlyIf, (bucket, at) => {
-      this.#refs.remove(packedOrdinal(bucket.words, at));
+      this.#forgetBeside(bucket.words, at);
       bucket.count--;
       const last = bucket.rowAt(bucket.count);
       bucket.words.copyWithin(at, last, last + rowWords);
@@ -239,18 +250,12 @@ export class ChunkIndex {
     });
   }
 
-  /** Visits the rows that name a pack, by a scan of the whole index: for repair; a pack's own trailer is faster. */
-  forEachInPack(pack: number, visit: RowVisitor): void {
-    this.scan(undefined, Infinity, (group, idPrefix, row) => {
-      if (row.pack === pack) visit(group, idPrefix, row);
-    });
-  }
-
   /** Forgets all rows and references, for a rebuild from packs. Ordinals go on where they were. */
   clear(): void {
     this.environment.write(() => {
       this.#buckets.clear();
       this.#refs.clear();
+      this.promised.clear();
       this.#counters.rows = 0;
       this.#counters.save();
     });
@@ -264,10 +269,9 @@ export class ChunkIndex {
 
   #replaceable(rows: Uint32Array, existing: number, words: Uint32Array, candidate: number): boolean {
     if (this.#dead?.has(packedOrdinal(rows, existing))) return true;
-    if (!(packedFlags(rows, existing) & rowFlags.needed) || packedFlags(words, candidate) & rowFlags.needed)
-      return false;
+    if (!(packedFlags(rows, existing) & notHere) || packedFlags(words, candidate) & notHere) return false;
     if (packedOrdinal(rows, existing) !== packedOrdinal(words, candidate)) {
-      throw new Error("chunk index: the copy for a needed row must take over its ordinal");
+      throw new Error("chunk index: the copy for a needed or promised row must take over its ordinal");
     }
     return true;
   }

@@ -2,8 +2,10 @@
 // commits, and what a crash takes from here, recovery re-admits from frames beyond each pack's covered mark.
 //
 // Invariants
-// - Only rows of records that are already fsynced are admitted, children before parents.
-// - An id is in the overlay only while LMDB has no live row for it (or has not been told yet that it has).
+// - Only rows of records that are already fsynced are admitted, children before parents; and promised rows, before any record that names
+//   them.
+// - An id is in the overlay only while LMDB has no live row for it (or has not been told yet that it has). A promised row and the copy that
+//   takes its place may both be there: the newer one counts, here and in the order in which LMDB gets them.
 // - A flush takes the rows that were there when it began. Rows without references may reach LMDB in several durable
 //   transactions (slices bound the pages that LMDB keeps dirty in memory); rows with references follow in the order
 //   of admission; the last transaction carries the rest, the covered marks and the caller's own changes. So in
@@ -11,9 +13,9 @@
 // - Rows leave the overlay only after that last transaction is durable. A failed flush leaves all of them here.
 
 import type { ChunkIndex } from "./chunkIndex.ts";
-import { PackedRows, packedRowAt, packedRowsMax, packedRowWords } from "./packedRows.ts";
+import { PackedRows, packedRowAt, packedRowsMax, packedRowWords, promisedArenaBytes } from "./packedRows.ts";
 import type { PackTable } from "./packTable.ts";
-import { type ChunkRow, chunkIdBytes, packId, rowFlags, unpackRow } from "./row.ts";
+import { type ChunkRow, chunkIdBytes, isHere, packedFlags, packId, rowFlags, unpackRow } from "./row.ts";
 
 export type OverlayOptions = {
   /** Rows held at most; at four fifths of it `wantsFlush` turns true. About 60 bytes of memory each. Default 500,000. */
@@ -42,6 +44,8 @@ export class IndexOverlay {
   readonly #sliceBuckets: number;
   readonly #probe = new Uint32Array(4);
   #rows = new PackedRows(slotsMin);
+  /** Promised rows among them. Their number is bounded by whoever asks for them; they do not fill the room of admissions. */
+  #promised = 0;
   /** Open addressing; row number + 1, or 0 for a free slot. */
   #slots = new Uint32Array(slotsMin);
   #covered = new Map<number, number>();
@@ -73,7 +77,9 @@ export class IndexOverlay {
 
   /** No room: await a flush before the next `admit`. */
   get full(): boolean {
-    return this.#rows.count >= this.#rowsMax || this.#rows.refsBytes >= this.#refsBytesMax;
+    const { count, refsBytes } = this.#rows;
+    const promisedBytes = this.#promised * promisedArenaBytes;
+    return count - this.#promised >= this.#rowsMax || refsBytes - promisedBytes >= this.#refsBytesMax;
   }
 
   /** The row of an id, from here or from LMDB. A row flagged `needed` is returned: the caller answers "no" for it. */
@@ -105,7 +111,7 @@ export class IndexOverlay {
   }
 
   /**
-   * Enters a durable record. Where a live row exists it stays, and its ordinal is the answer; a needed row's ordinal
+   * Enters a durable record. Where a live row exists it stays, and its ordinal is the answer; a needed or promised row's ordinal
    * passes to this copy. `refs` are the ordinals that the references were found under. Throws when `full`.
    */
   admit(
@@ -115,14 +121,24 @@ export class IndexOverlay {
     refs?: readonly number[],
   ): Admission {
     const existing = this.lookup(group, id);
-    if (existing !== undefined && !(existing.flags & rowFlags.needed))
-      return { ordinal: existing.ordinal, added: false };
+    if (existing !== undefined && isHere(existing)) return { ordinal: existing.ordinal, added: false };
     if (this.full) throw new Error("overlay: full; flush before admitting more");
     const ordinal = existing?.ordinal ?? this.#index.nextOrdinal();
     this.#rows.add(group, id, { ...place, ordinal, flags: 0 }, refs);
-    if (this.#rows.count * 2 > this.#slots.length) this.#rebuildSlots();
-    else this.#link(this.#rows.count - 1);
+    this.#linkLast();
     return { ordinal, added: true };
+  }
+
+  /** The ordinal of an id that is not here and that something is to rest on: of its row, which is made where there is none. */
+  promise(group: number, id: Uint8Array, box: number): number {
+    const existing = this.lookup(group, id);
+    if (existing !== undefined) return existing.ordinal;
+    const ordinal = this.#index.nextOrdinal();
+    const row = { ordinal, pack: box, offset: 0, length: 0, type: 0, writer: 0, flags: rowFlags.promised };
+    this.#rows.addPromised(group, id, row);
+    this.#promised++;
+    this.#linkLast();
+    return ordinal;
   }
 
   /**
@@ -178,6 +194,7 @@ export class IndexOverlay {
         added += step.added;
         transactions++;
         if (step.done !== undefined) {
+          this.#promised -= promisedAmong(rows, taken);
           rows.dropFirst(taken);
           this.#rebuildSlots();
           return { value: step.done.value, added, transactions };
@@ -218,12 +235,20 @@ export class IndexOverlay {
     return (hash ^ Math.imul(group, 0x9e3779b1)) & (this.#slots.length - 1);
   }
 
+  #linkLast(): void {
+    if (this.#rows.count * 2 > this.#slots.length) this.#rebuildSlots();
+    else this.#link(this.#rows.count - 1);
+  }
+
+  /** Gives a row its slot, or that of an older row of the same id. */
   #link(number: number): void {
     const { words } = this.#rows;
     const at = number * packedRowWords;
     const mask = this.#slots.length - 1;
     let slot = this.#slotOf(words[at] as number, this.#index.hashOfWords(words, at + packedRowAt));
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
+      if (sameKey(words, at, ((this.#slots[slot] as number) - 1) * packedRowWords)) break;
+    }
     this.#slots[slot] = number + 1;
   }
 
@@ -235,4 +260,20 @@ export class IndexOverlay {
     else this.#slots = new Uint32Array(size);
     for (let number = 0; number < this.#rows.count; number++) this.#link(number);
   }
+}
+
+/** Whether the rows at these words are of one id in one group. */
+function sameKey(words: Uint32Array, one: number, other: number): boolean {
+  for (let word = 0; word < packedRowAt + 4; word++) {
+    if (words[one + word] !== words[other + word]) return false;
+  }
+  return true;
+}
+
+function promisedAmong({ words }: PackedRows, count: number): number {
+  let promised = 0;
+  for (let at = packedRowAt; at < count * packedRowWords; at += packedRowWords) {
+    if (packedFlags(words, at) & rowFlags.promised) promised++;
+  }
+  return promised;
 }

@@ -1,14 +1,18 @@
 // Rows on their way into the index, packed: twelve 32-bit words each, so that half a million of them are 24 MB of
 // typed array and no JavaScript objects. Words: 0 group, 1..10 the packed row (row.ts), 11 the position of the row's
-// encoded references in the arena plus one, or 0 for none.
+// encoded references in the arena plus one, or 0 for none. A promised row has the rest of its id there in place of references.
 
 import type { IdHash } from "./idHash.ts";
 import { encodeRefs, refsBytesBound } from "./refTable.ts";
-import { type ChunkRow, chunkIdBytes, packId, packRow } from "./row.ts";
+import { type ChunkRow, chunkIdBytes, packedIdPrefix, packId, packRow } from "./row.ts";
 
 export const packedRowWords = 12;
 export const packedRowAt = 1;
 const refsAt = 11;
+/** What a packed row does not hold of an id. */
+const idTailBytes = 16;
+/** What a promised row takes in the arena. */
+export const promisedArenaBytes = idTailBytes + 4;
 
 /** A sort key holds hash and row number in one double: 32 + 21 bits. */
 const rowNumberSpan = 2 ** 21;
@@ -50,6 +54,19 @@ export class PackedRows {
     if (refs === undefined || refs.length === 0) return;
     const start = this.#reserveRefs(refsBytesBound(refs.length));
     this.#bindRefs(at, encodeRefs(refs, this.refsArena, start));
+  }
+
+  /** Appends a row that is flagged `promised`: all of its id is kept. */
+  addPromised(group: number, id: Uint8Array, row: ChunkRow): void {
+    this.add(group, id, row, undefined);
+    const start = this.#reserveRefs(idTailBytes);
+    this.refsArena.set(id.subarray(chunkIdBytes - idTailBytes), start);
+    this.#bindRefs((this.count - 1) * packedRowWords, start + idTailBytes);
+  }
+
+  /** All of the id of the promised row at word `at`. */
+  promisedId(at: number): Buffer {
+    return Buffer.concat([packedIdPrefix(this.words, at + packedRowAt), this.refsOf(at) as Uint8Array]);
   }
 
   /** Reserves the next row and returns its first word. */

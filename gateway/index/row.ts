@@ -20,7 +20,7 @@ if (endianness() !== "LE") throw new Error("the chunk index needs a little-endia
 export type ChunkRow = {
   /** Record ordinal of this vault, below 2^40; never used twice. */
   ordinal: number;
-  /** Pack ordinal, u32. */
+  /** Pack ordinal, u32; of a promised row the number of the box that promised it. */
   pack: number;
   /** Where the record (not its frame) starts in the pack, u32 bytes. */
   offset: number;
@@ -34,10 +34,31 @@ export type ChunkRow = {
   flags: number;
 };
 
+export type ChunkInsert = {
+  readonly group: number;
+  /** 32 bytes. */
+  readonly id: Uint8Array;
+  readonly row: ChunkRow;
+  /** Ordinals of the records that this one refers to, in their order. */
+  readonly refs?: readonly number[] | undefined;
+};
+
+/** The copy that a change means; the row is left alone when it names another. */
+export type CopyPlace = Pick<ChunkRow, "pack" | "offset">;
+/** What may change in a row: its place (repack) and its flags (quarantine). */
+export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
+
 export const rowFlags = {
   /** Quarantined or on the need-list: "have?" answers no, and the next good copy takes the row's place and ordinal. */
   needed: 1,
+  /** Not here, and on its way with a box (docs/seeding.md): no place, no length; the next copy takes the row's place and ordinal. */
+  promised: 2,
 } as const;
+
+/** Whether a row speaks of a record that is here and sound as far as is known. */
+export function isHere({ flags }: Pick<ChunkRow, "flags">): boolean {
+  return (flags & (rowFlags.needed | rowFlags.promised)) === 0;
+}
 
 export const rowWords = 10;
 export const chunkIdBytes = 32;

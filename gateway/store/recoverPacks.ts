@@ -2,7 +2,7 @@
 //
 // Invariants
 // - Nothing that was acknowledged is dropped: a pack is cut only behind its last record that is known or admitted here.
-// - A record is admitted only when all records that it refers to are: data first, then metadata in the order of writing. What
+// - A record is admitted only when all records that it refers to are, or are promised by a box: data first, then metadata in the order of writing. What
 //   is not admitted was never acknowledged; it is in no trailer, so a rebuild does not bring it back either.
 // - Nothing counts before it is on disk: a process that was killed between write and fdatasync leaves whole frames in the page
 //   cache alone, which read like any other and go with the power. Each pack is synced before its frames are read.
@@ -26,16 +26,14 @@ import { recoverFrames } from "../../vault/pack/recover.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
 import type { PackRow } from "../index/packTable.ts";
+import type { PromisedRecords } from "../seed/promisedRecords.ts";
 import { fileError } from "./files.ts";
 import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./openNames.ts";
 import { OpenPack } from "./openPack.ts";
 import { openFolder, openPackPath } from "./packPaths.ts";
 
-export type RecoveryReport = {
-  /** Packs to go on with, at most one of a kind. */
-  readonly resumed: readonly OpenPack[];
-  /** Packs that are to be closed. */
-  readonly full: readonly OpenPack[];
+/** Without the packs: whoever kept those would keep their rows long after they were closed. */
+export type RecoveryCounts = {
   /** Records that were brought back into the index. */
   readonly admitted: number;
   /** Records that were found and refer to records that are not here: never acknowledged. */
@@ -44,8 +42,17 @@ export type RecoveryReport = {
   readonly missing: readonly number[];
 };
 
+export type RecoveryReport = RecoveryCounts & {
+  /** Packs to go on with, at most one of a kind. */
+  readonly resumed: readonly OpenPack[];
+  /** Packs that are to be closed. */
+  readonly full: readonly OpenPack[];
+};
+
 export type RecoveryPort = NamesPort & {
   readonly overlay: IndexOverlay;
+  /** What boxes promised: records may have been acknowledged that rest on it. */
+  readonly promised: Pick<PromisedRecords, "rely">;
   readonly writerOrdinal: (device: Uint8Array) => number;
 };
 
@@ -138,12 +145,12 @@ async function admitFound(
   for (const found of scan.found) {
     if (found.admitted) continue;
     const { row } = found;
-    const refs = refOrdinals(overlay, row.group, found.refs);
+    const refs = refOrdinals(port, row.group, found.refs);
     if (refs === undefined) {
       counts.refused++;
       continue;
     }
-    if (overlay.full) await overlay.flush();
+    if (overlay.full || overlay.wantsFlush) await overlay.flush();
     overlay.admit(
       row.group,
       row.id,
@@ -162,13 +169,13 @@ async function admitFound(
 }
 
 /** Ordinals of all references, or undefined when one is not here. */
-function refOrdinals(overlay: IndexOverlay, group: number, refs: Buffer): number[] | undefined {
-  const ordinals: number[] = [];
-  for (const row of overlay.lookupBatch(group, refs)) {
-    if (row === undefined) return undefined;
-    ordinals.push(row.ordinal);
-  }
-  return ordinals;
+function refOrdinals({ overlay, promised }: RecoveryPort, group: number, refs: Buffer): number[] | undefined {
+  const rows = overlay.lookupBatch(group, refs);
+  if (rows.every((row) => row !== undefined)) return rows.map(({ ordinal }) => ordinal);
+  // A row that was found wrong, or is not promised any more, was there when the record was acknowledged.
+  const relied = promised.rely(group, refs);
+  const ordinals = rows.map((row, i) => row?.ordinal ?? relied[i]);
+  return ordinals.every((ordinal) => ordinal !== undefined) ? ordinals : undefined;
 }
 
 /**

@@ -16,7 +16,9 @@ import { type IndexEnvironment, openIndexEnvironment } from "../index/environmen
 import { IndexOverlay } from "../index/overlay.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
 import { type PackRow, PackTable } from "../index/packTable.ts";
-import { type ChunkRow, rowFlags } from "../index/row.ts";
+import { type ChunkRow, isHere } from "../index/row.ts";
+import { PromisedRecords } from "../seed/promisedRecords.ts";
+import { Promises } from "../seed/promises.ts";
 import { readEvictedPack } from "./evictedPack.ts";
 import type { Elsewhere } from "./evictedRecords.ts";
 import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
@@ -24,11 +26,13 @@ import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
   readonly directory: string;
+  /** Encrypts the index; see openIndexEnvironment. */
+  readonly indexKey?: string | undefined;
   /** The gateway's number for a device id (16 bytes). */
   readonly writerOrdinal: (device: Uint8Array) => number;
   /** Free bytes below which uploads are refused. */
@@ -52,8 +56,11 @@ export class VaultStore implements AdmissionStore {
   readonly index: ChunkIndex;
   readonly overlay: IndexOverlay;
   readonly packs: PackTable;
+  /** What boxes promised, and what rests on it. */
+  readonly promises: Promises;
+  readonly promised: PromisedRecords;
   /** What recovery found when the store was opened. */
-  readonly recovery: RecoveryReport;
+  readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
@@ -71,6 +78,8 @@ export class VaultStore implements AdmissionStore {
       index: ChunkIndex;
       overlay: IndexOverlay;
       packs: PackTable;
+      promises: Promises;
+      promised: PromisedRecords;
       tails: PackTails;
       recovery: RecoveryReport;
     },
@@ -80,7 +89,10 @@ export class VaultStore implements AdmissionStore {
     this.index = parts.index;
     this.overlay = parts.overlay;
     this.packs = parts.packs;
-    this.recovery = parts.recovery;
+    this.promises = parts.promises;
+    this.promised = parts.promised;
+    const { resumed, full, ...recovery } = parts.recovery;
+    this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
@@ -95,8 +107,8 @@ export class VaultStore implements AdmissionStore {
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
-      parts.recovery.resumed,
-      parts.recovery.full,
+      resumed,
+      full,
     );
   }
 
@@ -105,21 +117,20 @@ export class VaultStore implements AdmissionStore {
    * @throws HoldfastError data-dir-invalid, disk-full, io-error
    */
   static async open(options: VaultStoreOptions): Promise<VaultStore> {
-    const environment = openIndexEnvironment(`${options.directory}/index`);
+    const environment = openIndexEnvironment(`${options.directory}/index`, options.indexKey);
     try {
       const index = new ChunkIndex(environment);
       const packs = new PackTable(environment);
       const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
-      const recovery = await recoverPacks({
-        directory: options.directory,
-        packs,
-        overlay,
-        writerOrdinal: options.writerOrdinal,
-        report: options.report,
-      });
+      const promises = new Promises(environment);
+      const promised = new PromisedRecords(overlay, promises);
+      const { directory, writerOrdinal, report } = options;
+      const recovery = await recoverPacks({ directory, packs, overlay, promised, writerOrdinal, report });
+      await promises.removeLeft();
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
-      return new VaultStore(options, { environment, index, overlay, packs, tails, recovery });
+      const parts = { environment, index, overlay, packs, promises, promised, tails, recovery };
+      return new VaultStore(options, parts);
     } catch (error) {
       await environment.close();
       throw error;
@@ -129,19 +140,22 @@ export class VaultStore implements AdmissionStore {
   /** The row of a record that is here and sound as far as is known. */
   lookup(group: number, id: Uint8Array): ChunkRow | undefined {
     const row = this.overlay.lookup(group, id);
-    return row === undefined || row.flags & rowFlags.needed ? undefined : row;
+    return row === undefined || !isHere(row) ? undefined : row;
   }
 
   /** As `lookup` for ids of 32 bytes one after the other. */
   lookupBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
     const rows = this.overlay.lookupBatch(group, ids);
-    for (let i = 0; i < rows.length; i++)
-      if (rows[i] !== undefined && rows[i]!.flags & rowFlags.needed) rows[i] = undefined;
+    for (let i = 0; i < rows.length; i++) if (rows[i] !== undefined && !isHere(rows[i]!)) rows[i] = undefined;
     return rows;
   }
 
   findLive(group: number, ids: Buffer): (number | undefined)[] {
     return this.lookupBatch(group, ids).map((row) => row?.ordinal);
+  }
+
+  rely(group: number, ids: Buffer): (number | undefined)[] {
+    return this.promised.rely(group, ids);
   }
 
   async room(): Promise<void> {
@@ -252,6 +266,7 @@ export class VaultStore implements AdmissionStore {
   async close(): Promise<void> {
     await this.#packStore.close();
     await this.elsewhere?.moves.settled();
+    await this.promises.settled();
     await this.overlay.flush().catch((error: unknown) => {
       // Packs are the log: what is not flushed now is admitted again at the next start.
       this.#options.report("index-not-flushed", { error: String(error) });

@@ -16,6 +16,7 @@ import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
 import { type Connection, errorOf, readBody, send } from "./exchange.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
+import { query } from "./query.ts";
 import { readPieces, readResults } from "./readAnswer.ts";
 import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
 
@@ -120,6 +121,14 @@ export class GatewayClient {
     return this.#json({ method: "GET", path: "/v1/hello" });
   }
 
+  directory(): Promise<messages.DirectoryAnswer> {
+    return this.#json({ method: "GET", path: "/v1/directory", answerBytesMax: limits.rootBytesMax });
+  }
+
+  home(signal?: AbortSignal): Promise<messages.HomeAnswer> {
+    return this.#json({ method: "GET", path: "/v1/home", answerBytesMax: 2 * limits.signedBytesMax, signal });
+  }
+
   kdf(account: string): Promise<messages.KdfAnswer> {
     return this.#json({ method: "GET", path: `/v1/accounts/${encodeURIComponent(account)}/kdf` });
   }
@@ -186,12 +195,13 @@ export class GatewayClient {
   }
 
   /** Bitmap of the ids (at most 16,384) that are here; read it with bitAt. */
-  async have(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
-    const binary = [encodeIds(ids)];
-    return parseBitmap(
-      await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/have`, binary, signal }),
-      ids.length,
-    );
+  have(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/sessions/${session}/have`, encodeIds(ids), ids.length, signal);
+  }
+
+  /** The same for ids with everything below them. Not found at a gateway that does not know the question. */
+  whole(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/sessions/${session}/whole`, encodeIds(ids), ids.length, signal);
   }
 
   /**
@@ -255,18 +265,13 @@ export class GatewayClient {
     return this.#send({ method: "POST", path: `/v1/vaults/${vault}/read`, binary, signal });
   }
 
-  /** As `have` in a vault and group, without a session. */
-  async exists(
-    vault: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<Buffer> {
-    const binary = [encodeGroupIds(group, ids)];
-    return parseBitmap(
-      await this.#bytes({ method: "POST", path: `/v1/vaults/${vault}/exists`, binary, signal }),
-      ids.length,
-    );
+  /** As `have` in a vault and group, without a session, and without what is only promised. */
+  exists(vault: string, group: number, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/vaults/${vault}/exists`, encodeGroupIds(group, ids), ids.length, signal);
+  }
+
+  async #bitmap(path: string, body: Buffer, count: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    return parseBitmap(await this.#bytes({ method: "POST", path, binary: [body], signal }), count);
   }
 
   /** A closed pack, or the bytes first..last of it. */
@@ -288,11 +293,4 @@ export class GatewayClient {
   suspect(vault: string, json: messages.SuspectRequest): Promise<messages.SuspectAnswer> {
     return this.#json({ method: "POST", path: `/v1/vaults/${vault}/suspect`, json });
   }
-}
-
-function query(values: Readonly<Record<string, string | number | undefined>>): string {
-  const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, `${value}`);
-  const text = parameters.toString();
-  return text === "" ? "" : `?${text}`;
 }

@@ -1,8 +1,8 @@
 // Decides for each uploaded record of a vault: store it, say that it is there, or have it wait for its references.
 //
 // Invariants
-// - Closure: a record goes to the store only when each of its references is live, or goes to the store before it (then the
-//   store's order and its rule that a failure takes everything queued behind it keep the order in what is accepted).
+// - Closure: a record goes to the store only when each of its references is live or promised by a box, or goes to the store before it (then
+//   the store's order and its rule that a failure takes everything queued behind it keep the order in what is accepted).
 // - A status is answered only when everything it rests on is durable: also "was already there" for a record that another
 //   session is just storing.
 // - Deciding and queueing are one synchronous step, so no other decision comes between.
@@ -12,6 +12,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType, Width } from "../../vault/magic.ts";
 import { parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
+import { idAt } from "../wire/idList.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { RecordStatus } from "../wire/recordStatus.ts";
 
@@ -40,6 +41,8 @@ export type AdmittedBatch = {
 export interface AdmissionStore {
   /** Ordinals of live records for ids of 32 bytes one after the other; undefined where there is none. */
   findLive(group: number, ids: Buffer): readonly (number | undefined)[];
+  /** The same for ids that a record is to rest on: what is promised counts, and has an ordinal from now on. */
+  rely(group: number, ids: Buffer): readonly (number | undefined)[];
   /** Queues a batch. Batches are accepted in this order. An empty batch is accepted when all before it are. */
   store(batch: AdmittedBatch): void;
   /** Resolves when records may be queued (memory, disk). @throws HoldfastError disk-full */
@@ -136,7 +139,7 @@ export class Admission {
         continue;
       }
       const refs = live.slice(firstRef, refAt);
-      if (!this.#collectMissing(group, header, refs, missing)) {
+      if (!this.#resolve(group, header, refs, missing)) {
         statuses[i] = RecordStatus.waits;
         continue;
       }
@@ -170,21 +173,27 @@ export class Admission {
     });
   }
 
-  /** Whether all references are live or queued; those that are not are noted. */
-  #collectMissing(
+  /** Whether all references are live, queued, or promised, which gives them an ordinal in `refs`; those that are not are noted. */
+  #resolve(
     group: number,
     header: RecordHeader,
-    refs: readonly (number | undefined)[],
+    refs: (number | undefined)[],
     missing: Map<string, Buffer>,
   ): boolean {
-    let complete = true;
+    const places: number[] = [];
     for (let i = 0; i < refs.length; i++) {
+      if (refs[i] === undefined && !this.#queued.has(keyOf(group, header.refs, i))) places.push(i);
+    }
+    if (places.length === 0) return true;
+    const relied = this.#store.rely(group, Buffer.concat(places.map((i) => idAt(header.refs, i))));
+    let complete = true;
+    for (const [at, i] of places.entries()) {
+      refs[i] = relied[at];
       if (refs[i] !== undefined) continue;
-      const key = keyOf(group, header.refs, i);
-      if (this.#queued.has(key)) continue;
       complete = false;
+      const key = keyOf(group, header.refs, i);
       if (missing.size < wireLimits.missingPerRecords && !missing.has(key)) {
-        missing.set(key, Buffer.from(header.refs.subarray(i * Width.id, (i + 1) * Width.id)));
+        missing.set(key, Buffer.from(idAt(header.refs, i)));
       }
     }
     return complete;

@@ -11,6 +11,13 @@ export function setBit(bitmap: Buffer, i: number): void {
   bitmap[i >>> 3]! |= 1 << (i & 7);
 }
 
+/** The bitmap of these answers. */
+export function bitmapOf(answers: readonly boolean[]): Buffer {
+  const bitmap = createBitmap(answers.length);
+  for (const [i, yes] of answers.entries()) if (yes) setBit(bitmap, i);
+  return bitmap;
+}
+
 export function bitAt(bitmap: Buffer, i: number): boolean {
   return (bitmap[i >>> 3]! & (1 << (i & 7))) !== 0;
 }

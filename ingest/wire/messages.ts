@@ -11,10 +11,25 @@ export type ErrorBody = {
 };
 
 export type HelloAnswer = {
+  /** Gateway id, 32 hex; gateways of before the directory of homes do not tell it. */
+  readonly id?: string;
   readonly name: string;
   readonly version: string;
   readonly protocols: readonly number[];
 };
+
+/** The directory of homes that a gateway's agents trust. */
+export type DirectoryAnswer = {
+  readonly id: string;
+  /** Where it answers; none where only those who reach it know. */
+  readonly urls: readonly string[];
+  readonly fingerprint: string;
+  /** Ed25519, 64 hex digits. */
+  readonly signer: string;
+};
+
+/** Both lines of the account's home record; null where it was never moved. */
+export type HomeAnswer = { readonly record: string | null };
 
 export type KdfAnswer = { readonly suite: number; readonly iterations: number; readonly salt: string };
 
@@ -79,6 +94,8 @@ export type SnapshotRow = {
   readonly sequence: number;
   readonly received: string;
   readonly incomplete: boolean;
+  /** Not whole here: numbers of the boxes that it waits for; none of them where only a backup can bring what it lacks. */
+  readonly pending?: readonly number[];
 };
 
 export type SnapshotFilter = {

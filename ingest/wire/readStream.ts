@@ -1,4 +1,4 @@
-// The answer of `read`: per id, in the order asked, `u32 length ‖ record`; three lengths are signs instead.
+// The answer of `read`: per id, in the order asked, `u32 length ‖ record`; four lengths are signs instead, one of which a u32 follows.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
@@ -6,7 +6,13 @@ import { recordBytesMin } from "./protocol.ts";
 import { lengthBytes } from "./recordBody.ts";
 
 /** Lengths that stand for no record. */
-export const ReadSign = { missing: 0, damaged: 0xffff_ffff, unavailable: 0xffff_fffe } as const;
+export const ReadSign = {
+  missing: 0,
+  damaged: 0xffff_ffff,
+  unavailable: 0xffff_fffe,
+  /** The number of the box follows. */
+  promised: 0xffff_fffd,
+} as const;
 
 const stateOf = new Map<number, "missing" | "damaged" | "unavailable">([
   [ReadSign.missing, "missing"],
@@ -20,13 +26,36 @@ export type ReadResult =
   | { readonly state: "missing" }
   | { readonly state: "damaged" }
   /** In a replica alone, which does not answer now. */
-  | { readonly state: "unavailable" };
+  | { readonly state: "unavailable" }
+  /** On the box of this number, which is on its way. */
+  | { readonly state: "promised"; readonly box: number };
 
 /** The length field before a record, or a sign. */
 export function encodeReadLength(length: number): Buffer {
   const bytes = Buffer.allocUnsafe(lengthBytes);
   bytes.writeUInt32LE(length, 0);
   return bytes;
+}
+
+/** The answer for a record that a box brings. */
+export function encodePromised(box: number): Buffer {
+  return Buffer.concat([encodeReadLength(ReadSign.promised), encodeReadLength(box)]);
+}
+
+/**
+ * The result that a length field stands for; undefined for a record of so many bytes.
+ * @throws HoldfastError limit-exceeded, corrupt for lengths that no record has
+ */
+export function resultOfSign(length: number): ReadResult | undefined {
+  const state = stateOf.get(length);
+  if (state !== undefined) return { state };
+  if (length > limits.recordBytesMax) {
+    throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
+  }
+  if (length < recordBytesMin) {
+    throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+  }
+  return undefined;
 }
 
 /**
@@ -37,6 +66,8 @@ export class ReadStreamParser {
   readonly #count: number;
   readonly #length = Buffer.alloc(lengthBytes);
   #lengthFilled = 0;
+  /** The next four bytes are the number of a box. */
+  #isPromised = false;
   #record: Buffer | undefined;
   #recordFilled = 0;
   #answered = 0;
@@ -82,16 +113,19 @@ export class ReadStreamParser {
   }
 
   #start(length: number): ReadResult | undefined {
-    const state = stateOf.get(length);
-    if (state !== undefined) {
+    if (this.#isPromised) {
+      this.#isPromised = false;
       this.#answered++;
-      return { state };
+      return { state: "promised", box: length };
     }
-    if (length > limits.recordBytesMax) {
-      throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
+    if (length === ReadSign.promised) {
+      this.#isPromised = true;
+      return undefined;
     }
-    if (length < recordBytesMin) {
-      throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+    const sign = resultOfSign(length);
+    if (sign !== undefined) {
+      this.#answered++;
+      return sign;
     }
     this.#record = Buffer.allocUnsafeSlow(length);
     this.#recordFilled = 0;

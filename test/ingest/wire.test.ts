@@ -8,6 +8,7 @@ import { encodeGroupIds, encodeIds, idAt, idCount, parseGroupIds } from "../../i
 import { checkName } from "../../ingest/wire/names.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import {
+  encodePromised,
   encodeReadLength,
   type ReadResult,
   ReadSign,
@@ -155,13 +156,14 @@ describe("read stream", () => {
     fc.constant({ state: "missing" as const }),
     fc.constant({ state: "damaged" as const }),
     fc.constant({ state: "unavailable" as const }),
+    fc.nat(0xffff_ffff).map((box) => ({ state: "promised" as const, box })),
   );
   function encode(results: readonly ReadResult[]): Buffer {
     return Buffer.concat(
       results.flatMap((each) =>
         each.state === "record"
           ? [encodeReadLength(each.record.length), each.record]
-          : [encodeReadLength(ReadSign[each.state])],
+          : [each.state === "promised" ? encodePromised(each.box) : encodeReadLength(ReadSign[each.state])],
       ),
     );
   }

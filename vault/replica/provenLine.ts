@@ -8,10 +8,14 @@ import { limits } from "../limits.ts";
 const lineFeed = 0x0a;
 
 /** `document` as one line, and `prove` of that line's bytes as the other. A document over the limit is a RangeError. */
-export function encodeProvenLine(document: object, prove: (line: Buffer) => Uint8Array): Buffer {
+export function encodeProvenLine(
+  document: object,
+  prove: (line: Buffer) => Uint8Array,
+  bytesMax: number = limits.rootBytesMax,
+): Buffer {
   const line = Buffer.from(JSON.stringify(document));
   const bytes = Buffer.concat([line, Buffer.from(`\n${toHex(prove(line))}\n`)]);
-  if (bytes.length > limits.rootBytesMax) throw new RangeError(`a document of ${bytes.length} bytes`);
+  if (bytes.length > bytesMax) throw new RangeError(`a document of ${bytes.length} bytes`);
   return bytes;
 }
 
@@ -23,8 +27,9 @@ export function splitProvenLine(
   bytes: Uint8Array,
   proofBytes: number,
   what: string,
+  bytesMax: number = limits.rootBytesMax,
 ): { readonly line: Buffer; readonly proof: Buffer } {
-  if (bytes.length > limits.rootBytesMax) {
+  if (bytes.length > bytesMax) {
     throw new HoldfastError(ErrorCode.limitExceeded, `${what} has ${bytes.length} bytes`);
   }
   const text = asBuffer(bytes);

@@ -1,9 +1,8 @@
 // Receipts: signed proof that a replica held every pack that a snapshot reaches (docs/format.md, section 11.5).
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { fromHex, toHex } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
 import { asHex, asInteger, asText, asTime } from "../jsonFields.ts";
 import { hkdf } from "../keys/hkdf.ts";
+import { isSignedBy, SigningKey, signatureBytes } from "../keys/signature.ts";
 import { formatVersion, Width } from "../magic.ts";
 import { encodeProvenLine, parseLine, splitProvenLine } from "./provenLine.ts";
 import { generationMax } from "./root.ts";
@@ -31,27 +30,18 @@ export type Receipt = {
   readonly time: string;
 };
 
-const signatureBytes = 64;
-const keyBytes = 32;
-
-// node:crypto takes Ed25519 keys as DER only; around the 32 bytes the encoding is fixed (RFC 8410).
-const privateDerPrefix = Buffer.from("302e020100300506032b657004220420", "hex");
-const publicDerPrefix = Buffer.from("302a300506032b6570032100", "hex");
-
 /** Signs receipts with one key. */
 export class ReceiptSigner {
-  readonly #key: KeyObject;
-  /** 64 hex digits. */
-  readonly publicKey: string;
+  readonly #key: SigningKey;
 
   /** `seed`: the 32 bytes of RFC 8032, section 5.1.5. */
   constructor(seed: Uint8Array) {
-    if (seed.length !== keyBytes) throw new RangeError("an Ed25519 seed has 32 bytes");
-    const key = Buffer.concat([privateDerPrefix, seed]);
-    this.#key = createPrivateKey({ key, format: "der", type: "pkcs8" });
-    key.fill(0);
-    const publicDer = createPublicKey(this.#key).export({ format: "der", type: "spki" });
-    this.publicKey = toHex(publicDer.subarray(publicDerPrefix.length));
+    this.#key = new SigningKey(seed);
+  }
+
+  /** 64 hex digits. */
+  get publicKey(): string {
+    return this.#key.publicKey;
   }
 
   /** The receipt, in this key's name. */
@@ -66,7 +56,7 @@ export class ReceiptSigner {
       generation,
     };
     const rest = { root, merkle, packs, packBytes, proof, signer: this.publicKey, time };
-    return encodeProvenLine({ ...document, ...rest }, (line) => sign(null, line, this.#key));
+    return encodeProvenLine({ ...document, ...rest }, (line) => this.#key.sign(line));
   }
 }
 
@@ -81,7 +71,7 @@ export function gatewayReceiptSeed(secret: Uint8Array, gatewayId: Uint8Array): B
  */
 export function openReceipt(bytes: Uint8Array, signer: string): Receipt {
   const { line, proof } = splitProvenLine(bytes, signatureBytes, "a receipt");
-  if (!verify(null, line, publicKeyObject(signer), proof)) {
+  if (!isSignedBy(signer, line, proof)) {
     throw new HoldfastError(ErrorCode.sealInvalid, "a receipt was changed, or signed by another key");
   }
   const json = parseLine(line, "a receipt");
@@ -106,11 +96,6 @@ export function openReceipt(bytes: Uint8Array, signer: string): Receipt {
     signer,
     time: asTime(json.time, "time of a receipt"),
   };
-}
-
-function publicKeyObject(signer: string): KeyObject {
-  const key = Buffer.concat([publicDerPrefix, fromHex(signer, keyBytes)]);
-  return createPublicKey({ key, format: "der", type: "spki" });
 }
 
 function asProof(value: unknown): ReceiptProof {

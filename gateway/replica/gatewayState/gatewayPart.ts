@@ -6,12 +6,21 @@ import { asArray, asHex, asInteger, asObject, asText, asTime, parseJson } from "
 import { limits } from "../../../vault/limits.ts";
 import type { Account } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
+import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { Replica, SeenChain } from "../../catalog/replicas.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { GatewayIdentity } from "../../dataDir.ts";
-import { parseAccount, parseAppPassword, parseDevice, parseReplica } from "./partRows.ts";
+import { parseBox } from "./partBoxes.ts";
+import {
+  type PartHome,
+  parseAccount,
+  parseAppPassword,
+  parseDevice,
+  parseHome,
+  parseReplica,
+} from "./partRows.ts";
 
 /** A vault without its metadata key, which is in sealed.json. */
 export type PartVault = Omit<Vault, "metadataKey"> & {
@@ -32,6 +41,8 @@ export type GatewayPart = {
   readonly devices: readonly Device[];
   readonly vaults: readonly PartVault[];
   readonly replicas: readonly PartReplica[];
+  readonly homes: readonly PartHome[];
+  readonly boxes: readonly BoxRow[];
 };
 
 /** What fits the bytes anyway: each row has a hundred and more. */
@@ -57,6 +68,8 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
       return { ...vault, seen: { generation: seen.generation, root: seen.root } };
     }),
     replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
+    homes: catalog.homes.list(),
+    boxes: catalog.boxes.list(),
   };
   return Buffer.from(
     JSON.stringify({ format: "holdfast-gateway-catalog", version: 1, gateway: identity.id, ...part }),
@@ -85,6 +98,10 @@ export function parseGatewayPart(text: Uint8Array, gateway: string): GatewayPart
     devices: asArray(json.devices, "devices", rowsMax).map(parseDevice),
     vaults: asArray(json.vaults, "vaults", rowsMax).map(parseVault),
     replicas: asArray(json.replicas, "replicas", rowsMax).map(parseReplica),
+    // Absent in catalogs of before homes could move.
+    homes: asArray(json.homes ?? [], "homes", rowsMax).map(parseHome),
+    // Likewise, of before there were boxes.
+    boxes: asArray(json.boxes ?? [], "boxes", rowsMax).map(parseBox),
   };
   checkReferences(part);
   return part;
@@ -144,7 +161,15 @@ function checkReferences(part: GatewayPart): void {
     part.replicas.map(({ name }) => name),
     "replica's name",
   );
-  const owned = [...part.vaults, ...part.devices, ...part.appPasswords];
+  unique(
+    part.homes.map(({ account }) => account),
+    "account's home",
+  );
+  unique(
+    part.boxes.map(({ number }) => String(number)),
+    "box",
+  );
+  const owned = [...part.vaults, ...part.devices, ...part.appPasswords, ...part.homes];
   if (
     owned.some(({ account }) => !accounts.has(account)) ||
     part.devices.some(({ vault }) => !vaults.has(vault))

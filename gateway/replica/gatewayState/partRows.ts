@@ -16,6 +16,7 @@ import { Width } from "../../../vault/magic.ts";
 import type { Account, StoredKdf } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { Device } from "../../catalog/devices.ts";
+import type { HomeRow } from "../../catalog/homes.ts";
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
 import type { PartReplica } from "./gatewayPart.ts";
 
@@ -66,6 +67,20 @@ export function parseAccount(value: unknown): Account {
     disabled: asFlag(json.disabled, "disabled"),
     created: asTime(json.created, "created"),
     nextGroup: asInteger(json.nextGroup, "nextGroup", 1, u32Max),
+  };
+}
+
+/** The home record of an account (docs/format.md, section 12.5), with the bookkeeping of its directory. */
+export type PartHome = HomeRow & { readonly account: string };
+
+/** @throws HoldfastError corrupt */
+export function parseHome(value: unknown): PartHome {
+  const json = asObject(value, "home");
+  return {
+    account: asHex(json.account, "account of a home", 16),
+    record: asText(json.record, "record of a home"),
+    previous: json.previous === null ? null : asText(json.previous, "record of a home"),
+    handedOut: asInteger(json.handedOut, "handedOut", 1),
   };
 }
 

@@ -11,7 +11,7 @@ import type { SnapshotReach } from "./snapshotReach.ts";
 
 export type SentSnapshots = {
   readonly snapshots: readonly Snapshot[];
-  /** Numbers of those that reach a pack which could not be sent, or whose own file is damaged. */
+  /** Numbers of those that reach a pack which could not be sent, whose own file is damaged, or that are pending. */
   readonly held: readonly number[];
 };
 
@@ -28,6 +28,11 @@ export async function putSnapshots(
     gateway.logger.error({ vault: vault.id, replica: replica.name, snapshot, why }, "snapshot-held-back");
   };
   for (const { order, snapshot } of rows) {
+    // Told by lists of snapshots; there is nothing to mend.
+    if (vault.catalog.waiting.get(snapshot.id) !== undefined) {
+      held.add(order);
+      continue;
+    }
     const root = vault.store.overlay.lookup(snapshot.group, Buffer.from(snapshot.root, "hex"));
     if (!(await reach.whole(root?.ordinal, signal))) {
       hold(order, snapshot.id, "it needs a pack that is damaged or missing here");

@@ -8,12 +8,10 @@ import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isHoldfastError } from "../../../vault/errors.ts";
-import { Width } from "../../../vault/magic.ts";
-import { openTrailer, parseFooter } from "../../../vault/pack/footer.ts";
 import type { TrailerRow } from "../../../vault/pack/trailer.ts";
-import { parseRecordHeader } from "../../../vault/record.ts";
 import { makeFolderDurably } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
+import { packContents, packRecord } from "../../store/packRecords.ts";
 import { packKey } from "../keys.ts";
 import { damagedObject, fetchToFile } from "./fetchObject.ts";
 import { isDamage, type NamedPack } from "./indexPacks.ts";
@@ -130,16 +128,8 @@ async function admitPack(
 /** The records of a whole pack, with their references. @throws HoldfastError replica-damaged */
 function* recordsOf(bytes: Buffer, key: string): Generator<{ row: TrailerRow; refs: Buffer }> {
   try {
-    const footer = parseFooter(bytes, bytes.length);
-    const rows = openTrailer(footer, bytes.subarray(footer.trailerOffset, bytes.length - Width.footer));
-    for (const row of rows) {
-      const header = parseRecordHeader(bytes.subarray(row.offset, row.offset + row.length));
-      if (!header.id.equals(row.id) || header.type !== row.type || header.recordLength !== row.length) {
-        throw damagedObject(key, "has a record that is not what its trailer says");
-      }
-      yield { row, refs: header.refs };
-    }
+    for (const row of packContents(bytes).rows) yield { row, refs: packRecord(bytes, row).header.refs };
   } catch (error) {
-    throw isHoldfastError(error) && !isDamage(error) ? damagedObject(key, "cannot be read", error) : error;
+    throw isHoldfastError(error) ? damagedObject(key, "cannot be read", error) : error;
   }
 }

@@ -30,6 +30,9 @@ export class MemoryGateway {
   readonly suspects: string[] = [];
   head: string | null = null;
   sequence = 0;
+  cacheToken = "first";
+  /** Ids of which it was asked whether all below them is here. */
+  asked = 0;
   receivedRecords = 0;
   receivedBytes = 0;
   /** Ids sent although they were already stored. */
@@ -64,6 +67,11 @@ export class MemoryGateway {
       itemId: this.#itemId,
       head: this.head,
       sequence: this.sequence,
+      cacheToken: this.cacheToken,
+      whole: async (ids) => {
+        this.asked += ids.length;
+        return ids.map((id) => this.#isWhole(toHex(id)));
+      },
       have: async (ids) => {
         const bitmap = createBitmap(ids.length);
         for (const [index, id] of ids.entries()) if (this.records.has(toHex(id))) setBit(bitmap, index);
@@ -121,6 +129,13 @@ export class MemoryGateway {
       received: "2026-01-01T00:00:00Z",
       incomplete: header.flags.incomplete,
     });
+  }
+
+  #isWhole(id: string): boolean {
+    const record = this.records.get(id);
+    return (
+      record !== undefined && refsOf(parseRecordHeader(record).refs).every((ref) => this.#isWhole(toHex(ref)))
+    );
   }
 
   async #store(records: readonly Uint8Array[]): Promise<RecordsAnswer> {

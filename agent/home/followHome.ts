@@ -1,0 +1,110 @@
+// Going where this machine's backups belong: by what the directory says, and by what a gateway answers that is not their home.
+
+import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
+import type { DirectoryAnswer } from "../../ingest/wire/messages.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { asObject } from "../../vault/jsonFields.ts";
+import { type Home, homeOf } from "../../vault/seed/homeRecord.ts";
+import { type Directory, type Enrollment, parseDirectory } from "../state/enrollment.ts";
+import { checkedHome, homeOfNewcomers, seenRecord } from "./trustedHome.ts";
+
+/** A directory that does not answer within this is passed over: the last known home counts. */
+const askMs = 5000;
+const probeMs = 5000;
+/** Redirects that one run follows. Generations only grow, so there are no loops; this bounds a directory that moves all the time. */
+export const redirectsMax = 5;
+
+/** What a gateway says its directory is; undefined from one that is older than directories. @throws HoldfastError as requests do */
+export async function learntDirectory(client: GatewayClient, url: string): Promise<Directory | undefined> {
+  let answer: DirectoryAnswer;
+  try {
+    answer = await client.directory();
+  } catch (error) {
+    if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
+    throw error;
+  }
+  const directory = parseDirectory(asObject(answer, "directory"));
+  // A gateway that is its own directory may not know how others reach it; we just did.
+  return directory.urls.length > 0 ? directory : { ...directory, urls: [url] };
+}
+
+/**
+ * Asks the directory for the newest record where this machine's home is another gateway.
+ * @returns the record's text; undefined where the home is the directory, which then answers for itself, or where it does not answer
+ */
+export async function askDirectory(
+  enrollment: Enrollment,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const { directory, device, token } = enrollment;
+  const record = seenRecord(enrollment);
+  if (directory === undefined || record === undefined) return undefined;
+  if (homeOf(record, device.id).gateway === directory.id) return undefined;
+  const timeout = AbortSignal.timeout(askMs);
+  for (const url of directory.urls) {
+    const client = new GatewayClient({ url, fingerprint: directory.fingerprint, token, triesMax: 1 });
+    try {
+      const answer = await client.home(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
+      return answer.record ?? undefined;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      // Away, or it does not know this device yet: the last known home counts.
+    } finally {
+      client.close();
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The enrolment with a record that a gateway showed, and with the gateway that it names.
+ * @throws HoldfastError home-forged, home-behind; protocol where the gateway that showed it is the one that it names;
+ * gateway-unreachable where none of its addresses answers with its key
+ */
+export async function movedTo(text: string, enrollment: Enrollment): Promise<Enrollment> {
+  const { directory } = enrollment;
+  if (directory === undefined) {
+    throw new HoldfastError(
+      ErrorCode.homeForged,
+      "a gateway redirects this machine, which knows no directory of homes",
+      {
+        next: "Run `holdfast agent enroll --replace` once at the new gateway.",
+      },
+    );
+  }
+  const { home } = checkedHome(text, enrollment, directory);
+  const { gateway } = enrollment;
+  if (home.fingerprint === gateway.fingerprint) return { ...enrollment, homeRecord: text };
+  const url = await answeringUrl(home);
+  return { ...enrollment, homeRecord: text, gateway: { url, fingerprint: home.fingerprint } };
+}
+
+/** Where a device that is still to be enrolled belongs. @throws HoldfastError home-forged, gateway-unreachable */
+export async function newcomersHome(
+  text: string,
+  directory: Directory,
+): Promise<{ readonly url: string; readonly fingerprint: string }> {
+  const home = homeOfNewcomers(text, directory);
+  return { url: await answeringUrl(home), fingerprint: home.fingerprint };
+}
+
+/** The first address that answers with the home's key. Nothing is sent but the start of TLS. */
+async function answeringUrl(home: Home): Promise<string> {
+  const tried: string[] = [];
+  for (const url of home.urls) {
+    try {
+      const { fingerprint } = await probeGateway(url, probeMs);
+      if (fingerprint === home.fingerprint) return url;
+      tried.push(`${url} is another gateway`);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      tried.push(error.message);
+    }
+  }
+  throw new HoldfastError(
+    ErrorCode.gatewayUnreachable,
+    `backups of this machine belong to ${home.name}, which does not answer${tried.length === 0 ? ": no address of it is known" : `: ${tried.join("; ")}`}`,
+    { next: "Check the network; `holdfast home show` on the directory tells where homes are." },
+  );
+}

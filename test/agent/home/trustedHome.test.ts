@@ -1,0 +1,89 @@
+// What a machine believes of where its backups belong.
+
+import { expect, test } from "vitest";
+import { checkedHome, homeOfNewcomers } from "../../../agent/home/trustedHome.ts";
+import type { Directory, Enrollment } from "../../../agent/state/enrollment.ts";
+import { isHoldfastError } from "../../../vault/errors.ts";
+import { SigningKey } from "../../../vault/keys/signature.ts";
+import { type Home, type HomeRecord, signHomeRecord } from "../../../vault/seed/homeRecord.ts";
+import { seededBytes } from "../../vault/seeded.ts";
+
+const key = new SigningKey(seededBytes("directory", 32));
+const directory: Directory = {
+  id: "11".repeat(16),
+  urls: ["https://dc.example:7440"],
+  fingerprint: `SHA256:${"11".repeat(32)}`,
+  signer: key.publicKey,
+};
+const account = "33".repeat(16);
+const device = "44".repeat(16);
+const atDirectory: Home = { gateway: directory.id, name: "dc", urls: [], fingerprint: directory.fingerprint };
+const box: Home = {
+  gateway: "22".repeat(16),
+  name: "box 7",
+  urls: ["https://10.0.0.7:7440"],
+  fingerprint: `SHA256:${"22".repeat(32)}`,
+};
+
+function signed(generation: number, change: Partial<HomeRecord> = {}, by = key): string {
+  const record: HomeRecord = {
+    account,
+    generation,
+    time: "2026-11-25T22:00:00Z",
+    directory: { id: directory.id, signer: by.publicKey },
+    home: atDirectory,
+    devices: [{ device, home: box }],
+    ...change,
+  };
+  return signHomeRecord(record, by).toString();
+}
+
+function enrolled(homeRecord?: string): Enrollment {
+  return {
+    format: "holdfast-agent",
+    version: 1,
+    gateway: { url: "https://dc.example:7440", fingerprint: directory.fingerprint },
+    account: { id: account, name: "anna" },
+    device: { id: device, name: "laptop", group: 1 },
+    vault: "55".repeat(16),
+    kdfIterations: 600_000,
+    privateKey: "",
+    token: "t",
+    enrolled: "2026-11-25T22:00:00Z",
+    directory,
+    ...(homeRecord !== undefined && { homeRecord }),
+  };
+}
+
+test("a newer record names this device's home, the directory's own address where it names none", () => {
+  expect(checkedHome(signed(3), enrolled(), directory)).toEqual({ home: box, generation: 3 });
+  const back = checkedHome(signed(4, { devices: [] }), enrolled(signed(3)), directory);
+  expect(back).toEqual({ home: { ...atDirectory, urls: directory.urls }, generation: 4 });
+  expect(homeOfNewcomers(signed(3), directory)).toEqual({ ...atDirectory, urls: directory.urls });
+});
+
+test("the same record again is no news and no lie", () => {
+  expect(checkedHome(signed(3), enrolled(signed(3)), directory).generation).toBe(3);
+});
+
+test.each<[string, string, string]>([
+  ["an older one", signed(2), "home-behind"],
+  ["another one of the same generation", signed(3, { devices: [] }), "home-forged"],
+  ["one of another account", signed(9, { account: "99".repeat(16) }), "home-forged"],
+  [
+    "one from another directory of the same key",
+    signed(9, { directory: { id: "99".repeat(16), signer: key.publicKey } }),
+    "home-forged",
+  ],
+  ["one by another key", signed(9, {}, new SigningKey(seededBytes("forger", 32))), "home-forged"],
+  ["no record", "undefined", "home-forged"],
+  ["a changed one", signed(9).replace("box 7", "box 8"), "home-forged"],
+])("%s is refused", (_, text, code) => {
+  let refusal: unknown;
+  try {
+    checkedHome(text, enrolled(signed(3)), directory);
+  } catch (error) {
+    refusal = error;
+  }
+  expect(isHoldfastError(refusal) && refusal.code).toBe(code);
+});
