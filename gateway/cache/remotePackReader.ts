@@ -27,12 +27,7 @@ export class RemotePackReader implements RemotePacks {
     this.#packs = parts.packs;
   }
 
-  async read(
-    pack: PackRow,
-    into: readonly Buffer[],
-    position: number,
-    accept: () => boolean,
-  ): Promise<void> {
+  async read(pack: PackRow, into: readonly Buffer[], position: number, accept: () => boolean): Promise<void> {
     const length = into.reduce((sum, part) => sum + part.length, 0);
     if (position < 0 || position + length > pack.bytes) {
       throw new HoldfastError(ErrorCode.chunkDamaged, "a record lies outside of its pack");
