@@ -20,7 +20,8 @@ async function serve(answer: (path: string) => Buffer): Promise<void> {
     socket.on("data", (bytes) => void socket.write(answer(/^GET (\S+)/.exec(bytes.toString("latin1"))![1]!)));
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
-  agent = new http.Agent({ keepAlive: true, maxSockets: 8, onread: readsIntoKeptMemory() });
+  const options = { keepAlive: true, maxSockets: 8, onread: readsIntoKeptMemory() };
+  agent = new http.Agent(options);
 }
 afterEach(async () => {
   agent.destroy();
