@@ -6,6 +6,7 @@ import { GatewayRecordSource } from "../agent/session/recordSource.ts";
 import { findSnapshot, type OpenedSnapshot, openRows } from "../agent/session/snapshotList.ts";
 import { agentContext } from "./agentSettings.ts";
 import type { CommandContext } from "./cli/command.ts";
+import { gatewayToRead } from "./gatewayToRead.ts";
 
 /** One command's way into the snapshots of the account. */
 export class SnapshotReader {
@@ -18,7 +19,7 @@ export class SnapshotReader {
   constructor(context: CommandContext, state: string) {
     this.context = context;
     this.state = state;
-    this.connection = new AgentConnection(state);
+    this.connection = new AgentConnection(state, undefined, gatewayToRead(context));
     this.source = new GatewayRecordSource(this.connection.client);
   }
 

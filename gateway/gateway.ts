@@ -217,6 +217,7 @@ export class Gateway {
       now: this.now,
       elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
+      leftOutBy: this.restoringBox,
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));
@@ -235,6 +236,12 @@ export class Gateway {
       vaults.setKeysGeneration(vault.id, generation);
     }
     return vault;
+  }
+
+  /** Number of the box to restore from that this gateway is; undefined where it is none. */
+  get restoringBox(): number | undefined {
+    const document = this.dataDir.box?.document;
+    return document?.kind === "restore" ? document.box : undefined;
   }
 
   /** The account's vaults, open. */

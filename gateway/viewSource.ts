@@ -115,7 +115,7 @@ export class LocalRecordSource {
     }
     if (isOutage(outcome)) return { state: "unavailable" };
     const box = promisingBox(outcome);
-    if (box !== undefined) return { state: "promised", box };
+    if (box !== undefined) return box === 0 ? { state: "leftOut" } : { state: "promised", box };
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;

@@ -21,6 +21,16 @@ const device: OptionSpec = {
   value: "NAME",
   summary: "read another device of the account",
 };
+/** Of commands that only read. */
+const elsewhere: readonly OptionSpec[] = [
+  {
+    name: "gateway",
+    kind: "text",
+    value: "https://HOST:PORT",
+    summary: "read from this gateway, a box say, and not from the home",
+  },
+  { name: "fingerprint", kind: "text", value: "SHA256:HEX", summary: "its fingerprint" },
+];
 const snapshotPath = "SNAPSHOT[:PATH]";
 const snapshotHelp =
   "SNAPSHOT is an id, the unique beginning of one, or `latest`: the newest complete one of --item, else of this device.";
@@ -117,6 +127,7 @@ export const agentCommands: readonly CommandSpec[] = [
     options: [
       { ...item, summary: "of this item alone" },
       { ...device, summary: "of this device alone" },
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent snapshots",
@@ -128,7 +139,13 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "list a folder of a snapshot",
     details: [snapshotHelp],
     operands: [{ name: snapshotPath, required: true }],
-    options: [{ name: "recursive", kind: "flag", summary: "also everything below" }, item, device, state],
+    options: [
+      { name: "recursive", kind: "flag", summary: "also everything below" },
+      item,
+      device,
+      ...elsewhere,
+      state,
+    ],
     example: "holdfast agent ls latest:/etc",
     endsWithReader: true,
     load: () => import("../commands/agentLs.ts"),
@@ -138,7 +155,7 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "print files of a snapshot",
     details: [snapshotHelp],
     operands: [{ name: "SNAPSHOT:PATH", required: true, many: true }],
-    options: [item, device, state],
+    options: [item, device, ...elsewhere, state],
     example: "holdfast agent cat latest:/etc/hosts",
     endsWithReader: true,
     load: () => import("../commands/agentCat.ts"),
@@ -150,7 +167,7 @@ export const agentCommands: readonly CommandSpec[] = [
       "A version is a run of snapshots in which the content is the same: the bytes of a file, the target of a link, everything below a folder. It is named by its first snapshot. Nothing is read but directories. Without --item, all items of the device are looked through.",
     ],
     operands: [{ name: "PATH", required: true }],
-    options: [item, device, state],
+    options: [item, device, ...elsewhere, state],
     example: "holdfast agent history /etc/hosts",
     endsWithReader: true,
     load: () => import("../commands/agentHistory.ts"),
@@ -167,6 +184,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "format", kind: "text", choices: ["tar", "zip"], summary: "of the archive (tar unless given)" },
       item,
       device,
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent dump latest:/etc | tar -x -C /tmp/restored",
@@ -189,6 +207,7 @@ export const agentCommands: readonly CommandSpec[] = [
       },
       item,
       device,
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent find latest '*.conf'",
@@ -203,7 +222,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "SNAPSHOT[:PATH]", required: true },
       { name: "SNAPSHOT[:PATH]", required: true },
     ],
-    options: [item, device, state],
+    options: [item, device, ...elsewhere, state],
     example: "holdfast agent diff 3f2a latest",
     endsWithReader: true,
     load: () => import("../commands/agentDiff.ts"),
@@ -242,9 +261,16 @@ export const agentCommands: readonly CommandSpec[] = [
         summary: "what to do with files that are there (always)",
       },
       { name: "dry-run", kind: "flag", summary: "tell what would be done" },
+      {
+        name: "need-out",
+        kind: "text",
+        value: "FILE",
+        summary: "with --dry-run: list the content that would be fetched, for `seed stage-restore --need`",
+      },
       { name: "delete", kind: "flag", summary: "remove what is at the target and not in the snapshot" },
       item,
       device,
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent restore latest:/home/alice --target /tmp/restored",
@@ -281,6 +307,7 @@ export const agentCommands: readonly CommandSpec[] = [
       },
       { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
       { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent mount /mnt/holdfast",

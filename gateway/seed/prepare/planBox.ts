@@ -151,7 +151,8 @@ async function describeDevice(gateway: Gateway, device: Device) {
   return { name: device.name, items: items.length, lastBytes };
 }
 
-async function freeBytes(directory: string): Promise<number | null> {
+/** What is free where a directory is, or will be; null where that cannot be told. */
+export async function freeBytes(directory: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(directory);
     return bavail * bsize;

@@ -104,6 +104,16 @@ async function beginBox(gateway: Gateway, plan: BoxPlan): Promise<Begun> {
         next: "Choose an empty directory.",
       });
     }
+    if (half.kind !== plan.kind) {
+      const begun = half.kind === "seed" ? "seed prepare" : "seed stage-restore";
+      throw new HoldfastError(
+        ErrorCode.exists,
+        `${plan.directory} holds box ${half.box}, which \`${begun}\` began`,
+        {
+          next: "Finish it with that, or choose an empty directory.",
+        },
+      );
+    }
     boxKey = openBoxKeyAtDatacentre(half, unlockKey);
     facts = half;
   } else {
