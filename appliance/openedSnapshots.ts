@@ -6,6 +6,7 @@ import { GatewayRecordSource } from "../agent/session/recordSource.ts";
 import { findSnapshot, type OpenedSnapshot, openRows } from "../agent/session/snapshotList.ts";
 import { agentContext } from "./agentSettings.ts";
 import type { CommandContext } from "./cli/command.ts";
+import type { Output } from "./cli/output/output.ts";
 import { gatewayToRead } from "./gatewayToRead.ts";
 
 /** One command's way into the snapshots of the account. */
@@ -16,17 +17,24 @@ export class SnapshotReader {
   readonly connection: AgentConnection;
   readonly source: GatewayRecordSource;
 
-  constructor(context: CommandContext, state: string) {
+  constructor(context: CommandContext, state: string, connection: AgentConnection) {
     this.context = context;
     this.state = state;
-    this.connection = new AgentConnection(state, undefined, gatewayToRead(context));
+    this.connection = connection;
     this.source = new GatewayRecordSource(this.connection.client);
   }
 
   /** The snapshot of this name, by the command's --item and --device. @throws HoldfastError not-found, usage */
-  find(name: string): Promise<OpenedSnapshot> {
-    const { args } = this.context;
-    return findSnapshot(this.connection, { name, item: args.text("item"), device: args.text("device") });
+  async find(name: string): Promise<OpenedSnapshot> {
+    const { args, output } = this.context;
+    const { connection } = this;
+    const found = await findSnapshot(connection, {
+      name,
+      item: args.text("item"),
+      device: args.text("device"),
+    });
+    noteIncomplete(output, found);
+    return found;
   }
 
   /** All snapshots of --item and --device (of this device, where none is named), newest first. */
@@ -49,13 +57,23 @@ export class SnapshotReader {
   }
 }
 
+/** Tells people where a snapshot is not all that there was; not with --json, where `agent snapshots` tells. */
+export function noteIncomplete(output: Output, { row, header }: OpenedSnapshot): void {
+  if (!header.flags.incomplete) return;
+  output.note(
+    `holdfast: note: snapshot ${row.id.slice(0, 16)} is incomplete: its run stopped at a limit, so files that it lacks may be missing only for that`,
+  );
+}
+
 /** Runs `work` with a reader for the command's state directory. */
 export async function withSnapshots(
   given: CommandContext,
   work: (reader: SnapshotReader) => Promise<void>,
 ): Promise<void> {
   const { context, state } = await agentContext(given);
-  const reader = new SnapshotReader(context, state);
+  const { signal } = context;
+  const connection = await AgentConnection.open(state, undefined, signal, gatewayToRead(context));
+  const reader = new SnapshotReader(context, state, connection);
   try {
     await work(reader);
   } finally {

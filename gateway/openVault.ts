@@ -78,7 +78,7 @@ export class OpenVault {
       changed: options.changed,
       report: options.report,
     });
-    this.boxes = new VaultBoxes(store, catalog, this.waits);
+    this.boxes = new VaultBoxes(store, catalog, this.waits, options.changed);
     this.#keys = keys;
   }
 

@@ -46,6 +46,8 @@ export type SnapshotBody = {
   /** Id of the chunker that cut this item. */
   readonly chunker: string;
   readonly features: { readonly read: readonly string[] };
+  /** Of an incomplete snapshot: its number in the series of them, from 1; unknown where a writer left it out. */
+  readonly portion?: number;
 };
 
 const At = {
@@ -202,5 +204,6 @@ function parseBody(text: Buffer): SnapshotBody {
     agent: asText(json.agent, "agent"),
     chunker: asText(json.chunker, "chunker"),
     features: { read },
+    ...(json.portion === undefined ? {} : { portion: asInteger(json.portion, "portion", 1) }),
   };
 }

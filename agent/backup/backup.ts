@@ -7,55 +7,52 @@ import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/erro
 import { openSnapshot } from "../../vault/snapshot.ts";
 import { Filter } from "../source/filter.ts";
 import { BackupRun } from "./backupRun.ts";
-import type { BaseSnapshot } from "./baseTree.ts";
+import { type Bases, isFirstSeries, type PreviousSnapshot } from "./baseTree.ts";
 import { chooseReference } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 
 /**
- * Runs a backup and commits its snapshot. A previous or reference snapshot whose pages are gone or wrong is left aside: then everything
+ * Runs a backup and commits its snapshot. A reference or previous snapshot whose pages are gone or wrong is left aside: then everything
  * is read.
  * @throws HoldfastError cancelled, and what the session fails with; nothing is committed then
  */
 export async function runBackup(request: BackupRequest, context: BackupContext): Promise<BackupOutcome> {
   const filter = new Filter(request.rules);
-  const base = (await openPrevious(context)) ?? (await openReference(request, context));
-  try {
-    return await attemptTwice(request, context, filter, base);
-  } catch (error) {
-    if (base === undefined || !isBrokenPrevious(error)) throw error;
-    const what =
-      base.kind === "previous"
-        ? "the previous snapshot"
-        : `snapshot ${base.id.slice(0, 16)} of ${base.device}`;
-    context.warn(Buffer.alloc(0), `${what} cannot be built on (${error.message}); reading everything`);
-    return attempt(request, context, filter, undefined);
+  const previous = await openPrevious(context);
+  const wanted = request.reference && (previous === undefined || isFirstSeries(previous));
+  let bases: Bases = { previous, reference: wanted ? await openReference(request, context) : undefined };
+  let mend = false;
+  for (;;) {
+    try {
+      return await attempt(request, context, filter, bases, mend);
+    } catch (error) {
+      const { reference } = bases;
+      if ((bases.previous ?? reference) === undefined || !isBrokenPrevious(error)) throw error;
+      // Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent.
+      if (!mend && bases.previous !== undefined && isLack(error)) {
+        mend = true;
+        continue;
+      }
+      const what =
+        reference === undefined
+          ? "the previous snapshot"
+          : `snapshot ${reference.id.slice(0, 16)} of ${reference.device}`;
+      const rest =
+        reference !== undefined && previous !== undefined ? "going on without it" : "reading everything";
+      context.warn(Buffer.alloc(0), `${what} cannot be built on (${error.message}); ${rest}`);
+      bases = { previous: reference === undefined ? undefined : previous, reference: undefined };
+    }
   }
 }
 
-/** Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent in a second attempt. */
-async function attemptTwice(
-  request: BackupRequest,
-  context: BackupContext,
-  filter: Filter,
-  base: BaseSnapshot | undefined,
-): Promise<BackupOutcome> {
-  try {
-    return await attempt(request, context, filter, base);
-  } catch (error) {
-    if (base?.kind !== "previous" || !isLack(error)) throw error;
-    return await attempt(request, context, filter, base, true);
-  }
-}
-
-function isLack(error: unknown): boolean {
-  return isHoldfastError(error, ErrorCode.missingChunks) || isHoldfastError(error, ErrorCode.missingRefs);
+function isLack({ code }: HoldfastError): boolean {
+  return code === ErrorCode.missingChunks || code === ErrorCode.missingRefs;
 }
 
 async function openReference(
-  { reference, item, paths }: BackupRequest,
+  { item, paths }: BackupRequest,
   { session, keys, host }: BackupContext,
-): Promise<BaseSnapshot | undefined> {
-  if (!reference) return undefined;
+): Promise<Bases["reference"]> {
   return chooseReference({ session, keys, host, item, paths: paths.map(({ path }) => path) });
 }
 
@@ -74,12 +71,13 @@ function isBrokenPrevious(error: unknown): error is HoldfastError {
   return isHoldfastError(error) && codes.includes(error.code);
 }
 
-async function openPrevious(context: BackupContext): Promise<BaseSnapshot | undefined> {
+async function openPrevious(context: BackupContext): Promise<PreviousSnapshot | undefined> {
   const { session, keys } = context;
   if (session.head === null) return undefined;
   try {
     const { header, body } = openSnapshot(keys, await session.snapshotObject(session.head));
-    return { kind: "previous", root: Buffer.from(header.root), body, group: header.group };
+    const { root, group, sequence, flags } = header;
+    return { root: Buffer.from(root), body, group, sequence, incomplete: flags.incomplete };
   } catch (error) {
     // A box goes on behind a snapshot that its datacentre has: everything is read, as it should be.
     if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
@@ -96,10 +94,10 @@ async function attempt(
   request: BackupRequest,
   context: BackupContext,
   filter: Filter,
-  base: BaseSnapshot | undefined,
-  mend = false,
+  bases: Bases,
+  mend: boolean,
 ): Promise<BackupOutcome> {
-  const run = new BackupRun(request, context, filter, base, mend);
+  const run = new BackupRun(request, context, filter, bases, mend);
   try {
     return await run.backup();
   } finally {

@@ -10,14 +10,15 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
-import { emptySweepState, readSweepState, sweepBundles } from "../source/bundleSweep.ts";
+import { emptySweepState, readSweepState } from "../source/bundleSweep.ts";
 import { Backlog } from "../source/directoryBuild.ts";
+import { firstDeviceOf } from "../source/entryDraft.ts";
 import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
 import type { PageCache } from "../source/pageCache.ts";
-import { PreviousTree } from "../source/previousTree.ts";
+import { Portion } from "../source/portion.ts";
 import { topTree } from "../source/topPaths.ts";
-import { joinPath } from "../source/walk.ts";
+import { joinPath, type WalkOptions } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
@@ -26,9 +27,10 @@ import { opened, wrongRecord } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
 import { resending, whileRunning } from "../upload/resend.ts";
-import { type BaseSnapshot, BaseTree } from "./baseTree.ts";
+import { type Bases, estimateBy, portionAfter, previousTree, ReferenceTree } from "./baseTree.ts";
 import { Failure, stopped } from "./failure.ts";
 import { recordsToMend } from "./mending.ts";
+import { leaveHints } from "./nextRunHints.ts";
 import { keepPages, openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
@@ -43,8 +45,8 @@ const readBackOneInUsual = 32;
 export class BackupRun {
   readonly #request: BackupRequest;
   readonly #context: BackupContext;
-  readonly #base: BaseSnapshot | undefined;
-  /** The gateway refused something of the base that it lacks. */
+  readonly #bases: Bases;
+  /** The gateway refused something of the previous snapshot that it lacks. */
   readonly #mend: boolean;
   readonly #startedMs: number;
   readonly #failure = new Failure();
@@ -58,23 +60,20 @@ export class BackupRun {
   readonly #sweep: ReturnType<typeof readSweepState>;
   /** Bundles that files are to leave: hardly used, or lost at the gateway. */
   readonly #move: Set<string>;
-  readonly #tree: BaseTree | undefined;
+  readonly #previous: WalkOptions["previous"];
+  readonly #reference: ReferenceTree | undefined;
   readonly #known: ReferenceContent | undefined;
+  readonly #portion: Portion;
   readonly #walker: Walker;
   readonly #onAbort: () => void;
   #warnings = 0;
 
-  constructor(
-    request: BackupRequest,
-    context: BackupContext,
-    filter: Filter,
-    base: BaseSnapshot | undefined,
-    mend: boolean,
-  ) {
+  constructor(request: BackupRequest, context: BackupContext, filter: Filter, bases: Bases, mend: boolean) {
     this.#mend = mend;
     this.#request = request;
     this.#context = context;
-    this.#base = base;
+    this.#bases = bases;
+    const { previous, reference } = bases;
     this.#startedMs = context.nowMs();
     const { session, keys, readBackOneIn = readBackOneInUsual } = context;
     const { group } = session;
@@ -116,20 +115,22 @@ export class BackupRun {
       compressionLevel,
       engines,
     });
-    this.#sweep = base?.kind === "previous" ? readSweepState(this.#sweepPath) : emptySweepState;
+    this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
     this.#move = new Set(this.#sweep.move);
     // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
-    this.#tree = base?.group === group ? new BaseTree(base, this.#cache, session, keys) : undefined;
-    if (base?.kind === "reference") {
+    if (previous?.group === group) this.#previous = previousTree(previous, this.#cache, session, keys);
+    if (reference !== undefined) {
+      this.#reference = new ReferenceTree(reference, this.#cache, session, keys);
       this.#known = new ReferenceContent({
         port,
         ask: (id) => this.#chunks.ask(id),
         open: (id, record) => this.#opened(id, record),
         onWrong,
         fileHashKey: keys.fileHashKey,
-        lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(base)),
+        lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(reference)),
       });
     }
+    this.#portion = new Portion(portionAfter(previous), request.limits, () => performance.now());
     this.#walker = this.#makeWalker(filter);
   }
 
@@ -139,12 +140,12 @@ export class BackupRun {
     const timer = setInterval(() => this.#report(), progressMs);
     try {
       const paths = this.#request.paths.map(({ path }) => path);
-      await this.#tree?.prefetch(paths);
-      if (this.#tree?.walked.contentOnly === false) {
-        const { session } = this.#context;
+      await this.#previous?.tree.prefetch(this.#previous.root.id);
+      await this.#reference?.prefetch(paths);
+      if (this.#previous !== undefined) {
         const lost = recordsToMend({
-          session,
-          previous: this.#tree.walked,
+          session: this.#context.session,
+          previous: this.#previous,
           tokenKnown: this.#sweep.cacheToken,
           refused: this.#mend,
           rescan: this.#request.rescan,
@@ -157,7 +158,17 @@ export class BackupRun {
       await failure.guard(this.#chunks.drained());
       failure.check();
       const outcome = await this.#commit(root.id);
-      await this.#leaveHints(root.id);
+      await leaveHints({
+        cache: this.#cache,
+        sweepPath: this.#sweepPath,
+        sweep: this.#sweep,
+        root: root.id,
+        complete: !this.#portion.closed,
+        treeBytes: this.#walker.counts.bytes,
+        bytesRead: this.#bases.previous === undefined ? 0 : this.#walker.counts.bytesRead,
+        cacheToken: this.#context.session.cacheToken,
+        warn: (what) => this.#context.warn(Buffer.alloc(0), what),
+      });
       this.#report();
       return outcome;
     } catch (error) {
@@ -208,7 +219,11 @@ export class BackupRun {
       filter,
       emitDirectory: (plaintext, refs) => this.#pages.emit(RecordType.directory, plaintext, refs),
       emitXattrs: (plaintext) => this.#pages.emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
-      previous: this.#tree?.walked,
+      previous: this.#previous,
+      reference: this.#reference?.walked,
+      portion: this.#portion,
+      // Without rows that other runs numbered, as the first run did: then its pages are the same where the folders are.
+      firstDevice: firstDeviceOf(this.#previous === undefined ? 0 : session.sequence),
       move: this.#move,
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,
@@ -224,6 +239,7 @@ export class BackupRun {
   async #commit(root: Buffer): Promise<BackupOutcome> {
     const { session, keys, device, agentVersion, host } = this.#context;
     const { counts } = this.#walker;
+    const { number: portion, stopped } = this.#portion;
     const sequence = session.sequence + 1;
     const { snapshot, received } = await session.commit(
       encodeRunSnapshot({
@@ -237,6 +253,7 @@ export class BackupRun {
         warnings: this.#warnings,
         sequence,
         counts,
+        incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
     );
@@ -251,34 +268,11 @@ export class BackupRun {
       newChunks: this.#chunks.newChunks + this.#metadata.sentRecords,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
       readBackBytes: this.#chunks.readBackBytes + (this.#known?.readBytes ?? 0),
-      hadPrevious: this.#base?.kind === "previous",
-      reference: this.#tree?.use(this.#known),
+      portion,
+      stopped,
+      hadPrevious: this.#bases.previous !== undefined,
+      reference: this.#known === undefined ? undefined : this.#reference?.use(this.#known),
     };
-  }
-
-  /** The snapshot is committed: a hint for the next run that cannot be made or written must not fail this one. */
-  async #leaveHints(root: Buffer): Promise<void> {
-    const { bytes, bytesRead } = this.#walker.counts;
-    const fetch = (): Promise<never> =>
-      Promise.reject(new HoldfastError(ErrorCode.chunkMissing, "a page is not in the local cache"));
-    try {
-      await sweepBundles({
-        path: this.#sweepPath,
-        state: this.#sweep,
-        tree: new PreviousTree(this.#cache, { fetch }),
-        root,
-        treeBytes: bytes,
-        bytesRead: this.#base?.kind === "previous" ? bytesRead : 0,
-        cacheToken: this.#context.session.cacheToken,
-      });
-      this.#cache.finish(true);
-    } catch (error) {
-      const { message } = error as Error;
-      this.#context.warn(
-        Buffer.alloc(0),
-        `the snapshot is complete, but the next run may be slower: ${message}`,
-      );
-    }
   }
 
   get #sweepPath(): string {
@@ -289,8 +283,8 @@ export class BackupRun {
     this.#context.progress({
       counts: this.#walker.counts,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
-      expectedFiles: this.#base?.kind === "previous" ? this.#base.body.files : 0,
-      expectedBytes: this.#base?.kind === "previous" ? this.#base.body.bytes : 0,
+      ...estimateBy(this.#bases.previous),
+      portion: this.#portion.number,
     });
   }
 }

@@ -10,10 +10,12 @@ import { Backlog } from "../source/directoryBuild.ts";
 import type { FileRead, FileToRead } from "../source/fileIntake.ts";
 import { Filter } from "../source/filter.ts";
 import { PageCache } from "../source/pageCache.ts";
+import { Portion, type Stopped } from "../source/portion.ts";
 import { PreviousTree } from "../source/previousTree.ts";
 import { topTree } from "../source/topPaths.ts";
 import { type Intake, joinPath, type WalkCounts } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
+import { portionAfter } from "./baseTree.ts";
 import { Failure } from "./failure.ts";
 import { previousPages } from "./previousPages.ts";
 import type { BackupRequest } from "./request.ts";
@@ -29,7 +31,9 @@ export type DryRunContext = {
   readonly keys: VaultKeys;
   readonly group: number;
   /** The item's newest snapshot, undefined for none. */
-  readonly previous: { readonly root: Buffer; readonly body: SnapshotBody } | undefined;
+  readonly previous:
+    | { readonly root: Buffer; readonly body: SnapshotBody; readonly incomplete: boolean }
+    | undefined;
   /** Sealed records of the previous tree by id. */
   readonly read: (ids: readonly Uint8Array[]) => Promise<(Buffer | undefined)[]>;
   readonly cachePath: string;
@@ -38,11 +42,19 @@ export type DryRunContext = {
   readonly found: (file: FoundFile) => void;
 };
 
+/** What the snapshot would hold; `filesRead` and `bytesRead` are what would be read. */
+export type DryRunOutcome = {
+  readonly counts: Readonly<WalkCounts>;
+  readonly portion: number;
+  /** Where the run would stop at a limit. */
+  readonly stopped: Stopped | undefined;
+};
+
 /**
- * Walks and compares. The counts say what the snapshot would hold; `filesRead` and `bytesRead` what would be read.
+ * Walks and compares.
  * @throws HoldfastError not-found and others of the previous tree; cancelled
  */
-export async function dryRun(request: BackupRequest, context: DryRunContext): Promise<Readonly<WalkCounts>> {
+export async function dryRun(request: BackupRequest, context: DryRunContext): Promise<DryRunOutcome> {
   const { keys, group, previous } = context;
   const filter = new Filter(request.rules);
   const cache = PageCache.open({
@@ -55,6 +67,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
   const stop = (): void => failure.fail(new HoldfastError(ErrorCode.cancelled, "the dry run was stopped"));
   if (context.signal.aborted) stop();
   context.signal.addEventListener("abort", stop, { once: true });
+  const portion = new Portion(portionAfter(previous), request.limits, () => performance.now());
   const walker = new Walker({
     platform: selectPlatform(),
     intake: new CountingIntake(context.found),
@@ -69,8 +82,11 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
             tree: new PreviousTree(cache, previousPages(context)),
             root: { id: previous.root, plainLength: 0 },
             timeMs: Date.parse(previous.body.time),
-            contentOnly: false,
+            incomplete: previous.incomplete,
           },
+    reference: undefined, // everything that it tells of would be read
+    portion,
+    firstDevice: 1n,
     move: new Set(),
     rescan: request.rescan,
     oneFileSystem: request.oneFileSystem,
@@ -83,7 +99,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
   });
   try {
     await walker.walk(topTree(request.paths.map(({ path }) => path)));
-    return { ...walker.counts };
+    return { counts: { ...walker.counts }, portion: portion.number, stopped: portion.stopped };
   } finally {
     context.signal.removeEventListener("abort", stop);
     walker.close();

@@ -16,7 +16,6 @@ const openedMax = 64;
 const openedAtOnce = 8;
 
 export type ReferenceSnapshot = {
-  readonly kind: "reference";
   readonly id: string;
   readonly root: Buffer;
   readonly group: number;
@@ -76,7 +75,7 @@ export async function chooseReference(wish: ReferenceWish): Promise<ReferenceSna
       const { id, device, item: name, group } = row;
       best = {
         score,
-        reference: { kind: "reference", id, root: Buffer.from(header.root), group, body, device, item: name },
+        reference: { id, root: Buffer.from(header.root), group, body, device, item: name },
       };
     }
   }

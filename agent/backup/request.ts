@@ -4,6 +4,7 @@ import type { SnapshotRow } from "../../ingest/wire/messages.ts";
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { FilterRules } from "../source/filter.ts";
+import type { PortionLimits, Stopped } from "../source/portion.ts";
 import type { TopPath } from "../source/topPaths.ts";
 import type { WalkCounts } from "../source/walk.ts";
 import type { UploadPort } from "../upload/port.ts";
@@ -38,6 +39,8 @@ export type BackupRequest = {
   readonly excludeCaches: boolean;
   readonly limitUploadBytesPerSecond: number | undefined;
   readonly chunker: Chunker;
+  /** Where the run stops with an incomplete snapshot. Not to be combined with `rescan`, which would read the same again and again. */
+  readonly limits: PortionLimits;
 };
 
 export type BackupContext = {
@@ -62,6 +65,8 @@ export type BackupProgress = {
   /** Totals of the previous snapshot, to estimate by; 0 when there is none. */
   readonly expectedFiles: number;
   readonly expectedBytes: number;
+  /** Number of the run in its series (Portion). */
+  readonly portion: number;
 };
 
 export type BackupOutcome = {
@@ -75,6 +80,10 @@ export type BackupOutcome = {
   readonly sentBytes: number;
   readonly readBackBytes: number;
   readonly hadPrevious: boolean;
+  /** Number of the run in its series (Portion). */
+  readonly portion: number;
+  /** Where the snapshot is incomplete. */
+  readonly stopped: Stopped | undefined;
   /** The reference snapshot that an item without one of its own compared with. */
   readonly reference: ReferenceUse | undefined;
 };

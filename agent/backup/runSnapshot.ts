@@ -16,17 +16,19 @@ export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersi
   readonly warnings: number;
   readonly sequence: number;
   readonly counts: Readonly<WalkCounts>;
+  /** Number in its series of incomplete snapshots, where it is one. */
+  readonly incompletePortion: number | undefined;
   /** Id of the root directory's page. */
   readonly root: Buffer;
 };
 
 /** The bytes to commit: it follows the session's head. */
 export function encodeRunSnapshot(run: FinishedRun): Buffer {
-  const { session, keys, device, agentVersion, host, request, counts } = run;
+  const { session, keys, device, agentVersion, host, request, counts, incompletePortion } = run;
   return encodeSnapshot({
     keys,
     header: {
-      flags: { incomplete: false },
+      flags: { incomplete: incompletePortion !== undefined },
       group: session.group,
       deviceId: fromHex(device.id, Width.deviceId),
       itemId: fromHex(session.itemId, Width.itemId),
@@ -48,6 +50,7 @@ export function encodeRunSnapshot(run: FinishedRun): Buffer {
       agent: agentVersion,
       chunker: request.chunker,
       features: { read: [] },
+      ...(incompletePortion === undefined ? {} : { portion: incompletePortion }),
     },
   }).bytes;
 }

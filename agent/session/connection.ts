@@ -32,6 +32,7 @@ export class AgentConnection {
   readonly #elsewhere: GatewayAddress | undefined;
   #enrollment: Enrollment;
   #client: GatewayClient;
+  readonly #former: GatewayClient[] = [];
   readonly #vaults = new Map<string, Promise<OpenedVault>>();
 
   /**
@@ -91,6 +92,21 @@ export class AgentConnection {
     }
   }
 
+  /**
+   * Whether a run that failed with this may start over, because its device's home is another gateway meanwhile; the connection leads there then.
+   * @throws HoldfastError home-forged, home-behind, gateway-unreachable, protocol
+   */
+  async hasMoved(error: unknown): Promise<boolean> {
+    const before = this.#enrollment.gateway.fingerprint;
+    if (isHoldfastError(error, ErrorCode.notHome)) await this.#follow(String(error.detail.record), error);
+    else if (isHoldfastError(error, ErrorCode.sessionEnded) && this.#enrollment.directory !== undefined) {
+      // Leases end when a home moves; the gateway that ended it has the record in force.
+      const { record } = await this.#client.home();
+      if (record !== null && record !== this.#enrollment.homeRecord) await this.#follow(record);
+    }
+    return this.#enrollment.gateway.fingerprint !== before;
+  }
+
   /** Takes gateway and directory as they are now: their owner says that an older state is meant. */
   acceptOlder(): void {
     this.seen.forget();
@@ -120,7 +136,8 @@ export class AgentConnection {
       });
     }
     if (same) return;
-    this.#client.close();
+    // Requests of the former gateway may be under way: reading is not bound to the home.
+    this.#former.push(this.#client);
     this.#client = this.#connect();
   }
 
@@ -209,6 +226,6 @@ export class AgentConnection {
   }
 
   close(): void {
-    this.#client.close();
+    for (const client of [...this.#former, this.#client]) client.close();
   }
 }

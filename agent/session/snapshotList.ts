@@ -74,6 +74,16 @@ export async function findSnapshot(
   return openRow(connection, await findRow(connection, choice));
 }
 
+/** The newest snapshot of an item of this device, complete or not: what its next run goes on from. Undefined for none. */
+export async function newestOf(
+  connection: AgentConnection,
+  item: string,
+): Promise<OpenedSnapshot | undefined> {
+  const device = connection.enrollment.device.name;
+  const [row] = await connection.client.snapshots({ device, item });
+  return row === undefined ? undefined : openRow(connection, row);
+}
+
 async function findRow(connection: AgentConnection, choice: SnapshotChoice): Promise<SnapshotRow> {
   const { name, item, device } = choice;
   if (name === "latest") return latestRow(connection, item, device ?? connection.enrollment.device.name);

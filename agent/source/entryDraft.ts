@@ -25,16 +25,48 @@ export function treeKind(kind: SystemKind): EntryKind | undefined {
   return kinds.get(kind);
 }
 
-/** Numbers the file systems of a run in the order they are met, so that the number survives a reboot. */
+/** Numbers of file systems that each run may give: those of one run are never those of another. */
+const devicesPerRun = 2n ** 20n;
+
+/** Number of the first file system that a run meets, for the item's sequence before the run. */
+export function firstDeviceOf(sequence: number): bigint {
+  return BigInt(sequence) * devicesPerRun + 1n;
+}
+
+/**
+ * Numbers the file systems of a run, so that the number survives a reboot: one that the base has keeps its number, others get the next
+ * ones in the order they are met. Two never share one, else files of the two would pass for hard links of each other.
+ */
 export class DeviceNumbers {
   readonly #numbers = new Map<number, bigint>();
+  readonly #taken = new Set<bigint>();
+  #next: bigint;
+
+  /** @param first the number of the first file system that the base does not have: no earlier run gave it or a later one */
+  constructor(first: bigint) {
+    this.#next = first;
+  }
+
+  /** False where nothing told its number yet. */
+  knows(device: number): boolean {
+    return this.#numbers.has(device);
+  }
+
+  /** The base has entries of this file system under a number. */
+  learn(device: number, number: bigint): void {
+    if (!this.#numbers.has(device) && !this.#taken.has(number)) this.#set(device, number);
+  }
 
   of(device: number): bigint {
-    let number = this.#numbers.get(device);
-    if (number === undefined) {
-      number = BigInt(this.#numbers.size + 1);
-      this.#numbers.set(device, number);
-    }
+    const known = this.#numbers.get(device);
+    if (known !== undefined) return known;
+    while (this.#taken.has(this.#next)) this.#next += 1n;
+    return this.#set(device, this.#next);
+  }
+
+  #set(device: number, number: bigint): bigint {
+    this.#numbers.set(device, number);
+    this.#taken.add(number);
     return number;
   }
 }

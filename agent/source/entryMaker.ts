@@ -12,6 +12,7 @@ import type { Slot } from "./directoryBuild.ts";
 import { DeviceNumbers, draftOf, sameContentMark, sameInode } from "./entryDraft.ts";
 import { changeMark, type FileRead } from "./fileIntake.ts";
 import { HardLinks } from "./hardLinks.ts";
+import { KeptLinks } from "./keptLinks.ts";
 import type { PreviousRow } from "./previousTree.ts";
 import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
@@ -23,46 +24,84 @@ const noXattrs: XattrsOf<ChunkRef> = { form: "none" };
 export class EntryMaker {
   readonly #options: WalkOptions;
   readonly #counts: WalkCounts;
-  readonly #devices = new DeviceNumbers();
+  readonly #devices: DeviceNumbers;
   readonly #links = new HardLinks();
+  readonly #kept: KeptLinks | undefined;
   readonly #scratch = new StatTable(1);
   readonly #old = emptyRowStat();
 
   constructor(options: WalkOptions, counts: WalkCounts) {
     this.#options = options;
     this.#counts = counts;
+    this.#devices = new DeviceNumbers(options.firstDevice);
+    this.#kept = options.previous?.incomplete === true ? new KeptLinks() : undefined;
   }
 
-  /** Adds a file: the old row where nothing changed, else what the intake reads. */
-  file(at: Folder, nameView: Buffer, table: StatTable, row: number, old: PreviousRow | undefined): void {
+  /** Takes the number of a row's file system from the base, where nothing told it yet. */
+  learnDevice(table: StatTable, row: number, old: PreviousRow | undefined): void {
+    const device = table.device(row);
+    if (old === undefined || this.#devices.knows(device)) return;
+    const { inode, device: number } = old.page.entry(old.row);
+    if (inode === table.inode(row)) this.#devices.learn(device, number);
+  }
+
+  /**
+   * Adds a file: the old row where nothing changed, else what the intake reads, unless the portion is full. "wait": whether it is depends
+   * on what is being read now; nothing was done, and it is to be called again after the portion's next settlement.
+   */
+  file(
+    at: Folder,
+    nameView: Buffer,
+    table: StatTable,
+    row: number,
+    old: PreviousRow | undefined,
+    hint: PreviousRow | undefined,
+  ): "wait" | undefined {
     const stat = old?.page.statAt(old.row, this.#old);
     const wasFile = stat !== undefined && stat.kind === EntryKind.file;
+    const size = table.size(row);
+    const device = table.device(row);
+    const linked = table.linkCount(row) > 1 ? `${device}:${table.inode(row)}` : undefined;
     if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
-      this.#count(table.size(row));
+      this.#count(size);
       at.build.add(old);
+      if (linked !== undefined) this.#kept?.keep(linked, table, row, () => old.page.draft(old.row));
       return;
     }
-    const size = table.size(row);
     if (size > limits.fileBytesMax) {
       this.#options.warn(joinPath(at.path, nameView), "file over 8 PiB; left out");
       return;
     }
+    this.learnDevice(table, row, old);
     const name = Buffer.from(nameView);
+    const base = (): EntryDraft => {
+      const number = this.#devices.of(device);
+      return draftOf(this.#options.platform, table, row, name, EntryKind.file, number, noXattrs);
+    };
+    if (linked !== undefined && this.#joins(at, linked, table, row, base)) return;
+    const { portion, previous } = this.#options;
+    const answer = portion.ask(size);
+    if (answer === "wait") return "wait";
+    if (answer === "leave") {
+      portion.leave(size, () => joinPath(at.path, name));
+      return;
+    }
     const slot = at.build.announce();
-    const device = table.device(row);
-    const number = this.#devices.of(device);
-    const base = draftOf(this.#options.platform, table, row, name, EntryKind.file, number, noXattrs);
-    const finish = (read: FileRead, first: boolean): void => this.#finishFile(at, slot, base, read, first);
-    const linked = table.linkCount(row) > 1 ? `${device}:${base.inode}` : undefined;
-    if (linked !== undefined && this.#links.join(linked, (read) => finish(read, false))) return;
+    const draft = base();
+    // Of a series of portions a file is new in one of them; what changes all the time must not keep the others out for ever.
+    const isNew = previous?.incomplete !== true || !wasFile;
+    portion.take(size, isNew);
     if (linked !== undefined) this.#links.start(linked, table.linkCount(row));
-    const before = old !== undefined && wasFile && !this.#moves(old) ? old.page.draft(old.row) : undefined;
+    // Where there is a reference, what is said of content's places is checked, so that one tree's word is enough.
+    const said = this.#options.reference === undefined ? old : hint;
+    const before =
+      said !== undefined && isFile(said) && !this.#moves(said) ? said.page.draft(said.row) : undefined;
     this.#options.intake.take(
       {
         directory: at.directory,
         path: at.path,
         name,
-        uid: base.uid,
+        uid: draft.uid,
         size,
         mark: changeMark(table, row),
         previous:
@@ -71,10 +110,26 @@ export class EntryMaker {
             : { hash: before.fileHash, content: before.content },
       },
       (read) => {
-        finish(read, true);
+        portion.settle(size, isNew, read.outcome.failed === undefined);
+        this.#finishFile(at, slot, draft, read, true);
         if (linked !== undefined) this.#links.settle(linked, read);
       },
     );
+    return;
+  }
+
+  /** Whether another name of the file gives this one its content. */
+  #joins(at: Folder, linked: string, table: StatTable, row: number, base: () => EntryDraft): boolean {
+    const kept = this.#kept?.find(linked, table, row);
+    if (kept !== undefined) {
+      this.#count(table.size(row));
+      at.build.add({ ...base(), ...kept });
+      return true;
+    }
+    if (!this.#links.has(linked)) return false;
+    const slot = at.build.announce();
+    const draft = base();
+    return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false));
   }
 
   /** Whether the file is to leave a bundle that is hardly used any more, or the gateway lacks some of it. */
@@ -99,7 +154,7 @@ export class EntryMaker {
 
   #unchanged(table: StatTable, row: number): boolean {
     const { rescan, previous } = this.#options;
-    if (rescan || previous === undefined || previous.contentOnly) return false;
+    if (rescan || previous === undefined) return false;
     if (!sameContentMark(table, row, this.#old)) return false;
     return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
   }
@@ -154,8 +209,9 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     kind: EntryKind,
   ): void {
-    const { platform, warn, rescan, previous } = this.#options;
-    if (old !== undefined && !rescan && previous?.contentOnly === false) {
+    const { platform, warn, rescan } = this.#options;
+    this.learnDevice(table, row, old);
+    if (old !== undefined && !rescan) {
       const stat = old.page.statAt(old.row, this.#old);
       if (stat.kind === kind && sameInode(table, row, stat) && !this.lacksAttributes(old)) {
         this.#counts.others += 1;
@@ -223,6 +279,10 @@ export class EntryMaker {
       return { form: "none" };
     }
   }
+}
+
+function isFile({ page, row }: PreviousRow): boolean {
+  return page.entry(row).kind === EntryKind.file;
 }
 
 /** Attributes that came in a message are plain Uint8Arrays. */

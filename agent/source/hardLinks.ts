@@ -28,6 +28,11 @@ export class HardLinks {
     return this.#groups.size;
   }
 
+  /** Whether a group was started and can be joined. */
+  has(key: string): boolean {
+    return this.#groups.has(key);
+  }
+
   /** Joins a group that was started; false when this name is the first. `done` may be called at once. */
   join(key: string, done: (read: FileRead) => void): boolean {
     const group = this.#groups.get(key);

@@ -3,6 +3,7 @@
 
 import { realpathSync } from "node:fs";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { type Listing, ListingBuilder } from "../platform/listing.ts";
 
 export type TopNode = {
   /** By name as latin1, so that bytes survive. */
@@ -45,6 +46,16 @@ export function resolveTopPaths(paths: readonly string[]): TopPath[] {
       );
     }
   });
+}
+
+/** The names below a folder on the way to what was named, as its listing. */
+export function topListing(top: TopNode): Listing {
+  const builder = new ListingBuilder();
+  for (const child of top.children.keys()) {
+    const name = Buffer.from(child, "latin1");
+    builder.add(name, 0, name.length, 0);
+  }
+  return builder.finish();
 }
 
 /** The tree of the named paths. What lies below another named path needs no node of its own. */

@@ -8,6 +8,7 @@ import type { Backlog, DirectoryBuild, PreviousDirectory } from "./directoryBuil
 import type { FileRead, FileToRead } from "./fileIntake.ts";
 import type { Filter, FolderFilter } from "./filter.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
+import type { Portion } from "./portion.ts";
 import type { PreviousTree } from "./previousTree.ts";
 import type { TopNode } from "./topPaths.ts";
 
@@ -38,10 +39,17 @@ export type WalkOptions = {
         readonly tree: PreviousTree;
         readonly root: ChunkRef & { readonly id: Buffer };
         readonly timeMs: number;
-        /** It is another item's tree: every file is read, and only where content is may be taken over. */
-        readonly contentOnly: boolean;
+        /** The run that made it stopped at a limit. */
+        readonly incomplete: boolean;
       }
     | undefined;
+  /** Another item's tree: files are read all the same, and only where content is may be taken over. */
+  readonly reference:
+    | { readonly tree: PreviousTree; readonly root: ChunkRef & { readonly id: Buffer } }
+    | undefined;
+  readonly portion: Portion;
+  /** Number of the first file system that `previous` does not have (DeviceNumbers). */
+  readonly firstDevice: bigint;
   /**
    * Records (ids as latin1) that nothing is to be taken over from although it did not change: bundles that files are to leave, and what the
    * gateway lacks. Pages of directories among them are made again.
@@ -75,6 +83,7 @@ export type Folder = {
   readonly path: Buffer;
   readonly build: DirectoryBuild;
   readonly previous: PreviousDirectory | undefined;
+  readonly reference: PreviousDirectory | undefined;
   /** Undefined on the way to what was named. */
   readonly filter: FolderFilter | undefined;
   readonly top: TopNode | undefined;

@@ -6,20 +6,23 @@
 
 import { limits } from "../../vault/limits.ts";
 import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
-import { type ChunkRef, EntryKind } from "../../vault/tree/entry.ts";
+import { EntryKind } from "../../vault/tree/entry.ts";
 import { emptyRowStat } from "../../vault/tree/entryReader.ts";
-import { type Listing, ListingBuilder, nameAt } from "../platform/listing.ts";
+import { type Listing, nameAt } from "../platform/listing.ts";
 import { type Handle, SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { isTaggedCache } from "./cacheTag.ts";
-import { DirectoryBuild, type DirectoryResult, type PreviousDirectory } from "./directoryBuild.ts";
+import { DirectoryBuild, type DirectoryResult } from "./directoryBuild.ts";
 import { kindOf, sameInode } from "./entryDraft.ts";
 import { EntryMaker } from "./entryMaker.ts";
 import { type FolderFilter, Verdict } from "./filter.ts";
+import { entersMount, mountOf } from "./mounts.ts";
+import { childOf, cursorOf, leavesOf, type OldRoots } from "./oldDirectory.ts";
 import { OpenDirectories, type OpenDirectory } from "./openDirectory.ts";
-import { PreviousCursor, type PreviousRow } from "./previousTree.ts";
-import type { TopNode } from "./topPaths.ts";
+import type { PreviousRow } from "./previousTree.ts";
+import { filterInside, testTop } from "./topFilter.ts";
+import { type TopNode, topListing } from "./topPaths.ts";
 import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
 const rowsAtOnce = 128;
@@ -51,7 +54,7 @@ export class Walker {
    * @throws SystemError where `/` cannot be opened, and what the run failed with
    */
   async walk(top: TopNode): Promise<DirectoryResult> {
-    const { platform, previous, intake, filter, failure } = this.#options;
+    const { platform, previous, reference, intake, filter, failure } = this.#options;
     const handle = platform.openDirectory(separator);
     const directory = this.#open.add(handle);
     const table = new StatTable(1);
@@ -61,7 +64,7 @@ export class Walker {
     await this.#directory(
       directory,
       Buffer.alloc(0),
-      previous?.root,
+      { previous: previous?.root, reference: reference?.root },
       inside,
       top,
       mountOf(table, 0),
@@ -76,7 +79,7 @@ export class Walker {
   async #directory(
     directory: OpenDirectory,
     path: Buffer,
-    previousRoot: (ChunkRef & { readonly id: Buffer }) | undefined,
+    roots: OldRoots,
     filter: FolderFilter | undefined,
     top: TopNode | undefined,
     mount: number,
@@ -84,17 +87,18 @@ export class Walker {
     finished: (result: DirectoryResult) => void,
   ): Promise<void> {
     const { splitTable, emitDirectory } = this.#options;
-    const previous = await this.#previousDirectory(previousRoot);
+    const previous = await leavesOf(this.#options.previous?.tree, roots.previous);
+    const reference = await leavesOf(this.#options.reference?.tree, roots.reference);
     const anew = previous !== undefined && this.#options.move.has(previous.id.toString("latin1"));
     const build = new DirectoryBuild(
-      this.#options.previous?.contentOnly === true || anew ? undefined : previous,
+      anew ? undefined : previous,
       () => new DirectoryWriter(splitTable, emitDirectory),
       this.#options.backlog,
       finished,
     );
     const listing = this.#list(directory.handle, path, top);
-    if (listing !== undefined)
-      await this.#rows({ directory, path, build, previous, filter, top, mount, depth }, listing);
+    const at = { directory, path, build, previous, reference, filter, top, mount, depth };
+    if (listing !== undefined) await this.#rows(at, listing);
     directory.release();
     build.end();
     if (!this.#options.hasRoom()) await this.#options.breathe();
@@ -107,27 +111,12 @@ export class Walker {
       this.#options.warn(path, `folder cannot be listed: ${describeSystemError(error)}`);
       return undefined;
     }
-    const builder = new ListingBuilder();
-    for (const child of top.children.keys()) {
-      const name = Buffer.from(child, "latin1");
-      builder.add(name, 0, name.length, 0);
-    }
-    return builder.finish();
-  }
-
-  async #previousDirectory(
-    root: (ChunkRef & { readonly id: Buffer }) | undefined,
-  ): Promise<PreviousDirectory | undefined> {
-    const { previous } = this.#options;
-    if (root === undefined || previous === undefined) return undefined;
-    const leaves = await previous.tree.leaves(root.id);
-    return { tree: previous.tree, id: root.id, plainLength: root.plainLength, leaves };
+    return topListing(top);
   }
 
   async #rows(at: Folder, listing: Listing): Promise<void> {
     const { platform } = this.#options;
-    const cursor =
-      at.previous === undefined ? undefined : new PreviousCursor(at.previous.tree, at.previous.leaves.ids);
+    const [cursor, hints] = [cursorOf(at.previous), cursorOf(at.reference)];
     const table = this.#tables.pop() ?? new StatTable(rowsAtOnce);
     for (let first = 0; first < listing.count; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, listing.count - first);
@@ -136,7 +125,9 @@ export class Walker {
         const name = nameAt(listing, first + row);
         const sought = cursor?.seek(name);
         const old = sought instanceof Promise ? await sought : sought;
-        const walking = this.#entry(at, name, table, row, old);
+        const hinted = hints?.seek(name);
+        const hint = hinted instanceof Promise ? await hinted : hinted;
+        const walking = this.#entry(at, name, table, row, old, hint);
         if (walking !== undefined) await walking;
         if (++this.#sinceTurn >= rowsBetweenTurns) await this.#turn();
       }
@@ -165,6 +156,7 @@ export class Walker {
     table: StatTable,
     row: number,
     old: PreviousRow | undefined,
+    hint: PreviousRow | undefined,
   ): Promise<void> | undefined {
     const errno = table.errno(row);
     if (errno !== 0) {
@@ -176,28 +168,42 @@ export class Walker {
       this.#options.warn(joinPath(at.path, name), "of an unknown kind; left out");
       return undefined;
     }
+    // A portion that is full goes no further than what it compares with.
+    if (this.#options.portion.closed && kind !== EntryKind.file && old?.page.entry(old.row).kind !== kind)
+      return undefined;
     const top = at.top?.children.get(name.toString("latin1"));
     const isDirectory = kind === EntryKind.directory;
     const verdict =
-      at.filter === undefined ? this.#testTop(at, name, isDirectory, top) : at.filter.test(name, isDirectory);
+      at.filter === undefined
+        ? testTop(this.#options.filter, at, name, isDirectory, top)
+        : at.filter.test(name, isDirectory);
     if (verdict === Verdict.skip) return undefined;
     if (name.length > limits.nameBytesMax) {
       this.#options.warn(joinPath(at.path, name), "name over 1,024 bytes; left out");
       return undefined;
     }
-    if (isDirectory) return this.#subdirectory(at, name, table, row, old, top, verdict);
+    if (isDirectory) return this.#subdirectory(at, name, table, row, old, hint, top, verdict);
     if (kind === EntryKind.file) {
       if (top !== undefined && this.#options.platform.fileSystem(at.directory.handle).pseudo)
         this.#options.warn(
           joinPath(at.path, name),
           "is in a pseudo file system, which has nothing to back up; kept as an empty file",
         );
-      this.#entries.file(at, name, table, row, old);
+      if (this.#entries.file(at, name, table, row, old, hint) === "wait")
+        return this.#later(() => this.#entries.file(at, name, table, row, old, hint));
       const { intake, failure } = this.#options;
       return intake.hasRoom ? undefined : failure.guard(intake.room());
     }
     this.#entries.other(at, name, table, row, old, kind);
     return undefined;
+  }
+
+  /** A file of which it is not known yet whether the portion has room for it. */
+  async #later(file: () => "wait" | undefined): Promise<void> {
+    const { intake, failure, portion } = this.#options;
+    do await failure.guard(portion.settlement(() => intake.flush()));
+    while (file() === "wait");
+    if (!intake.hasRoom) await failure.guard(intake.room());
   }
 
   async #subdirectory(
@@ -206,6 +212,7 @@ export class Walker {
     table: StatTable,
     row: number,
     old: PreviousRow | undefined,
+    hint: PreviousRow | undefined,
     top: TopNode | undefined,
     verdict: Verdict,
   ): Promise<void> {
@@ -213,21 +220,20 @@ export class Walker {
     const name = Buffer.from(nameView);
     const path = joinPath(at.path, name);
     if (at.depth + 1 >= limits.directoryDepthMax) return warn(path, "deeper than 4,096 folders; left out");
+    this.#entries.learnDevice(table, row, old);
     const mount = mountOf(table, row);
     let handle: Handle | undefined;
     let listed = true;
     try {
       handle = platform.openDirectoryAt(at.directory.handle, name);
-      listed = this.#entersMount(at, handle, mount, top);
+      listed = entersMount(this.#options, at.mount, handle, mount, top);
       if (listed && this.#options.excludeCaches && isTaggedCache(platform, handle)) listed = false;
     } catch (error) {
       warn(path, `folder cannot be opened: ${describeSystemError(error)}`);
     }
-    const oldEntry = old === undefined ? undefined : old.page.entry(old.row);
-    const oldChild = oldEntry?.child === undefined ? undefined : old?.page.ref(oldEntry.child.ordinal);
+    const [oldChild, hintChild] = [childOf(old), childOf(hint)];
     const same =
       old !== undefined &&
-      this.#options.previous?.contentOnly === false &&
       oldChild !== undefined &&
       !this.#entries.lacksAttributes(old) &&
       sameInode(table, row, old.page.statAt(old.row, this.#old));
@@ -253,8 +259,10 @@ export class Walker {
       if (handle !== undefined) platform.close(handle);
       return this.#emptyDirectory(finished);
     }
-    const inside = top === undefined || top.target ? this.#filterInside(at, name, path) : undefined;
-    await this.#directory(this.#open.add(handle), path, oldChild, inside, top, mount, at.depth + 1, finished);
+    const inside =
+      top === undefined || top.target ? filterInside(this.#options.filter, at, name, path) : undefined;
+    const roots = { previous: oldChild, reference: hintChild };
+    await this.#directory(this.#open.add(handle), path, roots, inside, top, mount, at.depth + 1, finished);
   }
 
   #emptyDirectory(finished: (result: DirectoryResult) => void): void {
@@ -266,30 +274,4 @@ export class Walker {
       finished,
     ).end();
   }
-
-  /** A named folder is tested by excludes only, a named file as an entry of its folder, and what leads to them by nothing. */
-  #testTop(at: Folder, name: Buffer, isDirectory: boolean, top: TopNode | undefined): Verdict {
-    if (top?.target !== true) return Verdict.keep;
-    const { filter } = this.#options;
-    if (!isDirectory) return filter.top(at.path.length === 0 ? separator : at.path).test(name, false);
-    return filter.excludesTop(joinPath(at.path, name)) ? Verdict.skip : Verdict.keep;
-  }
-
-  /** The filter below a folder: a named folder starts its own. */
-  #filterInside(at: Folder, name: Buffer, path: Buffer): FolderFilter {
-    return at.filter === undefined ? this.#options.filter.top(path) : at.filter.folder(name);
-  }
-
-  /** Whether the walk goes into a directory that may be the root of another mounted file system. */
-  #entersMount(at: Folder, handle: Handle, mount: number, top: TopNode | undefined): boolean {
-    if (top === undefined && mount === at.mount) return true;
-    if (top !== undefined && !top.target) return true; // only on the way to what was named
-    if (this.#options.platform.fileSystem(handle).pseudo) return false;
-    return !this.#options.oneFileSystem || top !== undefined;
-  }
-}
-
-/** What tells one mounted file system from another. */
-function mountOf(table: StatTable, row: number): number {
-  return table.mountId(row) || table.device(row);
 }

@@ -1,20 +1,9 @@
 // The rows of commands for the protected machine.
 
-import { chunkers } from "../../vault/chunk/chunker.ts";
+import { agentBackupCommand } from "./agentBackupCommand.ts";
+import { item, state } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 
-const state: OptionSpec = {
-  name: "state",
-  kind: "text",
-  value: "DIR",
-  summary: "the agent's state directory (else HOLDFAST_STATE, else the usual place)",
-};
-const item: OptionSpec = {
-  name: "item",
-  kind: "text",
-  value: "NAME",
-  summary: "the protected item that is meant",
-};
 const device: OptionSpec = {
   name: "device",
   kind: "text",
@@ -65,61 +54,7 @@ export const agentCommands: readonly CommandSpec[] = [
     example: "holdfast agent enroll https://backup.example:7440 --account alice",
     load: () => import("../commands/agentEnroll.ts"),
   },
-  {
-    path: ["agent", "backup"],
-    summary: "back up files and folders",
-    details: [
-      "Only what changed since the last snapshot of the item is read and sent. Files that cannot be read are warnings (exit status 3). Filters are explained in docs/filters.md.",
-    ],
-    operands: [{ name: "PATH", required: true, many: true }],
-    options: [
-      { ...item, summary: "name of the protected item (files unless given)" },
-      {
-        name: "include",
-        kind: "texts",
-        value: "GLOB",
-        summary: "take only what matches, below the named folders",
-      },
-      { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
-      { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-      { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-      {
-        name: "exclude-caches",
-        kind: "flag",
-        summary: "leave out what is in folders marked by CACHEDIR.TAG",
-      },
-      { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
-      { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
-      {
-        name: "accept-older",
-        kind: "flag",
-        summary:
-          "go on although the gateway lost snapshots that this machine saw: it was restored on purpose",
-      },
-      {
-        name: "no-reference",
-        kind: "flag",
-        summary:
-          "at an item's first backup, do not look for its files in snapshots of other items and devices",
-      },
-      { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
-      {
-        name: "limit-upload",
-        kind: "bytes",
-        value: "RATE",
-        summary: "send at most this much a second, like 5MiB",
-      },
-      {
-        name: "chunker",
-        kind: "text",
-        choices: chunkers,
-        summary: "how to cut content (auto-1: fixed-2 for disk images, else fastcdc-1)",
-      },
-      state,
-    ],
-    example: "holdfast agent backup /home /etc --exclude '*.tmp'",
-    load: () => import("../commands/agentBackup.ts"),
-  },
+  agentBackupCommand,
   {
     path: ["agent", "snapshots"],
     summary: "list snapshots, newest first",

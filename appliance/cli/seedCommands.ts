@@ -70,6 +70,17 @@ export const seedCommands: readonly CommandSpec[] = [
     load: () => import("../commands/seedSeal.ts"),
   },
   {
+    path: ["seed", "extend"],
+    summary: "give a box a second disk, for when its own gets full",
+    details: [
+      "The second disk gets a copy of everything on board, sealed as it is, and content packs leave the first disk from 85% on (evict-above-percent in config.toml) once their copy is proven. So it has to hold all that the box is to take. Both disks are carried, and both are mounted when the box is sealed.",
+    ],
+    operands: [],
+    options: [data, passphraseFile, text("disk", "DIR", "folder of the second disk"), by, dryRun],
+    example: "holdfast seed extend --data /mnt/box --disk /mnt/box2",
+    load: () => import("../commands/seedExtend.ts"),
+  },
+  {
     path: ["seed", "promise"],
     summary: "take in a sealed box's manifest from a file, at the datacentre",
     details: [

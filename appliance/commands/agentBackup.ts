@@ -2,19 +2,23 @@
 
 import { hostname } from "node:os";
 import { runBackup } from "../../agent/backup/backup.ts";
-import type { BackupRequest } from "../../agent/backup/request.ts";
+import type { BackupOutcome, BackupRequest } from "../../agent/backup/request.ts";
 import { survey, type Totals } from "../../agent/backup/survey.ts";
+import { redirectsMax } from "../../agent/home/followHome.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
 import { Filter } from "../../agent/source/filter.ts";
+import type { PortionLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
 import { checkName } from "../../ingest/wire/names.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { agentContext } from "../agentSettings.ts";
+import type { Arguments } from "../cli/arguments.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
 import { version } from "../version.ts";
+import { reportBackup } from "./agentBackupReport.ts";
 
 const defaultItem = "files";
 
@@ -27,6 +31,12 @@ function backupRequest({ args }: CommandContext): BackupRequest {
     excludeRegexes: args.texts("exclude-regex"),
   };
   new Filter(rules);
+  const limitSeconds = args.duration("limit-time");
+  const limits = {
+    bytesMax: args.bytes("limit-size"),
+    timeMs: limitSeconds === undefined ? undefined : limitSeconds * 1000,
+  };
+  checkLimits(args, limits);
   return {
     paths: resolveTopPaths(args.operands),
     item: checkName(args.text("item") ?? defaultItem, "item"),
@@ -36,8 +46,27 @@ function backupRequest({ args }: CommandContext): BackupRequest {
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
     limitUploadBytesPerSecond: args.bytes("limit-upload"),
+    limits,
     chunker: (args.text("chunker") ?? "auto-1") as BackupRequest["chunker"],
   };
+}
+
+/** @throws HoldfastError usage */
+function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void {
+  const wrong = (what: string, next: string): HoldfastError =>
+    new HoldfastError(ErrorCode.usage, what, { next });
+  const limited = bytesMax !== undefined || timeMs !== undefined;
+  if (bytesMax === 0 || timeMs === 0)
+    throw wrong("a limit of 0 lets nothing be read", "Write it like 100GiB or 6h.");
+  if (args.flag("cycle") && !limited)
+    throw wrong("--cycle repeats portions, and nothing limits them", "Add --limit-size or --limit-time.");
+  if (args.flag("cycle") && args.flag("dry-run"))
+    throw wrong("--dry-run tells of one run, not of a cycle", "Leave --cycle out.");
+  if (args.flag("rescan") && limited)
+    throw wrong(
+      "--rescan cannot be made in portions: each would read the same files first",
+      "Leave the limits out, or --rescan.",
+    );
 }
 
 export async function run(given: CommandContext): Promise<void> {
@@ -55,7 +84,7 @@ export async function run(given: CommandContext): Promise<void> {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");
       await reportDryRun(request, context, state, connection);
     } else {
-      await backUp(request, context, state, connection);
+      await backUpPortions(request, context, state, connection);
     }
   } finally {
     connection.close();
@@ -63,13 +92,43 @@ export async function run(given: CommandContext): Promise<void> {
   }
 }
 
-/** Runs a backup and reports it. The caller holds the state's lock. */
-export async function backUp(
+/** One run, or with --cycle as many as it takes: each commits what it has, and adds to what there is. */
+async function backUpPortions(
   request: BackupRequest,
   context: CommandContext,
   state: string,
   connection: AgentConnection,
 ): Promise<void> {
+  const cycle = context.args.flag("cycle");
+  for (;;) {
+    const { stopped } = await backUpAtHome(request, context, state, connection, cycle);
+    if (stopped === undefined || !cycle) return;
+  }
+}
+
+/** As `backUp`. Where the device's home moves while it runs, it starts over at the new home; what was uploaded before counts for nothing there. */
+async function backUpAtHome(...run: Parameters<typeof backUp>): Promise<BackupOutcome> {
+  const [, { output }, , connection] = run;
+  for (let moves = 0; ; moves++) {
+    try {
+      return await backUp(...run);
+    } catch (error) {
+      if (moves === redirectsMax || !(await connection.hasMoved(error))) throw error;
+      output.note(
+        `Backups of this machine go to ${connection.enrollment.gateway.url} now: starting over there.`,
+      );
+    }
+  }
+}
+
+/** Runs a backup and reports it. The caller holds the state's lock. `goesOn`: after an incomplete snapshot comes the next run at once. */
+export async function backUp(
+  request: BackupRequest,
+  context: CommandContext,
+  state: string,
+  connection: AgentConnection,
+  goesOn = false,
+): Promise<BackupOutcome> {
   const { output, signal } = context;
   const startedMs = context.nowMs();
   const { device, vault } = connection.enrollment;
@@ -77,15 +136,18 @@ export async function backUp(
     connection.keys(vault, "write"),
     GatewayBackupSession.start(connection, request.item, signal),
   ]);
-  // Without a former snapshot to estimate by, somebody who watches gets the totals that a look ahead finds.
+  // Without a complete snapshot to estimate by, somebody who watches gets the totals that a look ahead finds.
   let ahead: Totals | undefined;
+  let looking: Promise<void> | undefined;
   const over = new AbortController();
-  const looking =
-    output.showsProgress && session.head === null
-      ? survey(request, AbortSignal.any([signal, over.signal])).then((totals) => {
-          ahead = totals;
-        })
-      : undefined;
+  const lookAhead = (): void => {
+    looking ??= survey(request, AbortSignal.any([signal, over.signal])).then((totals) => {
+      ahead = totals;
+    });
+  };
+  if (output.showsProgress && session.head === null) lookAhead();
+  const { bytesMax } = request.limits;
+  const limited = bytesMax !== undefined || request.limits.timeMs !== undefined;
   const outcome = await runBackup(request, {
     session,
     keys,
@@ -96,55 +158,25 @@ export async function backUp(
     nowMs: () => Date.now(),
     signal,
     warn: (path, what) => output.warn(what, path.length === 0 ? undefined : displayPath(path)),
-    progress: ({ counts, sentBytes, expectedFiles, expectedBytes }) =>
+    progress: ({ counts, sentBytes, expectedFiles, expectedBytes, portion }) => {
+      if (output.showsProgress && expectedFiles === 0 && !over.signal.aborted) lookAhead();
       output.progress({
-        label: "backing up",
+        label: limited ? `backing up, portion ${portion}` : "backing up",
         files: counts.files,
         bytes: counts.bytes,
         sent_bytes: sentBytes,
         ...(expectedFiles > 0 ? { total_files: expectedFiles, total_bytes: expectedBytes } : {}),
         ...(ahead === undefined ? {} : { total_files: ahead.files, total_bytes: ahead.bytes }),
-      }),
+        ...(limited ? { portion, portion_bytes: counts.bytesRead } : {}),
+        ...(bytesMax === undefined ? {} : { portion_bytes_max: bytesMax }),
+      });
+    },
   }).finally(async () => {
     over.abort();
     await looking;
   });
   output.endProgress();
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;
-  const { counts, reference } = outcome;
-  output.line(
-    `Snapshot ${outcome.snapshot.slice(0, 16)} of ${request.item}: ${formatCount(counts.files, "file")}, ` +
-      `${formatCount(counts.dirs, "folder")}, ${formatBytes(counts.bytes)} in ${formatDuration(seconds)}; ` +
-      `${formatCount(counts.filesRead, "file")} read, ${formatBytes(outcome.sentBytes)} sent` +
-      `${reference !== undefined && reference.files > 0 ? `, ${formatCount(reference.files, "file")} kept where ${reference.device} has them` : ""}` +
-      `${output.warnings > 0 ? `, ${formatCount(output.warnings, "warning")}` : ""}.`,
-  );
-  output.event({
-    event: "done",
-    snapshot: outcome.snapshot,
-    item: request.item,
-    files: counts.files,
-    dirs: counts.dirs,
-    others: counts.others,
-    bytes: counts.bytes,
-    files_read: counts.filesRead,
-    bytes_read: counts.bytesRead,
-    new_chunks: outcome.newChunks,
-    sent_bytes: outcome.sentBytes,
-    read_back_bytes: outcome.readBackBytes,
-    reference:
-      reference === undefined
-        ? null
-        : {
-            snapshot: reference.snapshot,
-            device: reference.device,
-            item: reference.item,
-            files: reference.files,
-            bytes: reference.bytes,
-            page_bytes: reference.pageBytes,
-            read_bytes: reference.readBytes,
-          },
-    warnings: output.warnings,
-    seconds,
-  });
+  reportBackup({ request, outcome, output, seconds, totalBytes: ahead?.bytes, goesOn });
+  return outcome;
 }

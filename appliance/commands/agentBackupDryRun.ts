@@ -5,22 +5,17 @@ import type { BackupRequest } from "../../agent/backup/request.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import type { AgentConnection } from "../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
-import { findSnapshot, type OpenedSnapshot } from "../../agent/session/snapshotList.ts";
+import { newestOf, type OpenedSnapshot } from "../../agent/session/snapshotList.ts";
 import { cachePath } from "../../agent/state/stateDirectory.ts";
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 
-/** The newest snapshot of the item on this device, if its chunks are of this device's group. */
+/** The newest snapshot of the item on this device, also an incomplete one, if its chunks are of this device's group. */
 async function previousOf(connection: AgentConnection, item: string): Promise<OpenedSnapshot | undefined> {
   const { device } = connection.enrollment;
-  try {
-    const found = await findSnapshot(connection, { name: "latest", item, device: device.name });
-    return found.header.group === device.group ? found : undefined;
-  } catch (error) {
-    if (isHoldfastError(error, ErrorCode.notFound)) return undefined;
-    throw error;
-  }
+  const found = await newestOf(connection, item);
+  return found?.header.group === device.group ? found : undefined;
 }
 
 /** Walks and tells; nothing is sent and no item is made. */
@@ -35,14 +30,23 @@ export async function reportDryRun(
   const keys = await connection.keys(vault, "write");
   const previous = await previousOf(connection, request.item);
   const source = new GatewayRecordSource(connection.client);
-  const counts = await dryRun(request, {
+  const { counts, portion, stopped } = await dryRun(request, {
     keys,
     group: device.group,
     previous:
-      previous === undefined ? undefined : { root: Buffer.from(previous.header.root), body: previous.body },
+      previous === undefined
+        ? undefined
+        : {
+            root: Buffer.from(previous.header.root),
+            body: previous.body,
+            incomplete: previous.header.flags.incomplete,
+          },
     read: async (ids) => {
       const results = await source.read(vault, device.group, ids, signal);
-      return results.map((result) => (result.state === "record" ? result.record : undefined));
+      return results.map((result) => {
+        if (result.state === "promised") throw awayWith(result.box);
+        return result.state === "record" ? result.record : undefined;
+      });
     },
     cachePath: cachePath(state, previous?.row.itemId ?? "dry-run"),
     signal,
@@ -53,6 +57,11 @@ export async function reportDryRun(
     },
   });
   const { files, dirs, bytes, filesRead, bytesRead } = counts;
+  if (stopped !== undefined) {
+    output.line(
+      `Would stop at --limit-${stopped.limit}, before ${displayPath(stopped.path)}, with an incomplete snapshot (portion ${portion}).`,
+    );
+  }
   output.line(
     `Would read ${formatCount(filesRead, "file")}, ${formatBytes(bytesRead)}, of ${formatCount(files, "file")}, ${formatBytes(bytes)}. Nothing was sent.`,
   );
@@ -60,6 +69,9 @@ export async function reportDryRun(
     event: "done",
     dry_run: true,
     item: request.item,
+    incomplete: stopped !== undefined,
+    portion,
+    stopped_at: stopped === undefined ? null : displayPath(stopped.path),
     files,
     dirs,
     bytes,
@@ -67,4 +79,16 @@ export async function reportDryRun(
     bytes_read: bytesRead,
     warnings: output.warnings,
   });
+}
+
+/** A dry run compares with pages that only a box has. */
+function awayWith(box: number): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.promised,
+    `a page of the previous snapshot is on box ${box}, which is on its way`,
+    {
+      next: "A backup does not need it: it reads everything, and sends what is new. It also brings this machine's copy of the pages.",
+      detail: { box },
+    },
+  );
 }

@@ -24,10 +24,11 @@ export function run(given: CommandContext): Promise<void> {
     const snapshots = all ? await reader.all() : [await reader.find(name)];
     for (const snapshot of snapshots) {
       const { id } = snapshot.row;
+      const which = snapshot.header.flags.incomplete ? { snapshot: id, incomplete: true } : { snapshot: id };
       for await (const entry of findEntries(reader.open(snapshot), { patterns, signal })) {
         signal.throwIfAborted();
         const line = all ? `${id.slice(0, 16)} ${entryLine(entry)}` : entryLine(entry);
-        await output.result(line, { snapshot: id, ...entry });
+        await output.result(line, { ...which, ...entry });
       }
     }
   });

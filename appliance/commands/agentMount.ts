@@ -22,7 +22,7 @@ export async function run(given: CommandContext): Promise<void> {
     try {
       await serve(
         context,
-        new AgentConnection(state, undefined, elsewhere),
+        await AgentConnection.open(state, undefined, context.signal, elsewhere),
         mountpoint,
         options,
         caches,

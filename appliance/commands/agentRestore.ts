@@ -11,6 +11,7 @@ import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
 import { gatewayToRead } from "../gatewayToRead.ts";
+import { noteIncomplete } from "../openedSnapshots.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
 
 export async function run(given: CommandContext): Promise<void> {
@@ -35,6 +36,17 @@ export async function run(given: CommandContext): Promise<void> {
       item: args.text("item"),
       device: args.text("device"),
     });
+    noteIncomplete(output, snapshot);
+    const { incomplete } = snapshot.header.flags;
+    if (incomplete && args.flag("delete")) {
+      throw new HoldfastError(
+        ErrorCode.usage,
+        "--delete with an incomplete snapshot would delete what its run did not come to",
+        {
+          next: "Leave --delete out, or name a complete snapshot: holdfast agent snapshots",
+        },
+      );
+    }
     const result = await restore({
       source: new GatewayRecordSource(connection.client),
       keys: snapshot.keys,
@@ -78,6 +90,7 @@ export async function run(given: CommandContext): Promise<void> {
     output.event({
       event: "done",
       snapshot: snapshot.row.id,
+      incomplete,
       target,
       files: result.files,
       dirs: result.directories,

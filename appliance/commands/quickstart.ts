@@ -4,6 +4,7 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { BackupRequest } from "../../agent/backup/request.ts";
 import { AgentConnection } from "../../agent/session/connection.ts";
+import { noLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { lockState } from "../../agent/state/stateDirectory.ts";
 import { mountAt } from "../../fs/fuse/mountTable.ts";
@@ -80,6 +81,7 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,
+    limits: noLimits,
     chunker: "auto-1",
   };
 }

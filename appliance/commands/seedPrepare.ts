@@ -52,7 +52,10 @@ export async function run(context: CommandContext): Promise<void> {
 function show({ output }: CommandContext, answer: PrepareAnswer, directory: string): void {
   let lastBytes = 0;
   let unknown = 0;
-  for (const { name, devices, vaults } of answer.accounts) {
+  for (const { name, devices, vaults, homesNow } of answer.accounts) {
+    for (const home of homesNow) {
+      output.note(`Devices of ${name} back up to ${home} now: they will be sent to this box instead.`);
+    }
     output.line(
       `Account ${name}: ${formatCount(devices.length, "device")}, ${formatCount(vaults, "vault")}.`,
     );
@@ -75,9 +78,10 @@ function show({ output }: CommandContext, answer: PrepareAnswer, directory: stri
 
 function jsonOf({ accounts, freeBytes, datacentreUrls }: PrepareAnswer): Record<string, unknown> {
   return {
-    accounts: accounts.map(({ name, devices, vaults }) => ({
+    accounts: accounts.map(({ name, devices, vaults, homesNow }) => ({
       name,
       vaults,
+      homes_now: homesNow,
       devices: devices.map(({ name, items, lastBytes }) => ({ name, items, last_bytes: lastBytes })),
     })),
     free_bytes: freeBytes,

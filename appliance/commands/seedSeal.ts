@@ -15,6 +15,7 @@ export async function run(context: CommandContext): Promise<void> {
   const by = args.text("by") ?? userInfo().username;
   const dryRun = args.flag("dry-run");
   const bundle = args.text("manifest-out");
+  if (args.flag("reopen")) return await reopen(context, by);
   await withAdmin(context, async ({ seed }) => {
     const onProgress = (progress: { packs: number; totalPacks: number; bytes: number; totalBytes: number }) =>
       output.progress({
@@ -45,6 +46,21 @@ export async function run(context: CommandContext): Promise<void> {
       seconds,
     });
   });
+}
+
+async function reopen(context: CommandContext, by: string): Promise<void> {
+  const { args, output, signal } = context;
+  if (args.flag("dry-run")) {
+    output.line("Would ask the datacentre to send the devices to this box again, and take backups.");
+    return output.event({ event: "done", dry_run: true });
+  }
+  const { box, seal } = await withAdmin(context, (operations) =>
+    operations.seed.reopen(by, { onProgress: () => undefined, signal }),
+  );
+  output.line(
+    `Box ${box} takes backups again; what seal ${seal} promised stays promised until the next one.`,
+  );
+  return output.event({ event: "done", box, reopened: seal });
 }
 
 /** Sends the manifest. The box stays sealed where that fails. */

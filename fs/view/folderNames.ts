@@ -31,7 +31,7 @@ export function timeFolder(timeMs: number): string {
 
 /** Whether a name may be one that timeFolders gives. */
 export function isTimeFolder(name: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d{6}Z(?:-\d+)?$/.test(name);
+  return /^\d{4}-\d\d-\d\dT\d{6}Z(?:-\d+)?(?:-incomplete)?$/.test(name);
 }
 
 /** Whether a name may be one that gmtFolder gives. */
@@ -43,6 +43,9 @@ export function isGmtFolder(name: string): boolean {
 export function gmtFolder(timeMs: number): string {
   return `@GMT-${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, ".").replace("T", "-")}`;
 }
+
+/** What follows the time of a snapshot that stopped at a limit, so that nobody takes its folder for the whole. */
+export const incompleteSuffix = "-incomplete";
 
 /** Names for times in ascending order: the second, third... of one second gets -2, -3... */
 export function timeFolders(timesMs: readonly number[]): string[] {

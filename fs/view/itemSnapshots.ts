@@ -7,7 +7,7 @@ import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
-import { timeFolders } from "./folderNames.ts";
+import { incompleteSuffix, timeFolders } from "./folderNames.ts";
 import type { OpenPool } from "./openPool.ts";
 import type { DatedSnapshot } from "./pathStates.ts";
 import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
@@ -146,7 +146,8 @@ export class ItemSnapshots {
     const newest = shown.at(-1)?.timeMs ?? 0;
     this.#stamps.set(key, BigInt(newest) * 1_000_000n + BigInt(shown.length % 1_000_000));
     return shown.map(({ row: { id, incomplete }, timeMs, opened }, index) => {
-      return { id, timeMs, folder: folders[index] as string, incomplete, opened };
+      const folder = `${folders[index]}${incomplete ? incompleteSuffix : ""}`;
+      return { id, timeMs, folder, incomplete, opened };
     });
   }
 

@@ -2,8 +2,10 @@
 
 import type { Gateway } from "../gateway.ts";
 import { appendCustody, readCustody } from "../seed/custodyFile.ts";
+import { extendBox } from "../seed/extendBox.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import { reopenBox } from "../seed/seal/reopenBox.ts";
 import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
 import { seedStatus } from "../seed/seedStatus.ts";
 import { sendSeal } from "../seed/send/sendSeal.ts";
@@ -34,6 +36,12 @@ export class SeedAdministration implements SeedOperations {
 
   readonly seal: SeedOperations["seal"] = (request, watch) =>
     this.#inTurn(() => sealBox(this.#gateway, request, watch));
+
+  readonly extend: SeedOperations["extend"] = (request) =>
+    this.#inTurn(() => extendBox(this.#gateway, request));
+
+  readonly reopen: SeedOperations["reopen"] = (by, { signal }) =>
+    this.#inTurn(() => reopenBox(this.#gateway, by, signal));
 
   readonly send: SeedOperations["send"] = (watch) => this.#inTurn(() => sendSeal(this.#gateway, watch));
 

@@ -12,6 +12,8 @@ export function seedClient(
   return {
     prepare: (request) => ask("POST", "/seed/prepare", request),
     seal: (request, watch) => followJob(socketPath, "/seed/seal", request, watch),
+    extend: (request) => ask("POST", "/seed/extend", request),
+    reopen: (by, watch) => followJob(socketPath, "/seed/reopen", { by }, watch),
     send: (watch) => followJob(socketPath, "/seed/send", {}, watch),
     promise: (file, watch) => followJob(socketPath, "/seed/promise", { file }, watch),
     status: (number) => ask("GET", `/seed/status${query({ number })}`),

@@ -4,6 +4,7 @@ import type { BoxDocument } from "../../vault/seed/boxDocument.ts";
 import type { CustodyEntry } from "../../vault/seed/custody.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
 import type { AcceptedSeal } from "../seed/acceptSeal.ts";
+import type { ExtendRequest } from "../seed/extendBox.ts";
 import type { SealProgress, SealReport, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SeedStatus } from "../seed/seedStatus.ts";
 import type { SendProgress } from "../seed/send/sendSeal.ts";
@@ -43,6 +44,8 @@ export type PrepareAnswer = {
       readonly lastBytes: number | null;
     }[];
     readonly vaults: number;
+    /** Where some of these devices back up to now, if not here: a box that loses them. */
+    readonly homesNow: readonly string[];
   }[];
   /** Free where the box is made; null where nothing is there yet. */
   readonly freeBytes: number | null;
@@ -59,6 +62,10 @@ export interface SeedOperations {
    * @throws HoldfastError usage where this is no box; cancelled, disk-full, io-error: the next seal goes on
    */
   seal(request: SealRequest, watch: JobWatch<SealProgress>): Promise<SealReport>;
+  /** Gives this box a second disk. @throws HoldfastError as extendBox */
+  extend(request: ExtendRequest): Promise<{ replica: string }>;
+  /** Makes this sealed box take backups again. @throws HoldfastError as reopenBox */
+  reopen(by: string, watch: JobWatch<never>): Promise<{ box: number; seal: number }>;
   /** Sends the manifest of this sealed box to its datacentre. @throws HoldfastError as sendSeal */
   send(watch: JobWatch<SendProgress>): Promise<{ url: string; sentBytes: number }>;
   /**

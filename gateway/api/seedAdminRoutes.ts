@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { JobWatch } from "../admin/job.ts";
 import type { PrepareRequest, SeedOperations } from "../admin/seedOperations.ts";
 import type { Gateway } from "../gateway.ts";
+import type { ExtendRequest } from "../seed/extendBox.ts";
 import type { SealProgress, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SendProgress } from "../seed/send/sendSeal.ts";
 import { jobRoute } from "./jobRoute.ts";
@@ -45,6 +46,13 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     object({ by: note, dryRun: flag }),
     (body: SealRequest, watch: JobWatch<SealProgress>) => operations.seal(body, watch),
   );
+  jobRoute(
+    app,
+    gateway,
+    "/seed/reopen",
+    object({ by: note }),
+    (body: { by: string }, watch: JobWatch<never>) => operations.reopen(body.by, watch),
+  );
   jobRoute(app, gateway, "/seed/send", object({}), (_body: object, watch: JobWatch<SendProgress>) =>
     operations.send(watch),
   );
@@ -59,6 +67,11 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     "/seed/status",
     { schema: { querystring: object({ number: count }, ["number"]) } },
     async (request) => await operations.status(request.query.number),
+  );
+  app.post<{ Body: ExtendRequest }>(
+    "/seed/extend",
+    { schema: { body: object({ disk: path, by: note }) } },
+    async (request) => await operations.extend(request.body),
   );
   app.get("/seed/custody", { schema: { querystring: object({}) } }, async () => await operations.custody());
   app.post<{ Body: { note: string; by: string } }>(

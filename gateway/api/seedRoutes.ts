@@ -2,7 +2,13 @@
 
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { octetStream } from "../../ingest/wire/protocol.ts";
-import { type SealAnswer, type SeedAnswer, seedPartBytesMax } from "../../ingest/wire/seed.ts";
+import {
+  type ReopenAnswer,
+  type SealAnswer,
+  type SeedAnswer,
+  seedPartBytesMax,
+} from "../../ingest/wire/seed.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { type SeedListName, seedLists } from "../../vault/seed/manifest.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
@@ -50,7 +56,24 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
   app.post<{ Body: Buffer }>(
     "/v1/seed/manifest",
     { bodyLimit: limits.signedBytesMax, schema: { response: { 200: sealAnswer } } },
-    async (request): Promise<SealAnswer> => await gateway.seals.submit(boxOf(request), request.body, waitMs),
+    async (request): Promise<SealAnswer> =>
+      await gateway.seals.submit(boxOf(request), bytesOf(request.body), waitMs),
+  );
+  app.post<{ Body: { seal: number } }>(
+    "/v1/seed/reopened",
+    {
+      schema: {
+        body: object({ seal: count }),
+        response: {
+          200: object({
+            homes: array(
+              object({ account: shortId, record: { type: "string" }, recall: { type: "string" } }),
+            ),
+          }),
+        },
+      },
+    },
+    async (request): Promise<ReopenAnswer> => await gateway.seals.reopen(boxOf(request), request.body.seal),
   );
   app.put<ByList & { Body: Buffer }>(
     "/v1/seed/lists/:vault/:list",
@@ -64,8 +87,18 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
       logLevel: "warn",
     },
     async (request) =>
-      await gateway.seals.part(boxOf(request), { ...request.params, ...request.query }, request.body),
+      await gateway.seals.part(
+        boxOf(request),
+        { ...request.params, ...request.query },
+        bytesOf(request.body),
+      ),
   );
+}
+
+/** @throws HoldfastError usage for a body of another kind */
+function bytesOf(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  throw new HoldfastError(ErrorCode.usage, `the body is to be ${octetStream}`);
 }
 
 function boxOf(request: FastifyRequest): BoxRow {

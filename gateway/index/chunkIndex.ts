@@ -18,33 +18,23 @@ import { PackedRows, packedRowAt, packedRowsMax, SortedRows } from "./packedRows
 import { PromisedRows } from "./promisedRows.ts";
 import { RefTable } from "./refTable.ts";
 import {
+  type ChunkInsert,
   type ChunkRow,
+  type CopyPlace,
   chunkIdBytes,
   packedFlags,
   packedIdPrefix,
   packedOrdinal,
   packId,
   packRow,
+  type RowChange,
   rowFlags,
   rowWords,
   unpackRow,
 } from "./row.ts";
 
-export type ChunkInsert = {
-  readonly group: number;
-  /** 32 bytes. */
-  readonly id: Uint8Array;
-  readonly row: ChunkRow;
-  /** Ordinals of the records that this one refers to, in their order. */
-  readonly refs?: readonly number[] | undefined;
-};
-
 /** Records that garbage collection has declared dead and not yet swept. */
 type DeadSet = { has(ordinal: number): boolean };
-/** The copy that a change means; the row is left alone when it names another. */
-type CopyPlace = { readonly pack: number; readonly offset: number };
-/** What may change in a row: its place (repack) and its flags (quarantine). */
-type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
 type RowVisitor = (group: number, idPrefix: Uint8Array, row: ChunkRow) => void;
 
 const notHere = rowFlags.needed | rowFlags.promised;

@@ -34,6 +34,20 @@ export type ChunkRow = {
   flags: number;
 };
 
+export type ChunkInsert = {
+  readonly group: number;
+  /** 32 bytes. */
+  readonly id: Uint8Array;
+  readonly row: ChunkRow;
+  /** Ordinals of the records that this one refers to, in their order. */
+  readonly refs?: readonly number[] | undefined;
+};
+
+/** The copy that a change means; the row is left alone when it names another. */
+export type CopyPlace = Pick<ChunkRow, "pack" | "offset">;
+/** What may change in a row: its place (repack) and its flags (quarantine). */
+export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
+
 export const rowFlags = {
   /** Quarantined or on the need-list: "have?" answers no, and the next good copy takes the row's place and ordinal. */
   needed: 1,

@@ -34,16 +34,18 @@ export class PrefixPages {
     this.#database = environment.openRaw("seed-prefixes");
   }
 
-  /** Writes pages of runs in several transactions. @throws HoldfastError disk-full, io-error; what `runs` throws. Returns the chunks. */
+  /** Writes pages of runs in several transactions; returns the chunks. @throws HoldfastError disk-full, io-error; what `runs` and `room` throw */
   async write(
     list: ListName,
     runs: AsyncIterable<{ readonly group: number; readonly prefixes: Uint8Array }>,
+    room: () => Promise<void>,
   ): Promise<number> {
     let chunks = 0;
     let group = -1;
     let page = Buffer.alloc(0);
     let waiting: { readonly group: number; readonly page: Buffer }[] = [];
     const save = async (): Promise<void> => {
+      await room();
       const pages = waiting;
       waiting = [];
       this.#environment.write(() => {

@@ -66,16 +66,20 @@ export class Promises {
 
   /**
    * Takes in a list; it counts when this resolves, by one transaction, of which `commit` is a part. A list of a lower seal of the same box is
-   * replaced. Memory: a piece of the list, and 1 MiB.
+   * replaced. `room` is asked now and then while it is written. Memory: a piece of the list, and 1 MiB.
    * @throws HoldfastError exists for a box that is closed, or a seal that is not above the one that is open; truncated, corrupt, unsupported;
-   * disk-full, io-error; what `commit` throws. Nothing counts then
+   * disk-full, io-error; what `commit` and `room` throw. Nothing counts then
    */
-  load({ box, seal, list }: ListToOpen, commit?: () => void): Promise<void> {
+  load(
+    { box, seal, list }: ListToOpen,
+    commit?: () => void,
+    room: () => Promise<void> = async () => undefined,
+  ): Promise<void> {
     return this.#inTurn(async () => {
       this.#requireNew(box, seal);
       await this.#removeLeft();
       const chunks = await this.#pages
-        .write({ box, seal }, readChunkList(list))
+        .write({ box, seal }, readChunkList(list), room)
         .catch(async (error: unknown) => {
           await this.#removeLeft();
           throw error;

@@ -40,6 +40,8 @@ type Witnesses = ReadonlyMap<number, number>;
 
 export class SnapshotWaits {
   readonly #port: SnapshotWaitsPort;
+  /** Records below which nothing is needed from agents, while the cache token stays: that is new whenever anything comes to be needed. */
+  #sound = { token: "", ordinals: new OrdinalSet() };
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #stopped = false;
@@ -58,14 +60,11 @@ export class SnapshotWaits {
     this.requireRoot(group, root);
     if (needs.unmet().size === 0 && !this.#mayLackPromised()) return;
     await store.flush(() => undefined);
+    const sound = this.#soundNow();
     const needed = (await this.#lacking()).get(fromAgents);
     const row = store.overlay.lookup(group, root);
     if (needed === undefined || row === undefined) return;
-    const missing: number[] = [];
-    await walkBelow(store.index, row.ordinal, (ordinal) => {
-      if (needed.has(ordinal)) missing.push(ordinal);
-      return missing.length < wireLimits.missingPerCommit ? "on" : "stop";
-    });
+    const missing = await this.#neededBelow(row.ordinal, needed, sound, wireLimits.missingPerCommit);
     if (missing.length === 0) return;
     throw new HoldfastError(
       ErrorCode.missingChunks,
@@ -82,8 +81,8 @@ export class SnapshotWaits {
     const { store, needs } = this.#port;
     const mayLack = needs.unmet().size > 0 || this.#mayLackPromised();
     if (mayLack) await store.flush(() => undefined);
+    const sound = this.#soundNow();
     const needed = mayLack ? (await this.#lacking()).get(fromAgents) : undefined;
-    const whole = new OrdinalSet();
     const answers = store.promised.have(group, ids);
     if (needed === undefined) return answers;
     const rows = store.overlay.lookupBatch(group, ids);
@@ -93,20 +92,29 @@ export class SnapshotWaits {
         answers[i] = !needed.has(row.ordinal);
         continue;
       }
-      const seen = new OrdinalSet();
-      await walkBelow(
-        store.index,
-        row.ordinal,
-        (ordinal) => {
-          if (needed.has(ordinal)) answers[i] = false;
-          return answers[i] ? "on" : "stop";
-        },
-        seen,
-        whole,
-      );
-      if (answers[i]) whole.addAll(seen);
+      answers[i] = (await this.#neededBelow(row.ordinal, needed, sound, 1)).length === 0;
     }
     return answers;
+  }
+
+  /** To be taken before what is lacking is looked at: what comes to be needed behind it ends the set's time. */
+  #soundNow(): OrdinalSet {
+    const token = this.#port.catalog.cacheToken();
+    if (this.#sound.token !== token) this.#sound = { token, ordinals: new OrdinalSet() };
+    return this.#sound.ordinals;
+  }
+
+  /** Records (`most` at most) that are needed at and below one, which is noted as sound where there are none. */
+  async #neededBelow(root: number, needed: OrdinalSet, sound: OrdinalSet, most: number): Promise<number[]> {
+    const found: number[] = [];
+    const seen = new OrdinalSet();
+    const visit = (ordinal: number): "stop" | "on" => {
+      if (needed.has(ordinal)) found.push(ordinal);
+      return found.length < most ? "on" : "stop";
+    };
+    await walkBelow(this.#port.store.index, root, visit, seen, sound);
+    if (found.length === 0) sound.addAll(seen);
+    return found;
   }
 
   /** @throws HoldfastError missing-chunks */
@@ -206,12 +214,13 @@ export class SnapshotWaits {
     const waiting = catalog.waiting.list();
     if (waiting.length === 0) return;
     await store.flush(() => undefined);
+    const unmet = this.#port.needs.unmet();
+    const due = waiting.filter(([, waits]) => !waits.every((wait) => this.#holds(wait, unmet)));
+    if (due.length === 0) return;
     const lacking = await this.#lacking();
     const whole = new OrdinalSet();
-    for (const [id, waits] of waiting) {
+    for (const [id, waits] of due) {
       if (this.#stopped) return;
-      if (waits.every(({ box, ordinal }) => ordinal !== null && lacking.get(box)?.has(ordinal) === true))
-        continue;
       const found = await this.#witnesses(id, lacking, whole);
       const now = [...found].map(([box, ordinal]) => ({ box, ordinal })).sort((a, b) => a.box - b.box);
       store.environment.write(() => {
@@ -220,6 +229,17 @@ export class SnapshotWaits {
       });
       if (!sameBoxes(waits, now)) changed();
     }
+  }
+
+  /** Whether what a snapshot was found to wait for is as it was. */
+  #holds({ box, ordinal }: Wait, unmet: ReturnType<Needs["unmet"]>): boolean {
+    const { store } = this.#port;
+    const row = ordinal === null ? undefined : store.index.promised.get(ordinal);
+    if (row === undefined) return box === fromAgents && ordinal !== null && unmet.has(ordinal);
+    return (
+      box ===
+      (store.promises.isOpen(row.box) ? row.box : (store.promises.boxOf(row.group, row.id) ?? fromAgents))
+    );
   }
 
   /** One record of each box that the snapshot lacks. `whole`: records below which everything is here; more are added. */

@@ -9,8 +9,11 @@ export class VaultBoxes {
   readonly #store: VaultStore;
   readonly #catalog: VaultCatalog;
   readonly #waits: SnapshotWaits;
+  readonly #changed: () => void;
 
-  constructor(store: VaultStore, catalog: VaultCatalog, waits: SnapshotWaits) {
+  /** `changed`: told when snapshots may have appeared. */
+  constructor(store: VaultStore, catalog: VaultCatalog, waits: SnapshotWaits, changed: () => void) {
+    this.#changed = changed;
     this.#store = store;
     this.#catalog = catalog;
     this.#waits = waits;
@@ -27,10 +30,13 @@ export class VaultBoxes {
    * @throws HoldfastError as Promises.load
    */
   async promise(list: ListToOpen, commit: () => void = () => undefined): Promise<void> {
-    await this.#store.promises.load(list, () => {
+    const counts = (): void => {
       commit();
       this.#catalog.countChange();
-    });
+    };
+    // As for uploads: the file system keeps what the database needs for its own work.
+    await this.#store.promises.load(list, counts, () => this.#store.room());
+    this.#changed();
     this.#waits.settleSoon();
   }
 

@@ -195,21 +195,13 @@ export class GatewayClient {
   }
 
   /** Bitmap of the ids (at most 16,384) that are here; read it with bitAt. */
-  async have(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
-    const binary = [encodeIds(ids)];
-    return parseBitmap(
-      await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/have`, binary, signal }),
-      ids.length,
-    );
+  have(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/sessions/${session}/have`, encodeIds(ids), ids.length, signal);
   }
 
   /** The same for ids with everything below them. Not found at a gateway that does not know the question. */
-  async whole(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
-    const binary = [encodeIds(ids)];
-    return parseBitmap(
-      await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/whole`, binary, signal }),
-      ids.length,
-    );
+  whole(session: string, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/sessions/${session}/whole`, encodeIds(ids), ids.length, signal);
   }
 
   /**
@@ -273,18 +265,13 @@ export class GatewayClient {
     return this.#send({ method: "POST", path: `/v1/vaults/${vault}/read`, binary, signal });
   }
 
-  /** As `have` in a vault and group, without a session. */
-  async exists(
-    vault: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<Buffer> {
-    const binary = [encodeGroupIds(group, ids)];
-    return parseBitmap(
-      await this.#bytes({ method: "POST", path: `/v1/vaults/${vault}/exists`, binary, signal }),
-      ids.length,
-    );
+  /** As `have` in a vault and group, without a session, and without what is only promised. */
+  exists(vault: string, group: number, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<Buffer> {
+    return this.#bitmap(`/v1/vaults/${vault}/exists`, encodeGroupIds(group, ids), ids.length, signal);
+  }
+
+  async #bitmap(path: string, body: Buffer, count: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    return parseBitmap(await this.#bytes({ method: "POST", path, binary: [body], signal }), count);
   }
 
   /** A closed pack, or the bytes first..last of it. */

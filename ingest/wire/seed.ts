@@ -22,3 +22,8 @@ export type SealAnswer = {
     readonly have: number;
   }[];
 };
+
+/** `POST /v1/seed/reopened`: by account, the home record that names the box again, and the one that will call its devices back. */
+export type ReopenAnswer = {
+  readonly homes: readonly { readonly account: string; readonly record: string; readonly recall: string }[];
+};

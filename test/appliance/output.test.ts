@@ -148,6 +148,25 @@ describe("progress", () => {
     expect(shareDone({ label: "x", files: 1, bytes: 1 })).toBeUndefined();
   });
 
+  test("of a portion: what may be read of it, or what is left of the whole", () => {
+    const GiB = 1024 ** 3;
+    const state = {
+      label: "backing up, portion 3",
+      files: 2000,
+      bytes: 205 * GiB,
+      portion: 3,
+      portion_bytes: 5 * GiB,
+      portion_bytes_max: 100 * GiB,
+    };
+    expect(shareDone(state)).toBe(0.05);
+    expect(progressText(state, 100)).toMatch(
+      /portion 3 .* 5% {2}2,000 files .* 51\.2 MiB\/s {2}31 min 40 s left$/,
+    );
+    expect(shareDone({ ...state, total_bytes: 215 * GiB })).toBeCloseTo(1 / 3);
+    expect(shareDone({ ...state, total_bytes: 1 })).toBe(0.99);
+    expect(shareDone({ ...state, portion_bytes: 0, total_bytes: 1 })).toBeUndefined();
+  });
+
   test("a narrow terminal loses what matters least", () => {
     const state = { label: "backing up", files: 20, bytes: 2048, total_files: 100, total_bytes: 4096 };
     const widths = [99, 79, 60, 45, 30, 20, 12, 3, 0];

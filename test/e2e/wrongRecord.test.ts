@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { runBackup } from "../../agent/backup/backup.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection } from "../../agent/session/connection.ts";
+import { noLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
@@ -98,6 +99,7 @@ async function backup(state: string, { folder }: Source, item: string, readBackO
         oneFileSystem: false,
         excludeCaches: false,
         limitUploadBytesPerSecond: undefined,
+        limits: noLimits,
         chunker: "fixed-1",
       },
       {

@@ -2,6 +2,7 @@
 // nothing, so that the memory of this process is the agent's own. Prints the outcome as one JSON line.
 
 import { runBackup } from "../../agent/backup/backup.ts";
+import { noLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { createBitmap } from "../../ingest/wire/bitmap.ts";
 import { testDevice, testKeys } from "../agent/backup/memoryGateway.ts";
@@ -19,6 +20,7 @@ const outcome = await runBackup(
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,
+    limits: noLimits,
     chunker: "fastcdc-1",
   },
   {

@@ -14,15 +14,14 @@ import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
 import { encodeXattrs, type Xattr } from "../../vault/tree/xattrs.ts";
 import { type FileSpec, measured, type NodeSpec, type SnapshotOptions } from "./treeSpec.ts";
 
-const MiB = 1024 * 1024;
-const pieceBytesMax = MiB;
-const bundleBytes = MiB;
+const pieceBytesMax = 1024 * 1024;
+const bundleBytes = pieceBytesMax;
 const defaultTime: Timestamp = { seconds: 1_700_000_000, nanoseconds: 123_456_789 };
 const noRefs = Buffer.alloc(0);
 
 type Written = { readonly files: number; readonly directories: number; readonly bytes: number };
 
-/** Everything a reader needs: keys, records, snapshots. Records may be damaged or taken away by tests. */
+/** Everything a reader needs. Records may be damaged or taken away by tests. */
 export class FixtureVault implements RecordSource, SnapshotCatalog {
   readonly keys = new VaultKeys({
     vaultId: randomBytes(16),
@@ -32,6 +31,8 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
   });
   readonly group = 7;
   readonly records = new Map<string, Buffer>();
+  /** The box that a record (id in hex) comes with. */
+  readonly promised = new Map<string, number>();
   readonly snapshotRows: CatalogSnapshot[] = [];
   readonly objects = new Map<string, Buffer>();
   readonly #listeners = new Set<() => void>();
@@ -62,6 +63,8 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
     return ids.map((id) => {
       this.reads.push(toHex(id));
       const record = this.records.get(toHex(id));
+      const box = this.promised.get(toHex(id));
+      if (box !== undefined) return { state: "promised", box };
       if (record === undefined) return { state: "missing" };
       if (record.length === 0) return { state: "damaged", writer: "aa".repeat(16) };
       const own = Buffer.allocUnsafeSlow(record.length);

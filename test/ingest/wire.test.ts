@@ -8,7 +8,8 @@ import { encodeGroupIds, encodeIds, idAt, idCount, parseGroupIds } from "../../i
 import { checkName } from "../../ingest/wire/names.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import {
-  encodePromised, encodeReadLength,
+  encodePromised,
+  encodeReadLength,
   type ReadResult,
   ReadSign,
   ReadStreamParser,

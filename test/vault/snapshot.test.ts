@@ -69,11 +69,12 @@ test("any header survives", () => {
     root: bytes(32),
   });
   fc.assert(
-    fc.property(headers, fc.array(fc.string()), (any, paths) => {
+    fc.property(headers, fc.array(fc.string()), fc.integer({ min: 1 }), (any, paths, portion) => {
       const opened = openSnapshot(
         keys,
-        encodeSnapshot({ keys, header: any, body: { ...body, paths } }).bytes,
+        encodeSnapshot({ keys, header: any, body: { ...body, paths, portion } }).bytes,
       );
+      expect(opened.body.portion).toBe(portion);
       expect(opened.header).toMatchObject(any);
       expect(opened.body.paths).toEqual(paths);
     }),

@@ -135,7 +135,7 @@ export class Output {
 
   /** Takes the progress line away. */
   endProgress(): void {
-    this.#progress?.clear();
+    this.#progress?.end();
   }
 
   /** A failure: one line on stderr with what to do next, and an event with --json. */

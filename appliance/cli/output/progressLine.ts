@@ -12,6 +12,10 @@ export type ProgressState = {
   readonly total_files?: number;
   readonly total_bytes?: number;
   readonly sent_bytes?: number;
+  /** Of a run with limits: its number, what it read so far, and the most that it may read. */
+  readonly portion?: number;
+  readonly portion_bytes?: number;
+  readonly portion_bytes_max?: number;
 };
 
 const redrawMs = 100;
@@ -20,6 +24,12 @@ const escapeCode = "\u001b[";
 
 /** The share that is done, 0 to 1, by whichever total says more; undefined without totals. */
 export function shareDone(state: ProgressState): number | undefined {
+  const { portion_bytes: read = 0, portion_bytes_max: limit, total_bytes: total } = state;
+  if (limit !== undefined) {
+    // The last portion has less to do than it may: what is left of the whole.
+    const most = total === undefined ? limit : Math.min(limit, read + Math.max(0, total - state.bytes));
+    return most === 0 ? undefined : Math.min(read / most, 0.99);
+  }
   const byBytes =
     state.total_bytes === undefined || state.total_bytes === 0 ? undefined : state.bytes / state.total_bytes;
   const byFiles =
@@ -44,7 +54,8 @@ export function progressText(
     parts.push({ text: `${String(Math.floor(share * 100)).padStart(2)}%`, rank: 7 });
   }
   parts.push({ text: formatCount(files, "file"), rank: 3 }, { text: formatBytes(bytes), rank: 6 });
-  if (elapsed > 0.5) parts.push({ text: `${formatBytes(Math.round(bytes / elapsed))}/s`, rank: 4 });
+  const moved = state.portion_bytes ?? bytes;
+  if (elapsed > 0.5) parts.push({ text: `${formatBytes(Math.round(moved / elapsed))}/s`, rank: 4 });
   if (sent !== undefined) parts.push({ text: `sent ${formatBytes(sent)}`, rank: 1 });
   if (share !== undefined && share > 0.02 && elapsed > 2) {
     parts.push({ text: `${formatDuration((elapsed * (1 - share)) / share)} left`, rank: 8 });
@@ -86,6 +97,12 @@ export class ProgressLine {
     const text = progressText(state, (now - this.#startedMs) / 1000, (this.#sink.columns || 80) - 1);
     this.#sink.write(`\r${text}${escapeCode}K`);
     this.#shown = true;
+  }
+
+  /** The work is over: what is shown next is another one, whose time begins anew. */
+  end(): void {
+    this.clear();
+    this.#startedMs = undefined;
   }
 
   /** Wipes the line, so that other words can be printed. */

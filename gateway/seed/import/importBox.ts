@@ -10,7 +10,6 @@ import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { SigningKey } from "../../../vault/keys/signature.ts";
 import { gatewayReceiptSeed } from "../../../vault/replica/receipt.ts";
-import type { CustodyEvent } from "../../../vault/seed/custody.ts";
 import { signSeedReceipt } from "../../../vault/seed/seedReceipt.ts";
 import type { ImportProgress, ImportReport, ImportRequest } from "../../admin/importOperations.ts";
 import type { JobWatch } from "../../admin/job.ts";
@@ -19,9 +18,9 @@ import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { writeFileDurably } from "../../store/files.ts";
-import { appendCustodyTo } from "../custodyFile.ts";
 import { fromAgents, lackingRecords } from "../lacking.ts";
 import { BoxLists } from "./boxLists.ts";
+import { noteCustody, takeCustody } from "./custodyCopy.ts";
 import { importVault } from "./importVault.ts";
 import { PackIntake } from "./packIntake.ts";
 import type { PackSource } from "./packSources.ts";
@@ -44,6 +43,7 @@ export async function importBox(
   );
   if (!request.dryRun && box.state === "sealed") {
     gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state: "importing" }));
+    await takeCustody(gateway, manifest, sources);
     await noteCustody(gateway, box.number, "importing");
   }
   const report = {
@@ -108,18 +108,6 @@ export async function endPromises(
   if (gateway.catalog.boxes.get(box.number)!.state === state) return;
   gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state }));
   await noteCustody(gateway, box.number, state);
-}
-
-/** A line in the datacentre's copy of a box's custody log. */
-async function noteCustody(gateway: Gateway, box: number, event: CustodyEvent): Promise<void> {
-  const folder = join(gateway.dataDir.path, "seed", String(box));
-  const time = gateway.now().toISOString();
-  await appendCustodyTo(join(folder, "custody"), {
-    time,
-    event,
-    by: gateway.dataDir.settings.name,
-    note: "",
-  });
 }
 
 async function straysOf(lists: BoxLists, vault: string, sources: readonly PackSource[]): Promise<string[]> {

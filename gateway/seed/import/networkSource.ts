@@ -51,6 +51,10 @@ export class NetworkSource implements PackSource {
     }
   }
 
+  async custody(): Promise<undefined> {
+    return undefined;
+  }
+
   async strays(): Promise<string[]> {
     return [];
   }

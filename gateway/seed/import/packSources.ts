@@ -1,7 +1,7 @@
 // Where the packs of a box are read from: its disk, a second disk of it, a folder with packs, or the box itself over the network.
 
 import { constants } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -18,6 +18,8 @@ export interface PackSource {
    * @throws HoldfastError seed-source-gone when the source as a whole is not there (any more); cancelled
    */
   read(vault: string, pack: { readonly name: Uint8Array; readonly bytes: number }): Promise<FoundPack>;
+  /** The box's custody log as it is there; undefined where there is none. */
+  custody(): Promise<Buffer | undefined>;
   /** Names (hex) of packs that are there and that `isListed` does not know; `most` at most. */
   strays(vault: string, isListed: (name: string) => boolean, most: number): Promise<string[]>;
 }
@@ -61,6 +63,14 @@ export class FolderSource implements PackSource {
       }
     }
     return strays;
+  }
+
+  async custody(): Promise<Buffer | undefined> {
+    try {
+      return await readFile(join(this.#path, "seed", "custody"));
+    } catch {
+      return undefined;
+    }
   }
 
   #packPath(vault: string, name: string): string {

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { checkName } from "../../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
+import { homeOf } from "../../../vault/seed/homeRecord.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
 import { bytes, checkKdf } from "../../admin/requestChecks.ts";
 import type { PrepareAnswer, PrepareRequest } from "../../admin/seedOperations.ts";
@@ -127,7 +128,16 @@ async function describe(
     name: gateway.catalog.accounts.get(chosen.account)!.name,
     devices: await Promise.all(rows.map((device) => describeDevice(gateway, device))),
     vaults: gateway.catalog.vaults.list(chosen.account).length,
+    homesNow: homesNow(gateway, chosen.account, rows),
   };
+}
+
+/** Names of the other gateways that devices back up to. */
+function homesNow(gateway: Gateway, account: string, devices: readonly Device[]): string[] {
+  const record = gateway.homes.homesteads(account);
+  const homes = devices.map(({ id }) => homeOf(record, id));
+  const away = homes.filter((home) => home.gateway !== gateway.dataDir.identity.id);
+  return [...new Set(away.map(({ name }) => name))];
 }
 
 async function describeDevice(gateway: Gateway, device: Device) {

@@ -11,7 +11,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprintOf } from "../../../ingest/client/fingerprint.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
 import { publicKeyOf } from "../../../vault/keys/box.ts";
 import { SigningKey } from "../../../vault/keys/signature.ts";
 import {
@@ -38,7 +38,7 @@ import {
 } from "../boxDirectory.ts";
 import { appendCustody } from "../custodyFile.ts";
 import { type BoxContent, copyRows } from "./copyRows.ts";
-import { checkTarget } from "./target.ts";
+import { checkTarget, type FoundBox, notEmpty } from "./target.ts";
 
 export type BoxPlan = {
   readonly directory: string;
@@ -62,7 +62,12 @@ export type BoxPlan = {
 /** One box at a time: the caller sees to that. @throws HoldfastError exists, usage, not-found, limit-exceeded, disk-full, io-error */
 export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRow> {
   const { boxes } = gateway.catalog;
-  const { document, row, boxKey } = await beginBox(gateway, plan);
+  const half = await checkTarget(plan.directory);
+  const known = half && begunHere(gateway, plan, half);
+  const finish = (number: number): BoxRow => boxes.update(number, (now) => ({ ...now, state: "prepared" }));
+  // The stop came before the row knew: it opens with the passphrase that it was made with.
+  if (known !== undefined && half?.whole === true) return finish(known.number);
+  const { document, row, boxKey } = await beginBox(gateway, plan, half?.document);
   try {
     for (const folder of ["gateway", "seed", "vaults"]) await makeFolderDurably(join(plan.directory, folder));
     const secrets = await ensureSecrets(gateway, plan, document, boxKey);
@@ -81,39 +86,37 @@ export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRo
       note: "",
     });
     await writeIdentity(plan.directory, document, boxKey);
-    return boxes.update(row.number, (now) => ({ ...now, state: "prepared" }));
+    return finish(row.number);
   } finally {
     boxKey.fill(0);
   }
 }
 
+/** The row of a box that a run before left in the directory. @throws HoldfastError exists for any other box */
+function begunHere(
+  { catalog, dataDir }: Gateway,
+  { directory, kind }: BoxPlan,
+  { document }: FoundBox,
+): BoxRow {
+  const row = catalog.boxes.get(document.box);
+  const { id, box, datacentre } = document;
+  const begun = row?.id === id && datacentre.id === dataDir.identity.id && row.state === "preparing";
+  if (begun && document.kind === kind) return row;
+  const by = document.kind === "seed" ? "seed prepare" : "seed stage-restore";
+  const already = begun ? `, begun by \`${by}\`` : " already";
+  throw notEmpty(directory, `holds box ${box} of ${datacentre.name}${already}`);
+}
+
 type Begun = { readonly document: BoxDocument; readonly row: BoxRow; readonly boxKey: Buffer };
 
 /** A new box, or the one that a run before left half made in the directory. box.json is durable when this returns. */
-async function beginBox(gateway: Gateway, plan: BoxPlan): Promise<Begun> {
+async function beginBox(gateway: Gateway, plan: BoxPlan, half: BoxDocument | undefined): Promise<Begun> {
   const { boxes } = gateway.catalog;
   const { identity, settings } = gateway.dataDir;
   const unlockKey = boxUnlockKey(Buffer.from(identity.secret, "base64"), fromHex(identity.id, 16));
-  const half = await checkTarget(plan.directory);
   let facts: Pick<BoxDocument, "kind" | "box" | "id" | "created" | "datacentre">;
   let boxKey: Buffer;
   if (half !== undefined) {
-    const known = boxes.get(half.box);
-    if (known?.id !== half.id || half.datacentre.id !== identity.id || known.state !== "preparing") {
-      throw new HoldfastError(ErrorCode.exists, `${plan.directory} holds a box that was not begun here`, {
-        next: "Choose an empty directory.",
-      });
-    }
-    if (half.kind !== plan.kind) {
-      const begun = half.kind === "seed" ? "seed prepare" : "seed stage-restore";
-      throw new HoldfastError(
-        ErrorCode.exists,
-        `${plan.directory} holds box ${half.box}, which \`${begun}\` began`,
-        {
-          next: "Finish it with that, or choose an empty directory.",
-        },
-      );
-    }
     boxKey = openBoxKeyAtDatacentre(half, unlockKey);
     facts = half;
   } else {

@@ -8,19 +8,22 @@ import type { BoxDocument } from "../../../vault/seed/boxDocument.ts";
 import { errnoOf, fileError, syncDirectory } from "../../store/files.ts";
 import { boxDocumentName, readBoxDocument } from "../boxDirectory.ts";
 
+/** A box that is there; `whole`: all of it, as far as its directory tells. */
+export type FoundBox = { readonly document: BoxDocument; readonly whole: boolean };
+
 /** What an empty directory may hold: the root of a file system, and a file that was being written. */
 const nothing: readonly string[] = ["lost+found", `${boxDocumentName}.tmp`];
 
 /**
- * Makes the directory if need be. Answers what a run that was stopped in it had begun.
+ * Makes the directory if need be. Answers the box that is in it: one that a stopped run had begun, or a whole one.
  * @throws HoldfastError exists where something else is there; io-error, disk-full
  */
-export async function checkTarget(path: string): Promise<BoxDocument | undefined> {
+export async function checkTarget(path: string): Promise<FoundBox | undefined> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await syncDirectory(join(path, ".."));
     const names = (await readdir(path)).filter((name) => !nothing.includes(name));
-    if (names.length > 0) return await halfMade(path);
+    if (names.length > 0) return await found(path);
     // The root of a file system that was just made is open to all.
     await chmod(path, 0o700).catch((error: unknown) => {
       if (errnoOf(error) !== "EPERM") throw error;
@@ -31,11 +34,15 @@ export async function checkTarget(path: string): Promise<BoxDocument | undefined
   }
 }
 
-async function halfMade(path: string): Promise<BoxDocument> {
+async function found(path: string): Promise<FoundBox> {
   const document = await readBoxDocument(path);
-  if (document !== undefined && !existsSync(join(path, "gateway.json"))) return document;
-  const what = document === undefined ? "is not empty" : `holds box ${document.box} already`;
-  throw new HoldfastError(ErrorCode.exists, `${path} ${what}`, {
+  if (document !== undefined) return { document, whole: existsSync(join(path, "gateway.json")) };
+  throw notEmpty(path, "is not empty");
+}
+
+/** What is said of a directory that a box cannot be made in. */
+export function notEmpty(path: string, what: string): HoldfastError {
+  return new HoldfastError(ErrorCode.exists, `${path} ${what}`, {
     next: "Choose an empty directory, or the root of an empty file system.",
   });
 }

@@ -130,7 +130,8 @@ async function keepOne(folder: string, bytes: Buffer): Promise<void> {
 async function removeOthers(box: BoxRow, seal: number, folder: string): Promise<void> {
   const kept = [String(seal), String(box.seal?.seal ?? seal)];
   for (const name of await readdir(folder)) {
-    if (!kept.includes(name)) await rm(join(folder, name), { recursive: true, force: true });
+    if (/^[0-9]+$/.test(name) && !kept.includes(name))
+      await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

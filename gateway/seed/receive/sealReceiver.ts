@@ -5,7 +5,7 @@
 // - A seal that was accepted is answered as accepted, whoever asks again.
 
 import { open } from "node:fs/promises";
-import { type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
+import { type ReopenAnswer, type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
 import { claimedManifest, seedLists } from "../../../vault/seed/manifest.ts";
@@ -78,6 +78,37 @@ export class SealReceiver {
       this.#gateway.logger.error({ err: error, box: box.number }, "a box's manifest was not accepted");
     });
     return work;
+  }
+
+  /**
+   * Lends the devices of a sealed box to it anew. What it promised stays promised until its next seal says otherwise.
+   * @throws HoldfastError sequence-conflict where it is being imported, was, or was given up, and for another seal than the newest that is known
+   */
+  reopen(box: BoxRow, seal: number): Promise<ReopenAnswer> {
+    return this.#inTurn(box.number, async () => {
+      const { boxes } = this.#gateway.catalog;
+      const { homes } = this.#gateway;
+      const { state, accounts, number, ...row } = this.#row(box);
+      const open = state === "preparing" || state === "prepared" || state === "sealed";
+      if (!open || row.kind !== "seed" || seal < (row.seal?.seal ?? 0)) {
+        throw new HoldfastError(
+          ErrorCode.sequenceConflict,
+          `box ${number} is ${state}: it cannot be opened again`,
+          {
+            next: "Prepare another box.",
+          },
+        );
+      }
+      const home = { gateway: row.id, name: row.name, urls: row.urls, fingerprint: row.fingerprint };
+      const lent: ReopenAnswer["homes"][number][] = [];
+      for (const { account, devices } of accounts) {
+        const { record, recall } = await homes.lend(account, devices, home);
+        lent.push({ account, record: record.toString(), recall: recall.toString() });
+      }
+      boxes.update(number, (now) => ({ ...now, state: "prepared" }));
+      this.#gateway.logger.info({ box: number }, "box opened again");
+      return { homes: lent };
+    });
   }
 
   #row(box: BoxRow): BoxRow {

@@ -1,13 +1,13 @@
 // The sorted first 8 bytes of the ids of a vault, group by group, for the list of chunks.
 //
 // The index knows ids in the order of a hash, so each group is gone through as often as its prefixes do not fit the memory for
-// sorting: a range of prefixes each time. Memory: `sortedMax` prefixes, 128 MiB, however many chunks there are.
+// sorting: a range of prefixes each time. Memory: `sortedMax` prefixes twice, 128 MiB, however many chunks there are.
 
 import type { ChunkIndex } from "../../index/chunkIndex.ts";
 import type { ChunkRow } from "../../index/row.ts";
 
 /** Prefixes that are sorted at a time. */
-const sortedMaxDefault = 2 ** 24;
+const sortedMaxDefault = 2 ** 23;
 /** Buckets after which other work gets its turn. */
 const bucketsAtOnce = 1000;
 const prefixEnd = 2n ** 64n;
@@ -39,8 +39,8 @@ export class ChunkPrefixes {
   /** The distinct prefixes of a group, ascending, as runs of big-endian numbers. */
   async *runs({ group, rows }: PrefixGroup): AsyncGenerator<Buffer> {
     const sorted = new BigUint64Array(Math.min(this.#sortedMax, Math.max(rows, 1)));
-    // Half as many as fit, if ids are spread evenly; where they are not, the range is halved until it fits.
-    const parts = BigInt(Math.max(1, Math.ceil(rows / (sorted.length / 2))));
+    // Nearly as many as fit, if ids are spread evenly; where they are not, the range is halved until it fits.
+    const parts = BigInt(Math.max(1, Math.ceil(rows / (sorted.length * 0.9))));
     const widthUsual = rows <= sorted.length ? prefixEnd : prefixEnd / parts + 1n;
     let start = 0n;
     let width = widthUsual;

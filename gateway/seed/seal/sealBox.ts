@@ -210,7 +210,7 @@ async function verifyPacks(
   let bytes = 0;
   const damaged: DamagedPack[] = [];
   for (const vault of vaults) {
-    const verified = new VerifiedPacks(vault.store.environment, vault.store.packs);
+    const verified = new VerifiedPacks(vault.store);
     const found = await verified.verify({
       vault: vault.id,
       directory: gateway.vaultDirectory(vault.id),

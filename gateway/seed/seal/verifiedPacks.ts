@@ -1,18 +1,20 @@
-// Reads every closed pack of a vault and compares it with its name, as fast as the disk gives, before a box is sealed.
+// Reads every closed pack of a vault, wherever it is, and compares it with its name, as fast as the disk gives, before a box is sealed.
 //
 // Invariants
 // - A pack counts as verified for one seal, from the transaction on that says so: a seal that was stopped goes on behind it.
 // - What was found wrong is not remembered: it is looked at again by the next seal.
 // Memory: `readersMax` packs.
 
+import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { asBuffer, toHex } from "../../../vault/bytes.ts";
+import { isHoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
-import type { IndexEnvironment } from "../../index/environment.ts";
-import type { PackRow, PackTable } from "../../index/packTable.ts";
+import type { PackRow } from "../../index/packTable.ts";
 import { jsonCodec, openTable, type Table } from "../../index/table.ts";
 import { errnoOf } from "../../store/files.ts";
 import { closedPackPath } from "../../store/packPaths.ts";
+import type { VaultStore } from "../../store/vaultStore.ts";
 
 /** A pack that is read while another one is hashed; more only make a disk seek. */
 const readersMax = 2;
@@ -37,15 +39,13 @@ export type PacksVerification = {
 };
 
 export class VerifiedPacks {
-  readonly #environment: IndexEnvironment;
-  readonly #packs: PackTable;
+  readonly #store: VaultStore;
   /** Seal for which a pack was verified last. */
   readonly #rows: Table<number>;
 
-  constructor(environment: IndexEnvironment, packs: PackTable) {
-    this.#environment = environment;
-    this.#packs = packs;
-    this.#rows = openTable(environment, "seal-verified", jsonCodec<number>());
+  constructor(store: VaultStore) {
+    this.#store = store;
+    this.#rows = openTable(store.environment, "seal-verified", jsonCodec<number>());
   }
 
   /**
@@ -59,7 +59,7 @@ export class VerifiedPacks {
       const done = sound;
       sound = [];
       if (done.length === 0) return;
-      this.#environment.write(() => {
+      this.#store.environment.write(() => {
         for (const ordinal of done) this.#rows.put(keyOf(ordinal), seal);
       });
     };
@@ -67,7 +67,10 @@ export class VerifiedPacks {
     const read = async (): Promise<void> => {
       for (const row of rows) {
         signal.throwIfAborted();
-        const why = await whyNotSound(options.directory, row);
+        const why =
+          row.state === "closed"
+            ? await whyNotSound(options.directory, row)
+            : await whyNotSoundElsewhere(this.#store, row);
         if (why === undefined) sound.push(row.ordinal);
         else damaged.push({ vault, pack: toHex(row.name!), ordinal: row.ordinal, why });
         if (sound.length >= notedAtOnce) note();
@@ -85,8 +88,8 @@ export class VerifiedPacks {
 
   /** One generator for all readers: each pack goes to one of them. */
   *#toRead(seal: number, onPack: (bytes: number) => void): Generator<PackRow> {
-    for (const row of this.#packs.all()) {
-      if (row.state !== "closed") continue;
+    for (const row of this.#store.packs.all()) {
+      if (row.state === "open") continue;
       if (this.#rows.get(keyOf(row.ordinal)) === seal) onPack(row.bytes);
       else yield row;
     }
@@ -112,6 +115,18 @@ async function whyNotSound(directory: string, pack: PackRow): Promise<string | u
     if (errno === "EIO") return "its file cannot be read";
     throw error;
   }
+}
+
+/** The same of a pack that is on a second disk alone. */
+async function whyNotSoundElsewhere(store: VaultStore, pack: PackRow): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of store.readEvictedPack(pack, 0, pack.bytes - 1)) hash.update(piece);
+  } catch (error) {
+    if (isHoldfastError(error)) return `it cannot be read on the second disk: ${error.message}`;
+    throw error;
+  }
+  return hash.digest().equals(pack.name!) ? undefined : "its bytes on the second disk have another hash";
 }
 
 function keyOf(ordinal: number): Buffer {

@@ -2,10 +2,7 @@
 
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { type Connection, type Exchange, errorOf, readBody, send } from "../../../ingest/client/exchange.ts";
-import { PinnedAgent } from "../../../ingest/client/pinnedAgent.ts";
 import { query } from "../../../ingest/client/query.ts";
-import { pauseBeforeRetry } from "../../../ingest/client/retry.ts";
 import { type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { SeedListName } from "../../../vault/seed/manifest.ts";
@@ -14,11 +11,10 @@ import { readFully } from "../../store/files.ts";
 import { BoxState } from "../boxState.ts";
 import { listPath } from "../listFiles.ts";
 import { readManifest, requireBox } from "../seal/sealBox.ts";
+import { type Ask, withDatacentre } from "./datacentre.ts";
 
 export type SendProgress = { readonly bytes: number; readonly totalBytes: number };
 type Watch = { readonly onProgress: (progress: SendProgress) => void; readonly signal: AbortSignal };
-
-const triesMax = 8;
 
 /**
  * Sends until the datacentre has accepted the seal; nothing is sent of one that it has accepted.
@@ -34,40 +30,21 @@ export async function sendSeal(gateway: Gateway, watch: Watch): Promise<{ url: s
       next: "`holdfast seed seal` first.",
     });
   }
-  const { urls, fingerprint } = box.secrets.datacentre;
-  if (urls.length === 0) {
-    throw new HoldfastError(ErrorCode.usage, "this box does not know where its datacentre is", {
-      next: "Write the manifest to a file: `holdfast seed seal --offline --manifest-out FILE`.",
-    });
-  }
-  let failure: unknown;
-  for (const url of urls) {
-    const agent = new PinnedAgent({ fingerprint, socketsMax: 1, connectTimeoutMs: 15_000 });
-    const connection = { agent, url: new URL(url), token: box.secrets.token };
-    try {
-      const sentBytes = await sendTo(connection, path, sealed, watch);
-      new BoxState(gateway.catalog.environment).update({ delivered: sealed.manifest.seal });
-      gateway.logger.info({ box: box.document.box, seal: sealed.manifest.seal, url }, "manifest delivered");
-      return { url, sentBytes };
-    } catch (error) {
-      const elsewhere = [ErrorCode.gatewayUnreachable, ErrorCode.fingerprintMismatch] as const;
-      if (!elsewhere.some((code) => isHoldfastError(error, code))) throw error;
-      failure = error;
-    } finally {
-      agent.destroy();
-    }
-  }
-  throw failure;
+  return await withDatacentre(box, watch.signal, async (ask, url) => {
+    const sentBytes = await sendTo(ask, path, sealed, watch);
+    new BoxState(gateway.catalog.environment).update({ delivered: sealed.manifest.seal });
+    gateway.logger.info({ box: box.document.box, seal: sealed.manifest.seal, url }, "manifest delivered");
+    return { url, sentBytes };
+  });
 }
 
 async function sendTo(
-  connection: Connection,
+  ask: Ask,
   path: string,
   { bytes, manifest }: NonNullable<Awaited<ReturnType<typeof readManifest>>>,
-  { onProgress, signal }: Watch,
+  { onProgress }: Watch,
 ): Promise<number> {
   let sentBytes = 0;
-  const ask = <T>(exchange: Exchange): Promise<T> => exchangeJson<T>(connection, { ...exchange, signal });
   for (;;) {
     const answer = await ask<SealAnswer>({ method: "POST", path: "/v1/seed/manifest", binary: [bytes] });
     if (answer.accepted) return sentBytes;
@@ -109,17 +86,4 @@ function listChanged(list: string): HoldfastError {
       next: "`holdfast seed seal --reopen`, then seal again.",
     },
   );
-}
-
-async function exchangeJson<T>(connection: Connection, request: Exchange): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const response = await send(connection, request);
-      const body = await readBody(response, request.signal);
-      if ((response.statusCode ?? 0) >= 400) throw errorOf(response.statusCode ?? 0, body);
-      return JSON.parse(body.toString()) as T;
-    } catch (error) {
-      await pauseBeforeRetry(error, { request, tries, triesMax, origin: connection.url.origin });
-    }
-  }
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeEach } from "vitest";
 import { runBackup } from "../../../agent/backup/backup.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "../../../agent/backup/request.ts";
+import { noLimits } from "../../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 import "./compileCache.ts";
 import { MemoryGateway, testDevice, testKeys } from "./memoryGateway.ts";
@@ -40,6 +41,7 @@ export class BackupFixture {
         excludeCaches: false,
         limitUploadBytesPerSecond: undefined,
         chunker: "fastcdc-1",
+        limits: noLimits,
         ...changes,
       },
       {

@@ -50,6 +50,37 @@ describe("when things go wrong", () => {
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 
+  test("after a new cache token, what the gateway lost is found by asking, and nothing else is read or sent", async () => {
+    fx.smallTree(300);
+    writeFileSync(join(fx.source, "large"), noise(14_000_000, 5));
+    writeFileSync(join(fx.source, "other"), noise(3_000_000, 6));
+    await fx.run({}, { aheadMs: 10_000 });
+    const typeOf = (record: Buffer): number => record[5] as number;
+    const lost = [...fx.gateway.records].filter(
+      ([, record], index) => typeOf(record) === 3 || (typeOf(record) === 1 && index % 8 === 0),
+    );
+    expect(new Set(lost.map(([, record]) => typeOf(record)))).toEqual(new Set([1, 3]));
+    // A page of a folder in which nothing else is lost.
+    const page = [...fx.gateway.records].find(([, record]) => typeOf(record) === 2) as [string, Buffer];
+    for (const [id] of [...lost, page]) fx.gateway.records.delete(id);
+    fx.gateway.cacheToken = "second";
+    const before = { bytes: fx.gateway.receivedBytes, asked: fx.gateway.asked };
+    const outcome = await fx.run({}, { aheadMs: 10_000 });
+    expect(fx.warnings).toEqual([]);
+    expect(outcome.counts.filesRead).toBeLessThan(200);
+    const lostBytes = [...lost, page].reduce((sum, [, record]) => sum + record.length, 0);
+    // Files of lost bundles may share other ones now, which their folders' pages name.
+    const sent = fx.gateway.receivedBytes - before.bytes;
+    expect(sent / lostBytes).toBeGreaterThan(0.95);
+    expect(sent / lostBytes).toBeLessThan(1.05);
+    expect(fx.gateway.asked).toBeGreaterThan(before.asked);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+    // The token is known now.
+    const { asked } = fx.gateway;
+    await fx.run({}, { aheadMs: 10_000 });
+    expect(fx.gateway.asked).toBe(asked);
+  });
+
   test("wrong bytes under an id are found by reading back and replaced", async () => {
     for (let index = 0; index < 90; index++)
       writeFileSync(join(fx.source, `l${index}`), noise(300_000, index + 1));
@@ -140,7 +171,7 @@ describe("when things go wrong", () => {
     writeFileSync(join(fx.source, "more"), noise(900_000, 5));
     await fx.run();
     expect(fx.gateway.sequence).toBe(2);
-    expect(fx.warnings.join()).toMatch(/the snapshot is complete, but the next run may be slower/);
+    expect(fx.warnings.join()).toMatch(/the snapshot is committed, but the next run may be slower/);
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 });

@@ -31,6 +31,8 @@ export class MemoryGateway {
   head: string | null = null;
   sequence = 0;
   cacheToken = "first";
+  /** Ids of which it was asked whether all below them is here. */
+  asked = 0;
   receivedRecords = 0;
   receivedBytes = 0;
   /** Ids sent although they were already stored. */
@@ -66,7 +68,10 @@ export class MemoryGateway {
       head: this.head,
       sequence: this.sequence,
       cacheToken: this.cacheToken,
-      whole: async (ids) => ids.map((id) => this.#isWhole(toHex(id))),
+      whole: async (ids) => {
+        this.asked += ids.length;
+        return ids.map((id) => this.#isWhole(toHex(id)));
+      },
       have: async (ids) => {
         const bitmap = createBitmap(ids.length);
         for (const [index, id] of ids.entries()) if (this.records.has(toHex(id))) setBit(bitmap, index);

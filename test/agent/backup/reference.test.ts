@@ -5,9 +5,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BackupOutcome, BackupRequest } from "../../../agent/backup/request.ts";
+import { noLimits } from "../../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
+import { toHex } from "../../../vault/bytes.ts";
 import { RecordType } from "../../../vault/magic.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
+import { parseSnapshotHeader } from "../../../vault/snapshot.ts";
 import type { EntryDraft } from "../../../vault/tree/entry.ts";
 import { backupFixture, noise, type RunOptions } from "./backupFixture.ts";
 import { commitChanged } from "./hostileTree.ts";
@@ -75,6 +78,41 @@ describe("the first backup of another item", () => {
     const next = await fx.run();
     expect(next.reference).toBeUndefined();
     expect(dataIds()).toEqual(data);
+  });
+
+  test("in portions: each goes on with the reference, also where its pages are lost in between", async () => {
+    await editedTree();
+    copyAnew();
+    const data = dataIds();
+    const reference = fx.gateway.head ?? "";
+    const limits = { bytesMax: 1_500_000, timeMs: undefined };
+    const later = { aheadMs: 60_000 };
+    let kept = 0;
+    let read = 0;
+    for (let outcome = await newcomer({ limits }, later); ; outcome = await fx.run({ limits }, later)) {
+      expect(outcome.reference?.snapshot).toBe(reference);
+      kept += outcome.reference?.files ?? 0;
+      read += outcome.counts.filesRead;
+      if (outcome.stopped === undefined) break;
+    }
+    expect(dataIds()).toEqual(data);
+    expectSnapshotIsRight();
+    expect(kept).toBeGreaterThan(files / 4);
+    expect(read).toBe(files + 1);
+    expect(fx.warnings).toEqual([]);
+
+    const first = await newcomer({ limits }, later);
+    expect(first.stopped).toBeDefined();
+    const object = fx.gateway.snapshots.get(first.reference?.snapshot ?? "") as Buffer;
+    fx.gateway.records.delete(toHex(parseSnapshotHeader(object).root));
+    rmSync(fx.cachePath);
+    const rest = await fx.run({}, later);
+    expect(fx.warnings.join()).toMatch(/cannot be built on .* going on without it/);
+    expect(rest).toMatchObject({ stopped: undefined, portion: 2, reference: undefined });
+    expect(rest.counts.filesRead).toBe(files + 1 - first.counts.filesRead);
+    expectSnapshotIsRight();
+    // A complete one ends it: only an item without any asks others.
+    expect((await fx.run({ limits: noLimits }, later)).reference).toBeUndefined();
   });
 
   test("without a reference it makes bundles of its own", async () => {

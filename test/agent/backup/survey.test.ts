@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BackupRequest } from "../../../agent/backup/request.ts";
 import { survey } from "../../../agent/backup/survey.ts";
+import { noLimits } from "../../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 
 let folder: string;
@@ -32,6 +33,7 @@ function request(paths: readonly string[], rules: BackupRequest["rules"] = {}): 
     oneFileSystem: false,
     excludeCaches: false,
     limitUploadBytesPerSecond: undefined,
+    limits: noLimits,
     reference: false,
     chunker: "fastcdc-1",
   };

@@ -42,7 +42,7 @@ class Gateway implements CheckPort {
     const bitmap = createBitmap(ids.length);
     for (const [index, id] of ids.entries()) {
       this.asked.push(toHex(id));
-      if (this.#vault.records.has(toHex(id))) setBit(bitmap, index);
+      if (this.#vault.records.has(toHex(id)) && !this.#vault.promised.has(toHex(id))) setBit(bitmap, index);
     }
     return bitmap;
   }
@@ -120,6 +120,29 @@ describe("check", () => {
     expect(gateway.suspects).toEqual([badId]);
     gateway.failing = new HoldfastError(ErrorCode.gatewayUnreachable, "the line broke");
     expect(await run(1)).toMatchObject({ problems, untold: gateway.failing });
+  });
+
+  test("tells what is on its way with a box from what is lost, and reports none of it", async () => {
+    const vault = new FixtureVault();
+    const [lost, coming] = [randomBytes(MiB), randomBytes(MiB)];
+    const row = vault.snapshot(directoryOf({ lost: sparseOf([lost]), coming: sparseOf([coming]) }));
+    vault.records.delete(toHex(vault.put(1, lost)));
+    vault.promised.set(toHex(vault.put(1, coming)), 3);
+    const gateway = new Gateway(vault);
+    const { problems } = await checkSnapshots({
+      source: vault,
+      port: gateway,
+      ownGroup: vault.group,
+      snapshots: [{ id: row.id, opened: opened(vault, row) }],
+      readShare: 1,
+      proven: ProvenChunks.unkept(0),
+    });
+    const found = problems.map(({ code, hurts }) => [code, hurts.map(({ path }) => path)]);
+    expect(found.sort()).toEqual([
+      ["chunk-missing", ["/lost"]],
+      ["promised", ["/coming"]],
+    ]);
+    expect(gateway.suspects).toEqual([]);
   });
 
   test("one that was stopped reads what it had not proven yet, and damage that it had found again", async () => {

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { runBackup } from "../../../agent/backup/backup.ts";
 import { restore } from "../../../agent/restore/restore.ts";
 import type { RestoreNote } from "../../../agent/restore/restoreTypes.ts";
+import { noLimits } from "../../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 import { openSnapshot } from "../../../vault/snapshot.ts";
 import { compareTrees } from "../../fidelity/compareTrees.ts";
@@ -33,6 +34,7 @@ test.skipIf(process.getuid?.() !== 0)(
         oneFileSystem: false,
         excludeCaches: false,
         limitUploadBytesPerSecond: undefined,
+        limits: noLimits,
         chunker: "fastcdc-1",
       },
       {

@@ -15,6 +15,8 @@ const TiB = 2 ** 40;
 const piece = Buffer.alloc(8192, "data in the far end ");
 const huge = [piece, 5 * TiB, piece, 5 * TiB - 3 * piece.length, piece];
 const size = 10 * TiB;
+const here = Buffer.alloc(2 ** 20, "here already ");
+const onBox = Buffer.alloc(2 ** 20, "on its way ");
 
 describe.skipIf(!canMount())("in a drive over a snapshot", () => {
   let scratch: string;
@@ -32,6 +34,7 @@ describe.skipIf(!canMount())("in a drive over a snapshot", () => {
         after: fileOf("what it was when the other name was read", linked),
         one: fileOf("the same", { inode: 78n, linkCount: 2 }),
         two: fileOf("the same", { inode: 78n, linkCount: 2 }),
+        "zz partly": sparseOf([here, onBox]),
       }),
     );
     view = viewOf(vault);
@@ -44,6 +47,24 @@ describe.skipIf(!canMount())("in a drive over a snapshot", () => {
     await mounted?.unmount();
     view?.close();
     rmSync(scratch, { recursive: true, force: true });
+  });
+
+  it("what is on its way with a box is an I/O error, the rest is read, and so is it when it came", async () => {
+    const id = vault.put(1, onBox).toString("hex");
+    vault.promised.set(id, 4);
+    const file = await open(join(at, "zz partly"), "r");
+    const into = Buffer.alloc(1000);
+    try {
+      await file.read(into, 0, 1000, 0);
+      expect(into.equals(here.subarray(0, 1000))).toBe(true);
+      const behind = 2 ** 20 + 500_000;
+      await expect(file.read(into, 0, 1000, behind)).rejects.toMatchObject({ code: "EIO" });
+      vault.promised.clear();
+      await file.read(into, 0, 1000, behind);
+      expect(into.equals(onBox.subarray(500_000, 501_000))).toBe(true);
+    } finally {
+      await file.close();
+    }
   });
 
   it("names of one inode that were read in two states keep apart, others share it", async () => {

@@ -22,7 +22,7 @@ describe("the namespace", () => {
     expect(await namesOf(view, await walk(view, "anna"))).toEqual(["%2E.", "laptop"]);
     expect(await namesOf(view, await walk(view, "anna/%2E."))).toEqual(["a%2Fb"]);
     const item = await walk(view, "anna/laptop/files");
-    const folders = ["2026-11-22T054512Z", "2026-11-22T054512Z-2", "2026-11-23T054512Z", "latest"];
+    const folders = ["2026-11-22T054512Z", "2026-11-22T054512Z-2", "2026-11-23T054512Z-incomplete", "latest"];
     expect(await namesOf(view, item)).toEqual(folders);
     expect(Buffer.from(await view.readlink(await walk(view, "anna/laptop/files/latest"))).toString()).toBe(
       "2026-11-22T054512Z-2",
@@ -233,6 +233,28 @@ describe("inside a snapshot", () => {
     const stop = new AbortController();
     stop.abort();
     await expect(view.read(node, BigInt(MiB), 5, stop.signal)).rejects.toMatchObject({ code: "cancelled" });
+    view.close();
+  });
+
+  test("what is on its way with a box costs its range alone, and is there as soon as it came", async () => {
+    const vault = new FixtureVault();
+    const parts = [randomBytes(MiB), randomBytes(MiB)];
+    vault.snapshot(directoryOf({ f: sparseOf(parts), g: fileOf("here") }));
+    const id = vault.put(1, parts[0] as Buffer).toString("hex");
+    vault.promised.set(id, 12);
+    const view = viewOf(vault);
+    const folder = "anna/laptop/files/2026-11-22T054512Z";
+    const node = await walk(view, `${folder}/f`);
+    const detail = { chunk: id, box: 12 };
+    await expect(view.read(node, 5n, 10)).rejects.toMatchObject({ code: "promised", detail });
+    expect(
+      Buffer.from(await view.read(node, BigInt(MiB), 10)).equals((parts[1] as Buffer).subarray(0, 10)),
+    ).toBe(true);
+    expect(Buffer.from(await view.read(await walk(view, `${folder}/g`), 0n, 10)).toString()).toBe("here");
+    vault.promised.clear();
+    expect(Buffer.from(await view.read(node, 5n, 10)).equals((parts[0] as Buffer).subarray(5, 15))).toBe(
+      true,
+    );
     view.close();
   });
 

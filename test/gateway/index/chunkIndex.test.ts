@@ -4,9 +4,9 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ScanCursor } from "../../../gateway/index/buckets.ts";
-import { ChunkIndex, type ChunkInsert } from "../../../gateway/index/chunkIndex.ts";
+import { ChunkIndex } from "../../../gateway/index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../../../gateway/index/environment.ts";
-import { type ChunkRow, ordinalMax, rowFlags } from "../../../gateway/index/row.ts";
+import { type ChunkInsert, type ChunkRow, ordinalMax, rowFlags } from "../../../gateway/index/row.ts";
 import { idOf, rowOf } from "./sampleRows.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];

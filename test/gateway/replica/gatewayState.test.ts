@@ -59,6 +59,15 @@ const part: GatewayPart = {
     },
   ],
   homes: [{ account, record: "one\n\n", previous: null, handedOut: 4 }],
+  boxes: [
+    {
+      ...{ number: 3, id: hex("box", 16), kind: "seed", name: "box 3", state: "sealed", created },
+      accounts: [{ account, devices: [device.id] }],
+      ...{ signer: hex("signer", 32), tokenHash: hex("box token", 32), fingerprint: "SHA256:00" },
+      urls: ["https://box:1"],
+      seal: { seal: 2, manifest: hex("manifest", 32), time: created },
+    },
+  ],
   replicas: [
     {
       ...{

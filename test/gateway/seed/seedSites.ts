@@ -10,6 +10,7 @@ import type { RestoreNote } from "../../../agent/restore/restoreTypes.ts";
 import { GatewayBackupSession } from "../../../agent/session/backupSession.ts";
 import type { AgentConnection } from "../../../agent/session/connection.ts";
 import { GatewayRecordSource } from "../../../agent/session/recordSource.ts";
+import { noLimits } from "../../../agent/source/portion.ts";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
 import { RecordType } from "../../../vault/magic.ts";
@@ -62,6 +63,7 @@ export class Site {
         rescan,
         reference: false,
         oneFileSystem: false,
+        limits: noLimits,
         excludeCaches: false,
         limitUploadBytesPerSecond: undefined,
         chunker: "fastcdc-1",

@@ -1,0 +1,77 @@
+// The row of `agent backup`.
+
+import { chunkers } from "../../vault/chunk/chunker.ts";
+import { item, state } from "./agentOptions.ts";
+import type { CommandSpec } from "./command.ts";
+
+export const agentBackupCommand: CommandSpec = {
+  path: ["agent", "backup"],
+  summary: "back up files and folders",
+  details: [
+    "Only what changed since the last snapshot of the item is read and sent. Files that cannot be read are warnings (exit status 3). Filters are explained in docs/filters.md.",
+    "A first backup can be made in portions: with --limit-size or --limit-time a run stops between two files and leaves an incomplete snapshot; the same command again goes on there. An incomplete snapshot can be listed, mounted and restored, but is never `latest`. What is counted is the size of the files that are read. A file that was begun is finished, and each portion adds at least one.",
+  ],
+  operands: [{ name: "PATH", required: true, many: true }],
+  options: [
+    { ...item, summary: "name of the protected item (files unless given)" },
+    {
+      name: "include",
+      kind: "texts",
+      value: "GLOB",
+      summary: "take only what matches, below the named folders",
+    },
+    { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
+    { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+    { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+    {
+      name: "exclude-caches",
+      kind: "flag",
+      summary: "leave out what is in folders marked by CACHEDIR.TAG",
+    },
+    { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+    { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
+    {
+      name: "accept-older",
+      kind: "flag",
+      summary: "go on although the gateway lost snapshots that this machine saw: it was restored on purpose",
+    },
+    {
+      name: "no-reference",
+      kind: "flag",
+      summary: "at an item's first backup, do not look for its files in snapshots of other items and devices",
+    },
+    { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
+    {
+      name: "limit-upload",
+      kind: "bytes",
+      value: "RATE",
+      summary: "send at most this much a second, like 5MiB",
+    },
+    {
+      name: "limit-size",
+      kind: "bytes",
+      value: "SIZE",
+      summary: "stop with an incomplete snapshot before more than this was read, like 100GiB",
+    },
+    {
+      name: "limit-time",
+      kind: "duration",
+      value: "TIME",
+      summary: "stop with an incomplete snapshot when this time is over, like 6h",
+    },
+    {
+      name: "cycle",
+      kind: "flag",
+      summary: "with a limit: one portion after the other until all is there",
+    },
+    {
+      name: "chunker",
+      kind: "text",
+      choices: chunkers,
+      summary: "how to cut content (auto-1: fixed-2 for disk images, else fastcdc-1)",
+    },
+    state,
+  ],
+  example: "holdfast agent backup /home /etc --exclude '*.tmp'",
+  load: () => import("../commands/agentBackup.ts"),
+};
