@@ -26,7 +26,7 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
-import { databaseKey } from "./seed/boxDirectory.ts";
+import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
@@ -210,14 +210,13 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
-      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
+      ...vaultOfBox(this.dataDir, id),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
       now: this.now,
       elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
-      leftOutBy: this.restoringBox,
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));
@@ -236,12 +235,6 @@ export class Gateway {
       vaults.setKeysGeneration(vault.id, generation);
     }
     return vault;
-  }
-
-  /** Number of the box to restore from that this gateway is; undefined where it is none. */
-  get restoringBox(): number | undefined {
-    const document = this.dataDir.box?.document;
-    return document?.kind === "restore" ? document.box : undefined;
   }
 
   /** The account's vaults, open. */

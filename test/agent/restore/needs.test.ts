@@ -1,7 +1,6 @@
 // The list of what a restore would fetch, against what a restore then fetches.
 
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { NeedList } from "../../../agent/restore/needList.ts";
@@ -94,7 +93,7 @@ describe("lists of what a restore would fetch", () => {
         const change = below(5);
         if (change === 0) rmSync(path);
         else if (change === 1) writeFileSync(path, seededBytes(`other ${round}`, below(3 * MiB)));
-        else if (change === 2) execFileSync("truncate", ["-s", String(below(statSync(path).size + 1)), path]);
+        else if (change === 2) truncateSync(path, below(statSync(path).size + 1));
         else if (change === 3) {
           const bytes = readFileSync(path);
           if (bytes.length > 0) bytes[below(bytes.length)]! ^= 1;

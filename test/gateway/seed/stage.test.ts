@@ -11,6 +11,8 @@ import { StageAdministration } from "../../../gateway/admin/stageAdministration.
 import type { StageProgress, StageReport, StageRequest } from "../../../gateway/admin/stageOperations.ts";
 import { Gateway } from "../../../gateway/gateway.ts";
 import { readBoxDocument } from "../../../gateway/seed/boxDirectory.ts";
+import { readCustody } from "../../../gateway/seed/custodyFile.ts";
+import { seedStatus } from "../../../gateway/seed/seedStatus.ts";
 import { LocalRecordSource } from "../../../gateway/viewSource.ts";
 import { deriveLogin } from "../../../vault/keys/kdf.ts";
 import { RecordType } from "../../../vault/magic.ts";
@@ -44,6 +46,7 @@ async function stage(
   name: string,
   more: Partial<StageRequest>,
   onProgress: (progress: StageProgress) => void = () => undefined,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<StageReport> {
   const request = {
     directory: join(sites.folder, name),
@@ -54,7 +57,6 @@ async function stage(
     need: [],
     ...more,
   };
-  const signal = new AbortController().signal;
   return await new StageAdministration(datacentre.fixture.gateway).stage(request, { onProgress, signal });
 }
 
@@ -148,6 +150,36 @@ test("one snapshot brings its own records alone", async () => {
   expect(other).toBeLessThan(both);
   expect(one + other).toBeGreaterThan(both);
 });
+
+test("a box that was begun is finished for the same snapshots alone", async () => {
+  const [newest, oldest] = (await snapshotIds()).map((snapshot) => [{ snapshot, path: "" }]);
+  const stop = new AbortController();
+  const onProgress = ({ recordsDone }: StageProgress): void => {
+    if (recordsDone > 0) stop.abort(new Error("stopped"));
+  };
+  const stopped = stage("begun", { snapshots: newest!, key }, onProgress, stop.signal);
+  await expect(stopped).rejects.toThrow("stopped");
+  await expect(stage("begun", { snapshots: oldest!, key })).rejects.toMatchObject({ code: "exists" });
+  await atBox("begun", async (box) => {
+    const vault = await box.vault(sites.device.vault);
+    expect(vault.store.index.count()).toBeGreaterThan(0);
+    expect(vault.catalog.snapshots()).toEqual([]);
+    expect((await seedStatus(box)).onBoard).toMatchObject({ kind: "restore", sealed: false });
+  });
+  const { boxes } = datacentre.fixture.gateway.catalog;
+  const before = boxes.list().length;
+  const { box } = await stage("begun", { snapshots: newest!, key });
+  expect(boxes.list().length).toBe(before);
+  expect(boxes.get(box!.number)).toMatchObject({ kind: "restore", state: "sealed" });
+  const custody = await readCustody(join(sites.folder, "begun"));
+  expect(custody.entries.map(({ event }) => event)).toEqual(["prepared", "sealed"]);
+  const target = join(sites.folder, "target-begun");
+  await atBox("begun", async (opened) => {
+    expect((await seedStatus(opened)).onBoard).toMatchObject({ kind: "restore", sealed: true, snapshots: 1 });
+    expect(await restoreFrom(opened, target)).toEqual([]);
+  });
+  expect(compareTrees(sites.source, join(target, sites.source))).toEqual([]);
+}, 60_000);
 
 test("what cannot be made is refused before anything is", async () => {
   const [newest] = await snapshotIds();
