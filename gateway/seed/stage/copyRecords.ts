@@ -1,6 +1,6 @@
 // Copies chosen records, as they are, from a vault into the same vault of a box, children before parents.
 //
-// Memory: a batch that is read, one that is stored, and a number for each record that waits for another.
+// Memory: four batches of 8 MiB, and a number for each record that waits for another.
 
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -11,6 +11,8 @@ import type { ChosenRecord, RecordTable } from "./recordTable.ts";
 /** Records that are read, and stored together, at a time. */
 const batchBytesMax = 8 * 2 ** 20;
 const batchRecordsMax = 4096;
+/** Batches that are being stored while the next is read. */
+const batchesAtOnce = 3;
 
 export type CopyPort = {
   readonly from: OpenVault;
@@ -47,46 +49,65 @@ type Batch = { readonly places: number[]; readonly records: ChosenRecord[]; byte
 /** Places of the records that wait for others. */
 async function copyPass(port: CopyPort, records: RecordTable, places: Iterable<number>): Promise<number[]> {
   const waiting: number[] = [];
+  const underWay: Promise<void>[] = [];
   let batch: Batch = { places: [], records: [], bytes: 0 };
   const end = async (): Promise<void> => {
-    const { places, records, bytes } = batch;
+    const full = batch;
     batch = { places: [], records: [], bytes: 0 };
-    if (records.length === 0) return;
-    const waits = await copyBatch(port, records);
-    for (const i of waits) waiting.push(places[i] as number);
-    const left = waits.reduce((sum, i) => sum - (records[i] as ChosenRecord).length, bytes);
-    port.onCopied(records.length - waits.length, left);
+    if (full.records.length === 0) return;
+    port.signal.throwIfAborted();
+    const read = await readBatch(port, full.records);
+    // In the order in which they were read: what comes later may rest on what is still being stored.
+    const stored = storeBatch(port, full, read).then((waits) => void waiting.push(...waits));
+    stored.catch(() => undefined); // awaited below
+    underWay.push(stored);
+    if (underWay.length >= batchesAtOnce) await underWay.shift();
   };
-  for (const place of places) {
-    const record = records.at(place);
-    if (port.onBoard.has(record.ordinal)) {
-      port.onCopied(1, record.length);
-      continue;
+  try {
+    for (const place of places) {
+      const record = records.at(place);
+      if (port.onBoard.has(record.ordinal)) {
+        port.onCopied(1, record.length);
+        continue;
+      }
+      const [first] = batch.records;
+      const other = first !== undefined && (first.group !== record.group || first.writer !== record.writer);
+      if (other || batch.records.length === batchRecordsMax || batch.bytes >= batchBytesMax) await end();
+      batch.places.push(place);
+      batch.records.push(record);
+      batch.bytes += record.length;
     }
-    const [first] = batch.records;
-    const other = first !== undefined && (first.group !== record.group || first.writer !== record.writer);
-    if (other || batch.records.length === batchRecordsMax || batch.bytes >= batchBytesMax) await end();
-    batch.places.push(place);
-    batch.records.push(record);
-    batch.bytes += record.length;
+    await end();
+    await Promise.all(underWay);
+  } finally {
+    await Promise.allSettled(underWay);
   }
-  await end();
-  return waiting;
+  return waiting.sort((a, b) => a - b);
 }
 
-/** Indexes of the records that wait for others. */
-async function copyBatch(port: CopyPort, batch: readonly ChosenRecord[]): Promise<number[]> {
-  port.signal.throwIfAborted();
-  const { group, writer } = batch[0] as ChosenRecord;
+async function readBatch(port: CopyPort, batch: readonly ChosenRecord[]): Promise<Buffer[]> {
   const read: Buffer[] = [];
   for await (const record of port.from.store.read(batch)) {
     if (record instanceof HoldfastError) throw unreadable(record);
     if (record === undefined) throw new Error("a record with a place was not read");
     read.push(record);
   }
+  return read;
+}
+
+/** Places of the records that wait for others. */
+async function storeBatch(
+  port: CopyPort,
+  { places, records, bytes }: Batch,
+  read: readonly Buffer[],
+): Promise<number[]> {
+  const { group, writer } = records[0] as ChosenRecord;
   const answer = await port.to.admit({ id: port.writerOf(writer), group }, read);
   if (answer.malformed !== undefined) throw unreadable(answer.malformed);
-  return [...batch.keys()].filter((i) => answer.statuses[i] === RecordStatus.waits);
+  const waits = [...places.keys()].filter((i) => answer.statuses[i] === RecordStatus.waits);
+  const left = waits.reduce((sum, i) => sum - (records[i] as ChosenRecord).length, bytes);
+  port.onCopied(records.length - waits.length, left);
+  return waits.map((i) => places[i] as number);
 }
 
 function unreadable(cause: HoldfastError): HoldfastError {
