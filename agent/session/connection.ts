@@ -14,6 +14,8 @@ import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/fo
 import { seenRecord } from "../home/trustedHome.ts";
 import { type Enrollment, readEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
+import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
 const triesUsual = 5;
@@ -223,6 +225,14 @@ export class AgentConnection {
       }
     }
     return opened;
+  }
+
+  /** Reads records over channels of their own, which whoever asks for it closes. `memory` gives the memory that they come in. */
+  channelSource(memory: (bytes: number) => Buffer): ChannelRecordSource {
+    const { gateway, token } = this.enrollment;
+    const plain = new GatewayRecordSource(this.client);
+    const { url, fingerprint } = this.#elsewhere ?? gateway;
+    return new ChannelRecordSource({ plain, url: new URL(url), fingerprint, token, memory });
   }
 
   close(): void {

@@ -25,7 +25,7 @@ import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
@@ -59,7 +59,7 @@ export class VaultStore implements AdmissionStore {
   readonly promises: Promises;
   readonly promised: PromisedRecords;
   /** What recovery found when the store was opened. */
-  readonly recovery: RecoveryReport;
+  readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
@@ -90,7 +90,8 @@ export class VaultStore implements AdmissionStore {
     this.packs = parts.packs;
     this.promises = parts.promises;
     this.promised = parts.promised;
-    this.recovery = parts.recovery;
+    const { resumed, full, ...recovery } = parts.recovery;
+    this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
@@ -105,8 +106,8 @@ export class VaultStore implements AdmissionStore {
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
-      parts.recovery.resumed,
-      parts.recovery.full,
+      resumed,
+      full,
     );
   }
 

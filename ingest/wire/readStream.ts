@@ -39,9 +39,30 @@ export function encodeReadLength(length: number): Buffer {
   return bytes;
 }
 
+/** What the number behind the sign `promised` says. */
+export function promisedBy(box: number): ReadResult {
+  return box === 0 ? { state: "leftOut" } : { state: "promised", box };
+}
+
 /** The answer for a record that a box brings; 0 for one that was left out here. */
 export function encodePromised(box: number): Buffer {
   return Buffer.concat([encodeReadLength(ReadSign.promised), encodeReadLength(box)]);
+}
+
+/**
+ * The result that a length field stands for; undefined for a record of so many bytes.
+ * @throws HoldfastError limit-exceeded, corrupt for lengths that no record has
+ */
+export function resultOfSign(length: number): ReadResult | undefined {
+  const state = stateOf.get(length);
+  if (state !== undefined) return { state };
+  if (length > limits.recordBytesMax) {
+    throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
+  }
+  if (length < recordBytesMin) {
+    throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+  }
+  return undefined;
 }
 
 /**
@@ -102,22 +123,16 @@ export class ReadStreamParser {
     if (this.#isPromised) {
       this.#isPromised = false;
       this.#answered++;
-      return length === 0 ? { state: "leftOut" } : { state: "promised", box: length };
+      return promisedBy(length);
     }
     if (length === ReadSign.promised) {
       this.#isPromised = true;
       return undefined;
     }
-    const state = stateOf.get(length);
-    if (state !== undefined) {
+    const sign = resultOfSign(length);
+    if (sign !== undefined) {
       this.#answered++;
-      return { state };
-    }
-    if (length > limits.recordBytesMax) {
-      throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
-    }
-    if (length < recordBytesMin) {
-      throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+      return sign;
     }
     this.#record = Buffer.allocUnsafeSlow(length);
     this.#recordFilled = 0;

@@ -141,7 +141,7 @@ describe.runIf(programExists)("seeding run", () => {
     expect(result.status).toBe(0);
     const report = JSON.parse(readFileSync(json, "utf8")) as Report;
     expect(report.rows.map((row) => row.id).sort()).toEqual(seedingRows.map((row) => row.id).sort());
-    expect(report.rows.find((row) => row.id === "seed-import")?.columns.source?.samples).toHaveLength(1);
+    expect(report.rows.find((row) => row.id === "seed-imported")?.columns.source?.samples).toHaveLength(1);
     expectNothingLeft();
   });
 });

@@ -1,19 +1,11 @@
 // A box as a technician uses it: the commands of the checklist (docs/operations.md), by real processes.
 
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { compareTrees } from "../fidelity/compareTrees.ts";
+import { freePort } from "./freePort.ts";
 import { done, enroll, holdfast, lastEvent, makeSource, openSite, Program } from "./program.ts";
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_000 }, async () => {
   const site = await openSite();

@@ -100,7 +100,7 @@ async function measureJourney(
     datacentre.backup(corpus.tree),
   );
   samples.add("seed-edits", PeerName.holdfast, during.addedBytes);
-  await measureImport(context, datacentre, box, "seed-import");
+  await measureImport(context, datacentre, box, "seed-imported");
 }
 
 /** Packs of a few records each: what costs is each pack and record, not the bytes. */
@@ -121,7 +121,7 @@ async function measureSmall(
     }),
   );
   await box.seal();
-  await measureImport(context, datacentre, box, "seed-import-small");
+  await measureImport(context, datacentre, box, "seed-imported-small");
 }
 
 async function measureImport(

@@ -85,7 +85,7 @@ export class OpenBox {
 }
 
 /** Makes a box in `directory` and opens it. */
-async function makeBox(
+export async function makeBox(
   datacentre: GatewayFixture,
   directory: string,
   accounts: readonly string[],
