@@ -269,4 +269,13 @@ test(`a box whose making is killed is finished by the same command (seed ${seed}
   const target = newFolder("target");
   expect(await restore(snapshots[0] as string, target, ...box.from)).toMatchObject({ status: 0 });
   expectSource(target);
+  // The drive reads there too: nobody answers at home.
+  const mountpoint = newFolder("drive");
+  mkdirSync(mountpoint);
+  const drive = new Program(["agent", "mount", mountpoint, "--foreground", "--state", state, ...box.from]);
+  undo.unshift(async () => void (await drive.stop("SIGKILL")));
+  await drive.printed(/The drive is at/);
+  const shown = join(mountpoint, "alice", "laptop", "files", "latest", source, "d2", "large");
+  expect(readFileSync(shown).equals(readFileSync(join(source, "d2", "large")))).toBe(true);
+  expect(await drive.stop("SIGINT")).toMatchObject({ status: 0 });
 }, 240_000);
