@@ -14,7 +14,7 @@ const prefixEnd = 2n ** 64n;
 
 export type PrefixGroup = { readonly group: number; readonly rows: number };
 
-/** Whether a row is on board; what is not is left out. */
+/** Whether the list names a row. Also rows of what is not here are asked about. */
 export type OnBoard = (row: ChunkRow) => boolean;
 
 export class ChunkPrefixes {
