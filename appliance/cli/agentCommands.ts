@@ -174,6 +174,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "read-data", kind: "text", value: "5%|SIZE", summary: "read a random share of the content" },
       item,
       device,
+      ...elsewhere,
       state,
     ],
     example: "holdfast agent check latest --read-data 5%",

@@ -16,6 +16,7 @@ import { PrefixSet } from "../seed/stage/prefixSet.ts";
 import { lacks, type SelectionRoots, selectRecords, wholeSnapshot } from "../seed/stage/selection.ts";
 import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
 import type { StagedVault } from "../seed/stage/stageVault.ts";
+import { settingsDefault } from "../settings.ts";
 import { fileError } from "../store/files.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
 import type { StageOperations, StageReport, StageRequest } from "./stageOperations.ts";
@@ -90,7 +91,9 @@ export class StageAdministration implements StageOperations {
       kdf: key.kdf,
       r: bytes(key.r, 24, "r"),
     };
-    const wanted = staged.reduce((sum, { selection }) => sum + selection.bytes, 0);
+    // The box keeps some room free, like any gateway.
+    const reserve = settingsDefault.reserveMiB * 2 ** 20;
+    const wanted = staged.reduce((sum, { selection }) => sum + selection.bytes, reserve);
     await requireRoom(this.#gateway, directory, wanted);
     const names = chosen.map(({ snapshot, path }) => `${snapshot.id}:${path.map(String).join("/")}`);
     return await stageBox(this.#gateway, { box, vaults: staged, chosen: names }, watch);

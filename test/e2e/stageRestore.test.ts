@@ -119,6 +119,7 @@ test("a whole snapshot comes back from a box", async () => {
   expect(JSON.parse(listed)).toMatchObject([{ id: newest }]);
   expect(JSON.parse(listed)[0].pending).toBeUndefined();
   await done("agent", "ls", `${newest}:${source}`, "--state", state, ...box.from);
+  await done("agent", "check", newest, "--read-data", "100%", "--state", state, ...box.from);
 }, 120_000);
 
 test("a box brings what the target lacks, and nothing else", async () => {
