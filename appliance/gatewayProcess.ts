@@ -2,6 +2,7 @@
 
 import { type Logger, pino } from "pino";
 import { selectCachedRead } from "../agent/platform/cachedRead.ts";
+import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -27,6 +28,7 @@ export async function startGateway(data: string, boxKey: Uint8Array | undefined)
       version,
       readNow: selectCachedRead(),
       boxKey,
+      sha256: selectSha256(),
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import type { Sha256Engine } from "../vault/sha256.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -18,7 +19,8 @@ import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
-import { Homes, type HomesPort } from "./homes/homes.ts";
+import { homeFacts } from "./homes/homeFacts.ts";
+import { Homes } from "./homes/homes.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -40,6 +42,8 @@ export type GatewayOptions = {
   readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine;
   /** For tests: bytes at which packs are closed. */
   readonly packBytesTarget?: number;
 };
@@ -56,7 +60,10 @@ export class Gateway {
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
+  /** Of snapshots that appear or go, and of keys documents; by account. */
   readonly changes = new ChangeFeed();
+  /** Of packs that are closed; by vault. */
+  readonly closedPacks = new ChangeFeed();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */
@@ -114,11 +121,7 @@ export class Gateway {
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     };
     this.stateReplication = new GatewayReplication(replicas);
-    this.replication = new Replication({
-      ...replicas,
-      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
-      stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
-    });
+    this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),
@@ -217,7 +220,9 @@ export class Gateway {
       now: this.now,
       elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
+      packClosed: () => this.closedPacks.tell(id),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
+      sha256: this.#options.sha256,
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));
     this.#vaults.set(id, opening);
@@ -285,16 +290,4 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
-}
-
-function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
-  const { name, publicUrl } = settings;
-  return {
-    id: identity.id,
-    secret: Buffer.from(identity.secret, "base64"),
-    name,
-    fingerprint,
-    publicUrl,
-    restoresOnly: box?.document.kind === "restore",
-  };
 }

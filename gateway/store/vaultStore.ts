@@ -8,8 +8,9 @@
 
 import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
@@ -26,6 +27,7 @@ import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
 import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { reserveReached } from "./reserve.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
@@ -40,6 +42,10 @@ export type VaultStoreOptions = {
   readonly elsewhere?: ElsewhereOptions;
   /** Told what happens in the background and at recovery. */
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** Told when a pack was closed. */
+  readonly packClosed?: () => void;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
   readonly packBytesTarget?: number;
 };
@@ -103,7 +109,9 @@ export class VaultStore implements AdmissionStore {
         packs: parts.packs,
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
+        closed: () => options.packClosed?.(),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
+        sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
       resumed,
@@ -123,8 +131,16 @@ export class VaultStore implements AdmissionStore {
       const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
       const promises = new Promises(environment);
       const promised = new PromisedRecords(overlay, promises);
-      const { directory, writerOrdinal, report } = options;
-      const recovery = await recoverPacks({ directory, packs, overlay, promised, writerOrdinal, report });
+      const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
+      const recovery = await recoverPacks({
+        directory,
+        packs,
+        overlay,
+        promised,
+        writerOrdinal,
+        report,
+        sha256,
+      });
       await promises.removeLeft();
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
@@ -273,15 +289,4 @@ export class VaultStore implements AdmissionStore {
     await this.#reader.close();
     await this.environment.close();
   }
-}
-
-function reserveReached(options: VaultStoreOptions): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.diskFull,
-    `less than ${Math.round(options.reserveBytes / 2 ** 20)} MiB are free on the gateway's disk`,
-    {
-      next: "Make room on the gateway's disk; nothing acknowledged is lost and work continues by itself.",
-      detail: { path: options.directory },
-    },
-  );
 }
