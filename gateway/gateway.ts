@@ -28,7 +28,7 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
-import { databaseKey } from "./seed/boxDirectory.ts";
+import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
@@ -213,7 +213,7 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
-      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
+      ...vaultOfBox(this.dataDir, id),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,

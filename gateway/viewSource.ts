@@ -2,6 +2,7 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
+import { promisedBy } from "../ingest/wire/readStream.ts";
 import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
@@ -121,7 +122,7 @@ export class LocalRecordSource {
     }
     if (isOutage(outcome)) return { state: "unavailable" };
     const box = promisingBox(outcome);
-    if (box !== undefined) return { state: "promised", box };
+    if (box !== undefined) return promisedBy(box);
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
