@@ -5,6 +5,7 @@ import { AdminClient } from "../gateway/admin/adminClient.ts";
 import type { OpenedAdmin } from "../gateway/admin/openAdmin.ts";
 import type { AdminOperations } from "../gateway/admin/operations.ts";
 import type { PeerOperations } from "../gateway/admin/peerOperations.ts";
+import { boxKeyOf } from "./boxKey.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { dataFolder } from "./locations.ts";
 
@@ -38,7 +39,7 @@ async function withOpened<Result>(
   if (await client.isRunning()) return work({ operations: client, peers: client.peers, running: true });
   // A whole gateway is loaded only where none runs.
   const { openGatewayHere } = await import("./gatewayHere.ts");
-  const admin = await openGatewayHere(data);
+  const admin = await openGatewayHere(data, await boxKeyOf(context, data));
   try {
     return await work(admin);
   } finally {

@@ -1,6 +1,7 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
 import { type Logger, pino } from "pino";
+import { selectCachedRead } from "../agent/platform/cachedRead.ts";
 import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
@@ -14,11 +15,11 @@ export function gatewayLogger(level: string): Logger {
 }
 
 /**
- * Opens a data directory and listens.
+ * Opens a data directory and listens. `boxKey`: of a box.
  * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
  */
-export async function startGateway(data: string): Promise<RunningGateway> {
-  const { settings } = await readDataDir(data);
+export async function startGateway(data: string, boxKey: Uint8Array | undefined): Promise<RunningGateway> {
+  const { settings } = await readDataDir(data, boxKey);
   const logger = gatewayLogger(settings.logLevel);
   try {
     const running = await RunningGateway.start(data, {
@@ -26,6 +27,8 @@ export async function startGateway(data: string): Promise<RunningGateway> {
       now: () => new Date(),
       version,
       sha256: selectSha256(),
+      readNow: selectCachedRead(),
+      boxKey,
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

@@ -11,6 +11,7 @@ import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/app
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
+import { ImportAdministration } from "./admin/importAdministration.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -26,6 +27,8 @@ import type {
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { SeedAdministration } from "./admin/seedAdministration.ts";
+import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -38,6 +41,9 @@ export class Administration implements AdminOperations {
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
+  readonly seed: SeedAdministration;
+  readonly imports: ImportAdministration;
+  readonly staging: StageAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -45,6 +51,9 @@ export class Administration implements AdminOperations {
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.seed = new SeedAdministration(gateway);
+    this.imports = new ImportAdministration(gateway);
+    this.staging = new StageAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

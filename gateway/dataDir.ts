@@ -8,6 +8,7 @@
 //   vaults/<id>/       docs/format.md, section 2
 //   peers/<id>/        replicas of other gateways, each laid out as a folder replica (section 11.1)
 //   lock, admin.sock   of the running gateway
+//   box.json, gateway/secrets.sealed, seed/    of a box (docs/format.md, section 12): then gateway.json has no secret, and there is no tls/
 //   restore.json       while `gateway restore-from` is at work, or was stopped in it: no gateway yet
 //
 // Invariants: gateway.json is written last by `init`, so a directory with it is whole; nothing is created where one exists.
@@ -17,12 +18,13 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprintOf } from "../ingest/client/fingerprint.ts";
-import { fromHex, toHex } from "../vault/bytes.ts";
+import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
-import { hkdf } from "../vault/keys/hkdf.ts";
 import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
 import type { TlsIdentity } from "./certificate.ts";
+import { gatewaySecret } from "./gatewaySecret.ts";
+import { boxDocumentName, type OpenedBox, openBoxDirectory, readBoxDocument } from "./seed/boxDirectory.ts";
 import {
   checkSettings,
   formatSettings,
@@ -45,7 +47,10 @@ export type GatewayIdentity = {
   readonly created: string;
   /** X25519, base64: what sealed.json is sealed to. */
   readonly recoveryPublic: string;
-  /** 32 bytes, base64, from the recovery key (`gatewaySecret`): roots of replicas, receipts, salts for accounts that do not exist. */
+  /**
+   * 32 bytes, base64, from the recovery key (`gatewaySecret`): roots of replicas, receipts, salts for accounts that do not exist. In the
+   * file of a box it is left out: it comes from the box key.
+   */
   readonly secret: string;
 };
 
@@ -55,6 +60,8 @@ export type DataDir = {
   readonly settings: GatewaySettings;
   readonly tls: TlsIdentity;
   readonly fingerprint: string;
+  /** What makes it a box, opened. */
+  readonly box?: OpenedBox;
 };
 
 /** What sealed.json holds, as JSON text inside its public box. */
@@ -124,14 +131,6 @@ export async function initDataDir(
   return { fingerprint: fingerprintOf(tls.certificate), recoveryKey, id: identity.id };
 }
 
-/**
- * The gateway's secret, from the private half of its recovery key (32 bytes) and its id (32 hex digits). Anybody can seal something to
- * the public half: whoever restores takes a sealed.json only when this secret is in it, which its gateway alone had.
- */
-export function gatewaySecret(recoveryKey: Uint8Array, gatewayId: string): Buffer {
-  return hkdf(recoveryKey, fromHex(gatewayId, 16), "holdfast gateway secret v1", 32);
-}
-
 /** The context that sealed.json is bound to. */
 export function sealedContext(gatewayId: string): string {
   return `holdfast/gateway/${gatewayId}`;
@@ -162,12 +161,18 @@ export async function writeSealedState(
 }
 
 /**
- * Reads a data directory.
- * @throws HoldfastError data-dir-invalid, unsupported, usage (config.toml)
+ * Reads a data directory. `boxKey`: of a box, without which it stays closed.
+ * @throws HoldfastError data-dir-invalid, unsupported, usage (config.toml); key-wrong for a box
  */
-export async function readDataDir(path: string): Promise<DataDir> {
+export async function readDataDir(path: string, boxKey?: Uint8Array): Promise<DataDir> {
   const file = join(path, "gateway.json");
   if (!existsSync(file)) {
+    if (existsSync(join(path, boxDocumentName))) {
+      throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} is a half-made box`, {
+        next: "Run the same `holdfast seed prepare` again at the datacentre: it goes on where it stopped.",
+        detail: { path },
+      });
+    }
     if (existsSync(join(path, restoreMarkName))) {
       throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} is a half-done restore of a gateway`, {
         next: "Run the same `holdfast gateway restore-from` again: it goes on where it stopped.",
@@ -179,13 +184,20 @@ export async function readDataDir(path: string): Promise<DataDir> {
       detail: { path },
     });
   }
-  const identity = parseIdentity(await readFile(file, "utf8"), file);
-  const settings = await readSettings(join(path, "config.toml"));
-  const tls = await readTls(path, settings);
-  return { path, identity, settings, tls, fingerprint: fingerprintOf(tls.certificate) };
+  const document = await readBoxDocument(path);
+  const box = document && (await openBoxDirectory(path, document, boxKey));
+  const identity = parseIdentity(await readFile(file, "utf8"), file, box);
+  const own = await readSettings(join(path, "config.toml"));
+  if (box === undefined) {
+    const tls = await readTls(path, own);
+    return { path, identity, settings: own, tls, fingerprint: fingerprintOf(tls.certificate) };
+  }
+  const { tls, name } = box.secrets;
+  const fingerprint = fingerprintOf(tls.certificate);
+  return { path, identity, settings: { ...own, name }, tls, fingerprint, box };
 }
 
-function parseIdentity(text: string, file: string): GatewayIdentity {
+function parseIdentity(text: string, file: string, box: OpenedBox | undefined): GatewayIdentity {
   let identity: Partial<GatewayIdentity> & { version?: number };
   try {
     identity = JSON.parse(text) as typeof identity;
@@ -202,6 +214,13 @@ function parseIdentity(text: string, file: string): GatewayIdentity {
       { next: "Use a newer version of this program." },
     );
   }
+  if (box !== undefined && identity.id !== box.document.id) {
+    throw new HoldfastError(
+      ErrorCode.dataDirInvalid,
+      `${file} is of another gateway than ${boxDocumentName}`,
+    );
+  }
+  if (box !== undefined) identity = { ...identity, secret: box.gatewaySecret };
   for (const field of [identity.id, identity.recoveryPublic, identity.secret]) {
     if (typeof field !== "string") throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is damaged`);
   }

@@ -27,6 +27,9 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
+import { databaseKey } from "./seed/boxDirectory.ts";
+import { SealReceiver } from "./seed/receive/sealReceiver.ts";
+import { settleSeal } from "./seed/seal/sealBox.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = {
@@ -34,6 +37,8 @@ export type GatewayOptions = {
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
   readonly monotonicMs?: () => number;
+  /** Opens a box's data directory. */
+  readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
   /** Hashes what is stored; node:crypto by default. */
@@ -49,6 +54,8 @@ export class Gateway {
   readonly peers: Peers;
   /** Whose agents back up here, and the directory of homes. */
   readonly homes: Homes;
+  /** Manifests of boxes that come here. */
+  readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
@@ -138,14 +145,19 @@ export class Gateway {
 
   /**
    * Opens a data directory for this process.
-   * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full
+   * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full; key-wrong (a box)
    */
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
-    const dataDir = await readDataDir(path);
+    const dataDir = await readDataDir(path, options.boxKey);
     const lock = await lockDirectory(path);
     let gateway: Gateway;
     try {
-      gateway = new Gateway(dataDir, lock, new Catalog(join(path, "catalog")), options);
+      gateway = new Gateway(
+        dataDir,
+        lock,
+        new Catalog(join(path, "catalog"), databaseKey(dataDir, "catalog")),
+        options,
+      );
     } catch (error) {
       lock.release();
       throw error;
@@ -154,6 +166,7 @@ export class Gateway {
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
+      await settleSeal(gateway);
       // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
       await gateway.sealing
         .bring()
@@ -175,7 +188,7 @@ export class Gateway {
    * @throws HoldfastError usage (config.toml), data-dir-invalid, io-error
    */
   async reload(): Promise<void> {
-    const dataDir = await readDataDir(this.#dataDir.path);
+    const dataDir = await readDataDir(this.#dataDir.path, this.#options.boxKey);
     this.#dataDir = dataDir;
     this.logger.level = dataDir.settings.logLevel;
     await this.sealing.bring();
@@ -200,6 +213,7 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
+      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
@@ -277,7 +291,14 @@ export class Gateway {
   }
 }
 
-function homeFacts({ identity, settings, fingerprint }: DataDir): ReturnType<HomesPort["gateway"]> {
+function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
   const { name, publicUrl } = settings;
-  return { id: identity.id, secret: Buffer.from(identity.secret, "base64"), name, fingerprint, publicUrl };
+  return {
+    id: identity.id,
+    secret: Buffer.from(identity.secret, "base64"),
+    name,
+    fingerprint,
+    publicUrl,
+    restoresOnly: box?.document.kind === "restore",
+  };
 }

@@ -139,8 +139,8 @@ export class OpenVault {
     });
   }
 
-  /** Decides and stores a batch of records of a device; see Admission.admit. */
-  admit(device: Device, records: readonly Buffer[]): Promise<BatchAnswer> {
+  /** Decides and stores a batch of records of a device, which may have come with a box; see Admission.admit. */
+  admit(device: Pick<Device, "id" | "group">, records: readonly Buffer[]): Promise<BatchAnswer> {
     return this.#admission.admit({
       group: device.group,
       writer: Buffer.from(device.id, "hex"),

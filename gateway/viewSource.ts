@@ -11,7 +11,7 @@ import { type ChunkRow, rowFlags } from "./index/row.ts";
 import { promisingBox } from "./seed/promisedError.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
-import type { Location } from "./store/recordToStore.ts";
+import { placeOrder } from "./store/placeOrder.ts";
 
 export type LocalRecordSourceOptions = {
   /** Gives memory for a record, which whoever reads gets along with it. */
@@ -62,8 +62,7 @@ export class LocalRecordSource {
   ): Promise<void> {
     const vault = await this.#gateway.vault(vaultId);
     const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
-    // As they lie in the packs, where neighbours of a file may have changed places: more of them are then read together.
-    const order = [...ids.keys()].sort((one, other) => byPlace(rows[one], rows[other]));
+    const order = placeOrder(rows);
     const all = Buffer.concat(order.map((index) => ids[index] as Uint8Array));
     let next = 0;
     let copied: Buffer | undefined;
@@ -126,13 +125,6 @@ export class LocalRecordSource {
 /** Nobody for what was promised: it has no bytes here that could be wrong. */
 function writerOf(row: ChunkRow | undefined): number | undefined {
   return row === undefined || row.flags & rowFlags.promised ? undefined : row.writer;
-}
-
-/** Order of places in packs; what has none comes first. */
-function byPlace(one: Location | undefined, other: Location | undefined): number {
-  if (one === undefined || other === undefined)
-    return (one === undefined ? 0 : 1) - (other === undefined ? 0 : 1);
-  return one.pack - other.pack || one.offset - other.offset;
 }
 
 function suspectKey(vaultId: string, group: number, id: Uint8Array): string {

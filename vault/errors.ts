@@ -38,6 +38,7 @@ export const ErrorCode = {
   notHome: "not-home",
   homeForged: "home-forged",
   homeBehind: "home-behind",
+  seedSourceGone: "seed-source-gone",
   // disks and machines
   dataDirLocked: "data-dir-locked",
   dataDirInvalid: "data-dir-invalid",

@@ -68,6 +68,12 @@ export const limits = {
   /** Devices of an account that have homes of their own; addresses of one home. */
   homeDevicesMax: 1000,
   homeUrlsMax: 16,
+  /** A line of a box's custody log, and its lines. */
+  custodyLineBytesMax: 4 * KiB,
+  custodyLinesMax: 10_000,
+  /** Vaults on the manifest of a box; addresses of its datacentre. */
+  seedVaultsMax: 256,
+  seedUrlsMax: 16,
   /** Rows of a manifest page; a top page has more. */
   manifestRowsMax: 4096,
   manifestPagesMax: 16_384,

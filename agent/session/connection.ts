@@ -14,6 +14,8 @@ import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/fo
 import { seenRecord } from "../home/trustedHome.ts";
 import { type Enrollment, readEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
+import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
 const triesUsual = 5;
@@ -28,6 +30,7 @@ export class AgentConnection {
   readonly #triesMax: number;
   #enrollment: Enrollment;
   #client: GatewayClient;
+  readonly #former: GatewayClient[] = [];
   readonly #vaults = new Map<string, Promise<OpenedVault>>();
 
   /**
@@ -79,6 +82,21 @@ export class AgentConnection {
     }
   }
 
+  /**
+   * Whether a run that failed with this may start over, because its device's home is another gateway meanwhile; the connection leads there then.
+   * @throws HoldfastError home-forged, home-behind, gateway-unreachable, protocol
+   */
+  async hasMoved(error: unknown): Promise<boolean> {
+    const before = this.#enrollment.gateway.fingerprint;
+    if (isHoldfastError(error, ErrorCode.notHome)) await this.#follow(String(error.detail.record), error);
+    else if (isHoldfastError(error, ErrorCode.sessionEnded) && this.#enrollment.directory !== undefined) {
+      // Leases end when a home moves; the gateway that ended it has the record in force.
+      const { record } = await this.#client.home();
+      if (record !== null && record !== this.#enrollment.homeRecord) await this.#follow(record);
+    }
+    return this.#enrollment.gateway.fingerprint !== before;
+  }
+
   /** Takes gateway and directory as they are now: their owner says that an older state is meant. */
   acceptOlder(): void {
     this.seen.forget();
@@ -108,7 +126,8 @@ export class AgentConnection {
       });
     }
     if (same) return;
-    this.#client.close();
+    // Requests of the former gateway may be under way: reading is not bound to the home.
+    this.#former.push(this.#client);
     this.#client = this.#connect();
   }
 
@@ -195,7 +214,15 @@ export class AgentConnection {
     return opened;
   }
 
+  /** Reads records over channels of their own, which whoever asks for it closes. `memory` gives the memory that they come in. */
+  channelSource(memory: (bytes: number) => Buffer): ChannelRecordSource {
+    const { gateway, token } = this.enrollment;
+    const plain = new GatewayRecordSource(this.client);
+    const { fingerprint } = gateway;
+    return new ChannelRecordSource({ plain, url: new URL(gateway.url), fingerprint, token, memory });
+  }
+
   close(): void {
-    this.#client.close();
+    for (const client of [...this.#former, this.#client]) client.close();
   }
 }

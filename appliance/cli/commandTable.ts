@@ -4,9 +4,11 @@ import { agentCommands } from "./agentCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
+import { importCommands } from "./importCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
+import { seedCommands } from "./seedCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
@@ -14,6 +16,8 @@ export const commandTable: readonly CommandSpec[] = [
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,
+  ...importCommands,
+  ...seedCommands,
   ...agentCommands,
   ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
 ];

@@ -2,7 +2,7 @@
 
 import { accountCommands } from "./accountCommands.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passwordFile } from "./gatewayOptions.ts";
+import { data, passphraseFile, passwordFile } from "./gatewayOptions.ts";
 import { replicaPlaceOptions } from "./replicaPlace.ts";
 
 const driver: OptionSpec = {
@@ -60,7 +60,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
       "Logs JSON lines to stderr. SIGTERM or Ctrl-C stops it cleanly; SIGHUP reads config.toml again.",
     ],
     operands: [],
-    options: [data],
+    options: [data, passphraseFile],
     example: "holdfast gateway run --data /srv/holdfast",
     load: () => import("../commands/gatewayRun.ts"),
   },
@@ -68,7 +68,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     path: ["gateway", "status"],
     summary: "show what a gateway is and does",
     operands: [],
-    options: [data],
+    options: [data, passphraseFile],
     example: "holdfast gateway status --data /srv/holdfast",
     load: () => import("../commands/gatewayStatus.ts"),
   },

@@ -8,6 +8,12 @@ export const data: OptionSpec = {
   value: "DIR",
   summary: "the gateway's data directory (else HOLDFAST_DATA, else the usual place)",
 };
+export const passphraseFile: OptionSpec = {
+  name: "passphrase-file",
+  kind: "text",
+  value: "FILE",
+  summary: "of a box: file whose first line is its passphrase (else HOLDFAST_PASSPHRASE, else it is asked)",
+};
 export const passwordFile: OptionSpec = {
   name: "password-file",
   kind: "text",

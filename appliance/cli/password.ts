@@ -48,6 +48,30 @@ export async function readNewPassword(context: CommandContext, option: string): 
   return askPassword(context, "New password: ", true, `--${option} FILE`);
 }
 
+/**
+ * A box's passphrase: --passphrase-file, where the command has it, HOLDFAST_PASSPHRASE, or asked on the terminal (twice when it is new).
+ * @throws HoldfastError usage where there is none of them
+ */
+export async function readPassphrase(
+  context: CommandContext,
+  options: { readonly isNew?: boolean } = {},
+): Promise<string> {
+  const { args, environment, signal } = context;
+  const takesFile = args.command.options.some(({ name }) => name === "passphrase-file");
+  const file = takesFile ? args.text("passphrase-file") : undefined;
+  if (file !== undefined) return readSecretFile(file, "passphrase");
+  const fromEnvironment = environment.HOLDFAST_PASSPHRASE;
+  if (fromEnvironment !== undefined) return checked(fromEnvironment, "passphrase in HOLDFAST_PASSPHRASE");
+  const instead = `${takesFile ? "Use --passphrase-file FILE, or set" : "Set"} HOLDFAST_PASSPHRASE.`;
+  const ask = async (question: string): Promise<string> =>
+    onTerminal(question, true, signal, "a passphrase is needed and there is no terminal to ask on", instead);
+  const passphrase = checked(await ask("Passphrase of the box: "), "passphrase");
+  if (options.isNew === true && (await ask("Again: ")) !== passphrase) {
+    throw new HoldfastError(ErrorCode.usage, "the two passphrases differ", { next: "Run again." });
+  }
+  return passphrase;
+}
+
 /** An account's recovery key: from --recovery-key-file, or asked on the terminal. */
 export async function readRecoveryKey({ args, signal }: CommandContext): Promise<string> {
   const file = args.text("recovery-key-file");

@@ -3,7 +3,7 @@
 
 /** A command's words, or a group's one word. */
 export const plannedCommands: readonly string[] = [
-  ...["service", "seed"],
+  "service",
   ...["account invite", "vault copy"],
   ...["gc", "prune", "undelete", "check", "repair", "rebuild-index"].map((word) => `gateway ${word}`),
   ...["agent run"],

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { runBackup } from "../../agent/backup/backup.ts";
 import type { BackupOutcome, BackupRequest } from "../../agent/backup/request.ts";
 import { survey, type Totals } from "../../agent/backup/survey.ts";
+import { redirectsMax } from "../../agent/home/followHome.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
@@ -100,8 +101,23 @@ async function backUpPortions(
 ): Promise<void> {
   const cycle = context.args.flag("cycle");
   for (;;) {
-    const { stopped } = await backUp(request, context, state, connection, cycle);
+    const { stopped } = await backUpAtHome(request, context, state, connection, cycle);
     if (stopped === undefined || !cycle) return;
+  }
+}
+
+/** As `backUp`. Where the device's home moves while it runs, it starts over at the new home; what was uploaded before counts for nothing there. */
+async function backUpAtHome(...run: Parameters<typeof backUp>): Promise<BackupOutcome> {
+  const [, { output }, , connection] = run;
+  for (let moves = 0; ; moves++) {
+    try {
+      return await backUp(...run);
+    } catch (error) {
+      if (moves === redirectsMax || !(await connection.hasMoved(error))) throw error;
+      output.note(
+        `Backups of this machine go to ${connection.enrollment.gateway.url} now: starting over there.`,
+      );
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { Administration } from "../../gateway/administration.ts";
 import { Gateway } from "../../gateway/gateway.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { openVaultSecrets, unlockRequest } from "../account/ownerKeys.ts";
+import { boxKeyOf } from "../boxKey.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
 import { orHangup } from "../cli/stopSignals.ts";
@@ -91,7 +92,12 @@ async function untilGone(client: AdminClient, mountpoint: string, signal: AbortS
 async function mountHere(context: CommandContext, data: string, mountpoint: string): Promise<void> {
   const { output } = context;
   const signal = orHangup(context.signal);
-  const gateway = await Gateway.open(data, { logger: gatewayLogger("warn"), now: () => new Date(), version });
+  const gateway = await Gateway.open(data, {
+    logger: gatewayLogger("warn"),
+    now: () => new Date(),
+    version,
+    boxKey: await boxKeyOf(context, data),
+  });
   const drives = new GatewayDrives(gateway, memoryCacheBytes(context));
   try {
     const administration = new Administration(gateway);

@@ -1,14 +1,18 @@
 // holdfast gateway run
 
+import { userInfo } from "node:os";
 import type { RunningGateway } from "../../gateway/runningGateway.ts";
+import { boxKeyOf } from "../boxKey.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataOf } from "../gatewayAccess.ts";
 import { startGateway } from "../gatewayProcess.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { signal, output } = context;
-  const running = await startGateway(dataOf(context));
+  const data = dataOf(context);
+  const running = await startGateway(data, await boxKeyOf(context, data));
   const { logger } = running.gateway;
+  await running.administration.seed.started(userInfo().username);
   output.event({ event: "listening", url: running.url, fingerprint: running.fingerprint, pid: process.pid });
   const onHangup = (): void => void reload(running);
   process.on("SIGHUP", onHangup);

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { readDataDir } from "../../gateway/dataDir.ts";
+import { readBoxDocument } from "../../gateway/seed/boxDirectory.ts";
 import { parseListen, settingsDefault } from "../../gateway/settings.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { checkPrivate, checkRoom, roomBytesMin } from "./diskChecks.ts";
@@ -18,8 +19,15 @@ export async function checkGateway(data: string): Promise<Finding[]> {
   }
   const findings = [room, checkPrivate("gateway's data directory", data)];
   try {
-    const { settings } = await readDataDir(data);
     const running = await new AdminClient(data).isRunning();
+    const box = await readBoxDocument(data);
+    if (box !== undefined) {
+      findings.push(
+        good("box", `box ${box.box} of ${box.datacentre.name}, ${running ? "running" : "closed"}`),
+      );
+      return findings;
+    }
+    const { settings } = await readDataDir(data);
     if (running) findings.push(good("gateway", `runs on ${settings.listen}`));
     else findings.push(await checkPort(settings.listen, `of the gateway in ${data}`));
   } catch (error) {

@@ -43,6 +43,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.notHome]: errno.EIO,
   [ErrorCode.homeForged]: errno.EIO,
   [ErrorCode.homeBehind]: errno.EIO,
+  [ErrorCode.seedSourceGone]: errno.EIO,
   [ErrorCode.dataDirLocked]: errno.EIO,
   [ErrorCode.dataDirInvalid]: errno.EIO,
   [ErrorCode.diskFull]: errno.EIO,

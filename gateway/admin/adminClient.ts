@@ -10,6 +10,8 @@ import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
+import { importClient } from "./importClient.ts";
+import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import type {
   AccountRow,
@@ -29,6 +31,9 @@ import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
+import { seedClient } from "./seedClient.ts";
+import type { SeedOperations } from "./seedOperations.ts";
+import type { StageOperations } from "./stageOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -41,10 +46,17 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
+  readonly imports: ImportOperations;
+  readonly staging: StageOperations = {
+    stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
+  };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
+  readonly seed: SeedOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.imports = importClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
+    this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }
 

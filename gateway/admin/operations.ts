@@ -5,8 +5,11 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
+import type { ImportOperations } from "./importOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
+import type { SeedOperations } from "./seedOperations.ts";
+import type { StageOperations } from "./stageOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -130,6 +133,9 @@ export type GatewayStatus = {
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
+  readonly seed: SeedOperations;
+  readonly imports: ImportOperations;
+  readonly staging: StageOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

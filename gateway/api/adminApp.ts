@@ -18,10 +18,13 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
+import { importRoutes } from "./importRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
+import { seedAdminRoutes } from "./seedAdminRoutes.ts";
+import { stageRoutes } from "./stageRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -174,6 +177,9 @@ export function buildAdminApp(
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
   scrubRoute(app, gateway, operations);
+  seedAdminRoutes(app, gateway, operations.seed);
+  importRoutes(app, gateway, operations.imports);
+  stageRoutes(app, gateway, operations.staging);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

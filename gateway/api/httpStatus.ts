@@ -33,6 +33,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.notHome]: 421,
   [ErrorCode.homeForged]: 502,
   [ErrorCode.homeBehind]: 409,
+  [ErrorCode.seedSourceGone]: 502,
   [ErrorCode.dataDirLocked]: 503,
   [ErrorCode.dataDirInvalid]: 500,
   [ErrorCode.diskFull]: 507,

@@ -1,4 +1,4 @@
-// The gateway's catalog: accounts, app passwords, devices, homes, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: accounts, app passwords, boxes, devices, homes, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
@@ -6,6 +6,7 @@
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
 import { Accounts } from "./accounts.ts";
 import { AppPasswordRows } from "./appPasswords.ts";
+import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
@@ -16,17 +17,19 @@ export class Catalog {
   readonly environment: IndexEnvironment;
   readonly accounts: Accounts;
   readonly appPasswords: AppPasswordRows;
+  readonly boxes: Boxes;
   readonly devices: Devices;
   readonly homes: HomeRows;
   readonly peers: PeerRows;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
-  /** Opens (creates) the catalog in a directory. */
-  constructor(directory: string) {
-    this.environment = openIndexEnvironment(directory);
+  /** Opens (creates) the catalog in a directory. `key`: see openIndexEnvironment. */
+  constructor(directory: string, key?: string) {
+    this.environment = openIndexEnvironment(directory, key);
     this.accounts = new Accounts(this.environment);
     this.appPasswords = new AppPasswordRows(this.environment);
+    this.boxes = new Boxes(this.environment);
     this.devices = new Devices(this.environment);
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);

@@ -12,6 +12,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
 
 export type Item = {
@@ -24,6 +25,8 @@ export type Item = {
   /** Id of the newest snapshot. */
   readonly head: string | null;
 };
+
+export type ItemOwner = Pick<Item, "id" | "device" | "name">;
 
 export type Snapshot = {
   /** 64 hex digits. */
@@ -251,7 +254,7 @@ export class VaultCatalog {
    * Inside a write transaction: takes in a snapshot that another gateway committed, with the item where it is new here; its session, if there
    * is one, ends. False, and nothing happens, where it is here or does not follow the item's head.
    */
-  enter(owner: Pick<Item, "id" | "device" | "name">, snapshot: Snapshot, previous: string | null): boolean {
+  enter(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
     const key = fromHex(owner.id, 16);
     const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: null };
     if (this.snapshot(snapshot.id) !== undefined || item.device !== snapshot.device) return false;
@@ -263,6 +266,17 @@ export class VaultCatalog {
     this.#append(key, item, snapshot);
     const lease = this.#leases.get(key);
     if (lease !== undefined && lease.session !== null) this.endSession(lease.session);
+    return true;
+  }
+
+  /** Inside a write transaction: as `enter`, for an item that begins where its first snapshot does. */
+  enterFork(owner: ItemOwner, snapshot: Snapshot, previous: string | null): boolean {
+    const key = fromHex(owner.id, 16);
+    if (this.snapshot(snapshot.id) !== undefined) return false;
+    const item = this.#items.get(key) ?? { ...owner, sequence: 0, head: previous };
+    if (snapshot.sequence <= item.sequence) return false;
+    this.#itemNames.put(itemNameKey(item.device, item.name), key);
+    this.#append(key, item, { ...snapshot, item: item.id });
     return true;
   }
 
@@ -280,14 +294,4 @@ export class VaultCatalog {
   countChange(): void {
     this.#state.put(changesKey, this.changes() + 1);
   }
-}
-
-function itemNameKey(device: string, name: string): Buffer {
-  return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
-}
-
-function orderKeyOf(number: number): Buffer {
-  const key = Buffer.alloc(8);
-  key.writeBigUInt64BE(BigInt(number));
-  return key;
 }

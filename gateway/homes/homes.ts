@@ -18,6 +18,7 @@ import {
   openHomeRecord,
   signHomeRecord,
 } from "../../vault/seed/homeRecord.ts";
+import { importToken } from "../../vault/seed/importToken.ts";
 import type { DirectoryRow, HomeRow, HomeRows } from "../catalog/homes.ts";
 
 export type HomesPort = {
@@ -30,6 +31,8 @@ export type HomesPort = {
     readonly fingerprint: string;
     /** Where agents reach it; empty where that was never said. */
     readonly publicUrl: string;
+    /** It is a box to restore from: nobody's home, whatever records say. */
+    readonly restoresOnly: boolean;
   };
   readonly now: () => Date;
   /** Ends the leases of an account's devices that `isAway` is true for. */
@@ -42,6 +45,7 @@ export type Homesteads = Pick<HomeRecord, "home" | "devices">;
 export class Homes {
   readonly #port: HomesPort;
   readonly #key: SigningKey;
+  #paused: string | undefined;
 
   constructor(port: HomesPort) {
     this.#port = port;
@@ -55,6 +59,11 @@ export class Homes {
     if (followed !== undefined) return followed;
     const { id, fingerprint, publicUrl } = this.#port.gateway();
     return { id, urls: publicUrl === "" ? [] : [publicUrl], fingerprint, signer: this.#key.publicKey };
+  }
+
+  /** Shows a box (gateway id) that this gateway is its datacentre. */
+  importToken(box: string): string {
+    return importToken(box, this.#key);
   }
 
   /** Whether this gateway is the directory of its accounts. */
@@ -87,8 +96,31 @@ export class Homes {
     return homeOf(this.#open(row.record), device).gateway === this.#port.gateway().id;
   }
 
-  /** @throws HoldfastError not-home, with the record */
+  /** Takes nothing from anybody until `resume`. `why`: one clause. */
+  pause(why: string): void {
+    this.#paused = why;
+  }
+
+  resume(): void {
+    this.#paused = undefined;
+  }
+
+  /** @throws HoldfastError not-home, with the record; busy while nothing is taken */
   requireHere(account: string, device?: string): void {
+    if (this.#port.gateway().restoresOnly) {
+      throw new HoldfastError(
+        ErrorCode.forbidden,
+        "this gateway is a box to restore from; it takes no backups",
+        {
+          next: "Back up to the account's home; `holdfast home show` on the datacentre tells where that is.",
+        },
+      );
+    }
+    if (this.#paused !== undefined) {
+      throw new HoldfastError(ErrorCode.busy, this.#paused, {
+        next: "Run the backup again when that is done.",
+      });
+    }
     const row = this.#port.rows.get(account);
     if (row === undefined) return;
     const home = homeOf(this.#open(row.record), device);

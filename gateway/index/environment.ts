@@ -131,11 +131,18 @@ function freeBytes(directory: string): number {
   return bavail * bsize;
 }
 
+/** Length of an environment's key, in characters of ASCII: LMDB takes its bytes. */
+const keyCharacters = 32;
+
 /**
- * Opens (creates) the index environment in `directory`. One process may have it open at a time.
+ * Opens (creates) the index environment in `directory`. One process may have it open at a time. With a `key` its pages are encrypted; it has
+ * to be the one that the environment was made with, and who calls has to know that: LMDB ends the process over another.
  * @throws HoldfastError io-error, disk-full when its name cannot be made durable; LMDB's own errors
  */
-export function openIndexEnvironment(directory: string): IndexEnvironment {
+export function openIndexEnvironment(directory: string, key?: string): IndexEnvironment {
+  if (key !== undefined && (key.length !== keyCharacters || /[^\x21-\x7e]/.test(key))) {
+    throw new RangeError("the key of an environment has 32 characters of ASCII");
+  }
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const root = open({
     path: directory,
@@ -146,6 +153,7 @@ export function openIndexEnvironment(directory: string): IndexEnvironment {
     overlappingSync: false,
     // The catalog has keys and hashes in it. (lmdb-js knows the option; its types do not.)
     ...{ permissionsMode: 0o600 },
+    ...(key !== undefined && { encryptionKey: key }),
     encoding: "binary",
   });
   try {

@@ -3,6 +3,7 @@
 import type { Needs } from "../catalog/needs.ts";
 import type { ChunkIndex } from "../index/chunkIndex.ts";
 import { OrdinalSet } from "../index/ordinalSet.ts";
+import type { PromisedRow } from "../index/promisedRows.ts";
 import type { Promises } from "./promises.ts";
 
 /** In place of a box: only an agent can send it. */
@@ -19,6 +20,11 @@ export type LackingPort = {
 
 const rowsAtOnce = 4096;
 
+/** The box that a promised row comes with, or `fromAgents`. */
+export function comesWith(promises: Promises, { box, group, id }: PromisedRow): number {
+  return promises.isOpen(box) ? box : (promises.boxOf(group, id) ?? fromAgents);
+}
+
 /** What flushed rows say. */
 export async function lackingRecords({ index, promises, needs }: LackingPort): Promise<Lacking> {
   const lacking = new Map<number, OrdinalSet>();
@@ -30,9 +36,7 @@ export async function lackingRecords({ index, promises, needs }: LackingPort): P
   for (const ordinal of needs.unmet().keys()) add(fromAgents, ordinal);
   for (let from = 0; ; ) {
     const rows = index.promised.from(from, rowsAtOnce);
-    for (const { ordinal, group, id, box } of rows) {
-      add(promises.isOpen(box) ? box : (promises.boxOf(group, id) ?? fromAgents), ordinal);
-    }
+    for (const row of rows) add(comesWith(promises, row), row.ordinal);
     const last = rows.at(-1);
     if (last === undefined) return lacking;
     from = last.ordinal + 1;

@@ -15,7 +15,7 @@ import type { Wait } from "../catalog/waitingSnapshots.ts";
 import { OrdinalSet } from "../index/ordinalSet.ts";
 import { walkBelow } from "../index/walkBelow.ts";
 import type { VaultStore } from "../store/vaultStore.ts";
-import { fromAgents, type Lacking, lackingRecords } from "./lacking.ts";
+import { comesWith, fromAgents, type Lacking, lackingRecords } from "./lacking.ts";
 
 export type SnapshotWaitsPort = {
   readonly store: VaultStore;
@@ -34,6 +34,9 @@ export type LackedChunk = {
   /** The box that it comes with; undefined: only an agent can send it. */
   readonly box: number | undefined;
 };
+
+/** Records below which nothing is needed from agents, and what readers found wrong that no upload has met. */
+type Sound = { readonly ordinals: OrdinalSet; readonly unmet: ReturnType<Needs["unmet"]> };
 
 /** What a walk found of each box: the ordinal of one record. */
 type Witnesses = ReadonlyMap<number, number>;
@@ -60,11 +63,9 @@ export class SnapshotWaits {
     this.requireRoot(group, root);
     if (needs.unmet().size === 0 && !this.#mayLackPromised()) return;
     await store.flush(() => undefined);
-    const sound = this.#soundNow();
-    const needed = (await this.#lacking()).get(fromAgents);
     const row = store.overlay.lookup(group, root);
-    if (needed === undefined || row === undefined) return;
-    const missing = await this.#neededBelow(row.ordinal, needed, sound, wireLimits.missingPerCommit);
+    if (row === undefined) return;
+    const missing = await this.#neededBelow(row.ordinal, this.#soundNow(), wireLimits.missingPerCommit);
     if (missing.length === 0) return;
     throw new HoldfastError(
       ErrorCode.missingChunks,
@@ -81,39 +82,38 @@ export class SnapshotWaits {
     const { store, needs } = this.#port;
     const mayLack = needs.unmet().size > 0 || this.#mayLackPromised();
     if (mayLack) await store.flush(() => undefined);
-    const sound = this.#soundNow();
-    const needed = mayLack ? (await this.#lacking()).get(fromAgents) : undefined;
     const answers = store.promised.have(group, ids);
-    if (needed === undefined) return answers;
-    const rows = store.overlay.lookupBatch(group, ids);
-    for (const [i, row] of rows.entries()) {
-      if (row === undefined || !answers[i]) continue;
-      if (store.index.refsOf(row.ordinal).length === 0) {
-        answers[i] = !needed.has(row.ordinal);
-        continue;
-      }
-      answers[i] = (await this.#neededBelow(row.ordinal, needed, sound, 1)).length === 0;
+    if (!mayLack) return answers;
+    const sound = this.#soundNow();
+    for (const [i, row] of store.overlay.lookupBatch(group, ids).entries()) {
+      // What has nothing below it is answered already.
+      if (row === undefined || !answers[i] || store.index.refsOf(row.ordinal).length === 0) continue;
+      answers[i] = (await this.#neededBelow(row.ordinal, sound, 1)).length === 0;
     }
     return answers;
   }
 
   /** To be taken before what is lacking is looked at: what comes to be needed behind it ends the set's time. */
-  #soundNow(): OrdinalSet {
-    const token = this.#port.catalog.cacheToken();
+  #soundNow(): Sound {
+    const { catalog, needs } = this.#port;
+    const token = catalog.cacheToken();
     if (this.#sound.token !== token) this.#sound = { token, ordinals: new OrdinalSet() };
-    return this.#sound.ordinals;
+    return { ordinals: this.#sound.ordinals, unmet: needs.unmet() };
   }
 
-  /** Records (`most` at most) that are needed at and below one, which is noted as sound where there are none. */
-  async #neededBelow(root: number, needed: OrdinalSet, sound: OrdinalSet, most: number): Promise<number[]> {
+  /** Records (`most` at most) that are needed from agents at and below one, which is noted as sound where there are none. */
+  async #neededBelow(root: number, { ordinals, unmet }: Sound, most: number): Promise<number[]> {
+    const { store } = this.#port;
     const found: number[] = [];
     const seen = new OrdinalSet();
     const visit = (ordinal: number): "stop" | "on" => {
-      if (needed.has(ordinal)) found.push(ordinal);
+      const row = store.index.promised.get(ordinal);
+      const box = row === undefined ? undefined : comesWith(store.promises, row);
+      if (box === fromAgents || unmet.has(ordinal)) found.push(ordinal);
       return found.length < most ? "on" : "stop";
     };
-    await walkBelow(this.#port.store.index, root, visit, seen, sound);
-    if (found.length === 0) sound.addAll(seen);
+    await walkBelow(store.index, root, visit, seen, ordinals);
+    if (found.length === 0) ordinals.addAll(seen);
     return found;
   }
 
@@ -214,11 +214,12 @@ export class SnapshotWaits {
     const waiting = catalog.waiting.list();
     if (waiting.length === 0) return;
     await store.flush(() => undefined);
-    const unmet = this.#port.needs.unmet();
+    const { ordinals: sound, unmet } = this.#soundNow();
     const due = waiting.filter(([, waits]) => !waits.every((wait) => this.#holds(wait, unmet)));
     if (due.length === 0) return;
     const lacking = await this.#lacking();
-    const whole = new OrdinalSet();
+    // Where only agents could send what is lacking, what needs nothing from them is whole.
+    const whole = lacking.size === 1 && lacking.has(fromAgents) ? sound : new OrdinalSet();
     for (const [id, waits] of due) {
       if (this.#stopped) return;
       const found = await this.#witnesses(id, lacking, whole);

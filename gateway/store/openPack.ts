@@ -12,6 +12,7 @@ import { encodePackHeader } from "../../vault/pack/packHeader.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
 import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import { fdatasync, ftruncate, openDescriptor, writeFully } from "./files.ts";
+import { PackRows } from "./packRows.ts";
 import type { RecordToStore } from "./recordToStore.ts";
 
 export class OpenPack {
@@ -21,7 +22,7 @@ export class OpenPack {
   readonly path: string;
   readonly fd: number;
   /** Rows of durable records, in pack order. */
-  readonly rows: TrailerRow[];
+  readonly rows = new PackRows();
   durableBytes: number;
   readonly #sha256: Sha256Engine;
   /** SHA-256 state over bytes 0..durableBytes. */
@@ -40,7 +41,7 @@ export class OpenPack {
     nonce: Buffer;
     path: string;
     fd: number;
-    rows: TrailerRow[];
+    rows: Iterable<TrailerRow>;
     durableBytes: number;
     sha256: Sha256Engine;
     hash: RunningSha256;
@@ -50,7 +51,7 @@ export class OpenPack {
     this.nonce = state.nonce;
     this.path = state.path;
     this.fd = state.fd;
-    this.rows = state.rows;
+    for (const row of state.rows) this.rows.push(row);
     this.durableBytes = state.durableBytes;
     this.#sha256 = state.sha256;
     this.#hash = state.hash;

@@ -32,17 +32,21 @@ import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./
 import { OpenPack } from "./openPack.ts";
 import { openFolder, openPackPath } from "./packPaths.ts";
 
-export type RecoveryReport = {
-  /** Packs to go on with, at most one of a kind. */
-  readonly resumed: readonly OpenPack[];
-  /** Packs that are to be closed. */
-  readonly full: readonly OpenPack[];
+/** Without the packs: whoever kept those would keep their rows long after they were closed. */
+export type RecoveryCounts = {
   /** Records that were brought back into the index. */
   readonly admitted: number;
   /** Records that were found and refer to records that are not here: never acknowledged. */
   readonly refused: number;
   /** Ordinals of open packs whose file is missing although the index speaks for records in them. */
   readonly missing: readonly number[];
+};
+
+export type RecoveryReport = RecoveryCounts & {
+  /** Packs to go on with, at most one of a kind. */
+  readonly resumed: readonly OpenPack[];
+  /** Packs that are to be closed. */
+  readonly full: readonly OpenPack[];
 };
 
 export type RecoveryPort = NamesPort & {

@@ -26,11 +26,13 @@ import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
   readonly directory: string;
+  /** Encrypts the index; see openIndexEnvironment. */
+  readonly indexKey?: string | undefined;
   /** The gateway's number for a device id (16 bytes). */
   readonly writerOrdinal: (device: Uint8Array) => number;
   /** Free bytes below which uploads are refused. */
@@ -60,7 +62,7 @@ export class VaultStore implements AdmissionStore {
   readonly promises: Promises;
   readonly promised: PromisedRecords;
   /** What recovery found when the store was opened. */
-  readonly recovery: RecoveryReport;
+  readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
@@ -91,7 +93,8 @@ export class VaultStore implements AdmissionStore {
     this.packs = parts.packs;
     this.promises = parts.promises;
     this.promised = parts.promised;
-    this.recovery = parts.recovery;
+    const { resumed, full, ...recovery } = parts.recovery;
+    this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
@@ -107,8 +110,8 @@ export class VaultStore implements AdmissionStore {
         sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
-      parts.recovery.resumed,
-      parts.recovery.full,
+      resumed,
+      full,
     );
   }
 
@@ -117,7 +120,7 @@ export class VaultStore implements AdmissionStore {
    * @throws HoldfastError data-dir-invalid, disk-full, io-error
    */
   static async open(options: VaultStoreOptions): Promise<VaultStore> {
-    const environment = openIndexEnvironment(`${options.directory}/index`);
+    const environment = openIndexEnvironment(`${options.directory}/index`, options.indexKey);
     try {
       const index = new ChunkIndex(environment);
       const packs = new PackTable(environment);

@@ -180,9 +180,10 @@ export class Admission {
     refs: (number | undefined)[],
     missing: Map<string, Buffer>,
   ): boolean {
-    const places = [...refs.keys()].filter(
-      (i) => refs[i] === undefined && !this.#queued.has(keyOf(group, header.refs, i)),
-    );
+    const places: number[] = [];
+    for (let i = 0; i < refs.length; i++) {
+      if (refs[i] === undefined && !this.#queued.has(keyOf(group, header.refs, i))) places.push(i);
+    }
     if (places.length === 0) return true;
     const relied = this.#store.rely(group, Buffer.concat(places.map((i) => idAt(header.refs, i))));
     let complete = true;

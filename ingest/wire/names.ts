@@ -8,6 +8,19 @@ export const namePattern = "^[\\p{L}\\p{N}_](?:[\\p{L}\\p{N} ._@+-]{0,62}[\\p{L}
 const name = new RegExp(namePattern, "u");
 
 /**
+ * What the item is called that holds a box's snapshots of an item which went another way meanwhile. Nobody may give such a name, so
+ * nobody writes to it.
+ */
+export function forkName(item: string, box: number): string {
+  return `${item} (box ${box})`;
+}
+
+/** Whether an item may have this name: by a person's choice, or as a fork. */
+export function isItemName(text: string): boolean {
+  return name.test(text.replace(/ \(box [1-9][0-9]{0,4}\)$/, ""));
+}
+
+/**
  * Returns the name in normal form (NFC).
  * @throws HoldfastError usage for one that may not be
  */

@@ -43,6 +43,22 @@ export function encodePromised(box: number): Buffer {
 }
 
 /**
+ * The result that a length field stands for; undefined for a record of so many bytes.
+ * @throws HoldfastError limit-exceeded, corrupt for lengths that no record has
+ */
+export function resultOfSign(length: number): ReadResult | undefined {
+  const state = stateOf.get(length);
+  if (state !== undefined) return { state };
+  if (length > limits.recordBytesMax) {
+    throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
+  }
+  if (length < recordBytesMin) {
+    throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+  }
+  return undefined;
+}
+
+/**
  * Splits the answer's bytes into results as they arrive. Holds at most one record; a declared length is checked
  * before room is made. `finish` tells whether every id was answered.
  */
@@ -106,16 +122,10 @@ export class ReadStreamParser {
       this.#isPromised = true;
       return undefined;
     }
-    const state = stateOf.get(length);
-    if (state !== undefined) {
+    const sign = resultOfSign(length);
+    if (sign !== undefined) {
       this.#answered++;
-      return { state };
-    }
-    if (length > limits.recordBytesMax) {
-      throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
-    }
-    if (length < recordBytesMin) {
-      throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+      return sign;
     }
     this.#record = Buffer.allocUnsafeSlow(length);
     this.#recordFilled = 0;

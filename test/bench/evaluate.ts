@@ -74,7 +74,7 @@ function referenceOf(
   faster: number | undefined,
   summaries: Measured["summaries"],
 ): readonly [number | undefined, string] {
-  if (goal.kind === "row") return [summaries.get(goal.row)?.holdfast?.median, "the gateway's drive"];
+  if (goal.kind === "row") return [summaries.get(goal.row)?.holdfast?.median, goal.called];
   if (goal.against === "faster") return [faster, "the faster peer"];
   return [columns[goal.against]?.median, goal.against];
 }

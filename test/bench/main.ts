@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Context } from "./cases/context.ts";
 import { largeRun } from "./cases/large.ts";
 import { offsiteRun } from "./cases/offsite.ts";
+import { seedingRun } from "./cases/seeding.ts";
 import { restoredFolder, standardRun } from "./cases/standard.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
 import { evaluate } from "./evaluate.ts";
@@ -20,7 +21,7 @@ import { describeRclone } from "./peers/rcloneS3.ts";
 import { restic } from "./peers/restic.ts";
 import { canServeS3, clearS3Server } from "./peers/s3Server.ts";
 import { type Report, renderReport, summarizeUsage } from "./report/report.ts";
-import { largeRows, offsiteRows, type RowDefinition, standardRows } from "./rows.ts";
+import { largeRows, offsiteRows, type RowDefinition, seedingRows, standardRows } from "./rows.ts";
 import { type Column, collectSamples, type Samples } from "./samples.ts";
 import { fullScale, largeScale, tinyLargeScale, tinyScale } from "./scale.ts";
 
@@ -57,6 +58,7 @@ async function runAll(options: Options): Promise<Report> {
   const freeBytes = {
     large: bigScale.freeBytes,
     offsite: scale.offsiteFreeBytes,
+    seeding: scale.seedFreeBytes,
     standard: scale.freeBytes + runs * peers.length * scale.restoredBytes,
   };
   checkFreeSpace(options.dir, freeBytes[options.mode]);
@@ -73,6 +75,7 @@ async function runAll(options: Options): Promise<Report> {
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     for (let run = 0; run < runs; run++) {
       if (options.mode === "offsite") await offsiteRun(context, corpus, run);
+      else if (options.mode === "seeding") await seedingRun(context, corpus, scale, run);
       else await standardRun(context, corpus, options.phases, run);
     }
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
@@ -96,6 +99,7 @@ async function runAll(options: Options): Promise<Report> {
 
 function rowsOf({ mode, mountCacheBytes }: Options): readonly RowDefinition[] {
   if (mode === "large") return largeRows;
+  if (mode === "seeding") return seedingRows;
   return mode === "offsite" ? offsiteRows : standardRows(mountCacheBytes);
 }
 
@@ -127,6 +131,7 @@ function choosePeers(options: Options): Peer[] {
   const usual = {
     large: [PeerName.holdfast],
     offsite: [PeerName.holdfast, PeerName.restic],
+    seeding: [PeerName.holdfast],
     standard: Object.values(PeerName),
   };
   const names = options.peers ?? usual[options.mode];

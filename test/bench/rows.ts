@@ -10,7 +10,7 @@ export type Goal =
   /** Holdfast's median over another column's median; "faster" is the better of restic's and borg's. */
   | ({ readonly kind: "ratio"; readonly against: Column | "faster" } & Limits)
   /** Holdfast's median over its own median in another row. */
-  | ({ readonly kind: "row"; readonly row: string } & Limits)
+  | ({ readonly kind: "row"; readonly row: string; readonly called: string } & Limits)
   | ({ readonly kind: "bound" } & Limits);
 
 export type RowDefinition = {
@@ -158,7 +158,7 @@ function agentMountRows(cacheBytes: number): readonly RowDefinition[] {
         id: `agent-${row}`,
         title: `agent mount: ${title}`,
         unit,
-        goal: { kind: "row", row, ...limits },
+        goal: { kind: "row", row, called: "the gateway's drive", ...limits },
       };
     }),
     {
@@ -251,5 +251,38 @@ export const offsiteRows: readonly RowDefinition[] = [
     goal: { kind: "bound", atMost: 1 },
   },
   { id: "evicted-random", title: "the same: reads a second", unit: "/s" },
+  ...memoryRows,
+];
+
+/** The rows of `--seeding`. "source" is rsync -a and sha256sum of the same files, one after the other. */
+export const seedingRows: readonly RowDefinition[] = [
+  { id: "seed-plain", title: "first backup to a gateway", unit: "s" },
+  {
+    id: "seed-first",
+    title: "first backup to a box",
+    unit: "s",
+    goal: { kind: "row", row: "seed-plain", called: "a gateway", atMost: 1.05 },
+  },
+  { id: "seed-seal", title: "seal: all packs read and compared", unit: "bytes/s" },
+  {
+    id: "seed-promise",
+    title: "list of chunks, bytes a chunk",
+    unit: "bytes",
+    goal: { kind: "bound", atMost: 10 },
+  },
+  { id: "seed-edits-plain", title: "small files edited: bytes to a gateway that has all", unit: "bytes" },
+  {
+    id: "seed-edits",
+    title: "the same while the box is on its way",
+    unit: "bytes",
+    goal: { kind: "row", row: "seed-edits-plain", called: "a gateway that has all", atMost: 1.02 },
+  },
+  { id: "seed-imported", title: "taken over", unit: "bytes/s", goal: timesGoal("source", 0.8) },
+  {
+    id: "seed-imported-small",
+    title: "taken over, many small packs",
+    unit: "bytes/s",
+    goal: timesGoal("source", 0.8),
+  },
   ...memoryRows,
 ];

@@ -18,6 +18,11 @@ export type Scale = {
   /** Files of the folder that is listed over WebDAV. */
   readonly flatFiles: number;
   readonly runs: number;
+  /** Bytes that a box carries besides the tree, and packs of a box of small ones. */
+  readonly seedBytes: number;
+  readonly seedPacks: number;
+  /** Free bytes wanted below --dir by `--seeding`: content, box, copy and datacentre. */
+  readonly seedFreeBytes: number;
   /** Free bytes wanted below --dir by `--offsite`, which keeps everything several times in its S3 server. */
   readonly offsiteFreeBytes: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
@@ -41,6 +46,9 @@ export const fullScale: Scale = {
   imageEditBytes: MIB,
   flatFiles: 10_000,
   runs: 5,
+  seedBytes: 10 * GIB,
+  seedPacks: 50_000,
+  seedFreeBytes: 46 * GIB,
   offsiteFreeBytes: 22 * GIB,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
@@ -59,6 +67,9 @@ export const tinyScale: Scale = {
   imageEditBytes: 64 * 1024,
   flatFiles: 300,
   runs: 1,
+  seedBytes: 24 * MIB,
+  seedPacks: 200,
+  seedFreeBytes: GIB,
   offsiteFreeBytes: GIB,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,

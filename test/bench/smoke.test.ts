@@ -12,7 +12,7 @@ import { holdfast } from "./peers/holdfast.ts";
 import { PeerName } from "./peers/peer.ts";
 import { canServeS3 } from "./peers/s3Server.ts";
 import type { Report } from "./report/report.ts";
-import { largeRows, offsiteRows, standardRows } from "./rows.ts";
+import { largeRows, offsiteRows, seedingRows, standardRows } from "./rows.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "bench-smoke-"));
@@ -133,6 +133,19 @@ describe.runIf(programExists)("large run", () => {
   });
 });
 
+describe.runIf(programExists)("seeding run", () => {
+  test("every row is there", () => {
+    const json = join(dir, "seeding.json");
+    const result = bench("--tiny", "--seeding", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report.rows.map((row) => row.id).sort()).toEqual(seedingRows.map((row) => row.id).sort());
+    expect(report.rows.find((row) => row.id === "seed-imported")?.columns.source?.samples).toHaveLength(1);
+    expectNothingLeft();
+  });
+});
+
 describe.runIf(programExists && canServeS3())("offsite run", () => {
   test("every row is there, and nothing of the server is left", () => {
     const json = join(dir, "offsite.json");
@@ -179,7 +192,16 @@ describe("command line", () => {
   test("--help names every option", () => {
     const result = bench("--help");
     expect(result.status).toBe(0);
-    for (const option of ["--runs", "--json", "--cold", "--large", "--offsite", "--tiny", "--check"]) {
+    for (const option of [
+      "--runs",
+      "--json",
+      "--cold",
+      "--large",
+      "--offsite",
+      "--seeding",
+      "--tiny",
+      "--check",
+    ]) {
       expect(result.stdout).toContain(option);
     }
   });

@@ -1,4 +1,4 @@
-// The independent reader opens every golden vector; those of trees are in treeVectors.test.ts.
+// The independent reader opens every golden vector; those of trees are in treeVectors.test.ts, of boxes in boxVectors.test.ts.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { describe, expect, it } from "vitest";
 import { seededBytes, seededTable } from "../vault/seeded.ts";
@@ -20,16 +20,20 @@ function keysOf(secrets: { vaultId: string; s: string; epochs: Record<string, st
 
 const known = [
   "chunk-ids",
+  "chunk-list",
   "chunker",
   "derived-keys",
   "directories",
   "extents",
   "file-hashes",
+  "home-record",
   "image-chunks",
   "keys-document",
   "pack",
   "records",
   "replica",
+  "seed",
+  "seed-receipt",
   "snapshot",
   "sparse-entries",
 ];

@@ -40,6 +40,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "reflect-metadata": ["gateway", "appliance"],
   saxes: ["fs/webdav"],
   "smol-toml": ["gateway", "appliance"],
+  uqr: ["appliance"],
   vitest: [],
 };
 

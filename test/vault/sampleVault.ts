@@ -50,6 +50,17 @@ export function outcome(parse: () => unknown): ErrorCode | "ok" {
   }
 }
 
+/** As `outcome`, of work that is awaited. */
+export function outcomeAsync(work: Promise<unknown>): Promise<ErrorCode | "ok"> {
+  return work.then(
+    () => "ok" as const,
+    (error: unknown) =>
+      outcome(() => {
+        throw error;
+      }),
+  );
+}
+
 /** `bytes` with one to three changes: a byte altered, a run cut out, doubled or appended. */
 export function mutated(bytes: Uint8Array): fc.Arbitrary<Buffer> {
   const change = fc.record({

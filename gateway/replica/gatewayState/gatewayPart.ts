@@ -6,11 +6,13 @@ import { asArray, asHex, asInteger, asObject, asText, asTime, parseJson } from "
 import { limits } from "../../../vault/limits.ts";
 import type { Account } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
+import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { Replica, SeenChain } from "../../catalog/replicas.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { GatewayIdentity } from "../../dataDir.ts";
+import { parseBox } from "./partBoxes.ts";
 import {
   type PartHome,
   parseAccount,
@@ -40,6 +42,7 @@ export type GatewayPart = {
   readonly vaults: readonly PartVault[];
   readonly replicas: readonly PartReplica[];
   readonly homes: readonly PartHome[];
+  readonly boxes: readonly BoxRow[];
 };
 
 /** What fits the bytes anyway: each row has a hundred and more. */
@@ -66,6 +69,7 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
     }),
     replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
     homes: catalog.homes.list(),
+    boxes: catalog.boxes.list(),
   };
   return Buffer.from(
     JSON.stringify({ format: "holdfast-gateway-catalog", version: 1, gateway: identity.id, ...part }),
@@ -96,6 +100,8 @@ export function parseGatewayPart(text: Uint8Array, gateway: string): GatewayPart
     replicas: asArray(json.replicas, "replicas", rowsMax).map(parseReplica),
     // Absent in catalogs of before homes could move.
     homes: asArray(json.homes ?? [], "homes", rowsMax).map(parseHome),
+    // Likewise, of before there were boxes.
+    boxes: asArray(json.boxes ?? [], "boxes", rowsMax).map(parseBox),
   };
   checkReferences(part);
   return part;
@@ -158,6 +164,10 @@ function checkReferences(part: GatewayPart): void {
   unique(
     part.homes.map(({ account }) => account),
     "account's home",
+  );
+  unique(
+    part.boxes.map(({ number }) => String(number)),
+    "box",
   );
   const owned = [...part.vaults, ...part.devices, ...part.appPasswords, ...part.homes];
   if (

@@ -5,7 +5,8 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors
 import { asHex, asInteger, asObject, asText, fromBase64, parseJson } from "../../../vault/jsonFields.ts";
 import { openPublicBox, publicKeyOf } from "../../../vault/keys/box.ts";
 import { Width } from "../../../vault/magic.ts";
-import { gatewaySecret, type SealedState, sealedContext } from "../../dataDir.ts";
+import { type SealedState, sealedContext } from "../../dataDir.ts";
+import { gatewaySecret } from "../../gatewaySecret.ts";
 import { checkSettings, type GatewaySettings, settingsDefault } from "../../settings.ts";
 
 /** What sealed.json says, and which gateway it is of. */

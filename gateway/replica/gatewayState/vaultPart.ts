@@ -3,7 +3,7 @@
 // Snapshots are not in it: the manifest lists them, with the time they were received, and their own headers say the rest. So are
 // an item's head and number: they are those of its newest snapshot.
 
-import { namePattern } from "../../../ingest/wire/names.ts";
+import { isItemName } from "../../../ingest/wire/names.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
@@ -39,7 +39,6 @@ export type VaultPart = {
   readonly needs: readonly PartNeed[];
 };
 
-const itemName = new RegExp(namePattern, "u");
 /** What fits the bytes anyway: each has tens of bytes. */
 const rowsMax = 2 ** 20;
 const what = "a vault's part of the catalog";
@@ -99,7 +98,7 @@ export function parseVaultPart(text: Uint8Array, vault: string): VaultPart {
 function parseItem(value: unknown): PartItem {
   const json = asObject(value, "item");
   const name = asText(json.name, "item name");
-  if (!itemName.test(name)) throw new HoldfastError(ErrorCode.corrupt, "what no item may be called");
+  if (!isItemName(name)) throw new HoldfastError(ErrorCode.corrupt, "what no item may be called");
   return { id: asHex(json.id, "item id", 16), device: asHex(json.device, "device id", Width.deviceId), name };
 }
 

@@ -47,7 +47,14 @@ const COPY = 'tar -C / --no-recursion --null --files-from=- -cf - | tar -C "$1" 
 export function prepareCorpus(dir: string, scale: Scale, seed: string, say: (line: string) => void): Corpus {
   const home = join(dir, `corpus-${scale.mode}`);
   const manifestFile = join(home, "manifest.json");
-  const { flatFiles, offsiteFreeBytes: _, ...chosen } = scale;
+  const {
+    flatFiles,
+    offsiteFreeBytes: _,
+    seedBytes: _b,
+    seedPacks: _p,
+    seedFreeBytes: _f,
+    ...chosen
+  } = scale;
   const recipe = createHash("sha256")
     .update(JSON.stringify([chosen, seed]))
     .digest("hex");

@@ -24,7 +24,7 @@ import { accepts, freePort } from "./ports.ts";
 import { versionLine } from "./version.ts";
 
 const CLI = fileURLToPath(new URL("../../../bin/holdfast", import.meta.url));
-const ACCOUNT = "bench";
+export const ACCOUNT = "bench";
 const AGENT = "agent";
 const GATEWAY = "gateway";
 const ADMIN = "admin";
@@ -65,7 +65,7 @@ async function createRepository(dir: string): Promise<HoldfastRepository> {
   return enroll(gateway, dir, "first", () => gateway.stop());
 }
 
-const program = (role: string, dir: string, ...args: string[]): Program => ({
+export const program = (role: string, dir: string, ...args: string[]): Program => ({
   command: CLI,
   args: [...args],
   // Compiled code is kept between runs, as in any user's cache folder: beside the folder of a run, which is removed with it.

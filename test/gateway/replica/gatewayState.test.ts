@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Account } from "../../../gateway/catalog/accounts.ts";
 import type { Device } from "../../../gateway/catalog/devices.ts";
-import { gatewaySecret, sealedContext } from "../../../gateway/dataDir.ts";
+import { sealedContext } from "../../../gateway/dataDir.ts";
+import { gatewaySecret } from "../../../gateway/gatewaySecret.ts";
 import { type GatewayPart, parseGatewayPart } from "../../../gateway/replica/gatewayState/gatewayPart.ts";
 import { openSealedState } from "../../../gateway/replica/gatewayState/sealedState.ts";
 import { parseVaultPart, type VaultPart } from "../../../gateway/replica/gatewayState/vaultPart.ts";
@@ -58,6 +59,15 @@ const part: GatewayPart = {
     },
   ],
   homes: [{ account, record: "one\n\n", previous: null, handedOut: 4 }],
+  boxes: [
+    {
+      ...{ number: 3, id: hex("box", 16), kind: "seed", name: "box 3", state: "sealed", created },
+      accounts: [{ account, devices: [device.id] }],
+      ...{ signer: hex("signer", 32), tokenHash: hex("box token", 32), fingerprint: "SHA256:00" },
+      urls: ["https://box:1"],
+      seal: { seal: 2, manifest: hex("manifest", 32), time: created },
+    },
+  ],
   replicas: [
     {
       ...{

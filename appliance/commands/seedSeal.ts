@@ -1,0 +1,123 @@
+// holdfast seed seal
+
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import type { SeedOperations } from "../../gateway/admin/seedOperations.ts";
+import { writeBundle } from "../../gateway/seed/seal/bundle.ts";
+import type { SealReport } from "../../gateway/seed/seal/sealBox.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { formatBytes, formatCount } from "../cli/units.ts";
+import { dataOf, withAdmin } from "../gatewayAccess.ts";
+
+export async function run(context: CommandContext): Promise<void> {
+  const { args, output, signal, nowMs } = context;
+  const startedMs = nowMs();
+  const by = args.text("by") ?? userInfo().username;
+  const dryRun = args.flag("dry-run");
+  const bundle = args.text("manifest-out");
+  if (args.flag("reopen")) return await reopen(context, by);
+  await withAdmin(context, async ({ seed }) => {
+    const onProgress = (progress: { packs: number; totalPacks: number; bytes: number; totalBytes: number }) =>
+      output.progress({
+        label: "reading",
+        files: progress.packs,
+        total_files: progress.totalPacks,
+        bytes: progress.bytes,
+        total_bytes: progress.totalBytes,
+      });
+    const report = await seed.seal({ by, dryRun }, { onProgress, signal });
+    output.endProgress();
+    if (dryRun) output.line(`Would read and seal ${onBoard(report)}.`);
+    else await show(context, report);
+    if (bundle !== undefined && !dryRun) {
+      await writeBundle(dataOf(context), resolve(bundle));
+      output.line(
+        `Manifest and lists are in ${bundle}: holdfast seed promise FILE --data DATA, at the datacentre.`,
+      );
+    }
+    const delivered = !dryRun && !args.flag("offline") && (await deliver(context, seed));
+    const seconds = Math.round(nowMs() - startedMs) / 1000;
+    output.event({
+      event: "done",
+      dry_run: dryRun,
+      ...jsonOf(report),
+      delivered,
+      warnings: output.warnings,
+      seconds,
+    });
+  });
+}
+
+async function reopen(context: CommandContext, by: string): Promise<void> {
+  const { args, output, signal } = context;
+  if (args.flag("dry-run")) {
+    output.line("Would ask the datacentre to send the devices to this box again, and take backups.");
+    return output.event({ event: "done", dry_run: true });
+  }
+  const { box, seal } = await withAdmin(context, (operations) =>
+    operations.seed.reopen(by, { onProgress: () => undefined, signal }),
+  );
+  output.line(
+    `Box ${box} takes backups again; what seal ${seal} promised stays promised until the next one.`,
+  );
+  return output.event({ event: "done", box, reopened: seal });
+}
+
+/** Sends the manifest. The box stays sealed where that fails. */
+async function deliver({ output, signal }: CommandContext, seed: SeedOperations): Promise<boolean> {
+  const onProgress = ({ bytes, totalBytes }: { bytes: number; totalBytes: number }): void =>
+    output.progress({ label: "sending", files: 0, bytes, total_bytes: totalBytes });
+  try {
+    const { url } = await seed.send({ onProgress, signal });
+    output.endProgress();
+    output.line(`The datacentre at ${url} has the manifest: the next backups there are increments.`);
+    return true;
+  } catch (error) {
+    output.endProgress();
+    output.line(
+      "The box is sealed, but its manifest did not get to the datacentre. Running this again sends it.",
+    );
+    throw error;
+  }
+}
+
+async function show({ output }: CommandContext, report: SealReport): Promise<void> {
+  const { damaged, hurt, box, seal, code, already } = report;
+  for (const { pack, why, vault } of damaged) {
+    output.warn(`pack ${pack} of vault ${vault} is left off: ${why}`);
+  }
+  for (const { id, device, item } of hurt) {
+    output.warn(`snapshot ${id.slice(0, 16)} of ${device}/${item} needs what is left off`);
+  }
+  const done = already ? "was sealed before" : "is sealed";
+  output.line(`Box ${box} ${done} (seal ${seal}): ${onBoard(report)}.`);
+  output.line(`Code: ${code}`);
+  if (output.json || output.quiet) return;
+  const { renderUnicodeCompact } = await import("uqr");
+  output.line(renderUnicodeCompact(code, { border: 2 }));
+}
+
+function onBoard({ packs, packBytes, snapshots, chunks }: SealReport): string {
+  return [
+    `${formatCount(packs, "pack")} of ${formatBytes(packBytes)}`,
+    formatCount(snapshots, "snapshot"),
+    formatCount(chunks, "chunk"),
+  ].join(", ");
+}
+
+function jsonOf(report: SealReport): Record<string, unknown> {
+  const { box, seal, code, manifest, packs, packBytes, snapshots, chunks, damaged, hurt, already } = report;
+  return {
+    box,
+    seal,
+    code,
+    manifest,
+    packs,
+    pack_bytes: packBytes,
+    snapshots,
+    chunks,
+    damaged,
+    hurt,
+    already,
+  };
+}

@@ -1,0 +1,97 @@
+// Imports of boxes in the gateway's own process.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { type BoxRow, noSuchBox } from "../catalog/boxes.ts";
+import type { Gateway } from "../gateway.ts";
+import { readBoxDocument } from "../seed/boxDirectory.ts";
+import { abandonBox } from "../seed/import/abandonBox.ts";
+import { importBox, requireImportable } from "../seed/import/importBox.ts";
+import { NetworkSource } from "../seed/import/networkSource.ts";
+import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
+import type { ImportOperations } from "./importOperations.ts";
+
+export class ImportAdministration implements ImportOperations {
+  readonly #gateway: Gateway;
+  /** Boxes that are being imported. */
+  readonly #running = new Set<number>();
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  readonly run: ImportOperations["run"] = async (request, watch) => {
+    const box = await this.#boxOf(request.sources, request.box);
+    requireImportable(box);
+    return await this.#alone(box.number, async () => {
+      const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
+      try {
+        return await importBox(this.#gateway, box, sources, request, watch);
+      } finally {
+        for (const source of sources) if (source instanceof NetworkSource) source.close();
+      }
+    });
+  };
+
+  readonly abandon: ImportOperations["abandon"] = async (number, dryRun) => {
+    const box = this.#gateway.catalog.boxes.get(number);
+    if (box === undefined) throw noSuchBox(number);
+    requireImportable(box);
+    return await this.#alone(number, () => abandonBox(this.#gateway, box, dryRun));
+  };
+
+  #source(source: string, box: BoxRow, signal: AbortSignal): PackSource {
+    if (!isUrl(source)) return new FolderSource(source);
+    return new NetworkSource(source, box.fingerprint, this.#gateway.homes.importToken(box.id), signal);
+  }
+
+  async #alone<T>(box: number, work: () => Promise<T>): Promise<T> {
+    if (this.#running.has(box)) {
+      throw new HoldfastError(ErrorCode.busy, `box ${box} is being imported already`, {
+        next: "Wait until that is done, or stop it.",
+      });
+    }
+    this.#running.add(box);
+    try {
+      return await work();
+    } finally {
+      this.#running.delete(box);
+    }
+  }
+
+  /** The box that sources are of: as its document on one of them says, or by its number. */
+  async #boxOf(sources: readonly string[], number: number | undefined): Promise<BoxRow> {
+    const { boxes } = this.#gateway.catalog;
+    for (const source of sources) {
+      const at = isUrl(source)
+        ? boxes.list().find(({ urls }) => urls.includes(new URL(source).origin))
+        : undefined;
+      if (at !== undefined && (number === undefined || at.number === number)) return at;
+      if (isUrl(source)) continue;
+      const document = await readBoxDocument(source);
+      if (document === undefined) continue;
+      if (document.datacentre.id !== this.#gateway.dataDir.identity.id) {
+        throw new HoldfastError(
+          ErrorCode.exists,
+          `${source} is box ${document.box} of another datacentre, ${document.datacentre.name}`,
+          { next: "Import it there." },
+        );
+      }
+      const row = boxes.get(document.box);
+      if (row?.id !== document.id) throw noSuchBox(document.box);
+      if (number !== undefined && row.number !== number) {
+        throw new HoldfastError(ErrorCode.usage, `${source} is box ${row.number}, not ${number}`);
+      }
+      return row;
+    }
+    const row = number === undefined ? undefined : boxes.get(number);
+    if (number !== undefined && row === undefined) throw noSuchBox(number);
+    if (row !== undefined) return row;
+    throw new HoldfastError(ErrorCode.usage, "none of these sources says which box it is", {
+      next: "Name the box's own directory (the one with box.json), or add --box N.",
+    });
+  }
+}
+
+function isUrl(source: string): boolean {
+  return source.startsWith("https://") && URL.canParse(source);
+}

@@ -1,0 +1,73 @@
+// Operations of boxes in the gateway's own process.
+
+import type { Gateway } from "../gateway.ts";
+import { appendCustody, readCustody } from "../seed/custodyFile.ts";
+import { extendBox } from "../seed/extendBox.ts";
+import { planBox } from "../seed/prepare/planBox.ts";
+import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import { reopenBox } from "../seed/seal/reopenBox.ts";
+import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
+import { seedStatus } from "../seed/seedStatus.ts";
+import { sendSeal } from "../seed/send/sendSeal.ts";
+import type { SeedOperations } from "./seedOperations.ts";
+
+export class SeedAdministration implements SeedOperations {
+  readonly #gateway: Gateway;
+  /** One change at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  readonly prepare: SeedOperations["prepare"] = (request) =>
+    this.#inTurn(async () => {
+      const { answer, plan } = await planBox(this.#gateway, request);
+      if (plan === undefined) return answer;
+      const { number, id, name, fingerprint, urls } = await prepareBox(this.#gateway, plan);
+      return { ...answer, box: { number, id, name, fingerprint, urls } };
+    });
+
+  readonly seal: SeedOperations["seal"] = (request, watch) =>
+    this.#inTurn(() => sealBox(this.#gateway, request, watch));
+
+  readonly extend: SeedOperations["extend"] = (request) =>
+    this.#inTurn(() => extendBox(this.#gateway, request));
+
+  readonly reopen: SeedOperations["reopen"] = (by, { signal }) =>
+    this.#inTurn(() => reopenBox(this.#gateway, by, signal));
+
+  readonly send: SeedOperations["send"] = (watch) => this.#inTurn(() => sendSeal(this.#gateway, watch));
+
+  readonly promise: SeedOperations["promise"] = async (file) => ({
+    accepted: (await this.#gateway.seals.file(file)) ?? null,
+  });
+
+  readonly status: SeedOperations["status"] = (number) => seedStatus(this.#gateway, number);
+
+  /** Notes in a box's custody log that it runs. A log that cannot take the line is told, and stops nothing. */
+  async started(by: string): Promise<void> {
+    const { dataDir, now, logger } = this.#gateway;
+    if (dataDir.box === undefined) return;
+    const entry = { time: now().toISOString(), event: "started", by, note: "" } as const;
+    await this.#inTurn(() => appendCustody(dataDir.path, entry)).catch((error: unknown) =>
+      logger.warn({ err: error }, "the custody log took no line"),
+    );
+  }
+
+  readonly custody: SeedOperations["custody"] = (add) =>
+    this.#inTurn(async () => {
+      const { dataDir, now } = this.#gateway;
+      requireBox(this.#gateway);
+      if (add !== undefined) {
+        await appendCustody(dataDir.path, { time: now().toISOString(), event: "note", ...add });
+      }
+      return { entries: (await readCustody(dataDir.path)).entries };
+    });
+}

@@ -1,0 +1,45 @@
+// Boxes that restore, as an administrator of the datacentre makes them.
+
+import type { BoxRow } from "../catalog/boxes.ts";
+import type { JobWatch } from "./job.ts";
+import type { PrepareRequest } from "./seedOperations.ts";
+
+export type StageRequest = Pick<PrepareRequest, "directory" | "listen" | "urls" | "name" | "by" | "key"> & {
+  /** Ids of snapshots, or unique beginnings of such; `path` in the form of SNAPSHOT:PATH. */
+  readonly snapshots: readonly { readonly snapshot: string; readonly path: string }[];
+  /** Absolute path of a list of what the target lacks; all is taken where it is left out. */
+  readonly need?: string;
+};
+
+export type StageProgress = {
+  readonly records: number;
+  readonly recordsDone: number;
+  readonly bytes: number;
+  readonly bytesDone: number;
+};
+
+export type StageReport = {
+  /** Null where it was only asked what would be done. */
+  readonly box: Pick<BoxRow, "number" | "id" | "name" | "fingerprint" | "urls"> | null;
+  readonly snapshots: readonly {
+    readonly id: string;
+    readonly device: string;
+    readonly item: string;
+    readonly received: string;
+  }[];
+  readonly records: number;
+  readonly bytes: number;
+  /** Records that the snapshots name and the target has. */
+  readonly leftOut: number;
+  /** Records that are not here, and so not on the box: parts of the snapshots are missing. */
+  readonly lacking: number;
+};
+
+export interface StageOperations {
+  /**
+   * Makes a box that restores in a directory of this machine; without a key it only says what would be done.
+   * @throws HoldfastError not-found, usage, exists, vault-locked (a path of a locked vault), chunk-missing, chunk-damaged, disk-full, io-error,
+   * cancelled: the same goes on where it stopped
+   */
+  stage(request: StageRequest, watch: JobWatch<StageProgress>): Promise<StageReport>;
+}

@@ -1,0 +1,39 @@
+// The admin socket's routes for importing boxes and giving them up.
+
+import type { FastifyInstance } from "fastify";
+import type { ImportOperations, ImportProgress, ImportRequest } from "../admin/importOperations.ts";
+import type { JobWatch } from "../admin/job.ts";
+import type { Gateway } from "../gateway.ts";
+import { jobRoute } from "./jobRoute.ts";
+import { array, flag, object } from "./schemas.ts";
+
+const source = { type: "string", minLength: 1, maxLength: 4096 } as const;
+const number = { type: "integer", minimum: 1, maximum: 0xffff_ffff } as const;
+
+export function importRoutes(app: FastifyInstance, gateway: Gateway, operations: ImportOperations): void {
+  jobRoute(
+    app,
+    gateway,
+    "/seed/import",
+    object(
+      { sources: { ...array(source), minItems: 1, maxItems: 64 }, box: number, finish: flag, dryRun: flag },
+      ["box"],
+    ),
+    async (body: ImportRequest, watch: JobWatch<ImportProgress>) => {
+      const report = await operations.run(body, watch);
+      const { box, outcomes, left, state } = report;
+      gateway.logger.info({ box, ...outcomes, left, state, dryRun: body.dryRun }, "box imported");
+      return report;
+    },
+  );
+  app.post<{ Body: { box: number; dryRun: boolean } }>(
+    "/seed/abandon",
+    { schema: { body: object({ box: number, dryRun: flag }) } },
+    async (request) => {
+      const { box, dryRun } = request.body;
+      const report = await operations.abandon(box, dryRun);
+      if (!dryRun) gateway.logger.warn({ box, needs: report.needs }, "box abandoned");
+      return report;
+    },
+  );
+}

@@ -1,0 +1,131 @@
+// A box's manifest comes into force at its datacentre (docs/seeding.md, "Promises").
+//
+// The order (docs/concurrency.md, "Boxes"), each step durable before the next, and each repeated without harm by whoever calls again:
+//   1. the manifest has its name; devices that were enrolled at the box, and their wraps of keys
+//   2. per vault: the list of chunks is promised
+//   3. per vault: its snapshots appear, as pending
+//   4. the devices' home is here again
+//   5. the box's row says which seal counts. Until then the next call does all of it again
+//
+// Invariant: nothing of this begins before every list was looked through whole.
+
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { addDeviceWrap } from "../../vault/keys/keysDocument.ts";
+import type { SeedManifest, SeedVault } from "../../vault/seed/manifest.ts";
+import type { BoxRow } from "../catalog/boxes.ts";
+import type { Device } from "../catalog/devices.ts";
+import type { Gateway } from "../gateway.ts";
+import type { OpenVault } from "../openVault.ts";
+import { writeFileDurably } from "../store/files.ts";
+import { listPath } from "./listFiles.ts";
+import { adoptSnapshots } from "./receive/adoptSnapshots.ts";
+import { checkLists, type SeedPart } from "./receive/checkLists.ts";
+
+export type AcceptedSeal = {
+  readonly box: number;
+  readonly seal: number;
+  readonly chunks: number;
+  readonly snapshots: number;
+  /** Snapshots that became forks. */
+  readonly forked: number;
+  readonly devices: number;
+};
+
+export type SealToAccept = {
+  readonly manifest: SeedManifest;
+  /** Both lines. */
+  readonly bytes: Uint8Array;
+  /** SHA-256, hex. */
+  readonly hash: string;
+  /** The seal's folder, with all lists whole. */
+  readonly folder: string;
+};
+
+/** One at a time for each box: the caller sees to that. @throws HoldfastError corrupt, truncated, limit-exceeded, key-wrong, disk-full, io-error */
+export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAccept): Promise<AcceptedSeal> {
+  const { manifest, folder, hash } = sealed;
+  const parts = new Map<string, SeedPart>();
+  for (const vault of manifest.vaults) {
+    parts.set(vault.id, await checkLists(gateway, box.number, folder, vault));
+  }
+  await writeFileDurably(join(folder, "manifest"), sealed.bytes);
+  let devices = 0;
+  let snapshots = 0;
+  let forked = 0;
+  for (const row of manifest.vaults) {
+    const part = parts.get(row.id)!;
+    const vault = await gateway.vault(row.id);
+    devices += await adoptDevices(gateway, box.number, vault, part);
+    await promiseChunks(vault, manifest, row, folder);
+    const adopting = { vault, box: box.number, directory: gateway.vaultDirectory(row.id), items: part.items };
+    const adopted = await adoptSnapshots(adopting, listPath(folder, row.id, "snapshots"));
+    snapshots += adopted.entered + adopted.forked;
+    forked += adopted.forked;
+    gateway.changes.tell(row.account);
+  }
+  for (const { account } of box.accounts) await gateway.homes.recalled(account, box.id);
+  const seal = { seal: manifest.seal, manifest: hash, time: manifest.time };
+  gateway.catalog.boxes.update(box.number, (row) => {
+    const before = row.state === "preparing" || row.state === "prepared";
+    return { ...row, seal, state: before ? "sealed" : row.state };
+  });
+  const chunks = manifest.vaults.reduce((sum, vault) => sum + vault.chunks, 0);
+  const accepted = { box: box.number, seal: manifest.seal, chunks, snapshots, forked, devices };
+  gateway.logger.info(accepted, "manifest of a box accepted");
+  return accepted;
+}
+
+async function promiseChunks(
+  vault: OpenVault,
+  { box, seal }: SeedManifest,
+  row: SeedVault,
+  folder: string,
+): Promise<void> {
+  const known = vault.boxes.list().find((promised) => promised.box === box);
+  if (known !== undefined && known.seal >= seal) return;
+  await vault.boxes.promise({ box, seal, list: createReadStream(listPath(folder, row.id, "chunks")) });
+}
+
+/** Rows and wraps of devices that are not known here; how many came. */
+async function adoptDevices(
+  gateway: Gateway,
+  box: number,
+  vault: OpenVault,
+  { devices, keys }: SeedPart,
+): Promise<number> {
+  const { catalog, logger } = gateway;
+  let added = 0;
+  for (const device of devices) {
+    const known = catalog.devices.get(device.id);
+    if (known !== undefined && (known.account !== device.account || known.revoked)) continue;
+    const wrap = keys.wraps.find((each) => each.kind === "device" && each.device === device.id);
+    const here = vault.keys.wraps.some((each) => each.kind === "device" && each.device === device.id);
+    if (wrap?.kind === "device" && !here) {
+      if (keys.epoch === vault.keys.epoch) {
+        const { generation } = await vault.replaceKeys((current) => addDeviceWrap(current, wrap));
+        catalog.vaults.setKeysGeneration(vault.id, generation);
+      } else
+        logger.warn({ box, device: device.id }, "a device of a box has keys of another epoch; enrol it anew");
+    }
+    if (known !== undefined) continue;
+    catalog.devices.add({ ...device, name: freeName(catalog.devices, device, box) });
+    added++;
+  }
+  return added;
+}
+
+/** The device's name, or one like it where another device has it here. @throws HoldfastError exists */
+function freeName(
+  devices: Gateway["catalog"]["devices"],
+  { account, name }: Pick<Device, "account" | "name">,
+  box: number,
+): string {
+  for (let n = 0; n < 100; n++) {
+    const end = n === 0 ? "" : n === 1 ? `-box${box}` : `-box${box}-${n}`;
+    const tried = `${[...name].slice(0, 64 - end.length).join("")}${end}`;
+    if (devices.byName(account, tried) === undefined) return tried;
+  }
+  throw new HoldfastError(ErrorCode.exists, `there are too many devices called ${name}`);
+}

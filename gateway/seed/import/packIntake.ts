@@ -1,0 +1,178 @@
+// Takes packs of a box into a vault (docs/concurrency.md, "Importing a box").
+//
+// Invariants
+// - Nothing of a pack counts before all of its bytes had the hash that is its name, and were durable under it (or, of a pack that is not
+//   kept as it is, before its records were stored as an upload's are).
+// - Packs are admitted one after the other in the order of the manifest: children before parents.
+// - A pack is settled by the flush that carries the rows of all its records, in that flush's transaction.
+// - Memory: what is being read or admitted is at most `inFlightBytesMax`, whatever the box holds.
+
+import { constants } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
+import { toHex } from "../../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { PackKind } from "../../../vault/magic.ts";
+import type { TrailerRow } from "../../../vault/pack/trailer.ts";
+import type { SeedPackRow } from "../../../vault/seed/packList.ts";
+import type { OpenVault } from "../../openVault.ts";
+import {
+  closeDescriptor,
+  fdatasync,
+  fileError,
+  makeFolderDurably,
+  openDescriptor,
+  syncDirectory,
+  writeFully,
+} from "../../store/files.ts";
+import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
+import { fitsKind, packContents, packRecord } from "../../store/packRecords.ts";
+
+/** Smaller packs are not kept as they are: their records go to the open packs, which saves a file and two flushes for each. */
+const keptBytesMin = 8 * 2 ** 20;
+/** Records of one batch that is stored like an upload's. */
+const batchBytesMax = 8 * 2 ** 20;
+
+/** kept: the pack is here as it is; merged: the records that were missing; present: none was missing. */
+export type PackOutcome = "kept" | "merged" | "present";
+
+export type ReadyPack = {
+  readonly row: SeedPackRow;
+  readonly bytes: Buffer;
+  readonly rows: readonly TrailerRow[];
+  readonly nonce: Buffer;
+  readonly outcome: PackOutcome;
+};
+
+export class PackIntake {
+  readonly #vault: OpenVault;
+  readonly #directory: string;
+  readonly #writerOrdinal: (device: Uint8Array) => number;
+  readonly #folders = new Set<string>();
+
+  constructor(
+    vault: OpenVault,
+    options: { readonly directory: string; readonly writerOrdinal: (device: Uint8Array) => number },
+  ) {
+    this.#vault = vault;
+    this.#directory = options.directory;
+    this.#writerOrdinal = options.writerOrdinal;
+  }
+
+  /**
+   * What is to become of a pack whose bytes have its name's hash; where it is kept, its file is durable when this resolves. Any number at a time.
+   * @throws HoldfastError corrupt, truncated, unsupported for a pack that is none inside; disk-full, io-error
+   */
+  async prepare(row: SeedPackRow, bytes: Buffer, dryRun = false): Promise<ReadyPack> {
+    const { kind, nonce, rows } = packContents(bytes);
+    if (kind !== row.kind || rows.length !== row.records || rows.some(({ type }) => !fitsKind(kind, type))) {
+      throw new HoldfastError(ErrorCode.corrupt, `pack ${toHex(row.name)} is another than its manifest says`);
+    }
+    const outcome = this.#outcome(row, rows);
+    if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
+    return { row, bytes, rows, nonce, outcome };
+  }
+
+  #outcome(row: SeedPackRow, rows: readonly TrailerRow[]): PackOutcome {
+    let newBytes = 0;
+    let allBytes = 0;
+    for (const [group, members] of Map.groupBy(rows, (each) => each.group)) {
+      const here = this.#vault.store.lookupBatch(group, Buffer.concat(members.map(({ id }) => id)));
+      members.forEach(({ length }, i) => {
+        allBytes += length;
+        if (here[i] === undefined) newBytes += length;
+      });
+    }
+    if (newBytes === 0) return "present";
+    return row.bytes >= keptBytesMin && newBytes * 2 >= allBytes ? "kept" : "merged";
+  }
+
+  async #keep(name: Uint8Array, bytes: Buffer): Promise<void> {
+    const folder = closedPackFolder(this.#directory, name);
+    const path = closedPackPath(this.#directory, name);
+    const temporary = `${path}.tmp`;
+    try {
+      if (!this.#folders.has(folder)) {
+        await makeFolderDurably(join(this.#directory, "packs"));
+        await makeFolderDurably(folder);
+        this.#folders.add(folder);
+      }
+      const fd = await openDescriptor(
+        temporary,
+        constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+        0o600,
+      );
+      try {
+        await writeFully(fd, [bytes], 0);
+        await fdatasync(fd);
+      } finally {
+        await closeDescriptor(fd);
+      }
+      await rename(temporary, path);
+      await syncDirectory(folder);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw fileError(error, path);
+    }
+  }
+
+  /**
+   * Admits the records of a pack that is ready. Call it in the order of the manifest, one at a time.
+   * @returns how many records were left out, because something that they refer to is neither here nor promised
+   * @throws HoldfastError disk-full, io-error, cancelled; corrupt for a record that is not what the trailer says
+   */
+  async admit(pack: ReadyPack): Promise<{ readonly refused: number }> {
+    if (pack.outcome === "present") return { refused: 0 };
+    return { refused: pack.outcome === "kept" ? await this.#admitKept(pack) : await this.#admitMerged(pack) };
+  }
+
+  async #admitKept({ row, bytes, rows, nonce }: ReadyPack): Promise<number> {
+    const { store } = this.#vault;
+    const { packs, overlay, promised } = store;
+    const ordinal = store.environment.write(() => {
+      const kind = row.kind === PackKind.data ? "data" : "meta";
+      const entered = packs.enter({ name: row.name, kind, bytes: row.bytes });
+      packs.describe(entered, { nonce, records: rows.length });
+      packs.setState(entered, "closed");
+      return entered;
+    });
+    let refused = 0;
+    for (const each of rows) {
+      const { header } = packRecord(bytes, each);
+      if (overlay.full) await overlay.flush();
+      const refs = promised.rely(each.group, header.refs);
+      if (refs.includes(undefined)) {
+        refused++;
+        continue;
+      }
+      const { group, id, offset, length, type } = each;
+      const place = { pack: ordinal, offset, length, type, writer: this.#writerOrdinal(each.writer) };
+      overlay.admit(group, id, place, refs.length === 0 ? undefined : (refs as number[]));
+    }
+    // What is left out now stays out: like a record that recovery refuses, nothing that was acknowledged rests on it here.
+    overlay.cover(ordinal, row.bytes);
+    return refused;
+  }
+
+  async #admitMerged({ bytes, rows }: ReadyPack): Promise<number> {
+    let refused = 0;
+    for (let from = 0; from < rows.length; ) {
+      const first = rows[from]!;
+      const records: Buffer[] = [];
+      let batchBytes = 0;
+      let to = from;
+      for (; to < rows.length && batchBytes < batchBytesMax; to++) {
+        const each = rows[to]!;
+        if (each.group !== first.group || !each.writer.equals(first.writer)) break;
+        records.push(packRecord(bytes, each).record);
+        batchBytes += each.length;
+      }
+      const answer = await this.#vault.admit({ id: toHex(first.writer), group: first.group }, records);
+      if (answer.malformed !== undefined) throw answer.malformed;
+      for (const status of answer.statuses) if (status === RecordStatus.waits) refused++;
+      from = to;
+    }
+    return refused;
+  }
+}

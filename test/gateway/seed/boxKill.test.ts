@@ -1,0 +1,107 @@
+// kill -9 at every file of a box: while it is prepared, while it is sealed, while its manifest is taken in.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { writeBundle } from "../../../gateway/seed/seal/bundle.ts";
+import { GatewayFixture } from "../gatewayFixture.ts";
+import { boxKeyAt, commitOn, OpenBox, prepareRequest, unwatched } from "./boxFixture.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "holdfast-box-kill-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const program = join(import.meta.dirname, "dyingProgram.ts");
+
+/** Runs it until it dies at its n-th rename; true when it came to its end before. */
+function dies(
+  at: number,
+  when: "before" | "behind",
+  action: string,
+  data: string,
+  argument: string,
+  boxKey?: Buffer,
+): boolean {
+  const env = { ...process.env, ...(boxKey && { BOX_KEY: boxKey.toString("base64") }) };
+  try {
+    execFileSync(process.execPath, [program, action, data, argument, String(at), when], {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    return false;
+  } catch (error) {
+    const { signal, stderr } = error as { signal: string | null; stderr: Buffer };
+    expect({ signal, stderr: stderr.toString() }).toEqual({ signal: "SIGKILL", stderr: "" });
+    return true;
+  }
+}
+
+test("a box comes about, is sealed and promised, however often any of it is killed", {
+  timeout: 240_000,
+}, async () => {
+  const datacentre = await GatewayFixture.create({}, join(scratch, "datacentre"));
+  const device = await datacentre.device(await datacentre.account("acme"), "laptop");
+  const first = await commitOn(device.client, device, "files");
+  await datacentre.stop();
+  const directory = join(scratch, "box");
+  let kills = 0;
+  // Each run goes on with what the one before left, and gets further.
+  for (let at = 1; at < 40; at += 2) {
+    if (!dies(at, at % 4 === 1 ? "before" : "behind", "prepare", datacentre.path, directory)) break;
+    kills++;
+    expect(existsSync(join(directory, "catalog")) && !existsSync(join(directory, "box.json"))).toBe(false);
+  }
+  expect(kills).toBeGreaterThanOrEqual(4);
+  await datacentre.start();
+  const { seed } = datacentre.administration;
+  // The last run came to its end, or died behind gateway.json: a whole box either way.
+  const again = seed.prepare(prepareRequest(directory, ["acme"]));
+  await expect(again).rejects.toMatchObject({ code: "exists" });
+  const rows = datacentre.gateway.catalog.boxes.list();
+  expect(rows.at(-1)).toMatchObject({ state: expect.stringMatching(/^prepar/) as string });
+  const boxKey = await boxKeyAt(datacentre.gateway, directory);
+  let box = await OpenBox.open(directory, boxKey);
+  expect(box.gateway.catalog.homes.list()).toHaveLength(1);
+  const client = box.client(device.token);
+  for (let n = 0; n < 3; n++) await commitOn(client, device, "files");
+  await box.close();
+  await datacentre.stop();
+
+  kills = 0;
+  for (let at = 1; at < 40; at += 2) {
+    if (!dies(at, at % 4 === 1 ? "before" : "behind", "seal", directory, "", boxKey)) break;
+    kills++;
+  }
+  expect(kills).toBeGreaterThanOrEqual(4);
+  box = await OpenBox.open(directory, boxKey);
+  const report = await box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
+  expect(report).toMatchObject({ seal: 1, already: true, snapshots: 3, damaged: [] });
+  expect((await box.administration.seed.custody()).entries.at(-1)).toMatchObject({ event: "sealed" });
+  await expect(commitOn(box.client(device.token), device, "files")).rejects.toMatchObject({
+    code: "not-home",
+  });
+  const file = join(scratch, "box.hfb");
+  await writeBundle(directory, file);
+  await box.close();
+
+  kills = 0;
+  for (let at = 1; at < 60; at += 2) {
+    if (!dies(at, at % 4 === 1 ? "before" : "behind", "promise", datacentre.path, file)) break;
+    kills++;
+  }
+  expect(kills).toBeGreaterThanOrEqual(3);
+  await datacentre.start();
+  expect(await datacentre.administration.seed.promise(file, unwatched)).toEqual({ accepted: null });
+  const status = await datacentre.administration.seed.status(report.box);
+  expect(status.boxes).toMatchObject([
+    { state: "sealed", seal: 1, code: report.code, promisedChunks: 9, pendingSnapshots: 3 },
+  ]);
+  const vault = await datacentre.gateway.vault(device.vault);
+  expect(vault.catalog.items()).toMatchObject([{ sequence: 4 }]);
+  expect(vault.catalog.snapshots()).toHaveLength(4);
+  expect(vault.catalog.snapshot(first.snapshot)).toBeDefined();
+  const again2 = await commitOn(datacentre.client(device.token), device, "files");
+  expect(vault.catalog.items()).toMatchObject([{ sequence: 5, head: again2.snapshot }]);
+  expect(readFileSync(file).length).toBeGreaterThan(1000);
+  await datacentre.stop();
+});
