@@ -10,7 +10,6 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
-import type { Sha256Engine } from "../vault/sha256.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -31,9 +30,10 @@ import { Sealing } from "./sealing.ts";
 import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
+import type { VaultStoreOptions } from "./store/vaultStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
-export type GatewayOptions = {
+export type GatewayOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget"> & {
   readonly logger: Logger;
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
@@ -42,10 +42,6 @@ export type GatewayOptions = {
   readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
-  /** Hashes what is stored; node:crypto by default. */
-  readonly sha256?: Sha256Engine;
-  /** For tests: bytes at which packs are closed. */
-  readonly packBytesTarget?: number;
 };
 
 export class Gateway {
