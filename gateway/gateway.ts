@@ -10,7 +10,6 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
-import type { Sha256Engine } from "../vault/sha256.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -28,12 +27,13 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
-import { databaseKey } from "./seed/boxDirectory.ts";
+import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
+import type { VaultStoreOptions } from "./store/vaultStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
-export type GatewayOptions = {
+export type GatewayOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget"> & {
   readonly logger: Logger;
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
@@ -42,10 +42,6 @@ export type GatewayOptions = {
   readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
-  /** Hashes what is stored; node:crypto by default. */
-  readonly sha256?: Sha256Engine;
-  /** For tests: bytes at which packs are closed. */
-  readonly packBytesTarget?: number;
 };
 
 export class Gateway {
@@ -213,7 +209,7 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
-      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
+      ...vaultOfBox(this.dataDir, id),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,

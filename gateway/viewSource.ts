@@ -2,6 +2,7 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
+import { promisedBy } from "../ingest/wire/readStream.ts";
 import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
@@ -70,10 +71,17 @@ export class LocalRecordSource {
     // A record that is read by itself comes in memory which the reader gets with it.
     const memory = ids.length === 1 ? this.#memory : undefined;
     const readNow = ids.length === 1 ? this.#readNow : undefined;
-    const isAlone = (record: Buffer): boolean =>
-      memory !== undefined || record.buffer.byteLength <= record.length + Width.frame;
+    const alone = new Set<ArrayBufferLike>();
+    const recordMemory = (bytes: number): Buffer => {
+      const own = this.#memory(bytes);
+      alone.add(own.buffer);
+      return own;
+    };
+    const isAlone = ({ buffer, length }: Buffer): boolean =>
+      memory !== undefined || alone.has(buffer) || buffer.byteLength <= length + Width.frame;
     const own = (record: Buffer): Buffer => (isAlone(record) ? record : this.#copy(record));
-    for await (const outcome of vault.read(group, all, { unhashed, memory, readNow })) {
+    const options = { unhashed, unhashedElsewhere: unhashed, memory, recordMemory, readNow };
+    for await (const outcome of vault.read(group, all, options)) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {
@@ -114,7 +122,7 @@ export class LocalRecordSource {
     }
     if (isOutage(outcome)) return { state: "unavailable" };
     const box = promisingBox(outcome);
-    if (box !== undefined) return { state: "promised", box };
+    if (box !== undefined) return promisedBy(box);
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;

@@ -23,6 +23,7 @@ export type BoxStatus = Pick<BoxRow, "number" | "id" | "name" | "kind" | "state"
 /** A box at itself. */
 export type OnBoard = {
   readonly box: number;
+  readonly kind: BoxRow["kind"];
   readonly datacentre: string;
   readonly sealed: boolean;
   /** How often it was sealed. */
@@ -80,7 +81,7 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
   const box = gateway.dataDir.box!;
   const { bavail, bsize } = await statfs(gateway.dataDir.path);
   const sealed = await readManifest(gateway.dataDir.path, box);
-  const { seals, delivered } = new BoxState(gateway.catalog.environment).get();
+  const { seals, delivered, staged } = new BoxState(gateway.catalog.environment).get();
   let [snapshots, chunks] = [0, 0];
   const vaults = await Promise.all(gateway.catalog.vaults.list().map(({ id }) => gateway.vault(id)));
   for (const vault of vaults) {
@@ -90,8 +91,9 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
   }
   return {
     box: box.document.box,
+    kind: box.document.kind,
     datacentre: box.document.datacentre.name,
-    sealed: sealed !== undefined,
+    sealed: sealed !== undefined || staged?.whole === true,
     seals,
     code: sealed === undefined ? null : boxCode(box.document.box, manifestHash(sealed.bytes)),
     delivered: sealed !== undefined && delivered === sealed.manifest.seal,

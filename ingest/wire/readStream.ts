@@ -10,7 +10,7 @@ export const ReadSign = {
   missing: 0,
   damaged: 0xffff_ffff,
   unavailable: 0xffff_fffe,
-  /** The number of the box follows. */
+  /** The number of the box follows; 0 at a box to restore from, where the record was left out. */
   promised: 0xffff_fffd,
 } as const;
 
@@ -28,7 +28,9 @@ export type ReadResult =
   /** In a replica alone, which does not answer now. */
   | { readonly state: "unavailable" }
   /** On the box of this number, which is on its way. */
-  | { readonly state: "promised"; readonly box: number };
+  | { readonly state: "promised"; readonly box: number }
+  /** This gateway is a box to restore from, where it was left out. */
+  | { readonly state: "leftOut" };
 
 /** The length field before a record, or a sign. */
 export function encodeReadLength(length: number): Buffer {
@@ -37,7 +39,12 @@ export function encodeReadLength(length: number): Buffer {
   return bytes;
 }
 
-/** The answer for a record that a box brings. */
+/** What the number behind the sign `promised` says. */
+export function promisedBy(box: number): ReadResult {
+  return box === 0 ? { state: "leftOut" } : { state: "promised", box };
+}
+
+/** The answer for a record that a box brings; 0 for one that was left out here. */
 export function encodePromised(box: number): Buffer {
   return Buffer.concat([encodeReadLength(ReadSign.promised), encodeReadLength(box)]);
 }
@@ -116,7 +123,7 @@ export class ReadStreamParser {
     if (this.#isPromised) {
       this.#isPromised = false;
       this.#answered++;
-      return { state: "promised", box: length };
+      return promisedBy(length);
     }
     if (length === ReadSign.promised) {
       this.#isPromised = true;

@@ -6,7 +6,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import { wireLimits } from "./protocol.ts";
-import { type ReadResult, ReadSign, resultOfSign } from "./readStream.ts";
+import { promisedBy, type ReadResult, ReadSign, resultOfSign } from "./readStream.ts";
 import { lengthBytes } from "./recordBody.ts";
 
 /** What the Upgrade header names, with the version of the frames. */
@@ -145,9 +145,7 @@ export class ChannelAnswerParser {
       at += count;
       if (this.#filled < record.length) return;
       this.#record = undefined;
-      this.#taken(
-        this.#isPromised ? { state: "promised", box: record.readUInt32LE(0) } : { state: "record", record },
-      );
+      this.#taken(this.#isPromised ? promisedBy(record.readUInt32LE(0)) : { state: "record", record });
     }
   }
 

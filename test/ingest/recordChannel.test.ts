@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { afterUpgrade, NoChannel } from "../../ingest/client/recordChannel.ts";
 import { recordBytesMin, wireLimits } from "../../ingest/wire/protocol.ts";
-import { encodeReadLength, type ReadResult, ReadSign } from "../../ingest/wire/readStream.ts";
+import { encodeReadLength, promisedBy, type ReadResult, ReadSign } from "../../ingest/wire/readStream.ts";
 import {
   type AnswerTaker,
   ChannelAnswerParser,
@@ -68,7 +68,7 @@ describe("requests", () => {
 describe("answers", () => {
   const result: fc.Arbitrary<ReadResult> = fc.oneof(
     fc.constantFrom<ReadResult>({ state: "missing" }, { state: "damaged" }, { state: "unavailable" }),
-    number.map((box): ReadResult => ({ state: "promised", box })),
+    number.map((box): ReadResult => promisedBy(box)),
     fc
       .uint8Array({ minLength: recordBytesMin, maxLength: recordBytesMin + 100 })
       .map((bytes): ReadResult => ({ state: "record", record: Buffer.from(bytes) })),
@@ -76,8 +76,10 @@ describe("answers", () => {
   const frame = (ticket: number, index: number, each: ReadResult): Buffer => {
     if (each.state === "record")
       return Buffer.concat([encodeAnswerHead(ticket, index, each.record.length), each.record]);
-    const head = encodeAnswerHead(ticket, index, ReadSign[each.state]);
-    return each.state === "promised" ? Buffer.concat([head, encodeReadLength(each.box)]) : head;
+    if (each.state !== "promised" && each.state !== "leftOut")
+      return encodeAnswerHead(ticket, index, ReadSign[each.state]);
+    const head = encodeAnswerHead(ticket, index, ReadSign.promised);
+    return Buffer.concat([head, encodeReadLength(each.state === "promised" ? each.box : 0)]);
   };
 
   test("round trip, however they are cut", () => {
