@@ -6,6 +6,7 @@ import type { Gateway } from "../gateway.ts";
 import { readBoxDocument } from "../seed/boxDirectory.ts";
 import { abandonBox } from "../seed/import/abandonBox.ts";
 import { importBox, requireImportable } from "../seed/import/importBox.ts";
+import { takeManifest } from "../seed/import/manifestOnBoard.ts";
 import { NetworkSource } from "../seed/import/networkSource.ts";
 import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
 import type { ImportOperations } from "./importOperations.ts";
@@ -23,9 +24,11 @@ export class ImportAdministration implements ImportOperations {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
     return await this.#alone(box.number, async () => {
+      if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources);
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
-        return await importBox(this.#gateway, box, sources, request, watch);
+        const now = this.#gateway.catalog.boxes.get(box.number) ?? box;
+        return await importBox(this.#gateway, now, sources, request, watch);
       } finally {
         for (const source of sources) if (source instanceof NetworkSource) source.close();
       }
