@@ -123,7 +123,9 @@ export class VaultStore implements AdmissionStore {
       const promises = new Promises(environment);
       const promised = new PromisedRecords(overlay, promises);
       const { directory, writerOrdinal, report } = options;
-      const recovery = await recoverPacks({ directory, packs, overlay, promised, writerOrdinal, report });
+      const knowsBox = promises.boxes().length > 0;
+      const port = { directory, packs, overlay, promised, knowsBox, writerOrdinal, report };
+      const recovery = await recoverPacks(port);
       await promises.removeLeft();
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
