@@ -1,12 +1,13 @@
 // Imports by an administrator, with whatever can be wrong about boxes: halves, doubles, late ones, and lines that break.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { ImportReport, ImportRequest } from "../../../gateway/admin/importOperations.ts";
 import { parseCustody } from "../../../vault/seed/custody.ts";
 import { FaultProxy } from "../../faults/faultProxy.ts";
+import { contentOf, split } from "./boxDisks.ts";
 import {
   type Committed,
   commitOn,
@@ -71,30 +72,6 @@ async function wholeOnes(site: Site, snapshots: readonly Committed[]): Promise<b
   return answers;
 }
 
-/** Moves some of a box's packs to a directory of their own. */
-function split(site: Site, directory: string, second: string, moves: (n: number) => boolean): void {
-  const packs = join("vaults", site.device.vault, "packs");
-  const files = readdirSync(join(directory, packs), { recursive: true })
-    .map(String)
-    .filter((path) => path.includes("/"));
-  expect(files.length).toBeGreaterThan(3);
-  for (const [n, file] of files.sort().entries()) {
-    if (!moves(n)) continue;
-    mkdirSync(join(second, packs, file, ".."), { recursive: true });
-    renameSync(join(directory, packs, file), join(second, packs, file));
-  }
-}
-
-/** Every file's content below a directory; lock files, which readers write too, apart. */
-function contentOf(directory: string): Map<string, string> {
-  return new Map(
-    readdirSync(directory, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name !== "lock.mdb")
-      .map((entry) => join(entry.parentPath, entry.name))
-      .map((path) => [path, createHash("sha256").update(readFileSync(path)).digest("hex")]),
-  );
-}
-
 test("half and half from two disks, in either order, and twice", async () => {
   for (const first of ["disk", "box"] as const) {
     const site = await makeSite();
@@ -102,7 +79,7 @@ test("half and half from two disks, in either order, and twice", async () => {
     await box.close();
     open.splice(0);
     const disk = join(site.scratch, "disk");
-    split(site, directory, disk, (n) => n % 2 === 0);
+    split(site.device.vault, directory, disk, (n) => n % 2 === 0);
     const [one, other] = first === "disk" ? [disk, directory] : [directory, disk];
     const half = await take(site, [one], { box: 1 });
     expect(half).toMatchObject({ state: "importing", refused: 0, receipt: null });
@@ -193,7 +170,7 @@ test("a box that was given up turns up after all, with its manifest known or not
     open.splice(0);
     // Pages before what they name: nothing rests on a promise any more.
     const disk = join(site.scratch, "disk");
-    split(site, directory, disk, (n) => n % 2 === 0);
+    split(site.device.vault, directory, disk, (n) => n % 2 === 0);
     const half = await take(site, [directory], { box: 1 });
     expect(half.left).toBeGreaterThan(0);
     expect(await take(site, [directory, disk])).toMatchObject({
