@@ -28,6 +28,7 @@ export class ImportAdministration implements ImportOperations {
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
         const now = this.#gateway.catalog.boxes.get(box.number) ?? box;
+        requireSealed(now);
         return await importBox(this.#gateway, now, sources, request, watch);
       } finally {
         for (const source of sources) if (source instanceof NetworkSource) source.close();
@@ -93,6 +94,16 @@ export class ImportAdministration implements ImportOperations {
       next: "Name the box's own directory (the one with box.json), or add --box N.",
     });
   }
+}
+
+/** What a box takes while it is open again could not come any more, once what it promised before is imported. */
+function requireSealed({ number, state, seal }: BoxRow): void {
+  if (state !== "prepared" || seal === null) return;
+  throw new HoldfastError(
+    ErrorCode.sequenceConflict,
+    `box ${number} was opened again: its devices back up to it until it is sealed`,
+    { next: `Seal it and bring its manifest, or give it up first (\`holdfast seed abandon ${number}\`).` },
+  );
 }
 
 function isUrl(source: string): boolean {

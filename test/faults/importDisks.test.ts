@@ -24,6 +24,7 @@ import { runTool, tearDownAll } from "./tearDown.ts";
 
 const MiB = 2 ** 20;
 const random = randomFrom(29);
+const taking = ["seed", "import"] as const;
 const able = canRun("imports from and to disks", "losetup", "mkfs.ext4", "mount", "fallocate");
 
 /** A box for the site's agent in `directory`, which it has backed `source` up to; sealed, and without a line to anywhere. */
@@ -72,7 +73,7 @@ describe.skipIf(!able)("importing a box", () => {
     // Without a line: the manifest comes with the disk.
     const { snapshot, data } = await carriedBox(site, directory, source);
 
-    const command = ["seed", "import", directory, ...data, "--json"];
+    const command = [...taking, directory, ...data, "--json"];
     const filler = fillDisk(own.folder, 20 * MiB);
     const full = await holdfast(command, { statuses: [1] });
     expect(eventsOf(full).at(-1)).toMatchObject({ event: "error", code: "disk-full" });
@@ -122,7 +123,7 @@ describe.skipIf(!able)("importing a box", () => {
       .map(String)
       .filter((path) => path.includes("/"));
     renameSync(join(packs, lost!), join(scratch, "lost"));
-    const command = ["seed", "import", directory, ...data, "--json"];
+    const command = [...taking, directory, ...data, "--json"];
     const left = await holdfast(command, { statuses: [3] });
     expectDone(left, { state: "importing", left: 1, receipt: null, left_packs: [{ pack: lost!.slice(3) }] });
     expect(left.stdout).toContain("its file is not there");
