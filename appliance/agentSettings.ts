@@ -13,7 +13,15 @@ import { stateFolder } from "./locations.ts";
 export type AgentContext = { readonly context: CommandContext; readonly state: string };
 
 /** Options that a file cannot set: they say where the file is, or belong to one run. */
-const notInFile: readonly string[] = ["state", "dry-run", "replace", "fingerprint", "password-file"];
+const notInFile: readonly string[] = [
+  "state",
+  "dry-run",
+  "replace",
+  "gateway",
+  "fingerprint",
+  "password-file",
+  "need-out",
+];
 
 /** @throws HoldfastError usage for a wrong config.toml */
 export async function agentContext(given: CommandContext): Promise<AgentContext> {

@@ -1,6 +1,8 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
 import { type Logger, pino } from "pino";
+import { selectCachedRead } from "../agent/platform/cachedRead.ts";
+import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -24,7 +26,9 @@ export async function startGateway(data: string, boxKey: Uint8Array | undefined)
       logger,
       now: () => new Date(),
       version,
+      readNow: selectCachedRead(),
       boxKey,
+      sha256: selectSha256(),
       drives: (gateway) => new GatewayDrives(gateway),
     });
     const { url, fingerprint } = running;

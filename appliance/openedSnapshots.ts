@@ -7,6 +7,7 @@ import { findSnapshot, type OpenedSnapshot, openRows } from "../agent/session/sn
 import { agentContext } from "./agentSettings.ts";
 import type { CommandContext } from "./cli/command.ts";
 import type { Output } from "./cli/output/output.ts";
+import { gatewayToRead } from "./gatewayToRead.ts";
 
 /** One command's way into the snapshots of the account. */
 export class SnapshotReader {
@@ -16,10 +17,10 @@ export class SnapshotReader {
   readonly connection: AgentConnection;
   readonly source: GatewayRecordSource;
 
-  constructor(context: CommandContext, state: string) {
+  constructor(context: CommandContext, state: string, connection: AgentConnection) {
     this.context = context;
     this.state = state;
-    this.connection = new AgentConnection(state);
+    this.connection = connection;
     this.source = new GatewayRecordSource(this.connection.client);
   }
 
@@ -70,7 +71,9 @@ export async function withSnapshots(
   work: (reader: SnapshotReader) => Promise<void>,
 ): Promise<void> {
   const { context, state } = await agentContext(given);
-  const reader = new SnapshotReader(context, state);
+  const { signal } = context;
+  const connection = await AgentConnection.open(state, undefined, signal, gatewayToRead(context));
+  const reader = new SnapshotReader(context, state, connection);
   try {
     await work(reader);
   } finally {

@@ -25,7 +25,7 @@ export type ReplicaFigures = {
 /** Worst first. */
 const states = ["fenced", "stopped", "waiting", "running", "idle"] as const;
 
-export function replicaFigures({ replica, vaults }: ReplicaStatus): ReplicaFigures {
+export function replicaFigures({ replica, vaults, gatewayState }: ReplicaStatus): ReplicaFigures {
   const sum = (of: (vault: VaultReplicaStatus) => number): number =>
     vaults.reduce((total, vault) => total + of(vault), 0);
   const requests: Record<string, number> = {};
@@ -36,6 +36,8 @@ export function replicaFigures({ replica, vaults }: ReplicaStatus): ReplicaFigur
   const lags = vaults.flatMap(({ lagHours }) => (lagHours === null ? [] : [lagHours]));
   const etas = vaults.flatMap(({ progress }) => (progress?.etaSeconds == null ? [] : [progress.etaSeconds]));
   const receivedBytes = sum(({ usage }) => usage.receivedBytes);
+  // Its short runs are no news; that it does not get there is.
+  const troubled = gatewayState.failure === null ? [] : [gatewayState];
   const snapshots = vaults.flatMap((vault) => Object.values(vault.snapshots));
   return {
     pendingPacks: sum(({ pendingPacks }) => pendingPacks),
@@ -51,7 +53,7 @@ export function replicaFigures({ replica, vaults }: ReplicaStatus): ReplicaFigur
     broughtSnapshots: sum(({ usage }) => usage.snapshots),
     offsite: snapshots.filter(({ receipt }) => receipt).length,
     known: snapshots.length,
-    state: states.find((state) => vaults.some((vault) => vault.state === state)) ?? "idle",
+    state: states.find((state) => [...troubled, ...vaults].some((one) => one.state === state)) ?? "idle",
   };
 }
 

@@ -1,21 +1,21 @@
-// Wakes those who wait for snapshots of an account to appear or go.
+// Wakes those who wait for something of an account or a vault to change.
 
 export class ChangeFeed {
-  readonly #listeners = new Set<(account: string) => void>();
+  readonly #listeners = new Set<(id: string) => void>();
 
-  /** Something about an account's snapshots changed. */
-  tell(account: string): void {
-    for (const listener of [...this.#listeners]) listener(account);
+  /** Something changed. `id`: of the account or vault, 32 hex digits. */
+  tell(id: string): void {
+    for (const listener of [...this.#listeners]) listener(id);
   }
 
-  /** Calls back with the account (32 hex) of each change; returns a stop function. */
-  onChanged(listener: (account: string) => void): () => void {
+  /** Calls back with the id of each change; returns a stop function. */
+  onChanged(listener: (id: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves at the next change of an account, after `milliseconds`, or when `signal` ends the wait. */
-  wait(account: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+  /** Resolves at the next change of an id, after `milliseconds`, or when `signal` ends the wait. */
+  wait(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -25,7 +25,7 @@ export class ChangeFeed {
       };
       const timer = setTimeout(end, milliseconds);
       const stop = this.onChanged((changed) => {
-        if (changed === account) end();
+        if (changed === id) end();
       });
       signal.addEventListener("abort", end, { once: true });
       if (signal.aborted) end();

@@ -18,7 +18,8 @@ import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
-import { Homes, type HomesPort } from "./homes/homes.ts";
+import { homeFacts } from "./homes/homeFacts.ts";
+import { Homes } from "./homes/homes.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -26,12 +27,13 @@ import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
-import { databaseKey } from "./seed/boxDirectory.ts";
+import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
+import type { VaultStoreOptions } from "./store/vaultStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
-export type GatewayOptions = {
+export type GatewayOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget"> & {
   readonly logger: Logger;
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
@@ -40,8 +42,6 @@ export type GatewayOptions = {
   readonly boxKey?: Uint8Array | undefined;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
-  /** For tests: bytes at which packs are closed. */
-  readonly packBytesTarget?: number;
 };
 
 export class Gateway {
@@ -56,7 +56,10 @@ export class Gateway {
   readonly unlocked: UnlockedVaults;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
+  /** Of snapshots that appear or go, and of keys documents; by account. */
   readonly changes = new ChangeFeed();
+  /** Of packs that are closed; by vault. */
+  readonly closedPacks = new ChangeFeed();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */
@@ -114,11 +117,7 @@ export class Gateway {
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
     };
     this.stateReplication = new GatewayReplication(replicas);
-    this.replication = new Replication({
-      ...replicas,
-      behindVaults: (replica, run) => this.stateReplication.run(replica, run),
-      stateThere: (replica, run) => this.stateReplication.stateThere(replica, run),
-    });
+    this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),
@@ -210,14 +209,16 @@ export class Gateway {
     const opening = OpenVault.open({
       row,
       directory: this.vaultDirectory(id),
-      indexKey: databaseKey(this.dataDir, `vaults/${id}/index`),
+      ...vaultOfBox(this.dataDir, id),
       writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
       deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
       reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
       now: this.now,
       elsewhere: this.elsewhere.of(id),
       changed: () => this.changes.tell(row.account),
+      packClosed: () => this.closedPacks.tell(id),
       report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
+      sha256: this.#options.sha256,
       ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
     }).then((vault) => this.#finishRevocations(vault));
     this.#vaults.set(id, opening);
@@ -285,16 +286,4 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
-}
-
-function homeFacts({ identity, settings, fingerprint, box }: DataDir): ReturnType<HomesPort["gateway"]> {
-  const { name, publicUrl } = settings;
-  return {
-    id: identity.id,
-    secret: Buffer.from(identity.secret, "base64"),
-    name,
-    fingerprint,
-    publicUrl,
-    restoresOnly: box?.document.kind === "restore",
-  };
 }

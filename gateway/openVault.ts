@@ -38,6 +38,8 @@ export type OpenVaultOptions = VaultStoreOptions & {
   readonly deviceOf: (ordinal: number) => Device | undefined;
   /** Told after a commit, another change of what snapshots there are, or of the keys document. */
   readonly changed: () => void;
+  /** Number of the box to restore from that the gateway is: what it promises was left out here. */
+  readonly leftOutBy?: number | undefined;
 };
 
 export class OpenVault {
@@ -161,11 +163,18 @@ export class OpenVault {
 
   /**
    * The records of ids (32 bytes one after the other), in their order; undefined for those that are not here, an error `promised` with the
-   * number of the box in its detail for those that are on their way.
+   * number of the box in its detail for those that are on their way, `left-out` at a box that was made without them.
    */
   read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
     const here = this.store.read(this.store.lookupBatch(group, ids), options);
-    return this.store.promises.any ? withPromised(here, this.store.promised.boxesOf(group, ids)) : here;
+    if (!this.store.promises.any) return here;
+    return withPromised(here, this.store.promised.boxesOf(group, ids), this.#options.leftOutBy);
+  }
+
+  /** Numbers of the boxes that a snapshot waits for, 0 for what was left out of this one; undefined for a snapshot that is whole. */
+  pendingBoxes(snapshot: string): readonly number[] | undefined {
+    const { leftOutBy } = this.#options;
+    return this.catalog.waiting.boxes(snapshot)?.map((box) => (box === leftOutBy ? 0 : box));
   }
 
   /** What an operator wants to know of a record that cannot be read: its id and who wrote it. */

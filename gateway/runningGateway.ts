@@ -11,6 +11,7 @@ import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
+import type { ReadOptions } from "./store/packReader.ts";
 
 /** Drives in the gateway's process, and the same snapshots as WebDAV; `close` unmounts them all. */
 export interface Drives extends DriveOperations {
@@ -21,6 +22,8 @@ export interface Drives extends DriveOperations {
 export type RunOptions = GatewayOptions & {
   /** Makes what mounts drives in this process. */
   readonly drives?: (gateway: Gateway) => Drives;
+  /** Reads what is in memory of a pack's file at once; see ReadOptions. */
+  readonly readNow?: ReadOptions["readNow"];
 };
 
 export class RunningGateway {
@@ -63,7 +66,7 @@ export class RunningGateway {
     const drives = options.drives?.(gateway);
     let api: Listening | undefined;
     try {
-      api = await listen(gateway, address, drives?.web);
+      api = await listen(gateway, address, drives?.web, options.readNow);
       const { url } = api;
       const administration = new Administration(gateway, () => url);
       const admin = await listenAdmin(gateway, administration, drives);

@@ -76,7 +76,7 @@ function rowOf(
   item: string,
 ): SnapshotRow {
   const { id, device, group, sequence, received, incomplete } = snapshot;
-  const pending = vault.catalog.waiting.boxes(id);
+  const pending = vault.pendingBoxes(id);
   return {
     id,
     vault: vault.id,

@@ -2,6 +2,7 @@
 // shapes are those of the ports in fs/view; the keys come from elsewhere (UnlockedVaults).
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
+import { promisedBy } from "../ingest/wire/readStream.ts";
 import { giveBack, toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
@@ -11,7 +12,7 @@ import { type ChunkRow, rowFlags } from "./index/row.ts";
 import { promisingBox } from "./seed/promisedError.ts";
 import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
-import type { Location } from "./store/recordToStore.ts";
+import { placeOrder } from "./store/placeOrder.ts";
 
 export type LocalRecordSourceOptions = {
   /** Gives memory for a record, which whoever reads gets along with it. */
@@ -62,8 +63,7 @@ export class LocalRecordSource {
   ): Promise<void> {
     const vault = await this.#gateway.vault(vaultId);
     const rows = vault.store.overlay.lookupBatch(group, Buffer.concat(ids));
-    // As they lie in the packs, where neighbours of a file may have changed places: more of them are then read together.
-    const order = [...ids.keys()].sort((one, other) => byPlace(rows[one], rows[other]));
+    const order = placeOrder(rows);
     const all = Buffer.concat(order.map((index) => ids[index] as Uint8Array));
     let next = 0;
     let copied: Buffer | undefined;
@@ -71,10 +71,17 @@ export class LocalRecordSource {
     // A record that is read by itself comes in memory which the reader gets with it.
     const memory = ids.length === 1 ? this.#memory : undefined;
     const readNow = ids.length === 1 ? this.#readNow : undefined;
-    const isAlone = (record: Buffer): boolean =>
-      memory !== undefined || record.buffer.byteLength <= record.length + Width.frame;
+    const alone = new Set<ArrayBufferLike>();
+    const recordMemory = (bytes: number): Buffer => {
+      const own = this.#memory(bytes);
+      alone.add(own.buffer);
+      return own;
+    };
+    const isAlone = ({ buffer, length }: Buffer): boolean =>
+      memory !== undefined || alone.has(buffer) || buffer.byteLength <= length + Width.frame;
     const own = (record: Buffer): Buffer => (isAlone(record) ? record : this.#copy(record));
-    for await (const outcome of vault.read(group, all, { unhashed, memory, readNow })) {
+    const options = { unhashed, unhashedElsewhere: unhashed, memory, recordMemory, readNow };
+    for await (const outcome of vault.read(group, all, options)) {
       if (signal?.aborted) throw new HoldfastError(ErrorCode.cancelled, "reading was stopped");
       // What was read together is let go of when the next comes: collected late, it would make V8 collect the whole heap often.
       if (copied !== undefined && (!Buffer.isBuffer(outcome) || outcome.buffer !== copied.buffer)) {
@@ -115,7 +122,7 @@ export class LocalRecordSource {
     }
     if (isOutage(outcome)) return { state: "unavailable" };
     const box = promisingBox(outcome);
-    if (box !== undefined) return { state: "promised", box };
+    if (box !== undefined) return promisedBy(box);
     // Rows without an answer are quarantined: here, and known to be bad.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
@@ -126,13 +133,6 @@ export class LocalRecordSource {
 /** Nobody for what was promised: it has no bytes here that could be wrong. */
 function writerOf(row: ChunkRow | undefined): number | undefined {
   return row === undefined || row.flags & rowFlags.promised ? undefined : row.writer;
-}
-
-/** Order of places in packs; what has none comes first. */
-function byPlace(one: Location | undefined, other: Location | undefined): number {
-  if (one === undefined || other === undefined)
-    return (one === undefined ? 0 : 1) - (other === undefined ? 0 : 1);
-  return one.pack - other.pack || one.offset - other.offset;
 }
 
 function suspectKey(vaultId: string, group: number, id: Uint8Array): string {

@@ -47,6 +47,7 @@ export const ErrorCode = {
   chunkMissing: "chunk-missing",
   chunkDamaged: "chunk-damaged",
   promised: "promised",
+  leftOut: "left-out",
   // replicas
   replicaUnreachable: "replica-unreachable",
   replicaRefused: "replica-refused",

@@ -91,10 +91,7 @@ export class BackupRun {
     const engines = selectEngines();
     this.#closeEngines = engines.close;
     this.#cache = openCache(context, engines);
-    this.#pool = new WorkerPool(
-      { secrets: keys.export(), group, chunker: request.chunker, compressionLevel },
-      fail,
-    );
+    this.#pool = new WorkerPool({ keys, group, chunker: request.chunker, compressionLevel, engines }, fail);
     const port = resending(whileRunning(session, failure), sleep);
     this.#sender = new RecordSender(port, rate);
     this.#chunks = new ChunkUpload({

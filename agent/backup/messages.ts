@@ -1,5 +1,5 @@
 // What the main thread and the workers of a backup say to each other. Bulk data never travels in a message:
-// plaintext stays in shared windows, sealed records are transferred without copying.
+// plaintext stays in shared windows.
 
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
@@ -12,9 +12,8 @@ export type WorkerSetup = {
   readonly secrets: VaultSecrets;
   readonly group: number;
   readonly chunker: Chunker;
-  readonly compressionLevel: number;
-  /** The windows of every worker, by worker: a worker reads into its own and seals out of any. */
-  readonly windows: readonly (readonly SharedArrayBuffer[])[];
+  /** What the worker reads into, and the main thread seals out of. */
+  readonly windows: readonly SharedArrayBuffer[];
   /** One word: the count of messages sent to this worker, to sleep on. */
   readonly signal: SharedArrayBuffer;
 };
@@ -43,7 +42,6 @@ export type FileToOpen = {
 export type ToWorker =
   | { readonly kind: "readBundle"; readonly task: number; readonly files: PackedFiles }
   | { readonly kind: "readFile"; readonly task: number; readonly file: FileToOpen }
-  | { readonly kind: "seal"; readonly ticket: number; readonly id: Uint8Array; readonly place: Place }
   | { readonly kind: "release"; readonly window: number }
   | { readonly kind: "stop" };
 
@@ -76,5 +74,4 @@ export type FromWorker =
   | { readonly kind: "hole"; readonly task: number; readonly length: number }
   | { readonly kind: "chunk"; readonly task: number; readonly id: Uint8Array; readonly place: Place }
   | { readonly kind: "file"; readonly task: number; readonly outcome: FileOutcome }
-  | { readonly kind: "sealed"; readonly ticket: number; readonly record: Uint8Array }
   | { readonly kind: "crashed"; readonly message: string };

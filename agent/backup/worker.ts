@@ -1,11 +1,8 @@
-// The worker thread of a backup: reads, cuts, hashes and seals. It never returns to an event loop:
-// it sleeps on a word of shared memory that the main thread bumps with every message, so that a
-// message costs microseconds. Sealing goes before reading, since it is what frees windows.
+// The worker thread of a backup: reads, cuts and hashes. It never returns to an event loop: it sleeps on a word of
+// shared memory that the main thread bumps with every message, so that a message costs microseconds.
 
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
-import { RecordType } from "../../vault/magic.ts";
-import { sealRecord } from "../../vault/record.ts";
 import { selectEngines } from "../platform/engines.ts";
 import { selectPlatform } from "../platform/select.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
@@ -13,16 +10,13 @@ import { readLargeFile } from "./readLarge.ts";
 import { type ReadContext, readBundle } from "./readSmall.ts";
 import { Windows } from "./windows.ts";
 
-type Seal = Extract<ToWorker, { kind: "seal" }>;
 type Read = Extract<ToWorker, { kind: "readBundle" | "readFile" }>;
 
 const { setup, port } = workerData as { setup: WorkerSetup; port: MessagePort };
 const signal = new Int32Array(setup.signal);
 const keys = new VaultKeys(setup.secrets);
-const memories = setup.windows.map((windows) => windows.map((memory) => Buffer.from(memory)));
-const windows = new Windows(setup.worker, setup.windows[setup.worker] ?? []);
+const windows = new Windows(setup.worker, setup.windows);
 const engines = selectEngines();
-const noRefs = new Uint8Array(0);
 
 const context: ReadContext = {
   platform: selectPlatform(),
@@ -35,7 +29,6 @@ const context: ReadContext = {
   post: (message: FromWorker) => port.postMessage(message),
 };
 
-const seals: Seal[] = [];
 const reads: Read[] = [];
 let active: Generator<void> | undefined;
 let seen = 0;
@@ -47,30 +40,10 @@ function drain(): void {
     const received = receiveMessageOnPort(port) as { message: ToWorker } | undefined;
     if (received === undefined) return;
     const message = received.message;
-    if (message.kind === "seal") seals.push(message);
-    else if (message.kind === "release") windows.release(message.window);
+    if (message.kind === "release") windows.release(message.window);
     else if (message.kind === "stop") stopped = true;
     else reads.push(message);
   }
-}
-
-function seal(request: Seal): void {
-  const { place } = request;
-  const memory = memories[place.worker]?.[place.window];
-  if (memory === undefined) throw new Error("seal of an unknown window");
-  const record = sealRecord({
-    keys,
-    group: setup.group,
-    type: RecordType.data,
-    plaintext: memory.subarray(place.offset, place.offset + place.length),
-    refs: noRefs,
-    id: Buffer.from(request.id),
-    compressionLevel: setup.compressionLevel,
-    engine: engines.seal,
-  });
-  // A record that shares its memory with others cannot be transferred.
-  const own = record.byteLength === record.buffer.byteLength ? record : Uint8Array.from(record);
-  port.postMessage({ kind: "sealed", ticket: request.ticket, record: own }, [own.buffer as ArrayBuffer]);
 }
 
 function start(read: Read): Generator<void> {
@@ -81,11 +54,6 @@ function start(read: Read): Generator<void> {
 
 /** One unit of work; false when there is nothing to do, or nothing that can be done before a message comes. */
 function work(): boolean {
-  const request = seals.shift();
-  if (request !== undefined) {
-    seal(request);
-    return true;
-  }
   if (active === undefined) {
     const read = reads.shift();
     if (read === undefined) return false;

@@ -1,5 +1,5 @@
-// The main thread's side of the backup workers: hands out reads and seals, keeps the load even.
-// Invariants: a task or ticket is answered once; a window place is released once, after its chunk was sealed or
+// The main thread's side of the backup workers: hands out reads, keeps the load even, and seals what they read.
+// Invariants: a task is answered once; a window place is released once, after its chunk was sealed or
 // found to be at the gateway already; directory descriptors stay open until the tasks that use them are done.
 
 import { availableParallelism } from "node:os";
@@ -7,18 +7,20 @@ import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { Engines } from "../platform/engines.ts";
 import { type PackedOutcomes, packFiles, transferOf } from "./bundleMessage.ts";
+import { ChunkSealing } from "./chunkSealing.ts";
 import type { FileOutcome, FileToOpen, FromWorker, Place, ToWorker, WorkerSetup } from "./messages.ts";
 
 const MiB = 1024 * 1024;
-/** Windows per worker and their size: the plaintext memory of a backup is workers x 3 x 6 MiB. */
-const windowsPerWorker = 3;
+/** Windows per worker and their size: the plaintext memory of a backup is workers x 4 x 6 MiB. */
+const windowsPerWorker = 4;
 const windowBytes = 6 * MiB;
-/** Reads that wait in a worker beside the one it does: enough that it never idles. */
-const readsQueuedMax = 3;
+/** Reads of a worker, with the one it does: enough that it never idles. */
+const readsQueuedMax = 6;
 /** Files of the reads of one worker, unless a single bundle has more: each takes about 2 KiB until its entry is written. */
-const filesQueuedMax = 2048;
+const filesQueuedMax = 4096;
 
 /** The worker beside this file: a source in a checkout, compiled where this is. */
 const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
@@ -44,7 +46,7 @@ type Thread = {
   reads: number;
   /** Files of those reads. */
   files: number;
-  sealBytes: number;
+  readonly windows: readonly Buffer[];
 };
 
 type Pending =
@@ -63,17 +65,18 @@ type Pending =
     };
 
 export type WorkerPoolOptions = {
-  readonly secrets: VaultSecrets;
+  readonly keys: VaultKeys;
   readonly group: number;
   readonly chunker: Chunker;
   readonly compressionLevel: number;
+  readonly engines: Engines;
   readonly threads?: number;
 };
 
 export class WorkerPool {
   readonly #threads: Thread[] = [];
   readonly #pending = new Map<number, Pending>();
-  readonly #seals = new Map<number, { thread: Thread; place: Place; resolve: (record: Buffer) => void }>();
+  #sealing: ChunkSealing | undefined;
   readonly #waiting: (() => void)[] = [];
   readonly #onFailure: (error: Error) => void;
   readonly #options: WorkerPoolOptions;
@@ -90,21 +93,21 @@ export class WorkerPool {
   #startAll(): void {
     if (this.#threads.length > 0) return;
     const options = this.#options;
-    const count = options.threads ?? Math.max(1, Math.min(4, availableParallelism()));
-    const windows = Array.from({ length: count }, () =>
-      Array.from({ length: windowsPerWorker }, () => new SharedArrayBuffer(windowBytes)),
-    );
-    for (let index = 0; index < count; index++) this.#threads.push(this.#start(index, windows, options));
+    const cores = availableParallelism();
+    // A worker reads small files faster than two cores compress them, and two as fast as the main thread can take them in.
+    const count = options.threads ?? (cores < 4 ? 1 : 2);
+    this.#sealing = new ChunkSealing(options, cores);
+    for (let index = 0; index < count; index++) this.#threads.push(this.#start(index, options));
   }
 
-  #start(index: number, windows: SharedArrayBuffer[][], options: WorkerPoolOptions): Thread {
+  #start(index: number, options: WorkerPoolOptions): Thread {
     const signal = new SharedArrayBuffer(4);
+    const windows = Array.from({ length: windowsPerWorker }, () => new SharedArrayBuffer(windowBytes));
     const setup: WorkerSetup = {
       worker: index,
-      secrets: options.secrets,
+      secrets: options.keys.export(),
       group: options.group,
       chunker: options.chunker,
-      compressionLevel: options.compressionLevel,
       windows,
       signal,
     };
@@ -121,7 +124,7 @@ export class WorkerPool {
       ended: new Promise((resolve) => worker.once("exit", () => resolve())),
       reads: 0,
       files: 0,
-      sealBytes: 0,
+      windows: windows.map((memory) => Buffer.from(memory)),
     };
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
@@ -167,16 +170,13 @@ export class WorkerPool {
     });
   }
 
-  /** Compresses and seals the chunk at `place` on the least busy worker and releases the place. */
-  seal(id: Buffer, place: Place): Promise<Buffer> {
-    return new Promise((resolve) => {
-      let thread = this.#threads[0] as Thread;
-      for (const other of this.#threads) if (load(other) < load(thread)) thread = other;
-      const ticket = this.#next++;
-      thread.sealBytes += place.length;
-      this.#seals.set(ticket, { thread, place, resolve });
-      this.#send(thread, { kind: "seal", ticket, id, place });
-    });
+  /** Compresses and seals the chunk at `place` and releases the place. */
+  async seal(id: Buffer, { worker, window, offset, length }: Place): Promise<Buffer> {
+    const thread = this.#threads[worker] as Thread;
+    const plaintext = (thread.windows[window] as Buffer).subarray(offset, offset + length);
+    const record = await (this.#sealing as ChunkSealing).seal(id, plaintext);
+    this.#send(thread, { kind: "release", window });
+    return record;
   }
 
   /** Gives back a place whose chunk is not needed. */
@@ -192,6 +192,7 @@ export class WorkerPool {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#sealing?.close();
     await Promise.all(
       this.#threads.map(async (thread) => {
         this.#send(thread, { kind: "stop" });
@@ -220,15 +221,6 @@ export class WorkerPool {
   #receive(message: FromWorker): void {
     if (this.#closed) return;
     switch (message.kind) {
-      case "sealed": {
-        const open = this.#seals.get(message.ticket);
-        if (open === undefined) return;
-        this.#seals.delete(message.ticket);
-        open.thread.sealBytes -= open.place.length;
-        this.release(open.place);
-        open.resolve(bufferOf(message.record));
-        return;
-      }
       case "bundle": {
         const open = this.#pending.get(message.task);
         if (open?.kind !== "bundle") return;
@@ -275,11 +267,6 @@ export class WorkerPool {
     if (this.#closed) return;
     this.#onFailure(new HoldfastError(ErrorCode.internal, error.message, { cause: error }));
   }
-}
-
-/** What a worker still has to do, in bytes; a read in progress counts as one window. */
-function load(thread: Thread): number {
-  return thread.sealBytes + (thread.reads > 0 ? MiB : 0);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

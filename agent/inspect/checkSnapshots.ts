@@ -140,6 +140,8 @@ class Check {
         const result = results[index];
         if (result?.state === "promised") {
           this.#addBad(chunk, ErrorCode.promised, `it is on box ${result.box}, which is on its way`);
+        } else if (result?.state === "leftOut") {
+          this.#addBad(chunk, ErrorCode.leftOut, "it was left out of this box");
         } else if (result?.state !== "record") {
           this.#addBad(chunk, ErrorCode.chunkMissing, "the gateway does not have it");
         }
@@ -177,6 +179,7 @@ class Check {
           ErrorCode.chunkDamaged,
           ErrorCode.chunkMissing,
           ErrorCode.promised,
+          ErrorCode.leftOut,
         ];
         if (!codes.includes(error.code)) throw error;
         this.#addBad(chunk, error.code, error.message);

@@ -121,6 +121,21 @@ export function bindProcess<Name extends string>(
   return calls as Record<Name, Call>;
 }
 
+/**
+ * The same function, run on one of the threads that Node keeps for such work. Everything it is pointed to must stay until it is done; what
+ * it leaves in errno is lost.
+ */
+export function background(call: Call): (...args: number[]) => Promise<number> {
+  const begin = (call as Koffi.KoffiFunc<Call>).async;
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      begin(...args, (error: unknown, result: number) => {
+        if (error) reject(error as Error);
+        else resolve(result);
+      });
+    });
+}
+
 /** What a function of this process says as text, given a number. Throws where it is missing. */
 export function processText(name: string, argument: number): string {
   self ??= load().load(null);

@@ -8,20 +8,14 @@ import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { Width } from "../../vault/magic.ts";
 import { nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { addressIn, allocateBlock, bindProcess } from "./libc.ts";
+import { zstdFunctions, zstdParameters } from "./zstd.ts";
 
-/** ZSTD_cParameter. */
-const ZSTD_c_compressionLevel = 100;
 /** EVP_CTRL_AEAD_GET_TAG. */
 const GET_TAG = 0x10;
 const TAG_BYTES = 16;
 
-// Sizes and pointers are declared as signed 64-bit numbers: zstd's error codes are then negative.
 const functions = {
-  ZSTD_createCCtx: ["uintptr_t"],
-  ZSTD_freeCCtx: ["int64", "uintptr_t"],
-  ZSTD_CCtx_setParameter: ["int64", "uintptr_t", "int", "int"],
-  ZSTD_compressBound: ["int64", "int64"],
-  ZSTD_compress2: ["int64", "uintptr_t", "uintptr_t", "int64", "uintptr_t", "int64"],
+  ...zstdFunctions,
   ZSTD_createDCtx: ["uintptr_t"],
   ZSTD_freeDCtx: ["int64", "uintptr_t"],
   ZSTD_getFrameContentSize: ["int64", "uintptr_t", "int64"],
@@ -58,7 +52,7 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
   const plaintext = allocateBlock(plainBytesMax);
   const written = allocateBlock(8);
   const zeroNonce = allocateBlock(12);
-  let level: number | undefined;
+  const setParameters = zstdParameters(native, zstd);
   let closed = false;
 
   /** Nothing may reach what was given back. */
@@ -88,14 +82,9 @@ export function createNativeSeal(plainBytesMax: number): NativeSeal {
   }
 
   const engine: NativeSeal = {
-    compress(bytes, wanted) {
+    compress(bytes, level) {
       checkOpen();
-      if (wanted !== level) {
-        if (native.ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, wanted) < 0) {
-          throw new Error(`zstd has no level ${wanted}`);
-        }
-        level = wanted;
-      }
+      setParameters(level, bytes.length);
       const from = bytes.length === 0 ? 0 : addressIn(bytes);
       const length = native.ZSTD_compress2(zstd, frame.address, frame.bytes.length, from, bytes.length);
       if (length < 0) throw new Error(`zstd failed with ${-length}`);

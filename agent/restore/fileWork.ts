@@ -1,4 +1,4 @@
-// Keeps the workers busy with files: gathers, verifies, fetches and hands out, within bounds.
+// Keeps the workers busy with files: gathers, verifies, fetches and hands out, within bounds; or lists what it would fetch.
 //
 // Invariants: `done` of every file is called exactly once, unless the restore ends early; plaintext under way stays within
 // the budget; `room` holds the walk back, so that the number of files that wait is bounded whatever the tree.
@@ -11,7 +11,9 @@ import { ByteBudget } from "../upload/byteBudget.ts";
 import { type FileGroup, FileGroups, type WaitingFile } from "./fileGroups.ts";
 import { encodeJobs, type FileJob } from "./jobs.ts";
 import { LargeFiles, type LargeOptions } from "./largeFiles.ts";
+import { listLargeNeeds } from "./largeNeeds.ts";
 import type { LargeMode, SentRecord, WorkerNote } from "./messages.ts";
+import type { Needs } from "./needs.ts";
 
 const MiB = 1024 * 1024;
 const bytesUnderWay = 48 * MiB;
@@ -24,6 +26,8 @@ const fileLoad = 16 * 1024;
 
 export type FileWorkOptions = Omit<LargeOptions, "budget"> & {
   readonly onNote: (job: FileJob, note: WorkerNote) => void;
+  /** Nothing is fetched or written: what would be fetched is listed. */
+  readonly needs: Needs | undefined;
   /** Ends the whole restore. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -53,7 +57,14 @@ export class FileWork {
     chunk: { readonly id: Uint8Array; readonly plainLength: number } | undefined,
     done: (restored: boolean) => void,
   ): void {
-    this.#groups.add({ job, done }, chunk);
+    const { needs, onBytes } = this.#options;
+    if (needs === undefined) {
+      this.#groups.add({ job, done }, chunk);
+      return;
+    }
+    if (chunk !== undefined) needs.list.add(chunk.id, job.size);
+    onBytes(job.size);
+    done(true);
   }
 
   /** A file that may be right already. */
@@ -68,7 +79,11 @@ export class FileWork {
     this.#largeOpen += 1;
     this.#start(async () => {
       try {
-        const notes = await this.#large.restore(entry, job, mode);
+        const { needs } = this.#options;
+        const notes =
+          needs === undefined
+            ? await this.#large.restore(entry, job, mode)
+            : await listLargeNeeds({ ...this.#options, needs }, entry, job, mode);
         for (const note of notes) this.#options.onNote(job, note);
         done(!notes.some(({ failed }) => failed));
       } finally {
@@ -122,9 +137,10 @@ export class FileWork {
     this.#verify = [];
     this.#verifyBytes = 0;
     this.#start(async () => {
-      const { pool, onNote } = this.#options;
+      const { pool, onNote, needs } = this.#options;
       const jobs = encodeJobs(files.map(({ job }) => job));
-      const { right, notes } = await pool.ask(pool.place(), { kind: "verify", jobs }, load);
+      const look = needs !== undefined;
+      const { right, notes } = await pool.ask(pool.place(), { kind: "verify", jobs, look }, load);
       for (const note of notes) onNote((files[note.index] as Verified).job, note);
       for (const [index, { done }] of files.entries()) done(right?.[index] === 1);
     });

@@ -8,12 +8,10 @@
 //    the next run completes. That is the price of not needing room for a second copy.
 
 import { asBuffer, giveBack, isZero } from "../../vault/bytes.ts";
-import { chunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { FileHasher } from "../../vault/fileHash.ts";
 import type { RunningHmac } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
-import { RecordType } from "../../vault/magic.ts";
 import type { Handle } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
@@ -23,6 +21,7 @@ import { besideName } from "./besideName.ts";
 import type { FileJob } from "./jobs.ts";
 import type { LargeMode, PartExtent, SentRecord } from "./messages.ts";
 import { type OpenContext, withOpened } from "./openSent.ts";
+import { readRange, rightRanges } from "./rightRanges.ts";
 import { moveInPlace, removeQuietly, type WriteContext, wrongHash } from "./writeSmall.ts";
 
 export type LargeContext = WriteContext & OpenContext;
@@ -79,15 +78,8 @@ export class LargeFile {
 
   /** 1 for every range that the base has right: whole chunks, by their id. */
   compare(extents: readonly PartExtent[]): Uint8Array {
-    const { keys, group } = this.#context;
-    return Uint8Array.from(extents, (extent) => {
-      if (extent.id === undefined || extent.offset !== 0 || this.#base === undefined) return 0;
-      const bytes = this.#readBase(extent);
-      if (bytes === undefined) return 0;
-      return chunkId(keys.idKey(group), RecordType.data, noRefs, bytes, this.#context.hmacs).equals(extent.id)
-        ? 1
-        : 0;
-    });
+    if (this.#base === undefined) return new Uint8Array(extents.length);
+    return rightRanges(this.#context, this.#base, extents);
   }
 
   /** Writes ranges out of sealed records, holes and the base. @throws SystemError, HoldfastError */
@@ -178,15 +170,10 @@ export class LargeFile {
   }
 
   /** The base's bytes of a range, good until the next call; undefined where it is shorter. */
-  #readBase({ start, length }: PartExtent): Buffer | undefined {
-    if (this.#base === undefined || length > local.length) return undefined;
-    const bytes = local.subarray(0, length);
-    for (let filled = 0; filled < length; ) {
-      const got = this.#context.platform.read(this.#base, bytes.subarray(filled), start + filled);
-      if (got === 0) return undefined;
-      filled += got;
-    }
-    return bytes;
+  #readBase(extent: PartExtent): Buffer | undefined {
+    return this.#base === undefined
+      ? undefined
+      : readRange(this.#context.platform, this.#base, extent, local);
   }
 
   /** Makes a range read as zeros; what is a hole stays one. */

@@ -17,8 +17,9 @@ import type { RecordFetcher } from "./recordFetcher.ts";
 import type { Answer, Place, RestorePool } from "./restorePool.ts";
 
 const MiB = 1024 * 1024;
-const partBytesMax = 8 * MiB;
-const partExtentsMax = 1024;
+/** What is compared or fetched at a time. */
+export const partBytesMax = 8 * MiB;
+export const partExtentsMax = 1024;
 /** Parts of one file that are fetched or written while the next is looked at. */
 const partsAhead = 2;
 
@@ -173,7 +174,8 @@ export class LargeFiles {
   }
 }
 
-function partExtent(extent: PlacedExtent): PartExtent {
+/** An extent as workers get it. */
+export function partExtent(extent: PlacedExtent): PartExtent {
   const { start, length } = extent;
   if (extent.hole) return { start, length, id: undefined, offset: 0, local: false };
   // A copy without the rest of its page, which a message would otherwise carry along.

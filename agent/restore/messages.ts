@@ -37,7 +37,19 @@ export type ToWorker = { readonly ticket: number } & (
       readonly jobs: Uint8Array;
       readonly record: SentRecord | undefined;
     }
-  | { readonly kind: "verify"; readonly jobs: Uint8Array }
+  | {
+      readonly kind: "verify";
+      readonly jobs: Uint8Array;
+      /** Metadata stay as they are. */
+      readonly look: boolean;
+    }
+  | {
+      /** Which ranges of a file are right, without opening it for a restore. */
+      readonly kind: "look";
+      readonly job: Uint8Array;
+      readonly mode: LargeMode;
+      readonly extents: readonly PartExtent[];
+    }
   | { readonly kind: "open"; readonly file: number; readonly job: Uint8Array; readonly mode: LargeMode }
   | { readonly kind: "compare"; readonly file: number; readonly extents: readonly PartExtent[] }
   | {
@@ -65,7 +77,7 @@ export type FromWorker =
       readonly kind: "done";
       readonly ticket: number;
       readonly notes: readonly WorkerNote[];
-      /** "verify": 1 where the file is right. "compare": 1 where the range is. "open": whether there is something to compare with. */
+      /** "verify": 1 where the file is right. "compare", "look": 1 where the range is. "open": whether there is something to compare with. */
       readonly right: Uint8Array | undefined;
     }
   | { readonly kind: "crashed"; readonly message: string };

@@ -34,6 +34,8 @@ export type PlaceParts = {
   readonly rights: Rights;
   readonly overwrite: Overwrite;
   readonly dryRun: boolean;
+  /** In a dry run: files are handed to the workers all the same, who only look. */
+  readonly lists: boolean;
   readonly delete: boolean;
   readonly release: (folder: RestoreFolder) => void;
   /** Ends the whole restore. */
@@ -63,7 +65,7 @@ export class PlaceEntry {
     path: Buffer,
     covered: boolean,
   ): Promise<RestoreFolder | undefined> {
-    const { platform, directories, counts, dryRun, overwrite } = this.#parts;
+    const { platform, directories, counts, dryRun, lists, overwrite } = this.#parts;
     const name = Buffer.from(entry.name);
     try {
       let present = presentAt(this.#parts, folder, name);
@@ -93,6 +95,14 @@ export class PlaceEntry {
       const listing = fresh ? undefined : platform.list(directories.at(path));
       return new RestoreFolder({ path, name, parent: folder, metadata, covered, inherits, listing });
     } catch (error) {
+      if (lists && error instanceof SystemError) {
+        // A restore gives itself the rights first; without them nothing here is known to be right.
+        const metadata = undefined;
+        return new RestoreFolder({
+          ...{ path, name, parent: folder, metadata, covered },
+          ...{ inherits: false, listing: undefined },
+        });
+      }
       this.#problem(path, error);
       return undefined;
     }
@@ -169,7 +179,7 @@ export class PlaceEntry {
     path: Buffer,
     settled: (restored: boolean) => void,
   ): Promise<void> {
-    const { counts, dryRun } = this.#parts;
+    const { counts, dryRun, lists } = this.#parts;
     const present = presentAt(this.#parts, folder, entry.name);
     if (present !== undefined && !this.#clear(folder, entry, path, present)) {
       this.#done(folder, entry.size ?? 0);
@@ -177,7 +187,7 @@ export class PlaceEntry {
       return;
     }
     const there = present?.kind === SystemKind.directory ? undefined : present;
-    if (dryRun) {
+    if (dryRun && !(lists && entry.kind === EntryKind.file)) {
       this.#pretend(entry, path, there);
       this.#done(folder, entry.size ?? 0);
       settled(true);

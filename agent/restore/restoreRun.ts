@@ -21,6 +21,7 @@ import { CoveredPaths } from "./coveredPaths.ts";
 import { FileWork } from "./fileWork.ts";
 import { FolderRows } from "./folderRows.ts";
 import { MetadataMaker } from "./metadataMaker.ts";
+import { NeedList } from "./needList.ts";
 import { PagesAhead } from "./pagesAhead.ts";
 import { PlaceEntry } from "./placeEntry.ts";
 import { RecordFetcher } from "./recordFetcher.ts";
@@ -54,6 +55,7 @@ export class RestoreRun {
   readonly #rights = processRights();
   readonly #covered: CoveredPaths;
   readonly #snapshotPath: Buffer;
+  readonly #needs: NeedList | undefined;
 
   constructor(options: RestoreOptions, platform: Platform, target: { handle: Handle; made: boolean }) {
     const { keys, source, snapshot } = options;
@@ -81,7 +83,9 @@ export class RestoreRun {
     secrets.s.fill(0);
     for (const key of secrets.epochs.values()) key.fill(0);
     this.#fetcher = new RecordFetcher(source, toHex(keys.vaultId), group, this.#stop.signal);
+    this.#needs = options.needOut === undefined ? undefined : new NeedList(options.needOut, group);
     this.#work = new FileWork({
+      needs: this.#needs && { list: this.#needs, targetIsNew: target.made },
       pool: this.#pool,
       fetcher: this.#fetcher,
       content: new ContentReader(opener),
@@ -105,6 +109,7 @@ export class RestoreRun {
       rights: this.#rights,
       overwrite: options.overwrite,
       dryRun: options.dryRun,
+      lists: this.#needs !== undefined,
       delete: options.delete,
       release: (folder) => this.#release(folder),
       fail: (error) => this.#stop.abort(error),
@@ -120,7 +125,9 @@ export class RestoreRun {
     try {
       await this.#restore();
       this.#stop.signal.throwIfAborted();
-      return this.#counts.result(this.#fetcher);
+      const result = this.#counts.result(this.#fetcher);
+      if (this.#needs === undefined) return result;
+      return { ...result, needed: { chunks: await this.#needs.write(), bytes: this.#needs.bytes } };
     } catch (error) {
       this.#stop.abort(error);
       throw this.#stop.signal.reason;
@@ -128,6 +135,7 @@ export class RestoreRun {
       signal?.removeEventListener("abort", cancel);
       await this.#work.end();
       await this.#pool.close();
+      this.#needs?.close();
       this.#directories.close();
       this.#engines.close();
     }

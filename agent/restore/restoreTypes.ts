@@ -40,6 +40,8 @@ export type RestoreOptions = {
   readonly target: Uint8Array;
   readonly overwrite: Overwrite;
   readonly dryRun: boolean;
+  /** With a dry run: where the content that would be fetched is listed (docs/format.md, section 12.3). Files are then compared as a restore does. */
+  readonly needOut?: string | undefined;
   /** Removes what the snapshot does not have, below the paths that were backed up. */
   readonly delete: boolean;
   /** Owners by their archived names where this machine has such accounts; else by number. */
@@ -64,6 +66,8 @@ export type RestoreResult = {
   readonly deleted: number;
   readonly fetchedBytes: number;
   readonly fetchedRecords: number;
+  /** What `needOut` lists; bytes are of content, and a chunk that several files share counts for each. */
+  readonly needed?: { readonly chunks: number; readonly bytes: number };
   readonly warnings: number;
   readonly errors: number;
 };

@@ -10,16 +10,18 @@ import { failure, type WriteContext, warning } from "./writeSmall.ts";
 const pieceBytes = 1024 * 1024;
 const piece = Buffer.allocUnsafeSlow(pieceBytes);
 
-/** 1 for every file that is right; its metadata is set then. One that cannot be read counts as wrong. */
+/** 1 for every file that is right; its metadata is set then, but with `look`. One that cannot be read counts as wrong. */
 export function verifyFiles(
   context: WriteContext,
   jobs: readonly FileJob[],
+  look: boolean,
 ): { readonly right: Uint8Array; readonly notes: WorkerNote[] } {
   const right = new Uint8Array(jobs.length);
   const notes: WorkerNote[] = [];
   for (const [index, job] of jobs.entries()) {
     if (!isRight(context, job)) continue;
     right[index] = 1;
+    if (look) continue;
     try {
       const handle = context.directories.at(job.directory);
       const target = { ...context, handle, name: job.name, symlink: false, existing: true };

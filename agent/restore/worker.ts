@@ -12,6 +12,7 @@ import { decodeJobs, type FileJob } from "./jobs.ts";
 import { type LargeContext, LargeFile } from "./largeFile.ts";
 import type { FromWorker, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { withOpened } from "./openSent.ts";
+import { lookAtRanges } from "./rightRanges.ts";
 import { TargetDirectories } from "./targetDirectories.ts";
 import { Turns } from "./turns.ts";
 import { verifyFiles } from "./verifyFiles.ts";
@@ -44,7 +45,11 @@ function work(message: ToWorker): Outcome {
     case "write":
       return write(message);
     case "verify":
-      return verifyFiles(context, decodeJobs(message.jobs));
+      return verifyFiles(context, decodeJobs(message.jobs), message.look);
+    case "look": {
+      const job = decodeJobs(message.job)[0] as FileJob;
+      return { notes: [], right: lookAtRanges(context, job, message.mode, message.extents) };
+    }
     case "open": {
       const file = new LargeFile(context, decodeJobs(message.job)[0] as FileJob, message.mode);
       files.set(message.file, file);

@@ -65,8 +65,9 @@ export class CachedRecordSource implements RecordSource {
     await fetch(lost);
   }
 
-  /** A record from the disk was no good: the next read asks the gateway. */
+  /** A record was no good: the next read asks the gateway, which is told where it was its own. */
   discard(vaultId: string, group: number, id: Uint8Array): boolean {
-    return this.#cache.discard(SealedCache.key(vaultId, group, id));
+    const wasHere = this.#cache.discard(SealedCache.key(vaultId, group, id));
+    return this.#source.discard?.(vaultId, group, id) === true || wasHere;
   }
 }

@@ -14,11 +14,16 @@ import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/fo
 import { seenRecord } from "../home/trustedHome.ts";
 import { type Enrollment, readEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
+import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
 const triesUsual = 5;
 /** About half a minute: a job outlasts a gateway that restarts. */
 export const triesPatient = 9;
+
+/** A gateway that is read from in the place of this machine's home: a box to restore from, say. */
+export type GatewayAddress = { readonly url: string; readonly fingerprint: string };
 
 type OpenedVault = { readonly document: VaultDocument; readonly keys: VaultKeys };
 
@@ -26,6 +31,7 @@ export class AgentConnection {
   readonly seen: Seen;
   readonly #state: string;
   readonly #triesMax: number;
+  readonly #elsewhere: GatewayAddress | undefined;
   #enrollment: Enrollment;
   #client: GatewayClient;
   readonly #former: GatewayClient[] = [];
@@ -33,19 +39,27 @@ export class AgentConnection {
 
   /**
    * Reads the state directory; nothing is sent yet. `triesMax`: how often a request is tried while the gateway does not answer.
+   * `elsewhere`: the gateway to read from, whatever the home is; nothing of it is written down.
    * @throws HoldfastError data-dir-invalid, unsupported
    */
-  constructor(state: string, triesMax: number = triesUsual) {
+  constructor(state: string, triesMax: number = triesUsual, elsewhere?: GatewayAddress) {
     this.#state = state;
     this.#triesMax = triesMax;
+    this.#elsewhere = elsewhere;
     this.#enrollment = readEnrollment(state);
     this.#client = this.#connect();
     this.seen = new Seen(state);
   }
 
   /** As the constructor, and asks the directory where the home is another gateway. @throws HoldfastError home-forged, home-behind */
-  static async open(state: string, triesMax?: number, signal?: AbortSignal): Promise<AgentConnection> {
-    const connection = new AgentConnection(state, triesMax);
+  static async open(
+    state: string,
+    triesMax?: number,
+    signal?: AbortSignal,
+    elsewhere?: GatewayAddress,
+  ): Promise<AgentConnection> {
+    const connection = new AgentConnection(state, triesMax, elsewhere);
+    if (elsewhere !== undefined) return connection;
     try {
       await connection.#askDirectory(signal);
       return connection;
@@ -138,7 +152,7 @@ export class AgentConnection {
 
   #connect(): GatewayClient {
     const { gateway, token } = this.#enrollment;
-    const { url, fingerprint } = gateway;
+    const { url, fingerprint } = this.#elsewhere ?? gateway;
     return new GatewayClient({ url, fingerprint, token, triesMax: this.#triesMax });
   }
 
@@ -176,7 +190,8 @@ export class AgentConnection {
     ) {
       throw new HoldfastError(ErrorCode.protocol, "the gateway sent the documents of another vault");
     }
-    if (document.generation < seen.generation(vault)) {
+    // A box has the document of the day on which it was made; what it wraps opens what is on board all the same.
+    if (this.#elsewhere === undefined && document.generation < seen.generation(vault)) {
       throw new HoldfastError(
         ErrorCode.rollbackDetected,
         `the gateway shows generation ${document.generation} of the vault's keys; this machine saw ${seen.generation(vault)}`,
@@ -193,7 +208,7 @@ export class AgentConnection {
       publicKeyOf(privateKey),
     );
     e.fill(0);
-    seen.noteGeneration(vault, document.generation);
+    if (this.#elsewhere === undefined) seen.noteGeneration(vault, document.generation);
     return { document: vaultDocument, keys: new VaultKeys(secrets) };
   }
 
@@ -210,6 +225,14 @@ export class AgentConnection {
       }
     }
     return opened;
+  }
+
+  /** Reads records over channels of their own, which whoever asks for it closes. `memory` gives the memory that they come in. */
+  channelSource(memory: (bytes: number) => Buffer): ChannelRecordSource {
+    const { gateway, token } = this.enrollment;
+    const plain = new GatewayRecordSource(this.client);
+    const { url, fingerprint } = this.#elsewhere ?? gateway;
+    return new ChannelRecordSource({ plain, url: new URL(url), fingerprint, token, memory });
   }
 
   close(): void {

@@ -22,9 +22,10 @@ import {
 } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { asBuffer, giveBack } from "../../vault/bytes.ts";
+import { asBuffer } from "../../vault/bytes.ts";
 import { limits } from "../../vault/limits.ts";
 import { recordLengthFromHeader } from "../../vault/record.ts";
+import { type Block, CacheBlocks } from "./cacheBlocks.ts";
 
 const MiB = 1024 * 1024;
 const magic = Buffer.from("HFDRIVE1", "latin1");
@@ -36,12 +37,11 @@ const segmentBytesMax = 64 * MiB;
 const segmentsWanted = 16;
 const queuedBytesMax = 16 * MiB;
 /** Records wait for others, up to so many bytes or so long: a write of its own for each would slow down who reads one after the other. */
-const gatheredBytesMin = MiB;
+const blockBytes = MiB;
 const gatherMs = 50;
 
 type Segment = { readonly path: string; file: Promise<FileHandle> | undefined; bytes: number };
 type Place = { readonly segment: Segment; readonly at: number; readonly length: number };
-type Queued = { readonly key: string; readonly bytes: Buffer };
 
 export class SealedCache {
   readonly #folder: string;
@@ -51,8 +51,7 @@ export class SealedCache {
   /** The oldest first; the last may be the one that is written. */
   #segments: Segment[] = [];
   #current: Segment | undefined;
-  #queue: Queued[] = [];
-  #queuedBytes = 0;
+  readonly #blocks: CacheBlocks;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -65,6 +64,7 @@ export class SealedCache {
     this.#folder = folder;
     this.#bytesMax = bytesMax;
     this.#onFailure = onFailure;
+    this.#blocks = new CacheBlocks(Math.min(blockBytes, this.#segmentBytes), queuedBytesMax);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     for (const { path } of this.#onDisk()) this.#scan(path);
   }
@@ -100,16 +100,13 @@ export class SealedCache {
   /** Keeps a copy of a record. */
   add(key: string, vaultId: string, group: number, record: Buffer): void {
     if (this.#stopped || this.#index.has(key)) return;
-    if (this.#queuedBytes + record.length > queuedBytesMax) return;
-    const bytes = Buffer.allocUnsafe(headBytes + record.length);
+    const bytes = this.#blocks.reserve(key, headBytes + record.length, record.length);
+    if (bytes === undefined) return;
     bytes.writeUInt32LE(record.length, 0);
     bytes.writeUInt32LE(group, 4);
     bytes.write(vaultId, 8, 16, "hex");
     record.copy(bytes, headBytes);
-    this.#queue.push({ key, bytes });
-    this.#queuedBytes += bytes.length;
-    if (this.#queuedBytes < gatheredBytesMin)
-      this.#timer ??= setTimeout(() => this.#startWriting(), gatherMs);
+    if (this.#blocks.bytes < blockBytes) this.#timer ??= setTimeout(() => this.#startWriting(), gatherMs);
     else this.#startWriting();
   }
 
@@ -143,57 +140,37 @@ export class SealedCache {
 
   async #writeAll(): Promise<void> {
     try {
-      while (this.#queue.length > 0) {
-        const queue = this.#queue;
-        this.#queue = [];
-        await this.#write(queue);
-        for (const { bytes } of queue) {
-          this.#queuedBytes -= bytes.length;
-          giveBack(bytes);
-        }
+      for (let block = this.#blocks.take(); block !== undefined; block = this.#blocks.take()) {
+        await this.#write(block);
+        this.#blocks.written(block);
       }
     } catch (error) {
       this.#stopped = true;
-      this.#queue = [];
+      this.#blocks.clear();
       this.#onFailure(error);
     } finally {
       this.#writing = undefined;
     }
   }
 
-  async #write(queue: readonly Queued[]): Promise<void> {
-    for (let from = 0; from < queue.length; ) {
-      const segment = this.#segmentToWrite();
-      const file = await (segment.file as Promise<FileHandle>);
-      const some: Queued[] = [];
-      for (let bytes = segment.bytes; from < queue.length; from++) {
-        const each = queue[from] as Queued;
-        bytes += each.bytes.length;
-        if (some.length > 0 && (bytes > this.#segmentBytes || some.length === 512)) break;
-        some.push(each);
-      }
-      let at = segment.bytes;
-      const start = at;
-      const total = some.reduce((sum, { bytes }) => sum + bytes.length, 0);
-      const { bytesWritten } = await file.writev(
-        some.map(({ bytes }) => bytes),
-        start,
-      );
-      if (bytesWritten !== total) throw new Error("the disk took a part of what was written");
-      for (const { key, bytes } of some) {
-        this.#index.set(key, { segment, at: at + headBytes, length: bytes.length - headBytes });
-        at += bytes.length;
-      }
-      segment.bytes = at;
-    }
+  async #write({ memory, filled, entries }: Block): Promise<void> {
+    const segment = this.#segmentToWrite(filled);
+    const file = await (segment.file as Promise<FileHandle>);
+    const start = segment.bytes;
+    const { bytesWritten } = await file.write(memory, 0, filled, start);
+    if (bytesWritten !== filled) throw new Error("the disk took a part of what was written");
+    for (const { key, at, length } of entries) this.#index.set(key, { segment, at: start + at, length });
+    segment.bytes = start + filled;
   }
 
   get #segmentBytes(): number {
     return Math.min(segmentBytesMax, Math.max(MiB, Math.floor(this.#bytesMax / segmentsWanted)));
   }
 
-  #segmentToWrite(): Segment {
-    if (this.#current !== undefined && this.#current.bytes < this.#segmentBytes) return this.#current;
+  /** One with room for so many bytes, or an empty one. */
+  #segmentToWrite(bytes: number): Segment {
+    if (this.#current !== undefined && this.#current.bytes + bytes <= this.#segmentBytes)
+      return this.#current;
     this.#makeRoom(this.#segmentBytes);
     const path = join(this.#folder, randomBytes(8).toString("hex") + ending);
     const file = open(path, "wx+", 0o600).then(async (handle) => {

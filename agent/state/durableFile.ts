@@ -29,16 +29,38 @@ export function replaceFile(path: string, text: string): void {
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
-    const folder = openSync(dirname(path), "r");
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
+    moveDurably(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw stateFileError(error, path);
+  }
+}
+
+/** As `replaceFile`, with pieces of any number. @throws HoldfastError disk-full, io-error; what `pieces` throws */
+export async function replaceFileBy(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  const temporary = `${path}.new`;
+  try {
+    const fd = openSync(temporary, "w", 0o600);
+    try {
+      for await (const piece of pieces) writeFileSync(fd, piece);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    moveDurably(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw stateFileError(error, path);
+  }
+}
+
+function moveDurably(from: string, to: string): void {
+  renameSync(from, to);
+  const folder = openSync(dirname(to), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 

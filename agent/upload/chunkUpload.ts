@@ -89,10 +89,13 @@ export class ChunkUpload {
       return;
     }
     // Sealed, a chunk is never longer than this.
-    const reserved = Math.min(place.length + 256, limits.recordBytesMax);
+    let reserved = Math.min(place.length + 256, limits.recordBytesMax);
     await this.#budget.take(reserved);
     try {
       const record = await pool.seal(id, place);
+      // Mostly it is far shorter, and what it does not need lets the next ones be sealed while this one is on its way.
+      this.#budget.give(reserved - record.length);
+      reserved = record.length;
       await sender.send(record, place);
       this.newChunks += 1;
     } finally {

@@ -40,7 +40,12 @@ export const importCommands: readonly CommandSpec[] = [
     ],
     options: [
       data,
-      { name: "need", kind: "text", value: "FILE", summary: "list of what the target lacks" },
+      {
+        name: "need",
+        kind: "texts",
+        value: "FILE",
+        summary: "list of what the target lacks, one for each snapshot (all of it)",
+      },
       {
         name: "listen",
         kind: "text",

@@ -10,6 +10,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import type { Output } from "../cli/output/output.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
+import { gatewayToRead } from "../gatewayToRead.ts";
 import { type SnapshotReader, withSnapshots } from "../openedSnapshots.ts";
 
 function checkPort({ connection }: SnapshotReader): CheckPort {
@@ -36,7 +37,8 @@ export function run(given: CommandContext): Promise<void> {
     const readData = args.text("read-data") ?? "0%";
     const readShare = readShareOf(readData, totalBytes);
     const { gateway, vault } = reader.connection.enrollment;
-    const origin = `${vault} ${gateway.fingerprint}`;
+    const { fingerprint } = gatewayToRead(reader.context) ?? gateway;
+    const origin = `${vault} ${fingerprint}`;
     const proven =
       readShare === 0
         ? ProvenChunks.unkept(0)

@@ -9,6 +9,7 @@ import { type DriveCaches, driveCaches, openAgentDrive } from "../drive/agentDri
 import { startDaemon, tellFailed, tellMounted } from "../drive/background.ts";
 import { type DriveOptions, driveOptions } from "../drive/driveOptions.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
+import { gatewayToRead } from "../gatewayToRead.ts";
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
@@ -16,9 +17,17 @@ export async function run(given: CommandContext): Promise<void> {
   const options = driveOptions(context);
   const caches = driveCaches(context, state);
   const folder = resolve(state, "drives");
+  const elsewhere = gatewayToRead(context);
   if (context.args.flag("foreground")) {
     try {
-      await serve(context, state, mountpoint, options, caches, folder);
+      await serve(
+        context,
+        await AgentConnection.open(state, undefined, context.signal, elsewhere),
+        mountpoint,
+        options,
+        caches,
+        folder,
+      );
     } catch (error) {
       tellFailed(error);
       throw error;
@@ -35,6 +44,9 @@ export async function run(given: CommandContext): Promise<void> {
       state,
       ...written(options),
       ...writtenCaches(caches),
+      ...(elsewhere === undefined
+        ? []
+        : ["--gateway", elsewhere.url, "--fingerprint", elsewhere.fingerprint]),
     ],
     folder,
     mountpoint,
@@ -61,14 +73,13 @@ function writtenCaches({ diskBytes, folder, memoryBytes }: DriveCaches): string[
 
 async function serve(
   { output, signal }: CommandContext,
-  state: string,
+  connection: AgentConnection,
   mountpoint: string,
   options: DriveOptions,
   caches: DriveCaches,
   folder: string,
 ): Promise<void> {
   const untilStopped = orHangup(signal);
-  const connection = new AgentConnection(state);
   try {
     const { mounted, close } = await openAgentDrive(connection, mountpoint, options, caches);
     const forget = tellMounted(folder, mounted.mountpoint);

@@ -10,6 +10,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { gatewayToRead } from "../gatewayToRead.ts";
 import { noteIncomplete } from "../openedSnapshots.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
 
@@ -20,7 +21,15 @@ export async function run(given: CommandContext): Promise<void> {
   const chosen = parseSnapshotPath(args.operand(0));
   const target = resolve(args.requiredText("target"));
   const dryRun = args.flag("dry-run");
-  const connection = await AgentConnection.open(state, triesPatient, context.signal);
+  const needOut = args.text("need-out");
+  if (needOut !== undefined && !dryRun) {
+    throw new HoldfastError(
+      ErrorCode.usage,
+      "--need-out lists what would be fetched: it goes with --dry-run",
+    );
+  }
+  const elsewhere = gatewayToRead(context);
+  const connection = await AgentConnection.open(state, triesPatient, context.signal, elsewhere);
   try {
     const snapshot = await findSnapshot(connection, {
       name: chosen.snapshot,
@@ -46,6 +55,7 @@ export async function run(given: CommandContext): Promise<void> {
       target: Buffer.from(target),
       overwrite: (args.text("overwrite") ?? "always") as Overwrite,
       dryRun,
+      ...(needOut === undefined ? {} : { needOut: resolve(needOut) }),
       delete: args.flag("delete"),
       ownerByName: true,
       signal,
@@ -71,6 +81,12 @@ export async function run(given: CommandContext): Promise<void> {
         `${formatBytes(result.bytes)} to ${target} in ${formatDuration(seconds)}; ` +
         `${formatCount(result.reused, "file")} were right already, ${formatBytes(result.fetchedBytes)} fetched.`,
     );
+    const { needed } = result;
+    if (needed !== undefined) {
+      output.line(
+        `${formatCount(needed.chunks, "chunk")} (${formatBytes(needed.bytes)} at most) would be fetched: ${needOut} lists them.`,
+      );
+    }
     output.event({
       event: "done",
       snapshot: snapshot.row.id,
@@ -84,6 +100,7 @@ export async function run(given: CommandContext): Promise<void> {
       kept: result.kept,
       deleted: result.deleted,
       fetched_bytes: result.fetchedBytes,
+      ...(needed !== undefined && { need_chunks: needed.chunks, need_bytes: needed.bytes }),
       warnings: output.warnings,
       seconds,
     });

@@ -6,11 +6,12 @@ import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
+import { gatewayToRead } from "../gatewayToRead.ts";
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
   const { args, output } = context;
-  const connection = await AgentConnection.open(state, undefined, context.signal);
+  const connection = await AgentConnection.open(state, undefined, context.signal, gatewayToRead(context));
   try {
     const rows = await connection.client.snapshots({ item: args.text("item"), device: args.text("device") });
     const snapshots = await openRows(connection, rows, (row, error) =>
@@ -53,6 +54,7 @@ export async function run(given: CommandContext): Promise<void> {
 /** What a person is told of a snapshot that is not whole at the gateway. */
 function pendingText(boxes: readonly number[] | undefined): string {
   if (boxes === undefined) return "";
+  if (boxes.includes(0)) return " (a part of it: the rest was left out of this box)";
   if (boxes.length === 0) return " (lacks content that only a backup can bring)";
   return ` (completes when box ${boxes.join(" and box ")} arrives)`;
 }

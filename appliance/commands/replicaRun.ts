@@ -7,6 +7,8 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 
+type NamedReport = RunReport & { readonly replica: string };
+
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
   const startedMs = nowMs();
@@ -26,9 +28,10 @@ export async function run(context: CommandContext): Promise<void> {
   };
   const reports = await withAdmin(context, async ({ replicas }) => {
     const names = args.operands[0] ?? (await replicas.status()).map(({ replica }) => replica.name);
-    const all: RunReport[] = [];
+    const all: NamedReport[] = [];
     for (const name of [names].flat()) {
-      all.push(...(await replicas.run({ name, takeOver }, { onProgress, signal })).reports);
+      const { reports } = await replicas.run({ name, takeOver }, { onProgress, signal });
+      all.push(...reports.map((each) => ({ ...each, replica: name })));
     }
     return all;
   });
@@ -36,7 +39,7 @@ export async function run(context: CommandContext): Promise<void> {
   report(context, reports, Math.round(nowMs() - startedMs) / 1000);
 }
 
-function report({ output }: CommandContext, reports: readonly RunReport[], seconds: number): void {
+function report({ output }: CommandContext, reports: readonly NamedReport[], seconds: number): void {
   const sum = (of: (each: RunReport) => number): number =>
     reports.reduce((total, each) => total + of(each), 0);
   const packs = sum((each) => each.packs);
@@ -46,10 +49,13 @@ function report({ output }: CommandContext, reports: readonly RunReport[], secon
     for (const { pack, message } of unsent)
       output.warn(`pack ${pack} of vault ${vault} cannot be sent: ${message}`);
   }
-  output.line(
-    `Sent ${formatCount(packs, "pack")} (${formatBytes(bytes)}) and ${formatCount(snapshots, "snapshot")} in ${formatDuration(seconds)}.`,
-  );
   const failed = reports.find(({ failure }) => failure !== null)?.failure;
+  // A run that failed does not count what it sent before that.
+  if (failed == null || packs + snapshots > 0) {
+    output.line(
+      `Sent ${formatCount(packs, "pack")} (${formatBytes(bytes)}) and ${formatCount(snapshots, "snapshot")} in ${formatDuration(seconds)}.`,
+    );
+  }
   if (failed != null) {
     throw new HoldfastError(failed.code, failed.message, failed.next === null ? {} : { next: failed.next });
   }
@@ -59,6 +65,7 @@ function report({ output }: CommandContext, reports: readonly RunReport[], secon
     bytes,
     snapshots,
     vaults: reports.map((each) => ({
+      replica: each.replica,
       vault: each.vault,
       generation: each.generation,
       requests: each.usage.requests,

@@ -1,6 +1,10 @@
 // holdfast replica status
 
-import type { ReplicaStatus, VaultReplicaStatus } from "../../gateway/replica/job/replicationStatus.ts";
+import type {
+  GatewayStateStatus,
+  ReplicaStatus,
+  VaultReplicaStatus,
+} from "../../gateway/replica/job/replicationStatus.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
@@ -42,6 +46,11 @@ function jsonOf(status: ReplicaStatus): Record<string, unknown> {
     schedule: replica.schedule,
     parallel: replica.parallel,
     created: replica.created,
+    gateway_state: {
+      state: status.gatewayState.state,
+      failure: status.gatewayState.failure,
+      next_try: status.gatewayState.nextTry,
+    },
     vaults: vaults.map((vault) => ({
       vault: vault.vault,
       state: vault.state,
@@ -94,7 +103,7 @@ function rate({ bytesPerSecond, etaSeconds }: ReplicaFigures): string {
 }
 
 function detailsOf(status: ReplicaStatus): string[] {
-  const { replica, vaults } = status;
+  const { replica, vaults, gatewayState } = status;
   const figures = replicaFigures(status);
   const cost = figures.costUsd === null ? "" : `, ${formatCost(figures.costUsd)} at list prices`;
   const each = perSnapshot(figures);
@@ -107,15 +116,21 @@ function detailsOf(status: ReplicaStatus): string[] {
     `Requests: ${formatCount(figures.requests, "request")}${cost}${each === null ? "" : `, ${each} a snapshot`}`,
     `Bytes: ${formatBytes(figures.sentBytes)} sent, ${formatBytes(figures.receivedBytes)} read`,
     ...replica.notes.map((note) => `Note: ${note}`),
+    ...failureOf("The gateway's own state", gatewayState),
     ...vaults.flatMap((vault) => troubleOf(vault, replica.name)),
   ];
 }
 
-function troubleOf(status: VaultReplicaStatus, replica: string): string[] {
-  const { vault, failure, nextTry, unsent, unprovenPacks } = status;
+function failureOf(what: string, { failure, nextTry }: GatewayStateStatus): string[] {
+  if (failure === null) return [];
   const next = nextTry === null ? "" : ` Tried again at ${nextTry}.`;
+  return [`${what}: ${failure.message}. ${failure.next ?? ""}${next}`];
+}
+
+function troubleOf(status: VaultReplicaStatus, replica: string): string[] {
+  const { vault, unsent, unprovenPacks } = status;
   return [
-    ...(failure === null ? [] : [`Vault ${vault}: ${failure.message}. ${failure.next ?? ""}${next}`]),
+    ...failureOf(`Vault ${vault}`, status),
     ...(unprovenPacks === 0
       ? []
       : [

@@ -22,7 +22,8 @@ export async function run(context: CommandContext): Promise<void> {
   const onProgress = ({ budget, objectsDone, bytesDone }: VerifyProgress): void => {
     if (!said) {
       said = true;
-      output.note(`Will ask for ${budgetText(budget)}.`);
+      const more = request.heal ? " What has to be healed is read once more after that." : "";
+      output.note(`Will ask for ${budgetText(budget)}.${more}`);
       output.event({ event: "budget", ...jsonOf(budget) });
     }
     output.progress({

@@ -2,28 +2,29 @@
 
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import type { StageProgress, StageReport } from "../../gateway/admin/stageOperations.ts";
+import type { StageProgress, StageReport, StageRequest } from "../../gateway/admin/stageOperations.ts";
 import { settingsDefault } from "../../gateway/settings.ts";
+import { pathToText } from "../../vault/pathText.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { newBoxKey } from "../newBoxKey.ts";
 import { shellWord } from "../shellWord.ts";
+import { parseSnapshotPath } from "../snapshotPath.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
-  const startedMs = nowMs();
   const directory = resolve(args.operand(0));
   const name = args.text("name");
-  const need = args.text("need");
-  const request = {
+  const written = args.operands.slice(1);
+  const request: StageRequest = {
     directory,
-    snapshots: args.operands.slice(1).map(snapshotOf),
+    snapshots: written.map(snapshotOf),
     listen: args.text("listen") ?? settingsDefault.listen,
     urls: args.texts("url"),
     by: args.text("by") ?? userInfo().username,
+    need: args.texts("need").map((file) => resolve(file)),
     ...(name === undefined ? {} : { name }),
-    ...(need === undefined ? {} : { need: resolve(need) }),
   };
   const onProgress = ({ records, recordsDone, bytes, bytesDone }: StageProgress): void =>
     output.progress({
@@ -37,19 +38,15 @@ export async function run(context: CommandContext): Promise<void> {
     // First without a key: what is wrong is said before anybody thinks of a passphrase.
     const planned = await staging.stage(request, { onProgress, signal });
     show(context, planned);
-    if (args.flag("dry-run")) return output.event({ event: "done", dry_run: true, ...jsonOf(planned) });
+    if (args.flag("dry-run")) {
+      return output.event({ event: "done", dry_run: true, ...jsonOf(planned), warnings: output.warnings });
+    }
     const key = await newBoxKey(context);
+    const startedMs = nowMs();
     const report = await staging.stage({ ...request, key }, { onProgress, signal });
     output.endProgress();
     const seconds = Math.round(nowMs() - startedMs) / 1000;
-    const box = report.box!;
-    output.line(
-      `Box ${box.number} is made in ${directory} in ${formatDuration(seconds)}. At the customer's site:`,
-    );
-    output.line(`  holdfast gateway run --data ${shellWord(directory)} --passphrase-file FILE`);
-    const from = `--gateway ${box.urls[0] ?? "https://HOST:PORT"} --fingerprint ${box.fingerprint}`;
-    for (const { id } of report.snapshots)
-      output.line(`  holdfast agent restore ${id.slice(0, 16)} --target DIR ${from}`);
+    showBox(context, report.box!, written, seconds);
     output.event({
       event: "done",
       dry_run: false,
@@ -61,29 +58,50 @@ export async function run(context: CommandContext): Promise<void> {
   });
 }
 
-function snapshotOf(text: string): { snapshot: string; path: string } {
-  const colon = text.indexOf(":");
-  return colon < 0
-    ? { snapshot: text, path: "" }
-    : { snapshot: text.slice(0, colon), path: text.slice(colon + 1) };
+/** @throws HoldfastError usage */
+function snapshotOf(written: string): StageRequest["snapshots"][number] {
+  const { snapshot, path } = parseSnapshotPath(written);
+  return { snapshot, path: path.map((part) => pathToText(part)).join("/") };
 }
 
 function show(
   { output }: CommandContext,
-  { snapshots, records, bytes, leftOut, lacking }: StageReport,
+  { snapshots, records, bytes, leftOut, lacking, freeBytes }: StageReport,
 ): void {
   for (const { id, device, item, received } of snapshots) {
     output.line(`Snapshot ${id.slice(0, 16)} of ${device}, ${item}, received ${received}`);
   }
-  output.line(
-    `${formatCount(records, "record")}, ${formatBytes(bytes)}${leftOut > 0 ? `; ${formatCount(leftOut, "record")} left out` : ""}.`,
-  );
-  if (lacking > 0)
+  const left = leftOut === 0 ? "" : `; ${formatCount(leftOut, "record")} left out`;
+  const free = freeBytes === null ? "" : `; ${formatBytes(freeBytes)} are free`;
+  output.line(`${formatCount(records, "record")}, ${formatBytes(bytes)}${left}${free}.`);
+  if (lacking === 0) return;
+  for (const { id } of snapshots.filter(({ isLacking }) => isLacking)) {
     output.warn(
-      `${formatCount(lacking, "record")} of these snapshots are not here: parts of them will be missing`,
+      "not all of it is here (on its way with a box, or damaged): parts of it will be missing",
+      `snapshot ${id.slice(0, 16)}`,
     );
+  }
 }
 
-function jsonOf({ leftOut, ...report }: StageReport): object {
-  return { ...report, left_out: leftOut };
+function showBox(
+  { output }: CommandContext,
+  box: NonNullable<StageReport["box"]>,
+  written: readonly string[],
+  seconds: number,
+): void {
+  output.line(`Box ${box.number} is made in ${formatDuration(seconds)}. At the customer's site:`);
+  output.line("  holdfast gateway run --data DISK --passphrase-file FILE");
+  const from = `--gateway ${box.urls[0]} --fingerprint ${box.fingerprint}`;
+  for (const snapshot of written) {
+    output.line(`  holdfast agent restore ${shellWord(snapshot)} --target DIR ${from}`);
+  }
+}
+
+function jsonOf({ leftOut, freeBytes, snapshots, ...report }: StageReport): object {
+  return {
+    ...report,
+    snapshots: snapshots.map(({ isLacking, ...snapshot }) => ({ ...snapshot, lacking: isLacking })),
+    left_out: leftOut,
+    free_bytes: freeBytes,
+  };
 }

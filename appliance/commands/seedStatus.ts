@@ -27,10 +27,11 @@ export async function run(context: CommandContext): Promise<void> {
 
 function tableOf(boxes: readonly BoxStatus[]): string {
   return formatTable(
-    ["BOX", "NAME", "STATE", "ACCOUNTS", "SEAL", "CODE", "PROMISED", "PENDING"],
+    ["BOX", "NAME", "FOR", "STATE", "ACCOUNTS", "SEAL", "CODE", "PROMISED", "PENDING"],
     boxes.map((row) => [
       String(row.number),
       row.name,
+      row.kind === "seed" ? "seeding" : "restoring",
       row.state,
       row.accounts.join(", "),
       String(row.seal),
@@ -46,11 +47,21 @@ function rowOf({ number, promisedChunks, pendingSnapshots, ...row }: BoxStatus):
 }
 
 function linesOf(box: OnBoard): string[] {
+  if (box.kind === "restore") {
+    const made = box.sealed
+      ? "to restore from"
+      : "to restore from, not finished: run `seed stage-restore` again";
+    return [`Box ${box.box} of ${box.datacentre}: ${made}.`, onBoardLine(box)];
+  }
   const state = !box.sealed ? "open" : box.delivered ? "sealed, and the datacentre knows" : "sealed";
   return [
     `Box ${box.box} of ${box.datacentre}: ${state}${box.code === null ? "" : `, code ${box.code}`}.`,
-    `On board: ${formatCount(box.packs, "pack")} of ${formatBytes(box.packBytes)}, ${formatCount(box.snapshots, "snapshot")}, ${formatCount(box.chunks, "chunk")}; ${formatBytes(box.freeBytes)} free.`,
+    onBoardLine(box),
   ];
+}
+
+function onBoardLine({ packs, packBytes, snapshots, chunks, freeBytes }: OnBoard): string {
+  return `On board: ${formatCount(packs, "pack")} of ${formatBytes(packBytes)}, ${formatCount(snapshots, "snapshot")}, ${formatCount(chunks, "chunk")}; ${formatBytes(freeBytes)} free.`;
 }
 
 function jsonOf({ packBytes, freeBytes, ...row }: OnBoard): Record<string, unknown> {

@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
 import { CachedRecordSource } from "../../agent/session/cachedRecordSource.ts";
 import type { AgentConnection } from "../../agent/session/connection.ts";
-import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import { SealedCache } from "../../agent/session/sealedCache.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
 import { cachesOf, memoryCacheBytesDefault } from "../../fs/view/recordOpener.ts";
@@ -12,6 +11,7 @@ import { VaultView } from "../../fs/view/vaultView.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { driveLogger } from "./driveLogger.ts";
+import { driveLull } from "./driveLull.ts";
 import { type DriveOptions, memoryCacheBytes } from "./driveOptions.ts";
 import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
@@ -49,23 +49,30 @@ export async function openAgentDrive(
   caches: DriveCaches,
 ): Promise<{ readonly mounted: Mounted; readonly close: () => Promise<void> }> {
   const keys = await connection.allKeys();
-  const gateway = new GatewayRecordSource(connection.client);
+  const memory = cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault);
+  const gateway = connection.channelSource((bytes) => memory.spare.take(bytes, 0));
   const disk = openDisk(caches);
   const pool = openThreads();
+  const lull = driveLull(memory, pool);
   const view = new VaultView({
     source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
     catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
     keyring: new FixedKeyring(keys),
-    caches: cachesOf(caches.memoryBytes ?? memoryCacheBytesDefault),
+    caches: memory,
     pool,
+    lull,
   });
   const close = async (): Promise<void> => {
     view.close();
+    lull.stop();
     await pool.close();
+    gateway.close();
     await disk?.close();
   };
   try {
-    return { mounted: await mountDrive(view, mountpoint, options, driveLogger), close };
+    const mounted = await mountDrive(view, mountpoint, options, driveLogger);
+    lull.begin();
+    return { mounted, close };
   } catch (error) {
     await close();
     throw error;

@@ -2,8 +2,9 @@
 
 import { selectCachedRead } from "../../agent/platform/cachedRead.ts";
 import type { FuseLogger, Mounted } from "../../fs/fuse/driver.ts";
+import type { Lull } from "../../fs/view/lull.ts";
 import type { Keyring } from "../../fs/view/ports.ts";
-import { cachesOf } from "../../fs/view/recordOpener.ts";
+import { cachesOf, type PlaintextCaches } from "../../fs/view/recordOpener.ts";
 import { VaultView } from "../../fs/view/vaultView.ts";
 import { WebDav } from "../../fs/webdav/webDav.ts";
 import type { DriveRequest, DriveRow } from "../../gateway/admin/drives.ts";
@@ -14,6 +15,7 @@ import { isHoldfastError } from "../../vault/errors.ts";
 import { shellWord } from "../shellWord.ts";
 import { vaultNameText } from "../vaultName.ts";
 import { archiver } from "./archiver.ts";
+import { driveLull } from "./driveLull.ts";
 import { openThreads } from "./openThreads.ts";
 import { mountDrive } from "./serveDrive.ts";
 
@@ -38,13 +40,15 @@ export class GatewayDrives implements Drives {
   readonly web: WebDav;
   readonly #mounted = new Map<string, Mounted>();
   readonly #pool = openThreads();
-  readonly #memoryBytes: number;
+  readonly #caches: PlaintextCaches;
+  readonly #lull: Lull;
   #view: VaultView | undefined;
 
   /** @param memoryBytes of opened records kept in memory: as the gateway's settings say unless given */
   constructor(gateway: Gateway, memoryBytes: number = gateway.dataDir.settings.driveCacheMiB * 2 ** 20) {
     this.#gateway = gateway;
-    this.#memoryBytes = memoryBytes;
+    this.#caches = cachesOf(memoryBytes);
+    this.#lull = driveLull(this.#caches, this.#pool);
     this.#logger = gateway.logger;
     this.web = new WebDav({
       view: () => this.#openView(),
@@ -69,6 +73,7 @@ export class GatewayDrives implements Drives {
   async mountHere(mountpoint: string, options: Parameters<typeof mountDrive>[2]): Promise<Mounted> {
     const mounted = await mountDrive(this.#openView(), mountpoint, options, this.#logger);
     this.#mounted.set(mounted.mountpoint, mounted);
+    this.#lull.begin();
     void mounted.closed.then(() => {
       this.#mounted.delete(mounted.mountpoint);
       this.#logger.info({ mountpoint: mounted.mountpoint }, "drive is gone");
@@ -82,7 +87,7 @@ export class GatewayDrives implements Drives {
   }
 
   #newView(): VaultView {
-    const caches = cachesOf(this.#memoryBytes);
+    const caches = this.#caches;
     return new VaultView({
       source: new LocalRecordSource(this.#gateway, {
         memory: (bytes) => caches.spare.take(bytes, 0),
@@ -92,6 +97,7 @@ export class GatewayDrives implements Drives {
       keyring: keyringOf(this.#gateway),
       caches,
       pool: this.#pool,
+      lull: this.#lull,
       unlockCommand: (account, vault) => this.#unlockCommand(account, vault),
     });
   }
@@ -110,6 +116,7 @@ export class GatewayDrives implements Drives {
         this.#logger.error({ err: outcome.reason }, "a drive could not be unmounted");
     }
     this.#view?.close();
+    this.#lull.stop();
     await this.#pool.close();
   }
 }

@@ -51,6 +51,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.chunkMissing]: errno.EIO,
   [ErrorCode.chunkDamaged]: errno.EIO,
   [ErrorCode.promised]: errno.EIO,
+  [ErrorCode.leftOut]: errno.EIO,
   [ErrorCode.replicaUnreachable]: errno.EIO,
   [ErrorCode.replicaRefused]: errno.EIO,
   [ErrorCode.replicaFull]: errno.EIO,

@@ -6,6 +6,7 @@ const codes: readonly ErrorCode[] = [
   ErrorCode.chunkMissing,
   ErrorCode.chunkDamaged,
   ErrorCode.promised,
+  ErrorCode.leftOut,
   ErrorCode.corrupt,
   ErrorCode.truncated,
   ErrorCode.limitExceeded,

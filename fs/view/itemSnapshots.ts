@@ -8,6 +8,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
 import { incompleteSuffix, timeFolders } from "./folderNames.ts";
+import type { Lull } from "./lull.ts";
 import type { OpenPool } from "./openPool.ts";
 import type { DatedSnapshot } from "./pathStates.ts";
 import type { CatalogSnapshot, Keyring, RecordSource, SnapshotCatalog } from "./ports.ts";
@@ -26,6 +27,8 @@ export type SnapshotParts = {
   readonly takers?: ReadonlySet<FileTaker>;
   /** Threads that open large records; without them the calling thread does. Whoever made it closes it. */
   readonly pool?: OpenPool | undefined;
+  /** Told of every record that is opened. Whoever made it stops it. */
+  readonly lull?: Lull;
   /** How the vault (32 hex) of an account is unlocked: a command line. */
   readonly unlockCommand?: (account: string, vault: string) => string;
 };
@@ -170,7 +173,7 @@ export class ItemSnapshots {
   async #open(row: CatalogSnapshot): Promise<Opened> {
     const known = this.#opened.get(row.id);
     if (known !== undefined) return known;
-    const { source, caches, pool, catalog, keyring } = this.#parts;
+    const { source, caches, pool, lull, catalog, keyring } = this.#parts;
     const keys = keyring.keysOf(row.vault);
     if (keys === undefined) throw this.#locked(row);
     const object = await catalog.object(row);
@@ -179,7 +182,7 @@ export class ItemSnapshots {
     if (id.toString("hex") !== row.id || header.group !== row.group) {
       throw new HoldfastError(ErrorCode.idMismatch, `snapshot ${row.id} is not the one that was asked for`);
     }
-    const opener = new RecordOpener({ source, keys, group: header.group, caches, pool });
+    const opener = new RecordOpener({ source, keys, group: header.group, caches, pool, lull });
     const timeNs = BigInt(Date.parse(body.time)) * 1_000_000n;
     const snapshot = { id: row.id, root: header.root, timeNs, lock: this.#lockOf(keys) };
     const opened = { context: new SnapshotContext(opener, snapshot, this.#parts.takers), body };

@@ -22,6 +22,7 @@ export type ToOpener =
   | { readonly kind: "open"; readonly requests: readonly OpenRequest[] }
   | { readonly kind: "keys"; readonly keyring: number; readonly secrets: VaultSecrets }
   | { readonly kind: "forget"; readonly keyring: number }
+  | { readonly kind: "rest" }
   | { readonly kind: "stop" };
 
 /** The memory of `plaintext` is transferred. */

@@ -170,6 +170,11 @@ export class OpenPool {
     }
   }
 
+  /** Makes every thread give back memory that it does not use. */
+  rest(): void {
+    for (const { worker } of this.#threads) worker.postMessage({ kind: "rest" } satisfies ToOpener);
+  }
+
   /** Ends the threads after what they were sent. Never by terminate(), which may strike within a native call. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -15,7 +15,7 @@ export type ResultToOpen = Omit<RecordToOpen, "record" | "expectedId" | "expecte
 
 /**
  * Verifies and opens what a source answered for one id.
- * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), promised (detail: chunk, box), replica-unreachable, key-wrong, vault-locked
+ * @throws HoldfastError chunk-missing, chunk-damaged (detail: chunk, writer when known), promised (detail: chunk, box), left-out, replica-unreachable, key-wrong, vault-locked
  */
 export function openResult(wanted: ResultToOpen): OpenedRecord {
   const { result, id, type, ...rest } = wanted;
@@ -39,6 +39,16 @@ export function openResult(wanted: ResultToOpen): OpenedRecord {
       ErrorCode.promised,
       `chunk ${toHex(id)} is on box ${result.box}, which is on its way`,
       { next: "It can be read when that box was imported.", detail: { chunk: toHex(id), box: result.box } },
+    );
+  }
+  if (result.state === "leftOut") {
+    throw new HoldfastError(
+      ErrorCode.leftOut,
+      `chunk ${toHex(id)} was left out of this box: the target had it when the box was made, or it was not asked for`,
+      {
+        next: "Restore to the target that the box was made for, or from the account's home: without --gateway.",
+        detail: { chunk: toHex(id) },
+      },
     );
   }
   if (result.state === "damaged") {

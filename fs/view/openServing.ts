@@ -79,6 +79,10 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
         keyrings.delete(message.keyring);
         forgetOpened();
         return;
+      case "rest":
+        spare.clear();
+        globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
+        return;
       case "stop":
         for (const keys of keyrings.values()) keys.wipe();
         keyrings.clear();

@@ -15,7 +15,9 @@ export type RecordResult =
   /** The store has it in a replica alone, which does not answer now. */
   | { readonly state: "unavailable" }
   /** It comes with the box of this number, which is on its way. */
-  | { readonly state: "promised"; readonly box: number };
+  | { readonly state: "promised"; readonly box: number }
+  /** The store is a box to restore from, and it was left out there. */
+  | { readonly state: "leftOut" };
 
 /** The keys of the vaults that are unlocked here and now. */
 export interface Keyring {

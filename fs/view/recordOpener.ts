@@ -8,6 +8,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { RecordType } from "../../vault/magic.ts";
 import type { OpenEngines } from "../../vault/record.ts";
+import type { Lull } from "./lull.ts";
 import type { OpenPool } from "./openPool.ts";
 import { openResult } from "./openResult.ts";
 import { type CachedRecord, type OpenedRecord, PlaintextCache } from "./plaintextCache.ts";
@@ -21,8 +22,12 @@ const pageIdsPerRead = 256;
 
 const spareBytesMax = 8 * MiB;
 
-/** Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. */
-const pooledBytesMin = 32 * 1024;
+/**
+ * Sealed records from this length on go to the pool's threads: for smaller ones the way costs more than the work. Data may have shrunk to a
+ * thirtieth, and goes in company; pages come one by one.
+ */
+const pooledDataBytesMin = 4 * 1024;
+const pooledPageBytesMin = 32 * 1024;
 
 /** The caches that all vaults of a view share. */
 export type PlaintextCaches = {
@@ -65,6 +70,8 @@ export type RecordOpenerOptions = {
   readonly engines?: OpenEngines;
   /** Without one everything is opened by the calling thread. */
   readonly pool?: OpenPool | undefined;
+  /** Told of every record that is opened. */
+  readonly lull?: Lull | undefined;
 };
 
 export class RecordOpener {
@@ -74,6 +81,7 @@ export class RecordOpener {
   readonly #engines: OpenEngines | undefined;
   readonly #caches: PlaintextCaches;
   readonly #pool: OpenPool | undefined;
+  readonly #lull: Lull | undefined;
   readonly #vaultId: string;
   readonly #prefix: string;
   readonly #flights = new Map<string, Flight>();
@@ -86,6 +94,7 @@ export class RecordOpener {
     this.group = options.group;
     this.#caches = options.caches;
     this.#pool = options.pool;
+    this.#lull = options.lull;
     this.#vaultId = toHex(options.keys.vaultId);
     this.#prefix = cachePrefix(this.#vaultId, options.group);
   }
@@ -192,6 +201,7 @@ export class RecordOpener {
   #arrived(flight: Flight, result: RecordResult | undefined): void {
     const { keys, group } = this;
     const { id, type } = flight;
+    const pooledBytesMin = type === RecordType.data ? pooledDataBytesMin : pooledPageBytesMin;
     if (this.#pool === undefined || result?.state !== "record" || result.record.length < pooledBytesMin) {
       this.#settle(flight, () => this.#openHere(flight, result));
       return;
@@ -254,6 +264,7 @@ export class RecordOpener {
     // The references are a view of the sealed record, which must not stay in memory for them.
     const record = { plaintext, refs: refs.length === 0 ? noRefs : Buffer.from(refs), pins: 0 };
     this.#cacheOf(flight.type).put(this.#key(flight.id), record);
+    this.#lull?.opened(plaintext.length);
     this.#land(flight, () => flight.resolve(record));
   }
 }

@@ -40,7 +40,6 @@ export type RowStat = {
   inodeHigh: number;
   deviceMajor: number;
   deviceMinor: number;
-  hasXattrs: boolean;
   /** Other names may share the inode. */
   linked: boolean;
 };
@@ -63,7 +62,6 @@ export function emptyRowStat(): RowStat {
     inodeHigh: 0,
     deviceMajor: 0,
     deviceMinor: 0,
-    hasXattrs: false,
     linked: false,
   };
 }
@@ -78,6 +76,8 @@ export interface RowRun {
   copyName(row: number, out: Uint8Array, at: number): void;
   /** @throws HoldfastError corrupt */
   stat(row: number, out: RowStat): void;
+  /** @throws HoldfastError corrupt */
+  hasXattrs(row: number): boolean;
   /** The row as a directory, or undefined. */
   directory(row: number): RowDirectory | undefined;
   node(row: number): ViewNode;

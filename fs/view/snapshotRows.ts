@@ -140,13 +140,16 @@ class SnapshotRun implements RowRun {
     out.linkCount = directory ? (attributes.directories === 0 ? 2 : 1) : Math.max(1, attributes.linkCount);
     out.deviceMajor = attributes.major;
     out.deviceMinor = attributes.minor;
-    out.hasXattrs = attributes.hasXattrs;
     out.linked = !directory && attributes.linkCount > 1;
     // See SnapshotContext.nodeOf.
     if (out.linked) {
       const state = linkState(out.size, attributes.ctimeSeconds, attributes.ctimeNanoseconds);
       this.#context.inodes.ofLinkWords(attributes, state, out);
     } else this.#number(at, out);
+  }
+
+  hasXattrs(row: number): boolean {
+    return this.#page.attributesAt(row - this.first, attributes).hasXattrs;
   }
 
   directory(row: number): RowDirectory | undefined {

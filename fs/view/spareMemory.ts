@@ -15,6 +15,11 @@ export class SpareMemory {
     this.bytesMax = bytesMax;
   }
 
+  /** Kept now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** At least `bytes` of memory of which these are the first, with anything in them. */
   take(bytes: number, shareMin = 0.4): Buffer {
     if (bytes < keptBytesMin) return Buffer.allocUnsafeSlow(bytes);

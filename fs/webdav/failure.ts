@@ -16,6 +16,7 @@ const statuses: { readonly [code in ErrorCode]?: number } = {
   [ErrorCode.cancelled]: 503,
   [ErrorCode.busy]: 503,
   [ErrorCode.promised]: 503,
+  [ErrorCode.leftOut]: 404,
   [ErrorCode.gatewayUnreachable]: 502,
 };
 

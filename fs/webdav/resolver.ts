@@ -9,6 +9,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { folderName } from "../view/folderNames.ts";
 import { type DirectoryRow, NodeKind, type View, type ViewNode } from "../view/view.ts";
 import type { WebScope } from "../view/webPort.ts";
+import { type Found, type FoundPaths, foundKey } from "./foundPaths.ts";
 import { fileBehind } from "./links.ts";
 import { mayDo, Permission } from "./permissions.ts";
 import type { Resource, Step } from "./resource.ts";
@@ -19,6 +20,8 @@ const itemDepth = 3;
 export type ResolverOptions = {
   /** Leave out symbolic links that lead to no file of the snapshot, instead of showing them as small files. */
   readonly hideLinks?: () => boolean;
+  /** What was found before in this view. */
+  readonly found?: FoundPaths;
 };
 
 /** A page of a collection. `next` goes to the next call; undefined at the end. */
@@ -27,32 +30,52 @@ export type ListingPage = { readonly rows: readonly Resource[]; readonly next: b
 /** Names in the path of a snapshot: account, device, item, time. What begins deeper is a version of a path in a history. */
 const snapshotDepth = 4;
 
-/** A node on the way, and how it was reached. */
-type Found = Pick<Resource, "node" | "chain" | "direct">;
-
 export class Resolver {
   readonly #view: View;
   readonly #scope: WebScope;
   /** Names that a path must begin with. */
   readonly #prefix: readonly Buffer[];
   readonly #hideLinks: boolean;
+  readonly #found: FoundPaths | undefined;
 
   constructor(view: View, scope: WebScope, options: ResolverOptions = {}) {
     this.#view = view;
     this.#scope = scope;
     this.#prefix = [folderName(scope.account), ...(scope.read ?? [])].map((name) => Buffer.from(name));
     this.#hideLinks = options.hideLinks?.() === true;
+    this.#found = options.found;
   }
 
   /** @throws HoldfastError not-found, forbidden, vault-locked, and what reading directories fails with */
   async find(path: readonly Buffer[]): Promise<Resource> {
     let at: Found = { node: this.#view.root, chain: undefined, direct: true };
     for (const [depth, name] of path.entries()) {
+      if (at.node.immutable && at.chain === undefined) {
+        at = await this.#inside(at, path, depth);
+        break;
+      }
       at = await this.#step(at, name, path.slice(0, depth));
     }
     const resource = await this.#resource(at, path);
     if (resource === undefined) throw notFound();
     return resource;
+  }
+
+  /** The rest of a path, from the first node that never changes on: found once for all who may see the same. */
+  async #inside(root: Found, path: readonly Buffer[], depth: number): Promise<Found> {
+    const { asUser } = this.#scope;
+    for (const [above, wanted] of this.#prefix.entries()) {
+      if (path[above]?.equals(wanted) === false) throw notFound();
+    }
+    const key = foundKey(root.direct, path.slice(depth - 1), asUser);
+    const known = this.#found?.get(root.node, key);
+    if (known !== undefined) return known;
+    let at = root;
+    for (let below = depth; below < path.length; below++) {
+      at = await this.#step(at, path[below] as Buffer, path.slice(0, below));
+    }
+    this.#found?.keep(root.node, key, at);
+    return at;
   }
 
   async #step(at: Found, name: Buffer, above: readonly Buffer[]): Promise<Found> {

@@ -8,6 +8,7 @@ import type { WebAnswer, WebFront, WebRequest, WebScope } from "../view/webPort.
 import { type Archiver, answerArchive, isArchivable } from "./archiveAnswer.ts";
 import { answerContent } from "./content.ts";
 import { refuse, refuseFailure } from "./failure.ts";
+import { FoundPaths } from "./foundPaths.ts";
 import { answerIndex } from "./htmlIndex.ts";
 import { answerPropfind, answerServerRoot, readPropfind } from "./propfind.ts";
 import { Resolver, type ResolverOptions } from "./resolver.ts";
@@ -32,7 +33,7 @@ export const webDavLimits = {
   downloadsPerAccount: 32,
 } as const;
 
-export type WebDavOptions = ResolverOptions & {
+export type WebDavOptions = Omit<ResolverOptions, "found"> & {
   /** The view, opened when it is first needed. */
   readonly view: () => View;
   /** The folder of the server that all of it is below. */
@@ -45,6 +46,7 @@ export class WebDav implements WebFront {
   readonly #options: WebDavOptions;
   readonly #base: readonly Buffer[];
   readonly #listings = new Slots(webDavLimits.listings, webDavLimits.listingsPerAccount);
+  #found: { readonly view: View; readonly paths: FoundPaths } | undefined;
   readonly #downloads = new Slots(webDavLimits.downloads, webDavLimits.downloadsPerAccount);
 
   constructor(options: WebDavOptions) {
@@ -88,7 +90,7 @@ export class WebDav implements WebFront {
     if (!base.every((name, depth) => target.path[depth]?.equals(name))) {
       return refuse(request, { status: 404, message: "there is nothing at this address" });
     }
-    const resolver = new Resolver(view, scope, this.#options);
+    const resolver = this.#resolver(view, scope);
     const resource = await resolver.find(target.path.slice(base.length));
     const owner = scope.account;
     if (asked !== undefined) {
@@ -114,10 +116,16 @@ export class WebDav implements WebFront {
     return answerIndex({ resolver, request, collection: resource, base, query, archives, slots, owner });
   }
 
+  #resolver(view: View, scope: WebScope): Resolver {
+    if (this.#found?.view !== view) this.#found = { view, paths: new FoundPaths(view) };
+    const { hideLinks } = this.#options;
+    return new Resolver(view, scope, { ...(hideLinks && { hideLinks }), found: this.#found.paths });
+  }
+
   async archive(request: WebRequest, scope: WebScope, path: string, format: string): Promise<WebAnswer> {
     const { archiver } = this.#options;
     const view = this.#options.view();
-    const resolver = new Resolver(view, scope, this.#options);
+    const resolver = this.#resolver(view, scope);
     const resource = await resolver.find(namesOf(path));
     const slots = this.#downloads;
     return answerArchive({ archiver, format, view, scope, resolver, request, resource, slots });

@@ -5,99 +5,152 @@ import { checkName } from "../../ingest/wire/names.ts";
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { textToPath } from "../../vault/pathText.ts";
 import type { Snapshot } from "../catalog/vaultCatalog.ts";
 import type { Gateway } from "../gateway.ts";
 import type { OpenVault } from "../openVault.ts";
-import { addressesOf } from "../seed/prepare/planBox.ts";
+import { addressesOf, freeBytes } from "../seed/prepare/planBox.ts";
+import type { BoxPlan } from "../seed/prepare/prepareBox.ts";
 import { pathRecords } from "../seed/stage/pathRecords.ts";
 import { PrefixSet } from "../seed/stage/prefixSet.ts";
-import { type SelectionRoots, selectRecords, wholeSnapshot } from "../seed/stage/selection.ts";
-import { type StagedVault, stageBox } from "../seed/stage/stageBox.ts";
+import { lacks, type SelectionRoots, selectRecords, wholeSnapshot } from "../seed/stage/selection.ts";
+import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
+import type { StagedVault } from "../seed/stage/stageVault.ts";
+import { settingsDefault } from "../settings.ts";
 import { fileError } from "../store/files.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
 import type { StageOperations, StageReport, StageRequest } from "./stageOperations.ts";
 
-type Chosen = { readonly vault: OpenVault; readonly snapshot: Snapshot; readonly path: readonly Buffer[] };
+type Chosen = {
+  readonly vault: OpenVault;
+  readonly snapshot: Snapshot;
+  readonly path: readonly Buffer[];
+  readonly roots: SelectionRoots;
+};
+
+type Staged = StagedVault & { readonly lackingIn: readonly string[] };
 
 export class StageAdministration implements StageOperations {
   readonly #gateway: Gateway;
+  /** Directories that boxes are being made in. */
+  readonly #running = new Set<string>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
   }
 
   readonly stage: StageOperations["stage"] = async (request, watch) => {
-    const { catalog, dataDir } = this.#gateway;
-    if (dataDir.box !== undefined) {
+    if (this.#gateway.dataDir.box !== undefined) {
       throw new HoldfastError(ErrorCode.forbidden, "this is a box; its datacentre makes boxes that restore");
     }
     const urls = addressesOf(request);
-    const chosen = await Promise.all(request.snapshots.map((each) => this.#chosen(each)));
-    if (chosen.length === 0)
-      throw new HoldfastError(ErrorCode.usage, "name the snapshots that the box is to restore");
-    const need = request.need === undefined ? undefined : await neededList(request.need);
-    const staged: StagedVault[] = [];
+    if (request.key !== undefined) checkKdf(request.key.kdf);
+    const need = request.need.length === 0 ? undefined : await neededLists(request.need);
+    const chosen: Chosen[] = [];
+    for (const each of request.snapshots) chosen.push(await this.#chosen(each));
+    const staged: Staged[] = [];
     for (const [vault, of] of Map.groupBy(chosen, (each) => each.vault)) {
-      const roots = await Promise.all(of.map((each) => this.#rootsOf(each)));
-      const snapshots = [...new Map(of.map(({ snapshot }) => [snapshot.id, snapshot])).values()];
-      // In the order of their commits, as a catalog has them.
-      snapshots.sort((a, b) => (a.received < b.received ? -1 : 1));
-      staged.push({ vault, snapshots, selection: await selectRecords(vault, roots, need) });
+      const selection = await selectRecords(
+        vault,
+        of.map(({ roots }) => roots),
+        { need, signal: watch.signal },
+      );
+      const ids = new Set(of.map(({ snapshot }) => snapshot.id));
+      const snapshots = vault.catalog
+        .snapshots()
+        .filter(({ id }) => ids.has(id))
+        .reverse();
+      const lackingIn = new Set<string>();
+      for (const { snapshot, roots } of of) {
+        if (await lacks(vault, roots, selection.lacking)) lackingIn.add(snapshot.id);
+      }
+      staged.push({ vault, snapshots, selection, lackingIn: [...lackingIn] });
     }
-    const report = this.#report(staged);
+    const report = this.#report(staged, await freeBytes(request.directory));
     if (request.key === undefined) return report;
-    checkKdf(request.key.kdf);
-    const accounts = [...new Set(staged.map(({ vault }) => catalog.vaults.get(vault.id)!.account))];
-    const made = await stageBox(
-      this.#gateway,
-      {
-        directory: request.directory,
-        kind: "restore",
-        accounts: accounts.map((account) => ({ account, devices: null })),
-        name: request.name === undefined ? undefined : checkName(request.name, "box"),
-        listen: request.listen,
-        urls,
-        datacentreUrls: this.#gateway.homes.directory().urls,
-        kdf: request.key.kdf,
-        r: bytes(request.key.r, 24, "r"),
-        by: request.by,
-      },
-      staged,
-      watch,
-    );
-    return { ...report, ...made };
+    const box = await this.#alone(request.directory, () => this.#make(request, urls, chosen, staged, watch));
+    return { ...report, box };
   };
 
-  #report(staged: readonly StagedVault[]): StageReport {
+  async #make(
+    request: StageRequest,
+    urls: readonly string[],
+    chosen: readonly Chosen[],
+    staged: readonly Staged[],
+    watch: Parameters<StageOperations["stage"]>[1],
+  ): Promise<NonNullable<StageReport["box"]>> {
+    const { directory, listen, by, name } = request;
+    const key = request.key!;
+    const { catalog, homes } = this.#gateway;
+    const accounts = [...new Set(staged.map(({ vault }) => catalog.vaults.get(vault.id)!.account))];
+    const box: BoxPlan = {
+      ...{ directory, listen, urls, by, kind: "restore" },
+      accounts: accounts.map((account) => ({ account, devices: null })),
+      name: name === undefined ? undefined : checkName(name, "box"),
+      datacentreUrls: homes.directory().urls,
+      kdf: key.kdf,
+      r: bytes(key.r, 24, "r"),
+    };
+    // The box keeps some room free, like any gateway.
+    const reserve = settingsDefault.reserveMiB * 2 ** 20;
+    const wanted = staged.reduce((sum, { selection }) => sum + selection.bytes, reserve);
+    await requireRoom(this.#gateway, directory, wanted);
+    const names = chosen.map(({ snapshot, path }) => `${snapshot.id}:${path.map(String).join("/")}`);
+    return await stageBox(this.#gateway, { box, vaults: staged, chosen: names }, watch);
+  }
+
+  async #alone<T>(directory: string, work: () => Promise<T>): Promise<T> {
+    if (this.#running.has(directory)) {
+      throw new HoldfastError(ErrorCode.busy, `a box is being made in ${directory} already`, {
+        next: "Wait until that is done, or stop it.",
+      });
+    }
+    this.#running.add(directory);
+    try {
+      return await work();
+    } finally {
+      this.#running.delete(directory);
+    }
+  }
+
+  #report(staged: readonly Staged[], free: number | null): StageReport {
     const { devices } = this.#gateway.catalog;
     const sum = (of: (each: StagedVault["selection"]) => number): number =>
       staged.reduce((total, { selection }) => total + of(selection), 0);
     return {
       box: null,
-      snapshots: staged.flatMap(({ vault, snapshots }) =>
+      snapshots: staged.flatMap(({ vault, snapshots, lackingIn }) =>
         snapshots.map(({ id, device, item, received }) => ({
           ...{ id, received, device: devices.get(device)?.name ?? device },
           item: vault.catalog.item(item)?.name ?? item,
+          isLacking: lackingIn.includes(id),
         })),
       ),
-      records: sum(({ data, metadata }) => data.length + metadata.length),
+      records: sum(({ data, metadata }) => data.count + metadata.count),
       bytes: sum((selection) => selection.bytes),
-      leftOut: sum(({ leftOut }) => [...leftOut.values()].reduce((total, { length }) => total + length, 0)),
-      lacking: sum(({ lacking }) => lacking),
+      leftOut: sum(({ leftOut, lacking }) => leftOut.size - lacking.size),
+      lacking: sum(({ lacking }) => lacking.size),
+      freeBytes: free,
     };
   }
 
-  /** @throws HoldfastError not-found, usage for a beginning of several ids */
-  async #chosen({ snapshot: name, path }: StageRequest["snapshots"][number]): Promise<Chosen> {
+  /** @throws HoldfastError not-found; usage for what is no id, and for a beginning of several; vault-locked for a path of a locked vault */
+  async #chosen({ snapshot: name, path: written }: StageRequest["snapshots"][number]): Promise<Chosen> {
+    const prefix = name.toLowerCase();
+    if (!/^[0-9a-f]{1,64}$/.test(prefix)) {
+      throw new HoldfastError(ErrorCode.usage, `not the id of a snapshot, or the beginning of one: ${name}`, {
+        next: "`holdfast agent snapshots` shows their ids.",
+      });
+    }
     const found: { vault: OpenVault; snapshot: Snapshot }[] = [];
     for (const { id } of this.#gateway.catalog.vaults.list()) {
       const vault = await this.#gateway.vault(id);
       for (const snapshot of vault.catalog.snapshots()) {
-        if (snapshot.id.startsWith(name)) found.push({ vault, snapshot });
+        if (snapshot.id.startsWith(prefix)) found.push({ vault, snapshot });
       }
     }
     const [only, ...others] = found;
-    if (only === undefined || name === "") {
+    if (only === undefined) {
       throw new HoldfastError(ErrorCode.notFound, `there is no snapshot ${name}`, {
         next: "`holdfast agent snapshots` shows their ids.",
       });
@@ -107,16 +160,14 @@ export class StageAdministration implements StageOperations {
         next: "Write more of the id.",
       });
     }
-    return {
-      ...only,
-      path: path
-        .split("/")
-        .filter((part) => part !== "")
-        .map((part) => Buffer.from(part)),
-    };
+    const path = written
+      .split("/")
+      .filter((part) => part !== "")
+      .map((part) => textToPath(part));
+    return { ...only, path, roots: await this.#rootsOf(only.vault, only.snapshot, path) };
   }
 
-  async #rootsOf({ vault, snapshot, path }: Chosen): Promise<SelectionRoots> {
+  async #rootsOf(vault: OpenVault, snapshot: Snapshot, path: readonly Buffer[]): Promise<SelectionRoots> {
     if (path.length === 0) return wholeSnapshot(snapshot);
     const { group, root } = snapshot;
     const keys = this.#gateway.unlocked.keys(vault.id);
@@ -124,10 +175,28 @@ export class StageAdministration implements StageOperations {
   }
 }
 
-async function neededList(path: string): Promise<PrefixSet> {
-  try {
-    return await PrefixSet.read(createReadStream(path) as AsyncIterable<Uint8Array>);
-  } catch (error) {
-    throw fileError(error, path);
+/** A run that goes on has taken its room already. @throws HoldfastError disk-full */
+async function requireRoom(gateway: Gateway, directory: string, wanted: number): Promise<void> {
+  const free = await freeBytes(directory);
+  if (free === null || free > wanted || (await begunBefore(gateway, directory)) !== undefined) return;
+  throw new HoldfastError(
+    ErrorCode.diskFull,
+    `the box needs ${wanted} bytes; ${free} are free in ${directory}`,
+    {
+      next: "Take a larger disk, fewer snapshots, or leave out what the target still has (--need).",
+      detail: { path: directory },
+    },
+  );
+}
+
+async function neededLists(paths: readonly string[]): Promise<PrefixSet> {
+  const set = new PrefixSet();
+  for (const path of paths) {
+    try {
+      await set.add(createReadStream(path) as AsyncIterable<Uint8Array>);
+    } catch (error) {
+      throw fileError(error, path);
+    }
   }
+  return set;
 }

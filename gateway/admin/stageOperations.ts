@@ -7,8 +7,8 @@ import type { PrepareRequest } from "./seedOperations.ts";
 export type StageRequest = Pick<PrepareRequest, "directory" | "listen" | "urls" | "name" | "by" | "key"> & {
   /** Ids of snapshots, or unique beginnings of such; `path` in the form of SNAPSHOT:PATH. */
   readonly snapshots: readonly { readonly snapshot: string; readonly path: string }[];
-  /** Absolute path of a list of what the target lacks; all is taken where it is left out. */
-  readonly need?: string;
+  /** Absolute paths of lists of what targets lack; all is taken where there is none. */
+  readonly need: readonly string[];
 };
 
 export type StageProgress = {
@@ -26,19 +26,23 @@ export type StageReport = {
     readonly device: string;
     readonly item: string;
     readonly received: string;
+    /** It needs records that are not here. */
+    readonly isLacking: boolean;
   }[];
   readonly records: number;
   readonly bytes: number;
-  /** Records that the snapshots name and the target has. */
+  /** Records that the snapshots name, and that the target has or that were not asked for. */
   readonly leftOut: number;
   /** Records that are not here, and so not on the box: parts of the snapshots are missing. */
   readonly lacking: number;
+  /** In the directory; null where that cannot be told. */
+  readonly freeBytes: number | null;
 };
 
 export interface StageOperations {
   /**
    * Makes a box that restores in a directory of this machine; without a key it only says what would be done.
-   * @throws HoldfastError not-found, usage, exists, vault-locked (a path of a locked vault), chunk-missing, chunk-damaged, disk-full, io-error,
+   * @throws HoldfastError not-found, usage, exists, vault-locked (a path of a locked vault), chunk-missing, chunk-damaged, disk-full, io-error, busy,
    * cancelled: the same goes on where it stopped
    */
   stage(request: StageRequest, watch: JobWatch<StageProgress>): Promise<StageReport>;

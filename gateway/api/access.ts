@@ -30,15 +30,18 @@ export function checkProtocol(request: FastifyRequest): void {
   );
 }
 
+/** The token that a request shows. @throws HoldfastError token-invalid */
+export function bearerToken(request: FastifyRequest): string {
+  const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
+  if (match?.[1] !== undefined) return match[1];
+  throw new HoldfastError(ErrorCode.tokenInvalid, "this needs a token", {
+    next: "Log in, or enrol this device.",
+  });
+}
+
 /** Finds out who asks. @throws HoldfastError token-invalid, account-disabled */
 export function authenticate(gateway: Gateway, request: FastifyRequest): void {
-  const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
-  if (match?.[1] === undefined) {
-    throw new HoldfastError(ErrorCode.tokenInvalid, "this needs a token", {
-      next: "Log in, or enrol this device.",
-    });
-  }
-  request.principal = gateway.authenticator.authenticate(match[1]);
+  request.principal = gateway.authenticator.authenticate(bearerToken(request));
 }
 
 /** Who asks. */

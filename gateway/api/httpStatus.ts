@@ -41,6 +41,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.chunkMissing]: 500,
   [ErrorCode.chunkDamaged]: 500,
   [ErrorCode.promised]: 503,
+  [ErrorCode.leftOut]: 404,
   [ErrorCode.replicaUnreachable]: 502,
   [ErrorCode.replicaRefused]: 502,
   [ErrorCode.replicaFull]: 507,

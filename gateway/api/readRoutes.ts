@@ -11,15 +11,13 @@ import type { Gateway } from "../gateway.ts";
 import { deviceOf, vaultOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { sendPack } from "./packAnswer.ts";
-import { ReadSlots, sendRecords } from "./recordStream.ts";
+import { type ReadSlots, sendRecords } from "./recordStream.ts";
 import { array, binaryAnswer, count, group, longId, name, nullable, object, shortId } from "./schemas.ts";
 
 type VaultParams = { Params: { vault: string } };
 const vaultParams = object({ vault: shortId });
 
-export function readRoutes(app: FastifyInstance, gateway: Gateway): void {
-  const slots = new ReadSlots();
-
+export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSlots): void {
   app.post<VaultParams & { Body: Buffer }>(
     "/v1/vaults/:vault/read",
     {

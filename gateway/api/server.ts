@@ -1,5 +1,6 @@
 // The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
 
+import type { ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
@@ -8,6 +9,7 @@ import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
+import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
@@ -15,6 +17,8 @@ import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
+import { asksForChannel, recordChannelRoute } from "./recordChannelRoute.ts";
+import { ReadSlots } from "./recordStream.ts";
 import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
@@ -55,14 +59,20 @@ export type Listening = {
 };
 
 /** Builds the app without listening. With a front, it serves WebDAV, archives and histories too. */
-export async function buildApp(gateway: Gateway, front?: WebFront): Promise<FastifyInstance> {
+export async function buildApp(
+  gateway: Gateway,
+  front?: WebFront,
+  readNow?: ReadOptions["readNow"],
+): Promise<FastifyInstance> {
   const { tls } = gateway.dataDir;
   const app = fastify({
     https: {
       cert: tls.certificate,
       key: tls.key,
       ...tlsOptions,
-    },
+      // From Node 24.9 on; before, other upgrades are refused.
+      shouldUpgradeCallback: asksForChannel,
+    } as ServerOptions,
     loggerInstance: gateway.logger.child(
       {},
       {
@@ -118,7 +128,9 @@ export async function buildApp(gateway: Gateway, front?: WebFront): Promise<Fast
     accountRoutes(closed, gateway);
     snapshotRoutes(closed, gateway);
     sessionRoutes(closed, gateway);
-    readRoutes(closed, gateway);
+    const slots = new ReadSlots();
+    readRoutes(closed, gateway, slots);
+    recordChannelRoute(closed, gateway, slots, readNow);
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
   await app.register(async (peers) => peerRoutes(peers, gateway));
@@ -135,9 +147,10 @@ export async function listen(
   gateway: Gateway,
   address = gateway.dataDir.settings.listen,
   front?: WebFront,
+  readNow?: ReadOptions["readNow"],
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway, front);
+  const app = await buildApp(gateway, front, readNow);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

@@ -24,9 +24,9 @@ const body = object(
     by: text,
     key: object({ kdf, r: base64(24) }),
     snapshots: { ...array(snapshot), minItems: 1, maxItems: 1000 },
-    need: path,
+    need: { ...array(path), maxItems: 1000 },
   },
-  ["name", "key", "need"],
+  ["name", "key"],
 );
 
 export function stageRoutes(app: FastifyInstance, gateway: Gateway, operations: StageOperations): void {

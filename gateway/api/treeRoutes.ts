@@ -7,8 +7,9 @@ import type { PathVersion } from "../../fs/view/ports.ts";
 import type { WebFront, WebRequest, WebScope } from "../../fs/view/webPort.ts";
 import type { AppPrincipal } from "../auth/appPasswords.ts";
 import type { Gateway } from "../gateway.ts";
-import { basicChallenge, parseBasic } from "./basicAuth.ts";
+import { basicChallenge } from "./basicAuth.ts";
 import { closedSignal } from "./closedSignal.ts";
+import { passwordOf } from "./connectionPassword.ts";
 import { array, count, longId, object, time } from "./schemas.ts";
 import { sendAnswer } from "./webAnswer.ts";
 
@@ -54,8 +55,8 @@ export function treeRoutes(app: FastifyInstance, gateway: Gateway, front: WebFro
   app.decorateRequest("appPrincipal", undefined);
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("www-authenticate", basicChallenge);
-    const { account, password } = parseBasic(request.headers.authorization);
-    request.appPrincipal = await gateway.appPasswords.authenticate(account, password, request.ip);
+    const shown = passwordOf(request.raw.socket, request.headers.authorization);
+    request.appPrincipal = gateway.appPasswords.authenticate(shown, request.ip);
     void reply.removeHeader("www-authenticate");
   });
 

@@ -9,8 +9,9 @@ import type { WebAnswer, WebFront, WebRequest } from "../../fs/view/webPort.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import type { AppPrincipal } from "../auth/appPasswords.ts";
 import type { Gateway } from "../gateway.ts";
-import { basicChallenge, parseBasic } from "./basicAuth.ts";
+import { basicChallenge } from "./basicAuth.ts";
 import { closedSignal } from "./closedSignal.ts";
+import { passwordOf } from "./connectionPassword.ts";
 import { httpStatus } from "./httpStatus.ts";
 import { type Sending, sendAnswer } from "./webAnswer.ts";
 
@@ -76,8 +77,8 @@ async function serve(
   try {
     const known = front.answerAnybody(parts);
     if (known !== undefined) return await sendAnswer(sending, known);
-    const { account, password } = parseBasic(request.headers.authorization);
-    principal = await gateway.appPasswords.authenticate(account, password, request.ip);
+    const shown = passwordOf(request.raw.socket, request.headers.authorization);
+    principal = gateway.appPasswords.authenticate(shown, request.ip);
     const { read, asUser } = principal;
     const scope = { account: principal.account.name, read, ...(asUser !== undefined && { asUser }) };
     await sendAnswer(sending, await front.answer(parts, scope));

@@ -1,7 +1,7 @@
 // Who asks with an app password: the clients of WebDAV, which send it with every request.
 //
 // Invariants
-// - There is no cache: every request looks at the catalog, so what is revoked, expired or disabled ends with the next request.
+// - No verdict is kept: every request looks at the catalog, so what is revoked, expired or disabled ends with the next request.
 // - The right password is never throttled. Its 130 random bits cannot be guessed, so counting failures protects no secret; it
 //   keeps the noise of stale and mistyped passwords, and of guessing of other kinds, from costing anything.
 // - An unknown account, an unknown id and a wrong secret take the same steps and answer the same. Only the right password
@@ -13,9 +13,9 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { type Account, nameUnitsMax } from "../catalog/accounts.ts";
 import type { AppPasswordRow } from "../catalog/appPasswords.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { appPasswordHash, idOf, readAppPassword } from "./appPasswordText.ts";
 import { refuseDisabled } from "./authenticator.ts";
 import { LoginThrottle } from "./loginThrottle.ts";
+import type { PresentedPassword } from "./presentedPassword.ts";
 
 export type AppPrincipal = {
   readonly account: Account;
@@ -40,8 +40,9 @@ export type AppPasswordsOptions = {
 type Use = { readonly account: string; readonly id: string; readonly lastUsed: string };
 
 const useWriteMs = 10 * 60_000;
-/** Stands for whoever is not there: no row has these. */
-const nobody = { account: "0".repeat(32), body: "0".repeat(35), hash: Buffer.alloc(32) };
+/** Stand for whoever is not there: no row has these. */
+const nobody = "0".repeat(32);
+const noHash = Buffer.alloc(32);
 
 export class AppPasswords {
   readonly #catalog: Catalog;
@@ -66,11 +67,11 @@ export class AppPasswords {
    * Who presents this app password from `address`. For every request anew; it costs some microseconds.
    * @throws HoldfastError auth-failed, auth-throttled, account-disabled
    */
-  async authenticate(accountName: string, password: string, address: string): Promise<AppPrincipal> {
+  authenticate(presented: PresentedPassword, address: string): AppPrincipal {
+    const { accountName } = presented;
     const account = this.#catalog.accounts.byName(accountName);
-    const body = readAppPassword(password);
-    const row = this.#fitting(account?.id ?? nobody.account, body ?? nobody.body);
-    if (account === undefined || body === undefined || row === undefined) {
+    const row = this.#fitting(account?.id, presented);
+    if (account === undefined || !presented.isOne || row === undefined) {
       // Names that cannot be count as one, so that they fill no memory.
       const name = accountName.length > nameUnitsMax ? "" : accountName.normalize("NFC");
       this.#throttle.failed(name, address);
@@ -108,11 +109,11 @@ export class AppPasswords {
       .map((row) => ({ ...row, ...this.#uses.get(useKey(row)) }));
   }
 
-  /** The account's row of these characters, if it is valid now. */
-  #fitting(account: string, body: string): AppPasswordRow | undefined {
-    const row = this.#catalog.appPasswords.get(account, idOf(body));
-    const hash = appPasswordHash(account, body);
-    const fits = timingSafeEqual(hash, row === undefined ? nobody.hash : Buffer.from(row.hash, "hex"));
+  /** The account's row of this password, if it is valid now. */
+  #fitting(account: string | undefined, presented: PresentedPassword): AppPasswordRow | undefined {
+    const hash = presented.hashFor(account);
+    const row = this.#catalog.appPasswords.get(account ?? nobody, presented.id);
+    const fits = timingSafeEqual(hash, row === undefined ? noHash : Buffer.from(row.hash, "hex"));
     return fits && row !== undefined && !this.hasExpired(row) ? row : undefined;
   }
 

@@ -1,7 +1,7 @@
 // Tokens: 32 random bytes, given out once; the gateway keeps their SHA-256 only. Hashing is enough, because a token has
 // 256 bits of entropy; and comparing by looking the hash up tells an attacker nothing about a token.
 
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 /** Prefixes tell people and secret scanners what they look at. */
 const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_" } as const;
@@ -18,7 +18,7 @@ export function issueToken(kind: TokenKind): IssuedToken {
 
 /** SHA-256 of a token's text. */
 export function tokenHash(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }
 
 /** The kind that a token claims to be, or undefined for what is none. */

@@ -2,33 +2,50 @@
 //
 // Invariant: what is given back was taken from here, is whole, and is used by nobody any more.
 
-/** Kept for the next taker. */
-const spareBytesMax = 8 * 2 ** 20;
+import { giveBack } from "../../vault/bytes.ts";
+
+/** Memory comes in multiples of this, so that what held one run of blocks can hold another. */
+const unitBytes = 2 ** 20;
+
+/** What memory for so many bytes takes. */
+export function memoryFor(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / unitBytes)) * unitBytes;
+}
 
 export class BlockMemory {
-  /** By their bytes. */
-  readonly #spare = new Map<number, Buffer[]>();
-  readonly #ours = new WeakSet<Buffer>();
+  /** What was used last comes last. */
+  #spare: ArrayBuffer[] = [];
   #spareBytes = 0;
+  readonly #ours = new WeakSet<ArrayBufferLike>();
 
   /** Memory with any bytes in it. */
   readonly take = (bytes: number): Buffer => {
-    const spare = this.#spare.get(bytes)?.pop();
-    if (spare !== undefined) {
-      this.#spareBytes -= bytes;
-      return spare;
+    const size = memoryFor(bytes);
+    const at = this.#spare.findLastIndex(({ byteLength }) => byteLength === size);
+    const spare = at < 0 ? undefined : this.#spare.splice(at, 1)[0];
+    if (spare === undefined) {
+      const made = Buffer.allocUnsafeSlow(size);
+      this.#ours.add(made.buffer);
+      return made.subarray(0, bytes);
     }
-    const made = Buffer.allocUnsafeSlow(bytes);
-    this.#ours.add(made);
-    return made;
+    this.#spareBytes -= size;
+    return Buffer.from(spare, 0, bytes);
   };
 
-  /** Memory that is free again; that of others is let go. */
-  give(memory: Buffer): void {
-    if (!this.#ours.has(memory) || this.#spareBytes + memory.length > spareBytesMax) return;
-    this.#spareBytes += memory.length;
-    const same = this.#spare.get(memory.length);
-    if (same === undefined) this.#spare.set(memory.length, [memory]);
-    else same.push(memory);
+  /** Memory that is free again, all that was taken with it; that of others is let go. */
+  give({ buffer }: Buffer): void {
+    if (!(buffer instanceof ArrayBuffer) || !this.#ours.has(buffer)) return;
+    this.#spare.push(buffer);
+    this.#spareBytes += buffer.byteLength;
+  }
+
+  /** Gives back to the system what is spare beyond `bytesMax`. */
+  trim(bytesMax: number): void {
+    while (this.#spareBytes > bytesMax) {
+      const oldest = this.#spare.shift();
+      if (oldest === undefined) return;
+      this.#spareBytes -= oldest.byteLength;
+      giveBack(new Uint8Array(oldest));
+    }
   }
 }

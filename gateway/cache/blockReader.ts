@@ -3,15 +3,13 @@
 // Invariants
 // - A block is fetched by one request at a time; who wants it meanwhile waits for that one. A failure is the answer of all who wait, and is not kept.
 // - Neighbouring blocks that are missing travel in one request.
-// - Blocks in memory take at most `roomBytesMax`, read-ahead included: those on their way, and the last ones that came, which are read sooner
-//   from here than from the cache.
+// - Blocks in memory are bounded (heldRuns.ts), and are read from there as long as they are: what was fetched ahead is not read back from the cache.
 // - Nothing is fetched ahead until a pack was read in order three times in a row: random reads cost no request of their own beyond their blocks.
 
 import { asBuffer } from "../../vault/bytes.ts";
 import type { Memory } from "../replica/replicaStore.ts";
 import type { BlockCache } from "./blockCache.ts";
-import { BlockMemory } from "./blockMemory.ts";
-import { ByteRoom } from "./byteRoom.ts";
+import { HeldRuns, type Run } from "./heldRuns.ts";
 import { blockBytes } from "./slotFile.ts";
 import { Streams } from "./streams.ts";
 
@@ -27,80 +25,88 @@ export type BlockSource = {
   readonly next: () => BlockSource | undefined;
 };
 
-/** A request's blocks, and the bytes that they have together. */
-type Request = {
-  readonly blocks: { readonly key: string; readonly block: Promise<Buffer> }[];
-  readonly length: number;
-  /** Where they are, from when they have come until they leave memory. */
-  bytes: Buffer | undefined;
-};
+/** A run on its way, or in memory. */
+type Flight = { readonly run: Run; readonly answer: Promise<Buffer> };
 
-/** Memory for blocks. */
-export const roomBytesMax = 56 * 2 ** 20;
-/** Of it, for blocks that are in the cache already. */
-const lastBytesMax = 8 * 2 ** 20;
 /** Blocks of one request. */
 const requestBlocksMax = 4;
-/** Read-ahead leaves this to those who wait for their blocks. */
-const roomForReaders = 8 * 2 ** 20;
 
 export class BlockReader {
   readonly #cache: BlockCache;
-  readonly #room = new ByteRoom(roomBytesMax);
-  readonly #memory = new BlockMemory();
   readonly #streams = new Streams();
-  /** Blocks that are being fetched or put into the cache, and those of `#last`. */
-  readonly #flights = new Map<string, Promise<Buffer>>();
-  /** Requests that are done, the oldest first. */
-  readonly #last: Request[] = [];
-  #lastBytes = 0;
+  /** By block. */
+  readonly #flights = new Map<string, Flight>();
+  readonly #held = new HeldRuns((run) => {
+    for (const key of run.keys) if (this.#flights.get(key)?.run === run) this.#flights.delete(key);
+  });
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(cache: BlockCache) {
     this.#cache = cache;
   }
 
-  /** Fills `into` with a pack's bytes from `position` on. @throws what the source's `fetch` throws */
-  async read(source: BlockSource, into: Buffer, position: number): Promise<void> {
+  /**
+   * Fills the buffers of `into`, one after the other, with a pack's bytes from `position` on.
+   * @throws what the source's `fetch` throws
+   */
+  async read(source: BlockSource, into: readonly Buffer[], position: number): Promise<void> {
+    const end = into.reduce((sum, part) => sum + part.length, position);
     const first = Math.floor(position / blockBytes);
-    const last = Math.floor((position + into.length - 1) / blockBytes);
+    const last = Math.floor((end - 1) / blockBytes);
     this.#fetchMissing(source, first, last, false);
-    const parts: Promise<void>[] = [];
-    for (let block = first; block <= last; block++) parts.push(this.#copy(source, block, into, position));
+    const waiting: Promise<void>[] = [];
+    let at = position;
+    for (const buffer of into) {
+      for (let done = 0; done < buffer.length; ) {
+        const block = Math.floor(at / blockBytes);
+        const from = at - block * blockBytes;
+        const part = buffer.subarray(done, done + blockBytes - from);
+        if (!this.#copyNow(this.#flights.get(keyOf(source, block))?.run, block, part, from))
+          waiting.push(this.#copy(source, block, part, from));
+        done += part.length;
+        at += part.length;
+      }
+    }
     this.#readAhead(source, first, last);
-    await allOf(parts);
+    if (waiting.length > 0) await allOf(waiting);
   }
 
-  /** One block's share of a read. */
-  async #copy(source: BlockSource, block: number, into: Buffer, position: number): Promise<void> {
-    const start = Math.max(position, block * blockBytes);
-    const end = Math.min(position + into.length, (block + 1) * blockBytes);
-    const part = into.subarray(start - position, end - position);
-    const from = start - block * blockBytes;
+  /** Copies from a block that is in memory. */
+  #copyNow(run: Run | undefined, block: number, part: Buffer, from: number): boolean {
+    if (run?.bytes === undefined) return false;
+    const start = (block - run.first) * blockBytes + from;
+    run.bytes.copy(part, 0, start, start + part.length);
+    this.#held.copied(run, part.length);
+    return true;
+  }
+
+  /** The same when the block has come, or was read from the cache. */
+  async #copy(source: BlockSource, block: number, part: Buffer, from: number): Promise<void> {
     for (;;) {
       const flight = this.#flights.get(keyOf(source, block));
       if (flight !== undefined) {
-        (await flight).copy(part, 0, from, from + part.length);
-        return;
-      }
-      if (await this.#cache.read(source.name, block, part, from)) return;
+        await flight.answer;
+        // It may have left memory between its answer and this turn.
+        if (this.#copyNow(flight.run, block, part, from)) return;
+      } else if (await this.#cache.read(source.name, block, part, from)) return;
       // Not in the cache, or its bytes there are no good.
       this.#fetchMissing(source, block, block, false);
     }
   }
 
-  /** Starts requests for the blocks of a range that are neither here nor on their way. */
-  #fetchMissing(source: BlockSource, first: number, last: number, ahead: boolean): void {
+  /** Starts requests for the blocks of a range that are neither here nor on their way. Returns the first block for which there was no room. */
+  #fetchMissing(source: BlockSource, first: number, last: number, ahead: boolean): number {
     for (let block = first; block <= last; ) {
       let count = 0;
       while (count < requestBlocksMax && block + count <= last && this.#isMissing(source, block + count))
         count++;
       if (count > 0) {
-        if (ahead && this.#room.free < roomForReaders + count * blockBytes) return;
-        this.#fetch(source, block, count);
+        if (ahead && !this.#held.hasRoomAhead(count * blockBytes)) return block;
+        this.#fetch(source, block, count, ahead);
       }
       block += Math.max(1, count);
     }
+    return last + 1;
   }
 
   #isMissing(source: BlockSource, block: number): boolean {
@@ -108,74 +114,53 @@ export class BlockReader {
   }
 
   /** One request for neighbouring blocks. */
-  #fetch(source: BlockSource, first: number, count: number): void {
+  #fetch(source: BlockSource, first: number, count: number, ahead: boolean): void {
     const offset = first * blockBytes;
     const length = Math.min(source.bytes, (first + count) * blockBytes) - offset;
-    while (this.#room.free < length && this.#last.length > 0) this.#letGo();
-    const reserved = this.#room.take(length);
-    const request: Request = { blocks: [], length, bytes: undefined };
+    const keys = Array.from({ length: count }, (_, i) => keyOf(source, first + i));
+    const run: Run = { keys, first, length, ahead, bytes: undefined, copied: 0, idle: false };
+    const reserved = this.#held.reserve(length);
     const answer = reserved.then(async () => {
-      request.bytes = await source.fetch(offset, length, this.#memory.take);
-      return request.bytes;
+      run.bytes = await source.fetch(offset, length, this.#held.take);
+      return run.bytes;
     });
-    const kept: Promise<void>[] = [];
-    for (let i = 0; i < count; i++) {
-      const block = answer.then((bytes) => bytes.subarray(i * blockBytes, (i + 1) * blockBytes));
-      const key = keyOf(source, first + i);
-      this.#flights.set(key, block);
-      request.blocks.push({ key, block });
-      kept.push(block.then((bytes) => this.#cache.put(source.name, first + i, bytes)));
-    }
-    const all = Promise.allSettled(kept).then(async (results) => {
-      await reserved;
-      if (results.some(({ status }) => status === "rejected")) this.#forget(request);
-      else {
-        this.#last.push(request);
-        this.#lastBytes += length;
-        while (this.#lastBytes > lastBytesMax) this.#letGo();
-      }
+    for (const key of keys) this.#flights.set(key, { run, answer });
+    const kept = answer.then(async (bytes) => {
+      const block = (i: number): Buffer => bytes.subarray(i * blockBytes, (i + 1) * blockBytes);
+      await Promise.all(keys.map((_, i) => this.#cache.put(source.name, first + i, block(i))));
     });
+    const all = kept.then(
+      () => this.#held.landed(run),
+      () => this.#held.leave(run),
+    );
     this.#running.add(all);
     void all.finally(() => this.#running.delete(all));
   }
 
-  /** The oldest request that is done leaves memory. */
-  #letGo(): void {
-    const oldest = this.#last.shift();
-    if (oldest === undefined) return;
-    this.#lastBytes -= oldest.length;
-    this.#forget(oldest);
-  }
-
-  #forget(request: Request): void {
-    const { blocks, length, bytes } = request;
-    for (const { key, block } of blocks) if (this.#flights.get(key) === block) this.#flights.delete(key);
-    // Whoever waits for a block copies it as soon as it is there, before anything else can come into the same memory.
-    request.bytes = undefined;
-    if (bytes !== undefined) this.#memory.give(bytes);
-    this.#room.give(length);
-  }
-
   /** Fetches what a reader who goes on like this will want next, also from the beginning of the pack after. */
   #readAhead(source: BlockSource, first: number, last: number): void {
-    const key = asBuffer(source.name).toString("latin1");
     const end = Math.floor((source.bytes - 1) / blockBytes);
-    const wish = this.#streams.note(key, first, last);
+    const wish = this.#streams.note(packOf(source), first, last);
     if (wish === undefined) return;
-    this.#fetchMissing(source, wish.from, Math.min(wish.to, end), true);
-    if (wish.to <= end || !wish.steady) return;
-    const next = source.next();
-    if (next === undefined) return;
-    const over = wish.to - end - 1;
-    this.#streams.goOn(asBuffer(next.name).toString("latin1"), over);
-    this.#fetchMissing(next, 0, Math.min(over, Math.floor((next.bytes - 1) / blockBytes)), true);
+    const ahead = this.#fetchMissing(source, wish.from, Math.min(wish.to, end), true);
+    const next = ahead > end && wish.to > end && wish.steady ? source.next() : undefined;
+    const over = next === undefined ? 0 : this.#fetchAhead(next, wish.to - end);
+    this.#streams.asked(packOf(source), ahead > end && next === undefined ? wish.to + 1 : ahead + over);
+  }
+
+  /** The first blocks of the pack after, for a reader who comes to it. Returns how many are here or on their way. */
+  #fetchAhead(next: BlockSource, blocks: number): number {
+    const last = Math.min(blocks, Math.ceil(next.bytes / blockBytes)) - 1;
+    const ahead = this.#fetchMissing(next, 0, last, true);
+    this.#streams.goOn(packOf(next), ahead);
+    return ahead;
   }
 
   /** Forgets the blocks of a range: their bytes are wrong. */
   async drop(source: BlockSource, position: number, length: number): Promise<void> {
     const last = Math.floor((position + length - 1) / blockBytes);
     for (let block = Math.floor(position / blockBytes); block <= last; block++) {
-      await this.#flights.get(keyOf(source, block))?.catch(() => undefined);
+      await this.#flights.get(keyOf(source, block))?.answer.catch(() => undefined);
       await Promise.allSettled([...this.#running]);
       this.#flights.delete(keyOf(source, block));
       await this.#cache.drop(source.name, block);
@@ -188,8 +173,12 @@ export class BlockReader {
   }
 }
 
-function keyOf({ name }: BlockSource, block: number): string {
-  return `${asBuffer(name).toString("latin1")}${block}`;
+function packOf({ name }: BlockSource): string {
+  return asBuffer(name).toString("latin1");
+}
+
+function keyOf(source: BlockSource, block: number): string {
+  return `${packOf(source)}${block}`;
 }
 
 /** Waits for all to settle, so that nobody writes to memory that was given back, then throws the first failure. */

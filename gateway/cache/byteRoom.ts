@@ -10,8 +10,14 @@ export class ByteRoom {
     this.#free = max;
   }
 
+  /** Bytes that nobody has. */
   get free(): number {
-    return this.#waiting.length > 0 ? 0 : this.#free;
+    return this.#free;
+  }
+
+  /** Whether somebody waits. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /** Resolves when so many bytes are there; never more than all of them. */

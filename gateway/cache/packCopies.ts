@@ -153,6 +153,7 @@ export class PackCopies {
       offset += piece.length;
       memory.give(piece);
     }
+    memory.trim(0);
     if (hash.digest().equals(nameOf(pack))) return;
     throw new HoldfastError(
       ErrorCode.replicaDamaged,

@@ -27,31 +27,32 @@ export class RemotePackReader implements RemotePacks {
     this.#packs = parts.packs;
   }
 
-  async read(
-    pack: PackRow,
-    into: Buffer,
-    position: number,
-    accept: (bytes: Buffer) => boolean,
-  ): Promise<void> {
-    if (position < 0 || position + into.length > pack.bytes) {
+  async read(pack: PackRow, into: readonly Buffer[], position: number, accept: () => boolean): Promise<void> {
+    const length = into.reduce((sum, part) => sum + part.length, 0);
+    if (position < 0 || position + length > pack.bytes) {
       throw new HoldfastError(ErrorCode.chunkDamaged, "a record lies outside of its pack");
     }
     const source = this.#source(pack);
     const blocks = await this.#blocks();
     try {
       await blocks.read(source, into, position);
-      if (accept(into)) return;
-      await blocks.drop(source, position, into.length);
+      if (accept()) return;
+      await blocks.drop(source, position, length);
     } catch (error) {
       // A copy that ends within a block may still have what is wanted of it.
       if (!isWrongCopy(error)) throw error;
     }
     await this.#copies.first(pack, async (replica) => {
-      (await this.#copies.read(pack, replica, position, into.length)).copy(into);
-      if (accept(into)) return;
+      const bytes = await this.#copies.read(pack, replica, position, length);
+      let at = 0;
+      for (const part of into) {
+        bytes.copy(part, 0, at);
+        at += part.length;
+      }
+      if (accept()) return;
       throw new HoldfastError(
         ErrorCode.replicaDamaged,
-        `bytes ${position} to ${position + into.length} of pack ${toHex(source.name)} are not what its trailer says`,
+        `bytes ${position} to ${position + length} of pack ${toHex(source.name)} are not what its trailer says`,
       );
     });
   }

@@ -9,6 +9,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { giveBack } from "../../vault/bytes.ts";
 import {
   closeDescriptor,
   fileError,
@@ -164,7 +165,10 @@ export class SlotFile {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       if (crc32(bytes.subarray(at, at + pieceBytes)) !== wanted[at / pieceBytes]) return false;
     }
-    if (bytes !== into) bytes.copy(into, 0, from - start, end - start);
+    if (bytes !== into) {
+      bytes.copy(into, 0, from - start, end - start);
+      giveBack(bytes);
+    }
     return true;
   }
 

@@ -17,7 +17,7 @@ const streamsMax = 64;
 const jitterBlocks = 4;
 const hitsBeforeAhead = 3;
 const windowBlocksMax = 32;
-/** A wish is worth its request from so many blocks on. */
+/** Wishes are for so many blocks, or a multiple of it: what one request brings. */
 const wishBlocksMin = 4;
 
 export class Streams {
@@ -48,19 +48,24 @@ export class Streams {
     if (stream.hits < hitsBeforeAhead) return undefined;
     const window = Math.min(windowBlocksMax, 4 * 2 ** Math.min(8, stream.hits - hitsBeforeAhead));
     const from = Math.max(stream.ahead, stream.next);
-    const to = stream.next + window - 1;
-    if (to - from + 1 < wishBlocksMin) return undefined;
-    stream.ahead = to + 1;
-    return { from, to, steady: window === windowBlocksMax };
+    const blocks = stream.next + window - from;
+    if (blocks < wishBlocksMin) return undefined;
+    return { from, to: from + blocks - (blocks % wishBlocksMin) - 1, steady: window === windowBlocksMax };
   }
 
-  /** A stream goes on in another pack, whose blocks up to `last` are asked for. */
-  goOn(pack: string, last: number): void {
+  /** Of a wish, the blocks before `ahead` are here or on their way; for the rest there was no room, and it is wished for again. */
+  asked(pack: string, ahead: number): void {
+    const stream = this.#streams.get(pack);
+    if (stream !== undefined) stream.ahead = Math.max(stream.ahead, ahead);
+  }
+
+  /** A stream goes on in another pack, whose blocks before `ahead` are asked for. */
+  goOn(pack: string, ahead: number): void {
     const known = this.#streams.get(pack);
     if (known !== undefined && known.hits > 0) {
-      known.ahead = Math.max(known.ahead, last + 1);
+      known.ahead = Math.max(known.ahead, ahead);
       return;
     }
-    this.#streams.set(pack, { next: 0, hits: hitsBeforeAhead + 3, ahead: last + 1 });
+    this.#streams.set(pack, { next: 0, hits: hitsBeforeAhead + 3, ahead });
   }
 }

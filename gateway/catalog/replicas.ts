@@ -34,6 +34,8 @@ export type Replica = {
   readonly options: ReplicaOptions;
   /** What a probe found when it was added: whether put-if-absent works, and what else people should know. */
   readonly conditionalPuts: boolean;
+  /** It refused bytes of another SHA-256 than the request was signed with; only of S3. */
+  readonly comparesSha256?: boolean;
   readonly notes: readonly string[];
   /** 32 hex digits: names this data directory in roots. */
   readonly writer: string;

@@ -58,6 +58,7 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
     url,
     options,
     conditionalPuts: roots.conditionalPuts,
+    ...(place.comparesSha256 && { comparesSha256: true }),
     notes: notesOf(place, roots, rootUrl),
     writer: toHex(randomBytes(16)),
     bandwidth: request.bandwidth,

@@ -20,7 +20,7 @@ export function s3Context({ now }: StoreContext): S3Context {
   return { now, environment: process.env };
 }
 
-export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts">;
+export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts" | "comparesSha256">;
 
 /**
  * Opens the store of a replica.
@@ -40,12 +40,12 @@ export async function openReplicaStore(
 }
 
 /**
- * `conditionalPuts` is said of the place of the roots, `lockDays` of the place of all else. Where these are two, the first heeds conditions and has no lock,
+ * `conditionalPuts` is said of the place of the roots, `lockDays` and `comparesSha256` of the place of all else. Where these are two, the first heeds conditions and has no lock,
  * and the second is not relied on to heed them.
  */
 function inOwnPlace(replica: ReplicaAddress): ReplicaAddress {
   const { rootUrl, lockDays: _ofTheRest, ...options } = replica.options;
   if (rootUrl === undefined) return replica;
-  if (rootUrl === replica.url) return { ...replica, options };
+  if (rootUrl === replica.url) return { ...replica, options, comparesSha256: false };
   return { ...replica, conditionalPuts: false };
 }

@@ -16,9 +16,14 @@ import { probeS3 } from "./s3/probe.ts";
 export type PlaceProbe = {
   /** Whether put-if-absent is atomic there. */
   readonly conditionalPuts: boolean;
+  /** See Replica. */
+  readonly comparesSha256?: boolean;
   /** For people, one sentence each. */
   readonly notes: readonly string[];
 };
+
+/** Somebody waits for the answer: a server that is not there is told in two seconds instead of half a minute. */
+const s3TriesMax = 4;
 
 /**
  * Tries a place. A folder becomes a replica by it, and stays one.
@@ -28,7 +33,13 @@ export async function probePlace(
   address: Omit<ReplicaAddress, "conditionalPuts">,
   context: StoreContext,
 ): Promise<PlaceProbe> {
-  if (address.url.startsWith("s3:")) return probeS3(address, s3Context(context));
+  if (address.url.startsWith("s3:")) {
+    const { conditionalPuts, verifies, notes } = await probeS3(address, {
+      ...s3Context(context),
+      tuning: { triesMax: s3TriesMax },
+    });
+    return { conditionalPuts, comparesSha256: verifies.sha256, notes };
+  }
   if (address.url.startsWith("file:")) return probeFolder(address.url);
   const store = await openReplicaStore({ ...address, conditionalPuts: true }, context);
   try {

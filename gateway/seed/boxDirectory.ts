@@ -100,6 +100,22 @@ export function databaseKey({ box }: MaybeBox, name: string): string | undefined
   return box && boxDatabaseKey(box.boxKey, box.document.id, name);
 }
 
+/** What a vault is opened with: both undefined where the data directory is no box. */
+export function vaultOfBox(
+  dataDir: MaybeBox,
+  vault: string,
+): {
+  readonly indexKey: string | undefined;
+  /** Number of a box to restore from: what it promises was left out of it. */
+  readonly leftOutBy: number | undefined;
+} {
+  const document = dataDir.box?.document;
+  return {
+    indexKey: databaseKey(dataDir, `vaults/${vault}/index`),
+    leftOutBy: document?.kind === "restore" ? document.box : undefined,
+  };
+}
+
 function secretsPath(path: string): string {
   return join(path, "gateway", "secrets.sealed");
 }

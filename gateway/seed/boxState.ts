@@ -13,6 +13,8 @@ export type BoxMemory = {
   readonly seals: number;
   /** Seal that the datacentre has accepted; 0 for none. */
   readonly delivered: number;
+  /** Of a box to restore from: a digest of what it was begun for, and whether all of that is on board. */
+  readonly staged?: { readonly chosen: string; readonly whole: boolean };
 };
 
 const key = Buffer.from("box");

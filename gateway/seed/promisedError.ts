@@ -11,20 +11,35 @@ function promisedBy(box: number): HoldfastError {
   });
 }
 
-/** The box of an error that `promisedBy` made. */
-export function promisingBox(outcome: unknown): number | undefined {
-  if (!(outcome instanceof HoldfastError) || outcome.code !== ErrorCode.promised) return undefined;
-  return Number(outcome.detail.box);
+/** At a box to restore from, whose own list says what was left out. */
+function leftOutHere(): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.leftOut,
+    "it was left out of this box: the target had it when the box was made, or it was not asked for",
+    { next: "Restore to the target that the box was made for, or from the account's home." },
+  );
 }
 
-/** What was read, with the box's error in the place of what is on its way. `boxes`: by place, where there is one. */
+/** The box of an error that `withPromised` gave; 0 where it was left out here. */
+export function promisingBox(outcome: unknown): number | undefined {
+  if (!(outcome instanceof HoldfastError)) return undefined;
+  if (outcome.code === ErrorCode.leftOut) return 0;
+  return outcome.code === ErrorCode.promised ? Number(outcome.detail.box) : undefined;
+}
+
+/**
+ * What was read, with an error in the place of what is on its way, or left out here. `boxes`: by place, where there is one; `own`: the number
+ * of a box to restore from that this is.
+ */
 export async function* withPromised(
   outcomes: AsyncIterable<ReadOutcome | undefined>,
   boxes: readonly (number | undefined)[],
+  own: number | undefined,
 ): AsyncGenerator<ReadOutcome | undefined> {
   let at = 0;
   for await (const outcome of outcomes) {
     const box = boxes[at++];
-    yield outcome === undefined && box !== undefined ? promisedBy(box) : outcome;
+    if (outcome !== undefined || box === undefined) yield outcome;
+    else yield box === own ? leftOutHere() : promisedBy(box);
   }
 }

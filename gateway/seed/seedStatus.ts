@@ -22,6 +22,7 @@ export type BoxStatus = Pick<BoxRow, "number" | "id" | "name" | "kind" | "state"
 /** A box at itself. */
 export type OnBoard = {
   readonly box: number;
+  readonly kind: BoxRow["kind"];
   readonly datacentre: string;
   readonly sealed: boolean;
   /** How often it was sealed. */
@@ -79,7 +80,7 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
   const box = gateway.dataDir.box!;
   const { bavail, bsize } = await statfs(gateway.dataDir.path);
   const sealed = await readManifest(gateway.dataDir.path, box);
-  const { seals, delivered } = new BoxState(gateway.catalog.environment).get();
+  const { seals, delivered, staged } = new BoxState(gateway.catalog.environment).get();
   let [packs, packBytes, snapshots, chunks] = [0, 0, 0, 0];
   for (const { id } of gateway.catalog.vaults.list()) {
     const vault = await gateway.vault(id);
@@ -92,8 +93,9 @@ async function onBoard(gateway: Gateway): Promise<OnBoard> {
   }
   return {
     box: box.document.box,
+    kind: box.document.kind,
     datacentre: box.document.datacentre.name,
-    sealed: sealed !== undefined,
+    sealed: sealed !== undefined || staged?.whole === true,
     seals,
     code: sealed === undefined ? null : boxCode(box.document.box, manifestHash(sealed.bytes)),
     delivered: sealed !== undefined && delivered === sealed.manifest.seal,

@@ -2,7 +2,7 @@
 
 import { Width } from "../../vault/magic.ts";
 import type { PackRow } from "../index/packTable.ts";
-import { type Elsewhere, isProven } from "./packReader.ts";
+import { type Elsewhere, isProven } from "./evictedRecords.ts";
 
 /** Bytes between records are read in pieces of this length. */
 const pieceBytesMax = 2 ** 20;
@@ -41,7 +41,7 @@ export async function* readEvictedPack(
     const accept = (): boolean =>
       !isRecord ||
       isProven(bytes, { pack: pack.ordinal, offset: record.offset, length: record.length }, tail);
-    await remote.read(pack, bytes, start, accept);
+    await remote.read(pack, [bytes], start, accept);
     yield part(bytes, start);
     at = end;
   }

@@ -49,7 +49,7 @@ export async function finishPack(pack: OpenPack, port: FinishPort): Promise<void
 }
 
 async function nameAndClose(pack: OpenPack, port: FinishPort): Promise<void> {
-  const trailer = encodeTrailer(pack.rows);
+  const trailer = encodeTrailer([...pack.rows]);
   const footer = encodeFooter({
     kind: pack.kind,
     nonce: pack.nonce,

@@ -5,13 +5,14 @@
 // - Planned records are invisible until `accept`; `rollBack` forgets them and cuts the file to durableBytes.
 // - One group commit at a time plans, writes and accepts (the PackStore sees to it).
 
-import { createHash, type Hash, hash } from "node:crypto";
 import { constants } from "node:fs";
 import { type PackKind, Width } from "../../vault/magic.ts";
 import { encodeFrame } from "../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../vault/pack/packHeader.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
+import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import { fdatasync, ftruncate, openDescriptor, writeFully } from "./files.ts";
+import { PackRows } from "./packRows.ts";
 import type { RecordToStore } from "./recordToStore.ts";
 
 export class OpenPack {
@@ -21,14 +22,18 @@ export class OpenPack {
   readonly path: string;
   readonly fd: number;
   /** Rows of durable records, in pack order. */
-  readonly rows: TrailerRow[];
+  readonly rows = new PackRows();
   durableBytes: number;
+  readonly #sha256: Sha256Engine;
   /** SHA-256 state over bytes 0..durableBytes. */
-  #hash: Hash;
+  #hash: RunningSha256;
   #plannedRows: TrailerRow[] = [];
   #plannedBuffers: Buffer[] = [];
   #plannedBytes: number;
-  #hashOfPlanned: Hash | undefined;
+  /** The same of what is planned too, but for the pieces in `#unhashed`, which follow in their order. */
+  #hashOfPlanned: RunningSha256 | undefined;
+  #unhashed: Uint8Array[] = [];
+  #synced = false;
 
   constructor(state: {
     ordinal: number;
@@ -36,23 +41,33 @@ export class OpenPack {
     nonce: Buffer;
     path: string;
     fd: number;
-    rows: TrailerRow[];
+    rows: Iterable<TrailerRow>;
     durableBytes: number;
-    hash: Hash;
+    sha256: Sha256Engine;
+    hash: RunningSha256;
   }) {
     this.ordinal = state.ordinal;
     this.kind = state.kind;
     this.nonce = state.nonce;
     this.path = state.path;
     this.fd = state.fd;
-    this.rows = state.rows;
+    for (const row of state.rows) this.rows.push(row);
     this.durableBytes = state.durableBytes;
+    this.#sha256 = state.sha256;
     this.#hash = state.hash;
     this.#plannedBytes = state.durableBytes;
   }
 
   /** Creates the file; its header is planned, so it becomes durable with the first records. */
-  static async create(path: string, ordinal: number, kind: PackKind, nonce: Buffer): Promise<OpenPack> {
+  static async create(
+    path: string,
+    {
+      ordinal,
+      kind,
+      nonce,
+      sha256,
+    }: { ordinal: number; kind: PackKind; nonce: Buffer; sha256: Sha256Engine },
+  ): Promise<OpenPack> {
     const fd = await openDescriptor(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
     const pack = new OpenPack({
       ordinal,
@@ -62,11 +77,10 @@ export class OpenPack {
       fd,
       rows: [],
       durableBytes: 0,
-      hash: createHash("sha256"),
+      sha256,
+      hash: sha256.start(),
     });
-    const header = encodePackHeader({ kind, nonce });
-    pack.#plannedBuffers.push(header);
-    pack.#plannedBytes = header.length;
+    pack.#planHeader();
     return pack;
   }
 
@@ -83,18 +97,17 @@ export class OpenPack {
   /** Plans a record behind the planned ones and returns its offset. The bytes must stay until accept or rollBack. */
   plan(item: RecordToStore): number {
     const { record } = item;
-    const hash16 = hash("sha256", record, "buffer").subarray(0, Width.recordHash);
+    const hash16 = this.#hashOf(record).subarray(0, Width.recordHash);
     const offset = this.#plannedBytes + Width.frame;
-    this.#plannedBuffers.push(
-      encodeFrame({
-        nonce: this.nonce,
-        recordLength: record.length,
-        group: item.group,
-        writer: item.writer,
-        recordHash: hash16,
-      }),
-      record,
-    );
+    const frame = encodeFrame({
+      nonce: this.nonce,
+      recordLength: record.length,
+      group: item.group,
+      writer: item.writer,
+      recordHash: hash16,
+    });
+    this.#plannedBuffers.push(frame, record);
+    this.#unhashed.push(frame, record);
     this.#plannedRows.push({
       id: Buffer.from(item.id),
       offset,
@@ -108,26 +121,51 @@ export class OpenPack {
     return offset;
   }
 
+  /**
+   * SHA-256 of a record. Beside it, as many bytes of what was planned before go into the pack's hash: a frame holds its record's hash and
+   * stands before it, so the pack's lags one record behind.
+   */
+  #hashOf(record: Buffer): Buffer {
+    const own = this.#sha256.start();
+    const running = this.#running();
+    let at = 0;
+    while (at < record.length && this.#unhashed.length > 0) {
+      const piece = this.#unhashed[0] as Uint8Array;
+      const bytes = Math.min(piece.length, record.length - at);
+      this.#sha256.both(own, record.subarray(at, at + bytes), running, piece.subarray(0, bytes));
+      at += bytes;
+      if (bytes === piece.length) this.#unhashed.shift();
+      else this.#unhashed[0] = piece.subarray(bytes);
+    }
+    if (at < record.length) own.update(record.subarray(at));
+    return own.digest();
+  }
+
+  #running(): RunningSha256 {
+    this.#hashOfPlanned ??= this.#hash.copy();
+    return this.#hashOfPlanned;
+  }
+
   /** Writes what is planned; not yet durable. Throws the system's error. */
   async write(): Promise<void> {
     await writeFully(this.fd, this.#plannedBuffers, this.durableBytes);
   }
 
-  /** Makes what was written durable; hashes it meanwhile. Throws the system's error. */
+  /** Makes what was written durable; hashes the rest of it meanwhile. Throws the system's error. */
   async sync(): Promise<void> {
     const synced = fdatasync(this.fd);
     // Hashing may not throw away a rejection that comes meanwhile.
     synced.catch(() => {});
-    const copy = this.#hash.copy();
-    for (const bytes of this.#plannedBuffers) copy.update(bytes);
-    this.#hashOfPlanned = copy;
+    const running = this.#running();
+    for (const piece of this.#unhashed.splice(0)) running.update(piece);
     await synced;
+    this.#synced = true;
   }
 
   /** What was planned, written and synced counts from now on. */
   accept(): void {
-    if (this.#hashOfPlanned === undefined) throw new Error("OpenPack.accept before sync");
-    this.#hash = this.#hashOfPlanned;
+    if (!this.#synced || this.#unhashed.length > 0) throw new Error("OpenPack.accept before sync");
+    this.#hash = this.#running();
     this.durableBytes = this.#plannedBytes;
     for (const row of this.#plannedRows) this.rows.push(row);
     this.#forgetPlan();
@@ -138,9 +176,13 @@ export class OpenPack {
     const started = this.durableBytes > 0;
     this.#forgetPlan();
     await ftruncate(this.fd, this.durableBytes);
-    if (started) return;
+    if (!started) this.#planHeader();
+  }
+
+  #planHeader(): void {
     const header = encodePackHeader({ kind: this.kind, nonce: this.nonce });
     this.#plannedBuffers.push(header);
+    this.#unhashed.push(header);
     this.#plannedBytes = header.length;
   }
 
@@ -149,10 +191,14 @@ export class OpenPack {
     this.#plannedBuffers = [];
     this.#plannedBytes = this.durableBytes;
     this.#hashOfPlanned = undefined;
+    this.#unhashed = [];
+    this.#synced = false;
   }
 
   /** SHA-256 of the durable bytes followed by `tail`. */
   hashWith(tail: Uint8Array): Buffer {
-    return this.#hash.copy().update(tail).digest();
+    const whole = this.#hash.copy();
+    whole.update(tail);
+    return whole.digest();
   }
 }

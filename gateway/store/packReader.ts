@@ -3,8 +3,7 @@
 // Invariants
 // - A record is handed out only if the frame before it is sound, names its length, and the truncated SHA-256 fits; the last is left
 //   out only for a caller that proves the record by its seal.
-// - Of a pack that is in a replica alone it is handed out only if, besides, its length and hash are those of the pack's own trailer,
-//   which is kept here; always, since the bytes come from outside.
+// - Packs that are in a replica alone: see evictedRecords.ts.
 // - A damaged, short or missing pack is an error of the records in it and of nothing else.
 // - A descriptor is closed only when no read uses it.
 
@@ -14,11 +13,10 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import { parseFrame } from "../../vault/pack/frame.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
+import { damaged, type Elsewhere, readEvictedRecords } from "./evictedRecords.ts";
 import { closeDescriptor, errnoOf, fileError, openDescriptor, readFully } from "./files.ts";
 import { closedPackPath, openPackPath } from "./packPaths.ts";
-import type { PackTail, PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
-import type { RemotePacks } from "./remotePacks.ts";
 
 type OpenFile = { readonly fd: number; users: number; dropped: boolean };
 
@@ -31,17 +29,18 @@ export type ReadOptions = {
    * open.
    */
   readonly unhashed?: boolean;
+  /** The same for records of evicted packs, whose bytes come from outside: what does not open is asked for once more without this, in any case. */
+  readonly unhashedElsewhere?: boolean;
   /** Gives the memory that records which are read together come in. */
   readonly memory?: ((bytes: number) => Buffer) | undefined;
+  /** Gives the memory of each record of an evicted pack, with the frame before it: nothing else comes into it. */
+  readonly recordMemory?: ((bytes: number) => Buffer) | undefined;
   /** Fills a buffer from a file without waiting for the disk, or says that it cannot. */
   readonly readNow?: ((fd: number, into: Buffer, position: number) => boolean) | undefined;
 };
 
 /** A record, or why there is none. */
 export type ReadOutcome = Buffer | HoldfastError;
-
-/** Where evicted packs are read. */
-export type Elsewhere = { readonly tails: PackTails; readonly remote: RemotePacks };
 
 /** Thrown inside: the pack has no file here, and is not meant to. */
 class EvictedPack extends Error {
@@ -89,6 +88,9 @@ export class PackReader {
    */
   async readRun(run: readonly Location[], options: ReadOptions = {}): Promise<ReadOutcome[]> {
     const first = run[0]!;
+    const evicted = this.#files.has(first.pack) ? undefined : this.#packs.get(first.pack);
+    if (evicted?.state === "evicted" && this.#elsewhere !== undefined)
+      return readEvictedRecords(this.#elsewhere, evicted, run, options);
     const last = run[run.length - 1]!;
     const start = first.offset - Width.frame;
     const length = last.offset + last.length - start;
@@ -98,7 +100,7 @@ export class PackReader {
       filled = await this.#read(first.pack, bytes, start, options.readNow);
     } catch (error) {
       if (error instanceof EvictedPack && this.#elsewhere !== undefined) {
-        return this.#readEvicted(error.row, run, bytes, this.#elsewhere);
+        return readEvictedRecords(this.#elsewhere, error.row, run, options);
       }
       const failure = missingOrFailed(error, first.pack);
       return run.map(() => failure);
@@ -108,35 +110,6 @@ export class PackReader {
       const framed = bytes.subarray(at, Math.min(filled, at + Width.frame + location.length));
       return checkRecord(framed, location, options.unhashed === true);
     });
-  }
-
-  /** As readRun. Where not all records of a run can be had, each is tried by itself: some of it may be cached, or sound. */
-  async #readEvicted(
-    row: PackRow,
-    run: readonly Location[],
-    bytes: Buffer,
-    elsewhere: Elsewhere,
-  ): Promise<ReadOutcome[]> {
-    const first = run[0]!;
-    const part = ({ offset, length }: Location): Buffer =>
-      bytes.subarray(offset - first.offset, offset - first.offset + Width.frame + length);
-    try {
-      const tail = await elsewhere.tails.get(row, () => elsewhere.remote.tail(row));
-      // The trailer knows records by their places: where it has none, no copy can have it.
-      const strange = run.filter(({ offset, length }) => tail.recordAt(offset)?.length !== length);
-      if (strange.length > 0 && run.length === 1) return [damaged(first)];
-      if (strange.length === 0) {
-        const accept = (): boolean => run.every((location) => isProven(part(location), location, tail));
-        await elsewhere.remote.read(row, bytes, first.offset - Width.frame, accept);
-        return run.map((location) => part(location).subarray(Width.frame));
-      }
-    } catch (error) {
-      if (run.length === 1) return [fileError(error, `pack ${row.ordinal}`)];
-    }
-    const outcomes: ReadOutcome[] = [];
-    for (const location of run)
-      outcomes.push(...(await this.#readEvicted(row, [location], part(location), elsewhere)));
-    return outcomes;
   }
 
   /**
@@ -241,23 +214,6 @@ function checkRecord(bytes: Buffer, location: Location, unhashed: boolean): Read
   return found.compare(frame.recordHash, 0, Width.recordHash, 0, Width.recordHash) === 0
     ? record
     : damaged(location);
-}
-
-/** Whether bytes from elsewhere are the frame and the record that the pack's own trailer has at this place. */
-export function isProven(bytes: Buffer, location: Location, tail: PackTail): boolean {
-  const frame = parseFrame(bytes, tail.nonce);
-  const row = tail.recordAt(location.offset);
-  if (frame?.recordLength !== location.length || row?.length !== location.length) return false;
-  const found = hash("sha256", bytes.subarray(Width.frame), "buffer").subarray(0, Width.recordHash);
-  return found.equals(row.hash16) && found.equals(frame.recordHash);
-}
-
-function damaged(location: Location): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.chunkDamaged,
-    `the record at ${location.offset} of pack ${location.pack} is damaged`,
-    { detail: { pack: location.pack, offset: location.offset } },
-  );
 }
 
 function missingOrFailed(error: unknown, pack: number): HoldfastError {

@@ -16,6 +16,7 @@ import { mkdir } from "node:fs/promises";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { PackKind, RecordType, Width } from "../../vault/magic.ts";
+import type { Sha256Engine } from "../../vault/sha256.ts";
 import type { PackTable } from "../index/packTable.ts";
 import { closeDescriptor, errnoOf, fileError, syncDirectory } from "./files.ts";
 import { discardPack, finishPack } from "./finishPack.ts";
@@ -40,8 +41,11 @@ export type PackStoreOptions = {
   readonly covered: (pack: number, bytes: number) => void;
   /** Makes the index durable and, in the same transaction, runs `change`. */
   readonly flushWith: (change: () => void) => Promise<void>;
+  /** Told when a pack has its name and its place. */
+  readonly closed: () => void;
   /** Told when closing a pack failed; it is tried again with the next one. */
   readonly closingFailed: (error: unknown) => void;
+  readonly sha256: Sha256Engine;
   /** For tests; the format's target otherwise. */
   readonly packBytesTarget?: number;
 };
@@ -150,12 +154,13 @@ export class PackStore {
   }
 
   async #create(kind: PackKind): Promise<OpenPack> {
-    const { directory, packs } = this.#options;
+    const { directory, packs, sha256 } = this.#options;
     const nonce = randomBytes(Width.packNonce);
     const ordinal = packs.create(kind === PackKind.data ? "data" : "meta", nonce);
+    const path = openPackPath(directory, ordinal);
     try {
       await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
-      const pack = await OpenPack.create(openPackPath(directory, ordinal), ordinal, kind, nonce);
+      const pack = await OpenPack.create(path, { ordinal, kind, nonce, sha256 });
       await syncDirectory(openFolder(directory));
       return pack;
     } catch (error) {
@@ -196,6 +201,7 @@ export class PackStore {
         return;
       }
       this.#full.shift();
+      if (pack.durableBytes > 0) this.#options.closed();
     }
   }
 

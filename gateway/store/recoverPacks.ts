@@ -8,7 +8,6 @@
 //   cache alone, which read like any other and go with the power. Each pack is synced before its frames are read.
 // - Frames up to a pack's covered mark are in LMDB already and are not admitted again.
 
-import { createHash, type Hash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -24,6 +23,7 @@ import { limits } from "../../vault/limits.ts";
 import { PackKind, Width } from "../../vault/magic.ts";
 import { recoverFrames } from "../../vault/pack/recover.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
+import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
 import type { PackRow } from "../index/packTable.ts";
 import type { PromisedRecords } from "../seed/promisedRecords.ts";
@@ -32,11 +32,8 @@ import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./
 import { OpenPack } from "./openPack.ts";
 import { openFolder, openPackPath } from "./packPaths.ts";
 
-export type RecoveryReport = {
-  /** Packs to go on with, at most one of a kind. */
-  readonly resumed: readonly OpenPack[];
-  /** Packs that are to be closed. */
-  readonly full: readonly OpenPack[];
+/** Without the packs: whoever kept those would keep their rows long after they were closed. */
+export type RecoveryCounts = {
   /** Records that were brought back into the index. */
   readonly admitted: number;
   /** Records that were found and refer to records that are not here: never acknowledged. */
@@ -45,11 +42,19 @@ export type RecoveryReport = {
   readonly missing: readonly number[];
 };
 
+export type RecoveryReport = RecoveryCounts & {
+  /** Packs to go on with, at most one of a kind. */
+  readonly resumed: readonly OpenPack[];
+  /** Packs that are to be closed. */
+  readonly full: readonly OpenPack[];
+};
+
 export type RecoveryPort = NamesPort & {
   readonly overlay: IndexOverlay;
   /** What boxes promised: records may have been acknowledged that rest on it. */
   readonly promised: Pick<PromisedRecords, "rely">;
   readonly writerOrdinal: (device: Uint8Array) => number;
+  readonly sha256: Sha256Engine;
 };
 
 type Found = { readonly row: TrailerRow; readonly refs: Buffer; admitted: boolean };
@@ -215,7 +220,8 @@ async function restore(
         fd,
         rows: kept.map((found) => found.row),
         durableBytes: end,
-        hash: hashOfPrefix(fd, end),
+        sha256: port.sha256,
+        hash: hashOfPrefix(fd, end, port.sha256),
       }),
     };
   } catch (error) {
@@ -233,8 +239,8 @@ function isWhole(kept: readonly Found[], end: number): boolean {
   return next === end;
 }
 
-function hashOfPrefix(fd: number, end: number): Hash {
-  const hash = createHash("sha256");
+function hashOfPrefix(fd: number, end: number, sha256: Sha256Engine): RunningSha256 {
+  const hash = sha256.start();
   const piece = Buffer.allocUnsafe(1024 * 1024);
   for (let at = 0; at < end; ) {
     const read = readSync(fd, piece, 0, Math.min(piece.length, end - at), at);

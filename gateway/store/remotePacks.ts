@@ -4,10 +4,11 @@ import type { PackRow } from "../index/packTable.ts";
 
 export interface RemotePacks {
   /**
-   * Fills `into` with the bytes of a pack from `position` on, from a copy whose bytes `accept` takes; copies with others are reported.
+   * Fills the buffers of `into`, one after the other, with the bytes of a pack from `position` on, from a copy whose bytes `accept` takes; copies with
+   * others are reported.
    * @throws HoldfastError replica-unreachable, replica-refused: no copy could be asked that may be right; replica-damaged: all copies are wrong
    */
-  read(pack: PackRow, into: Buffer, position: number, accept: (bytes: Buffer) => boolean): Promise<void>;
+  read(pack: PackRow, into: readonly Buffer[], position: number, accept: () => boolean): Promise<void>;
   /**
    * Header, trailer and footer of a pack, from a copy all of whose bytes were compared with the pack's name.
    * @throws HoldfastError as read

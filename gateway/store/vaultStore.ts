@@ -8,8 +8,9 @@
 
 import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
+import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
@@ -20,12 +21,14 @@ import { type ChunkRow, isHere } from "../index/row.ts";
 import { PromisedRecords } from "../seed/promisedRecords.ts";
 import { Promises } from "../seed/promises.ts";
 import { readEvictedPack } from "./evictedPack.ts";
-import { type Elsewhere, PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
+import type { Elsewhere } from "./evictedRecords.ts";
+import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
 import { PackStore } from "./packStore.ts";
 import { PackTails } from "./packTails.ts";
 import type { Location } from "./recordToStore.ts";
 import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import { reserveReached } from "./reserve.ts";
 
 export type VaultStoreOptions = {
   /** The vault's directory; it exists. */
@@ -40,6 +43,10 @@ export type VaultStoreOptions = {
   readonly elsewhere?: ElsewhereOptions;
   /** Told what happens in the background and at recovery. */
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  /** Told when a pack was closed. */
+  readonly packClosed?: () => void;
+  /** Hashes what is stored; node:crypto by default. */
+  readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
   readonly packBytesTarget?: number;
 };
@@ -59,7 +66,7 @@ export class VaultStore implements AdmissionStore {
   readonly promises: Promises;
   readonly promised: PromisedRecords;
   /** What recovery found when the store was opened. */
-  readonly recovery: RecoveryReport;
+  readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
   readonly #options: VaultStoreOptions;
@@ -90,7 +97,8 @@ export class VaultStore implements AdmissionStore {
     this.packs = parts.packs;
     this.promises = parts.promises;
     this.promised = parts.promised;
-    this.recovery = parts.recovery;
+    const { resumed, full, ...recovery } = parts.recovery;
+    this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
     this.elsewhere =
       options.elsewhere && new VaultElsewhere(options.elsewhere, { ...options, ...parts, forget });
@@ -102,11 +110,13 @@ export class VaultStore implements AdmissionStore {
         packs: parts.packs,
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
+        closed: () => options.packClosed?.(),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
+        sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
       },
-      parts.recovery.resumed,
-      parts.recovery.full,
+      resumed,
+      full,
     );
   }
 
@@ -122,10 +132,11 @@ export class VaultStore implements AdmissionStore {
       const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
       const promises = new Promises(environment);
       const promised = new PromisedRecords(overlay, promises);
-      const { directory, writerOrdinal, report } = options;
+      const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
       const knowsBox = promises.boxes().length > 0;
-      const port = { directory, packs, overlay, promised, knowsBox, writerOrdinal, report };
-      const recovery = await recoverPacks(port);
+      const recovery = await recoverPacks({
+        ...{ directory, packs, overlay, promised, knowsBox, writerOrdinal, report, sha256 },
+      });
       await promises.removeLeft();
       const tails = new PackTails(options.directory);
       await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
@@ -274,15 +285,4 @@ export class VaultStore implements AdmissionStore {
     await this.#reader.close();
     await this.environment.close();
   }
-}
-
-function reserveReached(options: VaultStoreOptions): HoldfastError {
-  return new HoldfastError(
-    ErrorCode.diskFull,
-    `less than ${Math.round(options.reserveBytes / 2 ** 20)} MiB are free on the gateway's disk`,
-    {
-      next: "Make room on the gateway's disk; nothing acknowledged is lost and work continues by itself.",
-      detail: { path: options.directory },
-    },
-  );
 }

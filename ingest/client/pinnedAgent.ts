@@ -2,7 +2,7 @@
 // that not a byte of a request (nor a token) reaches anyone else.
 
 import { Agent, type AgentOptions } from "node:https";
-import { isIP } from "node:net";
+import { isIP, type OnReadOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -54,14 +54,16 @@ export class PinnedAgent extends Agent {
 
 /**
  * Opens a TLS connection and checks whom it leads to.
+ * @param onread where what arrives is put, instead of `data` events
  * @throws HoldfastError fingerprint-mismatch, fingerprint-unknown; the system's error
  */
-async function connectPinned(
+export async function connectPinned(
   place: { host: string; port: number; servername: string | undefined },
-  options: PinnedAgentOptions,
+  options: Omit<PinnedAgentOptions, "socketsMax">,
+  onread?: OnReadOpts,
 ): Promise<tls.TLSSocket> {
   const { fingerprint } = options;
-  const socket = await connectTls(place, fingerprint === undefined, options.connectTimeoutMs);
+  const socket = await connectTls(place, fingerprint === undefined, options.connectTimeoutMs, onread);
   const certificate = socket.getPeerX509Certificate();
   const found = certificate === undefined ? undefined : fingerprintOf(certificate.raw);
   if (fingerprint !== undefined && found !== fingerprint) {
@@ -82,6 +84,7 @@ function connectTls(
   place: { host: string; port: number; servername: string | undefined },
   verify: boolean,
   timeoutMs: number,
+  onread?: OnReadOpts,
 ): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
@@ -91,7 +94,8 @@ function connectTls(
       rejectUnauthorized: verify,
       ALPNProtocols: ["http/1.1"],
       minVersion: "TLSv1.2",
-    });
+      ...(onread !== undefined && { onread }),
+    } as tls.ConnectionOptions);
     const timer = setTimeout(() => socket.destroy(new Error("no answer in time")), timeoutMs);
     const failed = (error: Error): void => {
       clearTimeout(timer);

@@ -94,7 +94,7 @@ export type SnapshotRow = {
   readonly sequence: number;
   readonly received: string;
   readonly incomplete: boolean;
-  /** Not whole here: numbers of the boxes that it waits for; none of them where only a backup can bring what it lacks. */
+  /** Not whole here: numbers of the boxes that it waits for (0: at a box to restore from, what was left out there); none of them where only a backup can bring what it lacks. */
   readonly pending?: readonly number[];
 };
 

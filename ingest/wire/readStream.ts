@@ -10,7 +10,7 @@ export const ReadSign = {
   missing: 0,
   damaged: 0xffff_ffff,
   unavailable: 0xffff_fffe,
-  /** The number of the box follows. */
+  /** The number of the box follows; 0 at a box to restore from, where the record was left out. */
   promised: 0xffff_fffd,
 } as const;
 
@@ -28,7 +28,9 @@ export type ReadResult =
   /** In a replica alone, which does not answer now. */
   | { readonly state: "unavailable" }
   /** On the box of this number, which is on its way. */
-  | { readonly state: "promised"; readonly box: number };
+  | { readonly state: "promised"; readonly box: number }
+  /** This gateway is a box to restore from, where it was left out. */
+  | { readonly state: "leftOut" };
 
 /** The length field before a record, or a sign. */
 export function encodeReadLength(length: number): Buffer {
@@ -37,9 +39,30 @@ export function encodeReadLength(length: number): Buffer {
   return bytes;
 }
 
-/** The answer for a record that a box brings. */
+/** What the number behind the sign `promised` says. */
+export function promisedBy(box: number): ReadResult {
+  return box === 0 ? { state: "leftOut" } : { state: "promised", box };
+}
+
+/** The answer for a record that a box brings; 0 for one that was left out here. */
 export function encodePromised(box: number): Buffer {
   return Buffer.concat([encodeReadLength(ReadSign.promised), encodeReadLength(box)]);
+}
+
+/**
+ * The result that a length field stands for; undefined for a record of so many bytes.
+ * @throws HoldfastError limit-exceeded, corrupt for lengths that no record has
+ */
+export function resultOfSign(length: number): ReadResult | undefined {
+  const state = stateOf.get(length);
+  if (state !== undefined) return { state };
+  if (length > limits.recordBytesMax) {
+    throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
+  }
+  if (length < recordBytesMin) {
+    throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+  }
+  return undefined;
 }
 
 /**
@@ -100,22 +123,16 @@ export class ReadStreamParser {
     if (this.#isPromised) {
       this.#isPromised = false;
       this.#answered++;
-      return { state: "promised", box: length };
+      return promisedBy(length);
     }
     if (length === ReadSign.promised) {
       this.#isPromised = true;
       return undefined;
     }
-    const state = stateOf.get(length);
-    if (state !== undefined) {
+    const sign = resultOfSign(length);
+    if (sign !== undefined) {
       this.#answered++;
-      return { state };
-    }
-    if (length > limits.recordBytesMax) {
-      throw new HoldfastError(ErrorCode.limitExceeded, `the gateway declares a record of ${length} bytes`);
-    }
-    if (length < recordBytesMin) {
-      throw new HoldfastError(ErrorCode.corrupt, `the gateway declares a record of ${length} bytes`);
+      return sign;
     }
     this.#record = Buffer.allocUnsafeSlow(length);
     this.#recordFilled = 0;

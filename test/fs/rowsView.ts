@@ -71,6 +71,7 @@ class Rows implements RowSource {
         out.inodeLow = isTop ? folderNumber + at : at;
         out.inodeHigh = isTop ? 0 : folder + 2;
       },
+      hasXattrs: () => false,
       directory: (at) => (isTop ? this.#directory(at) : undefined),
       node: () => (isTop ? node("directory") : file("")),
     };

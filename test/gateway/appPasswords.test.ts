@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { NewAppPassword } from "../../gateway/admin/operations.ts";
 import { makeAppPassword, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
+import { PresentedPassword } from "../../gateway/auth/presentedPassword.ts";
 import { Accounts } from "../../gateway/catalog/accounts.ts";
 import { appPasswordsMax } from "../../gateway/catalog/appPasswords.ts";
 import { Catalog } from "../../gateway/catalog/catalog.ts";
@@ -38,11 +39,14 @@ function make(request: Partial<NewAppPassword> = {}, account = "anna") {
   return fixture.administration.addAppPassword(account, { label: "", ...request });
 }
 
+/** The principal, or the refusal. */
+async function present(account: string, password: string, address: string) {
+  return fixture.gateway.appPasswords.authenticate(new PresentedPassword(account, password), address);
+}
+
 /** The principal, or the code of the refusal. */
 function ask(account: string, password: string, address = "10.0.0.1") {
-  return fixture.gateway.appPasswords
-    .authenticate(account, password, address)
-    .catch((error: { code: string }) => error.code);
+  return present(account, password, address).catch((error: { code: string }) => error.code);
 }
 
 test("lets its account in, with what it was made for, and nobody else", async () => {
@@ -91,13 +95,13 @@ test("an unknown account, an unknown id, a wrong secret and the account's own pa
       ["an\0na", password],
       ["x".repeat(5000), "y".repeat(5000)],
     ].map(([account = "", secret = ""], at) =>
-      fixture.gateway.appPasswords
-        .authenticate(account, secret, `10.1.0.${at}`)
-        .catch((error: { code: string; message: string; detail: object }) => [
+      present(account, secret, `10.1.0.${at}`).catch(
+        (error: { code: string; message: string; detail: object }) => [
           error.code,
           error.message,
           error.detail,
-        ]),
+        ],
+      ),
     ),
   );
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);

@@ -1,6 +1,7 @@
 // A vault's record store in a directory of its own, without HTTP and keys: records are well-formed and hold random bytes.
 
 import { randomBytes } from "node:crypto";
+import { selectSha256 } from "../../agent/platform/nativeSha256.ts";
 import { VaultStore, type VaultStoreOptions } from "../../gateway/store/vaultStore.ts";
 import { Admission, type BatchAnswer } from "../../ingest/session/admission.ts";
 import { RecordType } from "../../vault/magic.ts";
@@ -35,6 +36,9 @@ export function emptyPage(): PlainRecord {
   return page;
 }
 
+/** What `gateway run` hashes with. */
+const sha256 = selectSha256();
+
 export type OpenedStore = {
   readonly store: VaultStore;
   put(...records: readonly PlainRecord[]): Promise<BatchAnswer>;
@@ -50,6 +54,7 @@ export async function openStore(
     directory,
     writerOrdinal: () => 3,
     reserveBytes: 0,
+    sha256,
     report: (event, facts) => void events.push({ event, facts }),
     ...options,
   });

@@ -72,7 +72,7 @@ test("a folder: added, replicated, shown, verified, healed, removed", async () =
   expect(existsSync(join(folder, "holdfast-replica.json"))).toBe(true);
 
   const ran = lastEvent(await done(...replica(site, "run", "usb", "--json")));
-  expect(ran).toMatchObject({ event: "done", warnings: 0 });
+  expect(ran).toMatchObject({ event: "done", warnings: 0, vaults: [{ replica: "usb" }] });
   expect(await status(site, "usb")).toMatchObject({
     name: "usb",
     url,
@@ -155,6 +155,7 @@ test("a snapshot is copied by the running gateway by itself, and after the disk 
   const second = await backup();
   const failed = await holdfast(...replica(site, "run", "usb"));
   expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining("is no replica now")]);
+  expect(failed.stdout).toBe("");
   expect((await status(site, "usb")).snapshots[second]).toEqual({ complete: false, receipt: false });
   expect(readdirSync(folder)).toEqual([]);
   renameSync(folder, join(site.folder, "mount point"));

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ReplicaOptions } from "../../gateway/catalog/replicas.ts";
 import { addReplica } from "../../gateway/replica/addReplica.ts";
 import { replicateGateway } from "../../gateway/replica/gatewayState/replicateGateway.ts";
+import { packKey } from "../../gateway/replica/keys.ts";
 import { openReplicaStore } from "../../gateway/replica/openStore.ts";
 import { restoreFrom } from "../../gateway/replica/restore/restoreFrom.ts";
 import { estimateCost } from "../../gateway/replica/s3/cost.ts";
@@ -57,6 +58,29 @@ describe.runIf(canRunRgw("replication to S3"))("replication to S3", () => {
     }
     return checkReplica(folder, site.vaultId, Buffer.from(site.device.account.keys.metadataKey));
   }
+
+  it("brings packs before the commit that needs them, by what the probe found the server to compare", async () => {
+    const request = { name: "early", url: "s3://replica/early", options, bandwidth: "", schedule: "" };
+    const replica = await addReplica(site.fixture.gateway, { ...request, parallel: 2 });
+    expect(replica.comparesSha256).toBe(true);
+    (await site.through((store) => store)).start();
+    const { commit } = await site.beginBackUp(40);
+    await (await site.vault()).store.settled();
+    const closed = await site.localPacks();
+    expect(closed.length).toBeGreaterThan(2);
+    await expect.poll(async () => (await site.status(replica)).pendingPacks).toBe(0);
+    const store = await openReplicaStore(replica, { now: () => new Date() });
+    for (const name of closed) {
+      const found = await store.head(packKey(site.vaultId, Buffer.from(name, "hex")));
+      expect(found?.bytes).toBeGreaterThan(0);
+    }
+    await store.close();
+    const id = await commit();
+    await expect.poll(() => site.receipt(replica, id)).toMatchObject({ proof: "checksum" });
+    const there = (await check(replica.url))!;
+    expect(there.snapshots).toEqual([id]);
+    expect([...there.packs].sort()).toEqual(await site.localPacks());
+  });
 
   it("brings snapshots with a bounded number of requests, none of them a list, and none when nothing is new", async () => {
     const url = "s3://replica/site-1";

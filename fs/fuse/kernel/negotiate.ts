@@ -1,5 +1,6 @@
 // INIT: what the kernel offers and what we take.
 
+import { readFileSync } from "node:fs";
 import { InitFlag, MAX_PAGES, MAX_WRITE_BYTES, PROTOCOL_MAJOR, PROTOCOL_MINOR } from "./abi.ts";
 
 /** Waiting background requests (readahead): as many as reads run at once. */
@@ -20,6 +21,8 @@ const wanted =
 
 export type Agreed = {
   readonly flags: number;
+  /** The kernel asks for ACLs to decide who may do what. */
+  readonly acls: boolean;
   readonly minor: number;
   /** ENOSYS to OPEN makes later opens of this mount cost no message, with the cache kept. */
   readonly zeroMessageOpen: boolean;
@@ -27,10 +30,22 @@ export type Agreed = {
   readonly zeroMessageOpendir: boolean;
 };
 
-/** What is used of the offered flags. */
-export function agree(offered: number, minor: number): Agreed {
+/** False where root alone is let in, who may do everything whatever ACLs say. The root of a user namespace may not. */
+export function enforcesAcls(allowOther = false): boolean {
+  if (allowOther || process.getuid?.() !== 0) return true;
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"));
+  } catch {
+    return true;
+  }
+}
+
+/** What is used of the offered flags. Without `wantsAcls` ACLs are shown, and the kernel decides by modes alone. */
+export function agree(offered: number, minor: number, wantsAcls: boolean): Agreed {
+  const flags = offered & (wantsAcls ? wanted : wanted & ~InitFlag.posixAcl);
   return {
-    flags: offered & wanted,
+    flags,
+    acls: (flags & InitFlag.posixAcl) !== 0,
     minor: Math.min(minor, PROTOCOL_MINOR),
     zeroMessageOpen: (offered & InitFlag.noOpenSupport) !== 0,
     zeroMessageOpendir: (offered & InitFlag.noOpendirSupport) !== 0,

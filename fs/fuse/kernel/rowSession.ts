@@ -10,6 +10,7 @@ import { emptyRowStat } from "../../view/rows.ts";
 import type { ViewNode } from "../../view/view.ts";
 import { errnoFailure } from "../errno.ts";
 import * as abi from "./abi.ts";
+import { PlainFolders } from "./plainFolders.ts";
 import { direntBytes, negativeEntry, type Ownership } from "./reply.ts";
 import { ROW_NODE_ID_MIN, RowNodes } from "./rowNodes.ts";
 import { ReplyMemory, rowAttrReply, writeNoEntry, writeRowDirent, writeRowEntry } from "./rowReply.ts";
@@ -36,6 +37,7 @@ export class RowSession {
   readonly #seconds: number;
   readonly #owner: Ownership;
   readonly #told: Told;
+  readonly #plain: PlainFolders;
   readonly #memory = new ReplyMemory();
   readonly #stat = emptyRowStat();
   readonly #kept = new Map<number, ViewNode>();
@@ -51,6 +53,7 @@ export class RowSession {
   constructor(rows: RowSource, seconds: number, owner: Ownership, told: Told) {
     this.#told = told;
     this.#rows = rows;
+    this.#plain = new PlainFolders(rows);
     this.#seconds = seconds;
     this.#owner = owner;
   }
@@ -70,6 +73,7 @@ export class RowSession {
     this.#kept.clear();
     this.#directories.clear();
     this.#links.clear();
+    this.#plain.clear();
     return this.nodes.blocksOf((tree) => this.#rows.isClosed(tree));
   }
 
@@ -149,10 +153,13 @@ export class RowSession {
 
   /** False where a node certainly has no extended attributes. */
   hasXattrs(nodeId: number): Soon<boolean> {
-    return soon(this.#row(nodeId), ({ run, row }) => {
-      run.stat(row, this.#stat);
-      return this.#stat.hasXattrs;
-    });
+    return soon(this.#row(nodeId), ({ run, row }) => run.hasXattrs(row));
+  }
+
+  /** Whether to answer about a node without attributes that there are none here at all; see PlainFolders. */
+  unsupported(nodeId: number, name: string, kernelUses: { readonly acls: boolean }): boolean {
+    const folder = (): RowDirectory => this.nodes.directoryOf(nodeId);
+    return this.#plain.unsupported(name, this.nodes.blockOf(nodeId), folder, kernelUses);
   }
 
   lookup(directory: RowDirectory, name: Uint8Array, waiting: Waiting): Soon<Answer> {

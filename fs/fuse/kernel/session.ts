@@ -16,7 +16,7 @@ import { ContentStores } from "./contentStores.ts";
 import { seek } from "./extents.ts";
 import { FailureLog } from "./failureLog.ts";
 import { FilesRead } from "./filesRead.ts";
-import { agree, initReply } from "./negotiate.ts";
+import { agree, enforcesAcls, initReply } from "./negotiate.ts";
 import { IMMUTABLE_SECONDS, ObjectSession } from "./objectSession.ts";
 import { type Pending, PendingRequests } from "./pendingRequests.ts";
 import { ReadTurns } from "./readTurns.ts";
@@ -48,7 +48,7 @@ export class FuseSession {
   readonly #options: FuseMountOptions;
   readonly #failures: FailureLog;
   readonly #readTurns = new ReadTurns();
-  #agreed = agree(0, abi.PROTOCOL_MINOR);
+  #agreed = agree(0, abi.PROTOCOL_MINOR, true);
   #channel: FuseChannel | undefined;
   #stores: ContentStores | undefined;
 
@@ -152,7 +152,7 @@ export class FuseSession {
   #answer(request: Request, pending: Pending): Soon<Answer> {
     const { header, body } = request;
     if (body.op === "init") {
-      this.#agreed = agree(body.flags, body.minor);
+      this.#agreed = agree(body.flags, body.minor, enforcesAcls(this.#options.allowOther));
       return initReply(this.#agreed, body, this.#options.readAheadBytes);
     }
     if (body.op === "destroy") return undefined;
@@ -200,7 +200,9 @@ export class FuseSession {
       case "getxattr":
       case "listxattr":
         if (rows.hasXattrs(header.nodeId) !== false) break;
-        if (body.op === "getxattr") return ENOATTR;
+        if (body.op === "getxattr") {
+          return rows.unsupported(header.nodeId, body.name, this.#agreed) ? errno.EOPNOTSUPP : ENOATTR;
+        }
         return body.size === 0 ? reply.sizeReply(0) : undefined;
       default:
     }

@@ -108,6 +108,8 @@ export function receiveStores(
   let stored = 0;
   for (;;) {
     const signal = Atomics.load(control, SIGNAL);
+    // Before what was written: all that came before the stop is seen then.
+    const stopped = Atomics.load(control, STOP) !== 0;
     const written = Atomics.load(control, WRITTEN);
     begin();
     while (stored !== written) {
@@ -117,7 +119,7 @@ export function receiveStores(
       Atomics.store(control, STORED, stored);
     }
     Atomics.notify(control, STORED);
-    if (Atomics.load(control, STOP) !== 0) return;
+    if (stopped) return;
     Atomics.wait(control, SIGNAL, signal);
   }
 }

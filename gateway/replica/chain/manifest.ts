@@ -16,6 +16,7 @@ import type { VaultRoot } from "../../../vault/replica/root.ts";
 import { merkleOf, packHash } from "../../../vault/replica/treeHash.ts";
 import { namedKey, packKey, vaultFolder } from "../keys.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
+import { inParallel } from "../restore/inParallel.ts";
 import {
   type BelowTop,
   emptyState,
@@ -33,6 +34,9 @@ export type SweepReport = {
   readonly locked: number;
   readonly failure: HoldfastError | undefined;
 };
+
+/** Pages that are put at a time. */
+const pagesAtOnce = 4;
 
 export class Manifest {
   readonly #store: ReplicaStore;
@@ -120,9 +124,9 @@ export class Manifest {
 
   /** Puts the pages of a next generation. @throws HoldfastError what the store throws */
   async put(next: NextManifest, options: PutOptions = {}): Promise<void> {
-    for (const { name, bytes } of next.pages) {
+    await inParallel(next.pages, pagesAtOnce, async ({ name, bytes }) => {
       await putProven(this.#store, namedKey(vaultFolder(this.#vault), "manifest", name), bytes, options);
-    }
+    });
   }
 
   /** The root of a next generation was appended: from now on that is the manifest. */

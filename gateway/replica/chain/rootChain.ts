@@ -66,7 +66,7 @@ export class RootChain<Chain extends Root["chain"]> {
 
   get #place(): ChainPlace {
     const { store, memory, replica } = this.#options;
-    return { url: store.url, name: memory.get(replica)?.name ?? "NAME" };
+    return { url: store.url, name: memory.get(replica)?.name };
   }
 
   /**

@@ -12,7 +12,7 @@ import type { Gateway } from "../../gateway.ts";
 import { Job, type RunOptions } from "../job/job.ts";
 import { JobSession, type OpenStore, usageOf } from "../job/jobSession.ts";
 import { JobState } from "../job/jobState.ts";
-import type { RunReport } from "../job/replicationStatus.ts";
+import type { GatewayStateStatus, JobFailure, RunReport } from "../job/replicationStatus.ts";
 import { type RetryPauses, retryPausesDefault } from "../job/retryPauses.ts";
 import { parseSchedule } from "../job/schedule.ts";
 import { usageSince } from "../job/storeUsage.ts";
@@ -100,6 +100,8 @@ export class GatewayReplication {
     const job = new Job(dataDir.identity.id, {
       memory: async () => new JobState(catalog.environment, replica),
       pending: async () => catalog.replicas.get(replica) !== undefined,
+      packsWait: async () => false,
+      lingerMs: 0,
       replicate: (run) => this.#replicate(replica, session, run, monotonicMs),
       report: (level, event, facts) =>
         logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),
@@ -161,6 +163,18 @@ export class GatewayReplication {
       `the gateway's own state is not there: ${message}`,
       next === null ? {} : { next },
     );
+  }
+
+  /** How writing the state to a replica is. Asks nothing of it. */
+  async status(replica: string): Promise<GatewayStateStatus> {
+    const job = this.#job(replica);
+    const { failure } = new JobState(this.#options.gateway.catalog.environment, replica).row;
+    const { state, ...facts } = failure ?? { state: undefined };
+    return {
+      state: job.state(state),
+      failure: failure === null ? null : (facts as JobFailure),
+      nextTry: job.nextTry?.toISOString() ?? null,
+    };
   }
 
   /** Stops all jobs. */

@@ -135,6 +135,9 @@ export function parseReplica(value: unknown): PartReplica {
     url: asText(json.url, "url"),
     options: parseOptions(asObject(json.options, "options")),
     conditionalPuts: asFlag(json.conditionalPuts, "conditionalPuts"),
+    ...(json.comparesSha256 !== undefined && {
+      comparesSha256: asFlag(json.comparesSha256, "comparesSha256"),
+    }),
     notes: asArray(json.notes, "notes", listMax).map((note) => asText(note, "note")),
     bandwidth: asText(json.bandwidth, "bandwidth"),
     schedule: asText(json.schedule, "schedule"),

@@ -82,7 +82,7 @@ function manifestChanges(
 }
 
 function note(
-  { vault, replica, job, places }: RunContext,
+  { vault, replica, job, places, fresh }: RunContext,
   { root }: VaultRootFound,
   changes: RootChanges,
   documents: Pick<JobRow, "catalogText" | "keysGeneration">,
@@ -102,4 +102,5 @@ function note(
       unreceipted: [...job.row.unreceipted, ...changes.snapshots.map(({ id }) => id)],
     });
   });
+  for (const { ordinal } of changes.packs) fresh.delete(ordinal);
 }

@@ -13,6 +13,8 @@ export type LostPort = {
   readonly replica: string;
   readonly store: ReplicaStore;
   readonly places: PackPlaces;
+  /** Ordinals of packs that need no look: this very run put them. */
+  readonly fresh: ReadonlySet<number>;
   readonly parallel: number;
   readonly signal: AbortSignal;
 };
@@ -22,12 +24,12 @@ const atOnce = 1024;
 
 /** Forgets places of packs that are not there in their length, so that they are sent again. @throws HoldfastError as ReplicaStore.head */
 export async function forgetLost(pending: PendingPacks, port: LostPort): Promise<void> {
-  const { vault, replica, store, places, parallel, signal } = port;
+  const { vault, replica, store, places, fresh, parallel, signal } = port;
   for (let last = false; !last; ) {
     const group = pending.next(atOnce);
     last = group.last;
     await inParallel(
-      group.packs.filter(({ put }) => put),
+      group.packs.filter(({ put, ordinal }) => put && !fresh.has(ordinal)),
       parallel,
       async ({ name, ordinal, row }) => {
         const there = await store.head(packKey(vault, name), signal);

@@ -2,10 +2,12 @@
 //
 // Invariants
 // - One run at a time. What is asked for while one runs joins it; a commit during a run makes another one follow.
+// - A run that sends packs ahead of snapshots lists what is there as soon as somebody asks for that.
 // - A job that has nothing to do asks nothing of its replica.
 // - fenced and stopped outlive a restart; only `runNow` gets a job out of them.
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
+import { Ahead } from "./ahead.ts";
 import type { JobState as JobMemory } from "./jobState.ts";
 import type { JobFailure, JobProgress, JobState, RunReport } from "./replicationStatus.ts";
 import { pauseAfter, type RetryPauses, stateAfter } from "./retryPauses.ts";
@@ -16,12 +18,16 @@ export type RunOptions = {
   readonly takeOver: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: JobProgress) => void;
+  /** Given to a run that is to send packs before it has anything to list. */
+  readonly ahead?: Ahead;
 };
 
 export type JobPort = {
   readonly memory: () => Promise<JobMemory>;
   /** Whether there is anything to replicate; asks nothing of the replica. */
   readonly pending: () => Promise<boolean>;
+  /** Whether there are closed packs that were not sent. */
+  readonly packsWait: () => Promise<boolean>;
   /** Replicates; failures are thrown. Called for one run at a time. */
   readonly replicate: (options: RunOptions) => Promise<Omit<RunReport, "outcome" | "failure">>;
   readonly report: (level: "info" | "warn" | "error", event: string, facts: Record<string, unknown>) => void;
@@ -29,6 +35,8 @@ export type JobPort = {
   readonly ended: () => Promise<void>;
   readonly now: () => Date;
   readonly pauses: RetryPauses;
+  /** See Ahead. */
+  readonly lingerMs: number;
   /** Whether failures are tried again by themselves: not in a process that ends after its command. */
   readonly background: () => boolean;
 };
@@ -36,6 +44,7 @@ export type JobPort = {
 type Running = {
   readonly stop: AbortController;
   readonly takeOver: boolean;
+  readonly ahead: Ahead | undefined;
   readonly ended: Promise<RunReport>;
   progress: JobProgress | null;
   readonly watchers: Set<(progress: JobProgress) => void>;
@@ -46,6 +55,8 @@ export class Job {
   readonly #port: JobPort;
   #running: Running | undefined;
   #again = false;
+  /** A pack was closed while a run was past its packs. */
+  #packs = false;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #nextTry: Date | undefined;
@@ -75,15 +86,38 @@ export class Job {
   /** Something may have to be replicated. `scheduled`: its time came, so that a pause or a refusal is no reason to wait any longer. */
   async wake(scheduled = false): Promise<void> {
     if (this.#closed) return;
-    if (this.#running !== undefined) {
+    if (this.#listsNow()) {
       this.#again = true;
       return;
     }
+    if (!(await this.#mayBegin(scheduled)) || !(await this.#port.pending())) return;
+    // One that began meanwhile takes what was there when it did; one that sends ahead is told.
+    if (!this.#closed && !this.#listsNow()) this.#begin(false);
+  }
+
+  /** Whether a run is under way; one that sends ahead lists what there is from now on. */
+  #listsNow(): boolean {
+    this.#running?.ahead?.list();
+    return this.#running !== undefined;
+  }
+
+  /** A pack was closed that may go ahead of the snapshots that will need it. */
+  async packClosed(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#running !== undefined) {
+      this.#packs = true;
+      this.#running.ahead?.packClosed();
+      return;
+    }
+    if (!(await this.#mayBegin(false)) || !(await this.#port.packsWait())) return;
+    if (this.#running === undefined && !this.#closed) this.#begin(false, new Ahead(this.#port.lingerMs));
+  }
+
+  /** Whether nothing that happened before forbids it. */
+  async #mayBegin(scheduled: boolean): Promise<boolean> {
     const failed = (await this.#port.memory()).row.failure?.state;
-    if (this.#timer !== undefined && failed === "waiting" && !scheduled) return;
-    if (failed === "fenced" || (failed === "stopped" && !scheduled)) return;
-    if (!(await this.#port.pending())) return;
-    if (this.#running === undefined && !this.#closed) this.#begin(false);
+    if (this.#timer !== undefined && failed === "waiting" && !scheduled) return false;
+    return failed !== "fenced" && (failed !== "stopped" || scheduled);
   }
 
   /**
@@ -94,12 +128,16 @@ export class Job {
   async runNow(options: RunOptions): Promise<RunReport> {
     const joined = this.#running;
     if (joined !== undefined) {
+      joined.ahead?.list();
       const report = await watched(joined, options);
       const enough = joined.takeOver || !options.takeOver;
       if (enough && (report.outcome === "failed" || !(await this.#port.pending()))) return report;
     }
     if (this.#closed || options.signal.aborted) throw stopped();
-    if (this.#running !== undefined) return watched(this.#running, options);
+    if (this.#running !== undefined) {
+      this.#running.ahead?.list();
+      return watched(this.#running, options);
+    }
     const mine = this.#begin(options.takeOver);
     const stop = (): void => mine.stop.abort();
     options.signal.addEventListener("abort", stop, { once: true });
@@ -110,15 +148,17 @@ export class Job {
     }
   }
 
-  #begin(takeOver: boolean): Running {
+  #begin(takeOver: boolean, ahead?: Ahead): Running {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#nextTry = undefined;
     this.#again = false;
+    this.#packs = false;
     const stop = new AbortController();
     const running: Running = {
       stop,
       takeOver,
+      ahead,
       progress: null,
       watchers: new Set(),
       ended: Promise.resolve().then(() => this.#run(running)),
@@ -137,8 +177,9 @@ export class Job {
     let report: RunReport;
     let waits = false;
     try {
-      const { signal } = running.stop;
-      const done = await replicate({ takeOver: running.takeOver, signal, onProgress });
+      const { takeOver, ahead, stop } = running;
+      const { signal } = stop;
+      const done = await replicate({ takeOver, signal, onProgress, ...(ahead && { ahead }) });
       report = { ...done, outcome: "done", failure: null };
       waits = done.unsent.some(({ code }) => isAway(code));
       if (!waits) this.#failures = 0;
@@ -149,13 +190,15 @@ export class Job {
       this.#running = undefined;
     }
     if (waits && this.#port.background() && !this.#closed) this.#waitAndTry();
-    if (this.#again && report.outcome === "done" && this.#port.background()) void this.#wakeAgain();
+    const more = this.#again || this.#packs;
+    if (more && report.outcome === "done" && this.#port.background()) void this.#wakeAgain(this.#packs);
     return report;
   }
 
-  async #wakeAgain(): Promise<void> {
+  async #wakeAgain(packs: boolean): Promise<void> {
     try {
       await this.wake();
+      if (packs) await this.packClosed();
     } catch (error) {
       this.#port.report("error", "replication-not-started", { vault: this.vault, err: error });
     }

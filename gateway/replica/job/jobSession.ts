@@ -7,12 +7,11 @@
 import type { Replica } from "../../catalog/replicas.ts";
 import { Manifest } from "../chain/manifest.ts";
 import type { FoundRoot } from "../chain/rootChain.ts";
+import type { ReplicaAddress } from "../openStore.ts";
 import type { ReplicaStore, StoreUsage } from "../replicaStore.ts";
 import { addUsage } from "./storeUsage.ts";
 
-export type OpenStore = (
-  replica: Pick<Replica, "url" | "options" | "conditionalPuts">,
-) => Promise<ReplicaStore>;
+export type OpenStore = (replica: ReplicaAddress) => Promise<ReplicaStore>;
 
 export class HeldManifest {
   manifest: Manifest | undefined;
@@ -57,11 +56,12 @@ export class JobSession {
 
   /** @throws HoldfastError what opening the stores throws */
   async open(replica: Replica): Promise<OpenedSession> {
-    const row = JSON.stringify([replica.url, replica.options, replica.conditionalPuts]);
+    const { url, options, conditionalPuts, comparesSha256 } = replica;
+    const row = JSON.stringify([url, options, conditionalPuts, comparesSha256]);
     if (this.#opened !== undefined && row === this.#row) return this.#opened;
     await this.close();
     const store = await this.#openStore(replica);
-    const { rootUrl } = replica.options;
+    const { rootUrl } = options;
     let roots = store;
     try {
       if (rootUrl !== undefined) roots = await this.#openStore({ ...replica, url: rootUrl });

@@ -25,6 +25,16 @@ export function isPending(vault: OpenVault, replica: string): boolean {
   );
 }
 
+/** Closed packs that are not there as far as is known. */
+export function pendingPacks(
+  { store }: OpenVault,
+  replica: string,
+): Promise<{ packs: number; bytes: number }> {
+  const { row } = new JobState(store.environment, replica);
+  const places = new PackPlaces(store.environment);
+  return countPending(new PendingPacks(store.packs, places, replica, row));
+}
+
 /** Packs whose proof receipts wait for. A far gateway looks itself. */
 function unprovenPacks({ store }: OpenVault, { id, url }: Replica, row: JobRow): number {
   if (row.unreceipted.length === 0 || url.startsWith("https:")) return 0;
@@ -64,9 +74,7 @@ export async function statusOf(
     }
     more = part.length === snapshotsAtOnce;
   }
-  const pending = await countPending(
-    new PendingPacks(store.packs, new PackPlaces(store.environment), replica, row),
-  );
+  const pending = await pendingPacks(vault, replica);
   const { state: failedState, ...failure } = row.failure ?? { state: undefined };
   return {
     vault: id,

@@ -1,4 +1,5 @@
-// One run of a job, in the order of docs/concurrency.md: close, newest root, packs, segments, snapshots, documents, manifest, root, notes, receipts.
+// One run of a job, in the order of docs/concurrency.md: close, newest root, packs, segments, snapshots, documents, manifest, root, notes, receipts. A run
+// that a closed pack began sends packs first, until there is a snapshot to list.
 //
 // Invariants
 // - Nothing is named by a root before the replica acknowledged it with a proof.
@@ -10,19 +11,19 @@ import { ManifestPageType } from "../../../vault/magic.ts";
 import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import { fenced, rolledBack } from "../chain/chainErrors.ts";
 import type { Manifest } from "../chain/manifest.ts";
+import type { Ahead } from "./ahead.ts";
 import { commitRoot, type RootChanges } from "./commitRoot.ts";
-import { forgetLost } from "./forgetLost.ts";
 import { noteListed, weakestProof } from "./listed.ts";
 import { openPack } from "./openPack.ts";
-import { countPending, type PackGroup, type PendingPack, PendingPacks } from "./pendingPacks.ts";
+import { PackSender } from "./packSender.ts";
+import type { PackGroup, PendingPack } from "./pendingPacks.ts";
 import { PendingSnapshots } from "./pendingSnapshots.ts";
 import { putSnapshots } from "./putSnapshots.ts";
 import { receiptsFor } from "./receipts.ts";
 import type { JobProgress, UnsentPack } from "./replicationStatus.ts";
 import type { RunContext, VaultRootFound } from "./runContext.ts";
-import { RunProgress } from "./runProgress.ts";
+import { sendAhead } from "./sendAhead.ts";
 import { SnapshotReach } from "./snapshotReach.ts";
-import { uploadPacks } from "./uploadPacks.ts";
 import { joinSegments, type SegmentPort, writeSegments } from "./writeSegments.ts";
 
 /** Packs of one group, and snapshots of one root. */
@@ -31,8 +32,6 @@ const atOnce = 1024;
 const unsentTold = 100;
 /** What a root names stays for so many generations after it was doomed: somebody may be restoring or verifying from that root. */
 const generationsKept = 16;
-/** Progress is told so often at most. */
-const tellEveryMs = 250;
 
 export type RunCounts = {
   readonly packs: number;
@@ -48,12 +47,8 @@ export class Overtaken extends Error {}
 export class ReplicaRun {
   readonly #context: RunContext;
   readonly #segments: SegmentPort;
-  readonly #snapshots: PendingSnapshots;
-  readonly #progress: RunProgress;
+  readonly #sender: PackSender;
   readonly #monotonicMs: () => number;
-  readonly #tell: (progress: JobProgress) => void;
-  #toldMs = 0;
-  readonly #unsent = new Map<PendingPack, UnsentPack>();
   #found: VaultRootFound | undefined;
   /** What the last group adds: it goes with the first snapshots. */
   #rest: RootChanges | undefined;
@@ -68,38 +63,58 @@ export class ReplicaRun {
       open: (pack) => openPack(vault, directory, pack),
       options: putOptions,
     };
-    this.#snapshots = new PendingSnapshots(vault);
-    this.#progress = new RunProgress(monotonicMs);
+    this.#sender = new PackSender(context, monotonicMs, tell);
     this.#monotonicMs = monotonicMs;
-    this.#tell = tell;
   }
 
   /** Runs, once. @throws Overtaken; HoldfastError as `replicate` */
   async run(): Promise<RunCounts> {
-    const { vault, job, places, replica, store, signal } = this.#context;
-    if (this.#snapshots.any(job.row)) await vault.store.closeOpenPacks();
+    const { ahead } = this.#context;
+    const taken =
+      ahead === undefined ? this.#takeSnapshots() : ahead.listing.then(() => this.#takeSnapshots());
+    taken.catch(() => undefined); // thrown where it is waited for
     await this.#findNewest();
-    const pending = (): PendingPacks => new PendingPacks(vault.store.packs, places, replica.id, job.row);
-    const { parallel, id } = replica;
-    await forgetLost(pending(), { vault: vault.id, replica: id, store, places, parallel, signal });
-    const { packs, bytes } = await countPending(pending());
-    this.#progress.found(packs, bytes);
-    this.#tellNow();
-    const groups = pending();
+    if (ahead === undefined || (await this.#sendAhead(ahead))) await this.#bringAll(await taken);
+    this.#sender.tell();
+    const { generation, unsent } = this.#context.job.row;
+    return { ...this.#sender.sent, snapshots: this.#listed, generation, unsent };
+  }
+
+  /** Which snapshots are to be listed; all that they reach is in closed packs when it resolves. */
+  async #takeSnapshots(): Promise<PendingSnapshots> {
+    const { vault, job } = this.#context;
+    const snapshots = new PendingSnapshots(vault);
+    if (snapshots.any(job.row)) await vault.store.closeOpenPacks();
+    return snapshots;
+  }
+
+  #sendAhead(ahead: Ahead): Promise<boolean> {
+    return sendAhead(ahead, {
+      sender: this.#sender,
+      atOnce,
+      monotonicMs: this.#monotonicMs,
+      signal: this.#context.signal,
+      findNewest: () => this.#findNewest(),
+      list: (group, earlier) => this.#listGroup(group, [], earlier),
+    });
+  }
+
+  /** All packs that are left, the snapshots, and their receipts. */
+  async #bringAll(snapshots: PendingSnapshots): Promise<void> {
+    await this.#sender.look();
+    await this.#sender.countAll();
+    const groups = this.#sender.pending();
     const left: number[] = [];
     for (let last = false; !last; ) {
       const group = groups.next(atOnce);
       last = group.last;
-      await this.#sendGroup(group, left, groups.earlier);
+      await this.#sender.send(group.packs);
+      await this.#listGroup(group, left, groups.earlier);
     }
-    await this.#listSnapshots();
+    await this.#listSnapshots(snapshots);
     await this.#receipts();
     const manifest = this.#context.held.manifest;
     if (manifest !== undefined && manifest.doomed > 0) await this.#sweep(manifest);
-    this.#tellNow();
-    const { packsDone, bytesDone } = this.#progress.now;
-    const { generation, unsent } = job.row;
-    return { packs: packsDone, bytes: bytesDone, snapshots: this.#listed, generation, unsent };
   }
 
   async #findNewest(): Promise<void> {
@@ -123,35 +138,12 @@ export class ReplicaRun {
     return held.get(store, vault.id, this.#found, signal);
   }
 
-  async #sendGroup(group: PackGroup, left: number[], earlier: readonly number[]): Promise<void> {
-    const { vault, job, store, replica, places, lane, signal, directory, gateway } = this.#context;
-    const unsent = await uploadPacks(group.packs, {
-      vault: vault.id,
-      replica: replica.id,
-      store,
-      job,
-      places,
-      parallel: replica.parallel,
-      slots: lane.uploads,
-      open: (pack) => openPack(vault, directory, pack),
-      now: gateway.now,
-      signal,
-      throttle: async (pack, bytes) => {
-        await lane.throttle.take(bytes, signal);
-        this.#progress.sent(pack.ordinal, bytes);
-        this.#tellNow(tellEveryMs);
-      },
-      ended: (pack, there) => {
-        this.#progress.ended(pack.ordinal, pack.row.bytes, there);
-        this.#tellNow(tellEveryMs);
-      },
-    });
-    for (const [pack, facts] of unsent) {
-      this.#unsent.set(pack, facts);
-      gateway.logger.error({ vault: vault.id, replica: replica.name, ...facts }, "pack-not-sent");
-    }
-    left.push(...group.left, ...[...unsent.keys()].map(({ ordinal }) => ordinal));
-    const packs = await this.#unlisted(group.packs.filter((pack) => !unsent.has(pack)));
+  /** `left`: ordinals that are left out, of this group too from here on; `earlier`: of earlier runs, and not looked at in this one. */
+  async #listGroup(group: PackGroup, left: number[], earlier: readonly number[]): Promise<void> {
+    const { unsent } = this.#sender;
+    const isUnsent = ({ ordinal }: PendingPack): boolean => unsent.has(ordinal);
+    left.push(...group.left, ...group.packs.filter(isUnsent).map(({ ordinal }) => ordinal));
+    const packs = await this.#unlisted(group.packs.filter((pack) => !isUnsent(pack)));
     const segments = await this.#writeSegments(packs);
     const changes: RootChanges = {
       packs,
@@ -161,7 +153,7 @@ export class ReplicaRun {
       job: {
         packCursor: group.cursor,
         packsLeft: [...left, ...earlier],
-        unsent: [...this.#unsent.values()].slice(0, unsentTold),
+        unsent: [...unsent.values()].slice(0, unsentTold),
       },
     };
     if (group.last) this.#rest = changes;
@@ -171,11 +163,12 @@ export class ReplicaRun {
   /** Those that no root lists. A copy that a check found wrong, and that is right again, is listed as before. */
   async #unlisted(packs: readonly PendingPack[]): Promise<PendingPack[]> {
     if (packs.length === 0) return [];
-    const { places, replica } = this.#context;
+    const { places, replica, fresh } = this.#context;
     const manifest = await this.#manifest();
     for (const { name, ordinal } of packs) {
-      if (manifest.hasPack(name))
-        places.put(ordinal, replica.id, { listed: true, proof: "none", provenMs: 0 });
+      if (!manifest.hasPack(name)) continue;
+      places.put(ordinal, replica.id, { listed: true, proof: "none", provenMs: 0 });
+      fresh.delete(ordinal);
     }
     return packs.filter(({ name }) => !manifest.hasPack(name));
   }
@@ -185,17 +178,17 @@ export class ReplicaRun {
     return lane.uploads.use(signal, () => writeSegments(packs, this.#segments));
   }
 
-  async #listSnapshots(): Promise<void> {
+  async #listSnapshots(snapshots: PendingSnapshots): Promise<void> {
     const { job, vault } = this.#context;
     const lost = vault.store.recovery.missing.filter((pack) => vault.store.packs.get(pack)?.state === "open");
-    const bad = [...[...this.#unsent.keys()].map(({ ordinal }) => ordinal), ...lost];
+    const bad = [...this.#sender.unsent.keys(), ...lost];
     const reach = new SnapshotReach(vault.store.index, bad);
     const heldBack: number[] = [];
-    for (const part of this.#snapshots.parts(job.row, atOnce)) {
-      const { snapshots, held } = await putSnapshots(part, reach, this.#context);
-      heldBack.push(...held);
+    for (const part of snapshots.parts(job.row, atOnce)) {
+      const sent = await putSnapshots(part, reach, this.#context);
+      heldBack.push(...sent.held);
       const changes = { snapshotCursor: part.cursor, snapshotsLeft: [...heldBack, ...part.notYet] };
-      if (snapshots.length > 0) await this.#commitRest(snapshots, changes);
+      if (sent.snapshots.length > 0) await this.#commitRest(sent.snapshots, changes);
       else job.change(changes);
     }
     if (this.#rest !== undefined) await this.#finishRest(this.#rest);
@@ -265,12 +258,5 @@ export class ReplicaRun {
     if (failure === undefined && locked === 0) return;
     const facts = { vault: vault.id, replica: replica.name, locked, why: failure?.message };
     gateway.logger.info(facts, "doomed-objects-stay-for-now");
-  }
-
-  #tellNow(everyMs = 0): void {
-    const now = this.#monotonicMs();
-    if (now - this.#toldMs < everyMs) return;
-    this.#toldMs = now;
-    this.#tell(this.#progress.now);
   }
 }

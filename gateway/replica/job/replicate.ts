@@ -73,7 +73,7 @@ async function run(context: RunContext, { monotonicMs, onProgress }: ReplicateOp
 }
 
 function contextOf(
-  { gateway, replica, lane, takeOver, signal, stateThere }: ReplicateOptions,
+  { gateway, replica, lane, takeOver, ahead, signal, stateThere }: ReplicateOptions,
   vault: OpenVault,
   job: JobState,
   { store, roots, held }: OpenedSession,
@@ -88,12 +88,14 @@ function contextOf(
     store,
     roots,
     held,
+    fresh: new Set(),
     chain,
     job,
     places: new PackPlaces(vault.store.environment),
     lane,
     stateThere: async () => stateThere?.({ takeOver, signal, onProgress: () => undefined }),
     takeOver,
+    ahead,
     signal,
     putOptions: { signal, throttle: (bytes) => lane.throttle.take(bytes, signal) },
   };

@@ -1,7 +1,7 @@
 // The replication of a gateway: a job for each vault in each replica, started by snapshots, by the time of the day and by administrators.
 //
 // Invariants
-// - A committed snapshot wakes the jobs of its vault; nothing is polled. Timers exist for retries and for times of a schedule alone.
+// - A committed snapshot, and a closed pack, wake the jobs of their vault; nothing is polled. Where snapshots do not start a replica's jobs, packs do not. Timers exist for retries and for times of a schedule alone.
 // - A replica's row is removed after all that vaults know of it: a removal that was interrupted is repeated, not forgotten. No job runs there from its
 //   beginning on.
 // - After `close` nothing of a run is under way, and vaults may be closed.
@@ -12,33 +12,49 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { VaultStore } from "../../store/vaultStore.ts";
-import { Job, type RunOptions } from "./job.ts";
+import type { GatewayReplication } from "../gatewayState/gatewayReplication.ts";
+import { lingerMsDefault } from "./ahead.ts";
+import { Job } from "./job.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
-import { isPending, statusOf } from "./jobStatus.ts";
+import { isPending, pendingPacks, statusOf } from "./jobStatus.ts";
 import { ReplicaLanes } from "./replicaLane.ts";
 import { replicate } from "./replicate.ts";
-import type { ReplicaStatus, ReplicationOperations, RunReport, RunRequest } from "./replicationStatus.ts";
+import type {
+  GatewayStateStatus,
+  ReplicaStatus,
+  ReplicationOperations,
+  RunReport,
+  RunRequest,
+} from "./replicationStatus.ts";
 import { type RetryPauses, retryPausesDefault } from "./retryPauses.ts";
-import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
+import { parseSchedule, type Schedule } from "./schedule.ts";
+import { ScheduleTimers } from "./scheduleTimers.ts";
 
 export type ReplicationOptions = {
   readonly gateway: Pick<
     Gateway,
-    "catalog" | "changes" | "dataDir" | "elsewhere" | "logger" | "now" | "vault" | "vaultDirectory"
+    | "catalog"
+    | "changes"
+    | "closedPacks"
+    | "dataDir"
+    | "elsewhere"
+    | "logger"
+    | "now"
+    | "vault"
+    | "vaultDirectory"
   >;
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
-  /** What is written behind the roots of vaults when a run was asked for: the gateway's own state. */
-  readonly behindVaults?: (replica: string, run: RunOptions) => Promise<RunReport>;
-  /** Writes the gateway's own state to a replica that does not have it as it is now: receipts wait for it. @throws HoldfastError when it cannot be written */
-  readonly stateThere?: (replica: string, run: RunOptions) => Promise<void>;
+  /** The gateway's own state, which is written behind the roots of vaults, and which receipts wait for. */
+  readonly ownState?: Pick<GatewayReplication, "run" | "stateThere" | "status">;
   /** For tests. */
   readonly pauses?: RetryPauses;
+  /** For so long a run that sends packs ahead of snapshots waits for another one; for tests. */
+  readonly lingerMs?: number;
 };
 
-/** setTimeout takes at most so much; also bounds how late a clock that was set back is noticed. */
-const scheduleSliceMs = 3_600_000;
+const nothingToTell: GatewayStateStatus = { state: "idle", failure: null, nextTry: null };
 
 export class Replication implements ReplicationOperations {
   readonly #options: ReplicationOptions;
@@ -46,7 +62,7 @@ export class Replication implements ReplicationOperations {
   readonly #lanes: ReplicaLanes;
   /** By replica, then vault. */
   readonly #jobs = new Map<string, Map<string, Job>>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers: ScheduleTimers;
   /** Replicas that are being removed: nothing begins there. */
   readonly #leaving = new Set<string>();
   #stopListening: (() => void) | undefined;
@@ -55,18 +71,26 @@ export class Replication implements ReplicationOperations {
   constructor(options: ReplicationOptions) {
     this.#options = options;
     this.#logger = options.gateway.logger;
+    this.#timers = new ScheduleTimers(options.gateway.now);
     this.#lanes = new ReplicaLanes({ now: options.gateway.now, monotonicMs: options.monotonicMs });
   }
 
   /** Begins to work in the background: goes on with what is pending, then with each snapshot. */
   start(): void {
-    const { changes, catalog } = this.#options.gateway;
-    this.#stopListening = changes.onChanged((account) => {
-      const vaults = catalog.vaults.list(account).map(({ id }) => id);
-      for (const replica of catalog.replicas.list()) {
-        if (scheduleOf(replica).continuous) this.#wake(replica, vaults);
-      }
-    });
+    const { changes, closedPacks, catalog } = this.#options.gateway;
+    const continuous = (): Replica[] => catalog.replicas.list().filter((one) => scheduleOf(one).continuous);
+    const ends = [
+      changes.onChanged((account) => {
+        const vaults = catalog.vaults.list(account).map(({ id }) => id);
+        for (const replica of continuous()) this.#wake(replica, vaults);
+      }),
+      closedPacks.onChanged((vault) => {
+        for (const replica of continuous()) void this.#packClosed(replica, vault);
+      }),
+    ];
+    this.#stopListening = () => {
+      for (const end of ends) end();
+    };
     for (const { id } of catalog.replicas.list()) this.added(id);
   }
 
@@ -78,22 +102,15 @@ export class Replication implements ReplicationOperations {
     this.#schedule(replica);
   }
 
-  #schedule(replica: Replica): void {
-    clearTimeout(this.#timers.get(replica.id));
-    const { now, catalog } = this.#options.gateway;
-    const time = nextTime(scheduleOf(replica), now());
-    if (time === undefined) return;
-    const pause = Math.max(1, time.getTime() - now().getTime());
-    const timer = setTimeout(
-      () => {
-        const row = catalog.replicas.get(replica.id);
-        if (row === undefined || this.#closed) return;
-        if (now() >= time) this.#wake(row, this.#vaultIds(), true);
-        this.#schedule(row);
-      },
-      Math.min(pause, scheduleSliceMs),
-    );
-    this.#timers.set(replica.id, timer.unref());
+  /** Sets the next time of a replica's schedule, and behind it those that follow. */
+  #schedule({ id, schedule }: Replica): void {
+    const { catalog } = this.#options.gateway;
+    this.#timers.set(id, parseSchedule(schedule), () => {
+      const row = catalog.replicas.get(id);
+      if (row === undefined || this.#closed) return;
+      this.#wake(row, this.#vaultIds(), true);
+      this.#schedule(row);
+    });
   }
 
   #wake(replica: Replica, vaults: readonly string[], scheduled = false): void {
@@ -109,6 +126,15 @@ export class Replication implements ReplicationOperations {
       } catch (error) {
         this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
       }
+    }
+  }
+
+  async #packClosed(replica: Replica, vault: string): Promise<void> {
+    if (this.#closed || this.#leaving.has(replica.id)) return;
+    try {
+      await this.#job(replica.id, vault).packClosed();
+    } catch (error) {
+      this.#logger.error({ vault, replica: replica.name, err: error }, "replication-not-started");
     }
   }
 
@@ -131,11 +157,12 @@ export class Replication implements ReplicationOperations {
     this.#jobs.set(replica, jobs);
     const known = jobs.get(vault);
     if (known !== undefined) return known;
-    const { gateway, openStore, monotonicMs, stateThere, pauses = retryPausesDefault } = this.#options;
+    const { gateway, openStore, monotonicMs, ownState, pauses, lingerMs } = this.#options;
     const session = new JobSession(openStore);
     const job = new Job(vault, {
       memory: async () => new JobState((await gateway.vault(vault)).store.environment, replica),
       pending: async () => isPending(await gateway.vault(vault), replica),
+      packsWait: async () => (await pendingPacks(await gateway.vault(vault), replica)).packs > 0,
       replicate: async (run) => {
         const row = this.#replica(replica);
         const done = await replicate({
@@ -146,7 +173,7 @@ export class Replication implements ReplicationOperations {
           replica: row,
           vault,
           lane: this.#lanes.of(row),
-          stateThere: async (asked) => stateThere?.(replica, asked),
+          stateThere: async (asked) => ownState?.stateThere(replica, asked),
         });
         // Packs may go from the local disk that could not before.
         if (done.packs > 0) await gateway.elsewhere.lookAtRoom();
@@ -159,7 +186,8 @@ export class Replication implements ReplicationOperations {
         ),
       now: gateway.now,
       ended: () => session.close(),
-      pauses,
+      pauses: pauses ?? retryPausesDefault,
+      lingerMs: lingerMs ?? lingerMsDefault,
       background: () => this.#stopListening !== undefined && !this.#closed,
     });
     jobs.set(vault, job);
@@ -167,7 +195,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async status(id?: string): Promise<ReplicaStatus[]> {
-    const { gateway } = this.#options;
+    const { gateway, ownState } = this.#options;
     const replicas = id === undefined ? gateway.catalog.replicas.list() : [this.#replica(id)];
     const status: ReplicaStatus[] = [];
     for (const replica of replicas) {
@@ -176,7 +204,8 @@ export class Replication implements ReplicationOperations {
         const job = this.#job(replica.id, vault);
         vaults.push(await statusOf(await gateway.vault(vault), replica, job, gateway.now()));
       }
-      status.push({ replica, vaults });
+      const gatewayState = (await ownState?.status(replica.id)) ?? nothingToTell;
+      status.push({ replica, vaults, gatewayState });
     }
     return status;
   }
@@ -197,9 +226,9 @@ export class Replication implements ReplicationOperations {
         }),
       ),
     );
-    const behind = this.#options.behindVaults;
-    if (vault !== undefined || behind === undefined) return reports;
-    const report = await behind(replica, { takeOver, signal: stop, onProgress: () => undefined });
+    const { ownState } = this.#options;
+    if (vault !== undefined || ownState === undefined) return reports;
+    const report = await ownState.run(replica, { takeOver, signal: stop, onProgress: () => undefined });
     // Of no vault, so that it is told only where something is to be done about it.
     return report.outcome === "done" ? reports : [...reports, report];
   }
@@ -245,8 +274,7 @@ export class Replication implements ReplicationOperations {
   }
 
   async #stopJobs(replica: string): Promise<void> {
-    clearTimeout(this.#timers.get(replica));
-    this.#timers.delete(replica);
+    this.#timers.clear(replica);
     const jobs = [...(this.#jobs.get(replica)?.values() ?? [])];
     await Promise.all(jobs.map((job) => job.close()));
     this.#jobs.delete(replica);
@@ -257,7 +285,7 @@ export class Replication implements ReplicationOperations {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopListening?.();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clearAll();
     await Promise.all([...this.#jobs.keys()].map((replica) => this.#stopJobs(replica)));
   }
 }

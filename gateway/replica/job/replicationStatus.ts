@@ -59,7 +59,14 @@ export type VaultReplicaStatus = {
   readonly usage: StoreUsage & { readonly snapshots: number; readonly runs: number };
 };
 
-export type ReplicaStatus = { readonly replica: Replica; readonly vaults: readonly VaultReplicaStatus[] };
+/** The gateway's own state in one replica. */
+export type GatewayStateStatus = Pick<VaultReplicaStatus, "state" | "failure" | "nextTry">;
+
+export type ReplicaStatus = {
+  readonly replica: Replica;
+  readonly vaults: readonly VaultReplicaStatus[];
+  readonly gatewayState: GatewayStateStatus;
+};
 
 /** What one run did. */
 export type RunReport = {

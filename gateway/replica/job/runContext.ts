@@ -5,6 +5,7 @@ import type { PackPlaces } from "../../index/packPlaces.ts";
 import type { OpenVault } from "../../openVault.ts";
 import type { FoundRoot, RootChain } from "../chain/rootChain.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
+import type { Ahead } from "./ahead.ts";
 import type { HeldManifest } from "./jobSession.ts";
 import type { JobState } from "./jobState.ts";
 import type { ReplicaLane } from "./replicaLane.ts";
@@ -21,6 +22,8 @@ export type RunContext = {
   /** Where roots are. */
   readonly roots: ReplicaStore;
   readonly held: HeldManifest;
+  /** Packs (ordinals) that this run put and that no root lists yet: two groups at most. */
+  readonly fresh: Set<number>;
   readonly chain: RootChain<"vault">;
   readonly job: JobState;
   readonly places: PackPlaces;
@@ -28,6 +31,8 @@ export type RunContext = {
   /** Resolves when the gateway's own state is in the replica, as it is now: receipts wait for it. */
   readonly stateThere: () => Promise<void>;
   readonly takeOver: boolean;
+  /** Where the run sends packs ahead of any snapshot first. */
+  readonly ahead: Ahead | undefined;
   readonly signal: AbortSignal;
   /** For objects that are no packs. */
   readonly putOptions: PutOptions;

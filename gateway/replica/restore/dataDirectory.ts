@@ -91,6 +91,8 @@ function replicaRows(
     id: part.replica,
     options: { ...known?.options, ...source.options },
     url: source.url,
+    // It may be another server by now.
+    comparesSha256: false,
     writer,
   };
   const others = part.replicas.filter(({ id }) => id !== part.replica);

@@ -54,24 +54,28 @@ export async function bodyOf(
   return { bytes, md5: md5.digest(), sha256: sha256.digest(), slices };
 }
 
-/** A run that is read once, while it is sent; its MD5 is known when all went. */
+/** A run that is read once, while it is sent; its MD5 is known when all went, where it was wanted. */
 export type StreamedBody = Pick<Body, "bytes" | "sha256" | "slices"> & {
   readonly sentMd5: () => Buffer | undefined;
 };
 
 /** All of a source that checks its own bytes: they need not be read before they are sent. */
-export function streamedBody(source: ObjectSource, { throttle }: PutOptions): StreamedBody {
+export function streamedBody(
+  source: ObjectSource,
+  { throttle }: PutOptions,
+  wantsMd5: boolean,
+): StreamedBody {
   let sent: Buffer | undefined;
   async function* slices() {
-    const md5 = createHash("md5");
+    const md5 = wantsMd5 ? createHash("md5") : undefined;
     for (let at = 0; at < source.bytes; at += sliceBytes) {
       const slice = await readSlice(source, at, Math.min(sliceBytes, source.bytes - at));
       await throttle?.(slice.length);
-      md5.update(slice);
+      md5?.update(slice);
       yield slice;
       giveBack(slice); // it went
     }
-    sent = md5.digest();
+    sent = md5?.digest();
   }
   return { bytes: source.bytes, sha256: Buffer.from(source.sha256), slices, sentMd5: () => sent };
 }

@@ -7,8 +7,9 @@
 // - LIST requests are made by `list` alone (and one for the left-over uploads of an object that goes in parts).
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import type { Replica, ReplicaOptions } from "../../catalog/replicas.ts";
+import type { ReplicaOptions } from "../../catalog/replicas.ts";
 import { checkKey } from "../keys.ts";
+import type { ReplicaAddress } from "../openStore.ts";
 import type {
   Memory,
   ObjectSource,
@@ -48,12 +49,12 @@ class S3Store implements ReplicaStore {
   readonly #wholePuts: WholePuts;
   #cautious = 0;
 
-  constructor(calls: S3Calls, replica: Pick<Replica, "url" | "options" | "conditionalPuts">) {
+  constructor(calls: S3Calls, replica: ReplicaAddress) {
     this.url = replica.url;
     this.conditionalPuts = replica.conditionalPuts;
     this.#calls = calls;
     this.#lockDays = replica.options.lockDays;
-    this.#wholePuts = new WholePuts(calls, this.#lockDays);
+    this.#wholePuts = new WholePuts(calls, replica);
   }
 
   async putIfAbsent(
@@ -242,9 +243,6 @@ function short(url: string, key: string, offset: number, length: number): Holdfa
  * A store in a bucket. Asks the server nothing yet.
  * @throws HoldfastError usage, replica-refused (credentials or certificates that cannot be read)
  */
-export async function openS3Store(
-  replica: Pick<Replica, "url" | "options" | "conditionalPuts">,
-  context: S3Context,
-): Promise<ReplicaStore> {
+export async function openS3Store(replica: ReplicaAddress, context: S3Context): Promise<ReplicaStore> {
   return new S3Store(await openS3Calls(replica, context), replica);
 }

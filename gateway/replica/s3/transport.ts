@@ -12,6 +12,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
 import type { Memory } from "../replicaStore.ts";
+import { readsIntoKeptMemory } from "./socketReads.ts";
 import { Turns } from "./turns.ts";
 import { release } from "./wholeBody.ts";
 
@@ -95,7 +96,8 @@ export class Transport {
     this.#tuning = tuning;
     this.#turns = new Turns(tuning.connectionsMax);
     // Servers close idle connections after 5 s and more: ours go before that.
-    const options = { keepAlive: true, maxSockets: tuning.connectionsMax, timeout: 4000, noDelay: true };
+    const [maxSockets, onread] = [tuning.connectionsMax, readsIntoKeptMemory()];
+    const options = { keepAlive: true, maxSockets, timeout: 4000, noDelay: true, onread };
     this.#plain = new http.Agent(options);
     this.#secure = new https.Agent({ ...options, ...(ca !== undefined && { ca }) });
   }

@@ -3,8 +3,10 @@
 // Invariants
 // - Signed with the SHA-256 of all bytes: a server that compares it never stores others.
 // - A source that checks itself is read once, while it is sent, and its put has no Content-MD5; any other is read and hashed before.
+// - Proven are: what a server took that refused other bytes when it was tried; elsewhere, what has our MD5 as its ETag.
 
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
+import type { ReplicaAddress } from "../openStore.ts";
 import type { ObjectSource, PutOptions, PutProof } from "../replicaStore.ts";
 import { bodyOf, checkHash, streamedBody } from "./bodies.ts";
 import { md5Text, plainETag, signedHash } from "./checksums.ts";
@@ -21,12 +23,14 @@ type Answer = CallResult<{ readonly ETag?: string | undefined }>;
 export class WholePuts {
   readonly #calls: S3Calls;
   readonly #lockDays: ReplicaOptions["lockDays"];
+  readonly #comparesSha256: boolean;
   /** Whether puts without Content-MD5 are taken: buckets that hold every object want it. */
   #takesStreams = true;
 
-  constructor(calls: S3Calls, lockDays: ReplicaOptions["lockDays"]) {
+  constructor(calls: S3Calls, { options, comparesSha256 = false }: ReplicaAddress) {
     this.#calls = calls;
-    this.#lockDays = lockDays;
+    this.#lockDays = options.lockDays;
+    this.#comparesSha256 = comparesSha256;
   }
 
   /** @throws as S3Calls.run; SourceFailure; HoldfastError replica-damaged when it is not there although it was acknowledged */
@@ -63,7 +67,7 @@ export class WholePuts {
     ifAbsent: boolean,
   ): Promise<WholePut | "refused"> {
     const { signal } = options;
-    const body = streamedBody(source, options);
+    const body = streamedBody(source, options, !this.#comparesSha256);
     const command = new this.#calls.sdk.PutObjectCommand({
       ...this.#calls.where(key),
       ContentLength: source.bytes,
@@ -75,6 +79,8 @@ export class WholePuts {
       (client, settings) => client.send(command, settings),
     );
     if (!answer.ok && answer.status === 400) return "refused";
+    // The server compared all bytes with the hash in the signature: their MD5 would say it once more, and costs more than all else here.
+    if (answer.ok && this.#comparesSha256) return { proof: "checksum", lostBefore: answer.lostBefore };
     return this.#outcome(key, source, answer, body.sentMd5(), signal);
   }
 

@@ -1,6 +1,7 @@
 // What a box that is asked for would be: accounts, devices, addresses, and how much the devices' last snapshots hold.
 
 import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { checkName } from "../../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
@@ -13,6 +14,7 @@ import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
 import { parseListen } from "../../settings.ts";
+import { errnoOf } from "../../store/files.ts";
 import { boxDevices } from "./copyRows.ts";
 import type { BoxPlan } from "./prepareBox.ts";
 
@@ -161,11 +163,14 @@ async function describeDevice(gateway: Gateway, device: Device) {
   return { name: device.name, items: items.length, lastBytes };
 }
 
-async function freeBytes(directory: string): Promise<number | null> {
-  try {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  } catch {
-    return null;
+/** What is free where a directory is, or will be; null where that cannot be told. */
+export async function freeBytes(directory: string): Promise<number | null> {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT" || path === dirname(path)) return null;
+    }
   }
 }

@@ -63,7 +63,7 @@ export type BoxPlan = {
 export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRow> {
   const { boxes } = gateway.catalog;
   const half = await checkTarget(plan.directory);
-  const known = half && begunHere(gateway, plan.directory, half);
+  const known = half && begunHere(gateway, plan, half);
   const finish = (number: number): BoxRow => boxes.update(number, (now) => ({ ...now, state: "prepared" }));
   // The stop came before the row knew: it opens with the passphrase that it was made with.
   if (known !== undefined && half?.whole === true) return finish(known.number);
@@ -93,11 +93,18 @@ export async function prepareBox(gateway: Gateway, plan: BoxPlan): Promise<BoxRo
 }
 
 /** The row of a box that a run before left in the directory. @throws HoldfastError exists for any other box */
-function begunHere({ catalog, dataDir }: Gateway, directory: string, { document }: FoundBox): BoxRow {
+function begunHere(
+  { catalog, dataDir }: Gateway,
+  { directory, kind }: BoxPlan,
+  { document }: FoundBox,
+): BoxRow {
   const row = catalog.boxes.get(document.box);
   const { id, box, datacentre } = document;
-  if (row?.id === id && datacentre.id === dataDir.identity.id && row.state === "preparing") return row;
-  throw notEmpty(directory, `holds box ${box} of ${datacentre.name} already`);
+  const begun = row?.id === id && datacentre.id === dataDir.identity.id && row.state === "preparing";
+  if (begun && document.kind === kind) return row;
+  const by = document.kind === "seed" ? "seed prepare" : "seed stage-restore";
+  const already = begun ? `, begun by \`${by}\`` : " already";
+  throw notEmpty(directory, `holds box ${box} of ${datacentre.name}${already}`);
 }
 
 type Begun = { readonly document: BoxDocument; readonly row: BoxRow; readonly boxKey: Buffer };

@@ -4,7 +4,7 @@
 // sorting: a range of prefixes each time. Memory: `sortedMax` prefixes twice, 128 MiB, however many chunks there are.
 
 import type { ChunkIndex } from "../../index/chunkIndex.ts";
-import { type ChunkRow, rowFlags } from "../../index/row.ts";
+import type { ChunkRow } from "../../index/row.ts";
 
 /** Prefixes that are sorted at a time. */
 const sortedMaxDefault = 2 ** 23;
@@ -14,7 +14,7 @@ const prefixEnd = 2n ** 64n;
 
 export type PrefixGroup = { readonly group: number; readonly rows: number };
 
-/** Whether a row is on board; what is not is left out. */
+/** Whether the list names a row. Also rows of what is not here are asked about. */
 export type OnBoard = (row: ChunkRow) => boolean;
 
 export class ChunkPrefixes {
@@ -25,7 +25,7 @@ export class ChunkPrefixes {
   /** The index is flushed, and does not change meanwhile. `sortedMax`: for tests. */
   constructor(index: ChunkIndex, onBoard: OnBoard, sortedMax: number = sortedMaxDefault) {
     this.#index = index;
-    this.#onBoard = (row) => !(row.flags & rowFlags.needed) && onBoard(row);
+    this.#onBoard = onBoard;
     this.#sortedMax = Math.max(sortedMax, 2);
   }
 

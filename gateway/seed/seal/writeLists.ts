@@ -16,6 +16,7 @@ import { encodeSnapshotRow } from "../../../vault/seed/snapshotList.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { PackRow } from "../../index/packTable.ts";
+import { isHere } from "../../index/row.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { exportVaultPart } from "../../replica/gatewayState/vaultPart.ts";
 import { fillFileDurably, makeFolderDurably } from "../../store/files.ts";
@@ -125,7 +126,7 @@ async function writeChunks(
   for (const { ordinal, state } of packs.all()) {
     if (state !== "open" && !without.has(ordinal)) onBoard.add(ordinal);
   }
-  const prefixes = new ChunkPrefixes(index, (row) => onBoard.has(row.pack));
+  const prefixes = new ChunkPrefixes(index, (row) => isHere(row) && onBoard.has(row.pack));
   const between = join(folder, "chunks-sorted");
   const groups: { group: number; count: number; start: number }[] = [];
   let written = 0;

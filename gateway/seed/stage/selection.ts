@@ -1,110 +1,130 @@
 // The records that a box for a restore is to hold, and where they are: the closure of what was chosen, less the data that the target
 // still has.
 //
-// Memory: a bit for each record of the vault, and 40 bytes for each that is chosen.
+// Memory: three bits for each record of the vault, and 32 bytes for each that is chosen.
 
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { RecordType, Width } from "../../../vault/magic.ts";
+import type { ChunkIndex } from "../../index/chunkIndex.ts";
 import { OrdinalSet } from "../../index/ordinalSet.ts";
 import type { ChunkRow } from "../../index/row.ts";
 import { isHere } from "../../index/row.ts";
 import { walkBelow } from "../../index/walkBelow.ts";
 import type { OpenVault } from "../../openVault.ts";
 import type { PrefixSet } from "./prefixSet.ts";
-
-export type ChosenRecord = Pick<ChunkRow, "ordinal" | "pack" | "offset" | "length" | "type" | "writer"> & {
-  readonly group: number;
-};
+import { RecordTable } from "./recordTable.ts";
 
 export type Selection = {
-  /** Data records in the order of packs, so that they are read front to back. */
-  readonly data: readonly ChosenRecord[];
-  /** Other records in the order of their numbers: children before parents. */
-  readonly metadata: readonly ChosenRecord[];
-  /** First 8 bytes (hex, sorted, each once) of ids that chosen records name and that are left out, by group. */
-  readonly leftOut: ReadonlyMap<number, readonly string[]>;
+  /** In the order of packs. */
+  readonly data: RecordTable;
+  /** Children before parents. */
+  readonly metadata: RecordTable;
+  /** Records that chosen ones name and that the box does not get; those that are lacking here are among them. */
+  readonly leftOut: OrdinalSet;
   /** Records that are chosen and not here: on their way with a box, or needed. */
-  readonly lacking: number;
+  readonly lacking: OrdinalSet;
   readonly bytes: number;
 };
 
 export type SelectionRoots = {
   readonly group: number;
-  /** Ids, 32 bytes each. */
+  /** Ids, 32 bytes each: these with all that is below them. */
   readonly roots: readonly Uint8Array[];
+  /** These alone. */
   readonly pages: readonly Uint8Array[];
 };
 
+export type SelectionWatch = { readonly need: PrefixSet | undefined; readonly signal: AbortSignal };
+
 const bucketsAtOnce = 256;
 
-/** `need`: data records that are wanted; all of them where it is left out. @throws HoldfastError chunk-missing where a root is not here */
+/** `need`: data records that are wanted; all of them where it is left out. @throws HoldfastError chunk-missing where a root is not known here */
 export async function selectRecords(
   vault: OpenVault,
   chosen: readonly SelectionRoots[],
-  need: PrefixSet | undefined,
+  { need, signal }: SelectionWatch,
 ): Promise<Selection> {
-  const { store } = vault;
-  await store.flush(() => undefined);
+  const { index } = vault.store;
+  await vault.store.flush(() => undefined);
   const wanted = new OrdinalSet();
-  const ordinalOf = (group: number, id: Uint8Array): number => {
-    const row = store.overlay.lookup(group, id);
-    if (row !== undefined) return row.ordinal;
-    throw new HoldfastError(ErrorCode.chunkMissing, `record ${toHex(id)} is not here`);
-  };
+  const go = (): "on" | "stop" => (signal.aborted ? "stop" : "on");
   for (const { group, roots } of chosen) {
-    for (const id of roots) await walkBelow(store.index, ordinalOf(group, id), () => "on", wanted);
+    for (const id of roots) await walkBelow(index, ordinalOf(vault, group, id), go, wanted);
   }
+  signal.throwIfAborted();
   // Behind the walks, which pass over what they find there.
+  const leftOut = new OrdinalSet();
   const beside = new OrdinalSet();
   for (const { group, pages } of chosen) {
-    for (const ordinal of pages.map((id) => ordinalOf(group, id))) {
+    for (const ordinal of pages.map((id) => ordinalOf(vault, group, id))) {
       wanted.add(ordinal);
-      for (const ref of store.index.refsOf(ordinal)) beside.add(ref);
+      for (const ref of index.refsOf(ordinal)) beside.add(ref);
     }
   }
-  const data: ChosenRecord[] = [];
-  const metadata: ChosenRecord[] = [];
-  const leftOut = new Map<number, string[]>();
-  let [lacking, bytes] = [0, 0];
-  const leaveOut = (group: number, prefix: Uint8Array): void => {
-    const out = leftOut.get(group) ?? [];
-    leftOut.set(group, out);
-    out.push(Buffer.from(prefix.subarray(0, 8)).toString("hex"));
-  };
-  let cursor: Parameters<typeof store.index.scan>[0];
+  const lacking = new OrdinalSet();
+  const [data, metadata] = [new RecordTable(), new RecordTable()];
+  let bytes = 0;
+  await scanRows(index, signal, (group, prefix, row) => {
+    if (!wanted.has(row.ordinal)) {
+      if (beside.has(row.ordinal)) leftOut.add(row.ordinal);
+      return;
+    }
+    const isData = row.type === RecordType.data;
+    if (!isHere(row)) {
+      lacking.add(row.ordinal);
+      leftOut.add(row.ordinal);
+    } else if (isData && need !== undefined && !need.has(group, prefix)) leftOut.add(row.ordinal);
+    else {
+      (isData ? data : metadata).add(group, row);
+      bytes += row.length;
+    }
+  });
+  data.sortByPlace();
+  metadata.sortByOrdinal();
+  return { data, metadata, leftOut, lacking, bytes };
+}
+
+/** Visits all rows of a flushed index; other work gets its turn. */
+export async function scanRows(
+  index: ChunkIndex,
+  signal: AbortSignal,
+  visit: (group: number, idPrefix: Uint8Array, row: ChunkRow) => void,
+): Promise<void> {
+  let cursor: Parameters<typeof index.scan>[0];
   do {
-    cursor = store.index.scan(cursor, bucketsAtOnce, (group, prefix, row) => {
-      if (!wanted.has(row.ordinal)) {
-        if (beside.has(row.ordinal)) leaveOut(group, prefix);
-        return;
-      }
-      if (!isHere(row)) {
-        lacking++;
-        return;
-      }
-      if (row.type === RecordType.data && need !== undefined && !need.has(group, prefix)) {
-        leaveOut(group, prefix);
-        return;
-      }
-      const { ordinal, pack, offset, length, type, writer } = row;
-      (type === RecordType.data ? data : metadata).push({
-        group,
-        ordinal,
-        pack,
-        offset,
-        length,
-        type,
-        writer,
-      });
-      bytes += length;
-    });
+    signal.throwIfAborted();
+    cursor = index.scan(cursor, bucketsAtOnce, visit);
     await new Promise((resolve) => setImmediate(resolve));
   } while (cursor !== undefined);
-  data.sort((a, b) => a.pack - b.pack || a.offset - b.offset);
-  metadata.sort((a, b) => a.ordinal - b.ordinal);
-  for (const [group, out] of leftOut) leftOut.set(group, [...new Set(out)].sort());
-  return { data, metadata, leftOut, lacking, bytes };
+}
+
+/** Whether something that is lacking is below what was chosen. */
+export async function lacks(
+  vault: OpenVault,
+  { group, roots, pages }: SelectionRoots,
+  lacking: OrdinalSet,
+): Promise<boolean> {
+  if (lacking.size === 0) return false;
+  if (pages.some((id) => lacking.has(ordinalOf(vault, group, id)))) return true;
+  let found = false;
+  const seen = new OrdinalSet();
+  for (const id of roots) {
+    const visit = (ordinal: number): "on" | "stop" => {
+      found ||= lacking.has(ordinal);
+      return found ? "stop" : "on";
+    };
+    await walkBelow(vault.store.index, ordinalOf(vault, group, id), visit, seen);
+  }
+  return found;
+}
+
+function ordinalOf({ store }: OpenVault, group: number, id: Uint8Array): number {
+  const row = store.overlay.lookup(group, id);
+  if (row !== undefined) return row.ordinal;
+  throw new HoldfastError(ErrorCode.chunkMissing, `record ${toHex(id)} is not here`, {
+    next: "`holdfast gateway scrub` and `holdfast seed status` tell what is missing here.",
+  });
 }
 
 /** The root page of a snapshot, as what is chosen. */

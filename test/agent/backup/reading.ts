@@ -3,6 +3,7 @@
 import { basename, dirname } from "node:path";
 import type { FileOutcome, Place } from "../../../agent/backup/messages.ts";
 import { WorkerPool } from "../../../agent/backup/workerPool.ts";
+import { selectEngines } from "../../../agent/platform/engines.ts";
 import { selectPlatform } from "../../../agent/platform/select.ts";
 import { StatTable } from "../../../agent/platform/statTable.ts";
 import { changeMark, FileIntake, type FileRead, type FileToRead } from "../../../agent/source/fileIntake.ts";
@@ -25,6 +26,7 @@ export type Piece = { readonly hole: boolean; readonly bytes: Buffer; readonly l
 export class Reading {
   /** Called for each chunk as it is found. */
   onChunk: () => void = () => undefined;
+  readonly #engines = selectEngines();
   readonly #pool: WorkerPool;
   readonly #intake: FileIntake;
   readonly #directories = new OpenDirectories(platform);
@@ -37,8 +39,8 @@ export class Reading {
     const fail = (error: unknown): void => {
       this.#failed ??= error;
     };
-    const secrets = testKeys.export();
-    this.#pool = new WorkerPool({ secrets, group: 0, chunker, compressionLevel: 1, threads: 1 }, fail);
+    const options = { keys: testKeys, group: 0, chunker, compressionLevel: 1, engines: this.#engines };
+    this.#pool = new WorkerPool({ ...options, threads: 1 }, fail);
     this.#intake = new FileIntake({
       pool: this.#pool,
       splitTable: testKeys.splitTable(0),
@@ -108,6 +110,7 @@ export class Reading {
 
   async close(): Promise<void> {
     await this.#pool.close();
+    this.#engines.close();
     this.#directories.closeAll();
   }
 

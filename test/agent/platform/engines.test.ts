@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { selectEngines } from "../../../agent/platform/engines.ts";
 import { createNativeHmacs } from "../../../agent/platform/nativeHmac.ts";
 import { createNativeSeal } from "../../../agent/platform/nativeSeal.ts";
+import { createNativeSha256 } from "../../../agent/platform/nativeSha256.ts";
 import { FileHasher } from "../../../vault/fileHash.ts";
 import { nodeHmacs } from "../../../vault/hmac.ts";
 import { limits } from "../../../vault/limits.ts";
@@ -14,6 +15,7 @@ import { Compression } from "../../../vault/magic.ts";
 import { compressPayload, decompressPayload } from "../../../vault/seal/compress.ts";
 import { nodeEngine, type OpenEngine } from "../../../vault/seal/engine.ts";
 import { openBody, sealInto } from "../../../vault/seal/seal.ts";
+import { nodeSha256, type Sha256Engine } from "../../../vault/sha256.ts";
 import { seededBytes } from "../../vault/seeded.ts";
 
 const MiB = 1 << 20;
@@ -36,6 +38,32 @@ const pieceLengths = fc.array(
   fc.oneof(fc.nat({ max: 200 }), fc.nat({ max: 50_000 }), fc.constantFrom(63, 64, 65)),
   { maxLength: 8 },
 );
+
+test("SHA-256 of two messages beside each other, of one alone, and of copies", () => {
+  const native = createNativeSha256();
+  fc.assert(
+    fc.property(pieceLengths, pieceLengths, fc.nat({ max: 200 }), (lengths, alone, skew) => {
+      const run = (engine: Sha256Engine): string[] => {
+        const [one, other] = [engine.start(), engine.start()];
+        other.update(content.subarray(0, skew));
+        let at = 0;
+        for (const [i, length] of lengths.entries()) {
+          const [piece, far] = [at, MiB + at + skew].map((from) =>
+            shared(content.subarray(from, from + length)),
+          );
+          engine.both(one, piece!, other, far!);
+          if (alone[i] !== undefined) other.update(content.subarray(0, alone[i]));
+          at += length;
+        }
+        const copied = other.copy();
+        const before = other.digest();
+        copied.update(content.subarray(0, 100));
+        return [one.digest(), before, copied.digest()].map((digest) => digest.toString("hex"));
+      };
+      expect(run(native)).toEqual(run(nodeSha256));
+    }),
+  );
+});
 
 describe("HMACs", () => {
   const first = fc.uint8Array({ maxLength: 130 });

@@ -68,8 +68,8 @@ async function createRepository(dir: string): Promise<HoldfastRepository> {
 export const program = (role: string, dir: string, ...args: string[]): Program => ({
   command: CLI,
   args: [...args],
-  // Compiled code is kept between runs, as in any user's cache folder.
-  env: { HOME: dir, NODE_COMPILE_CACHE: join(dirname(dir), "compiled") },
+  // Compiled code is kept between runs, as in any user's cache folder: beside the folder of a run, which is removed with it.
+  env: { HOME: dir, NODE_COMPILE_CACHE: join(dirname(dirname(dir)), "compiled") },
   role,
 });
 

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BlockCache } from "../../../gateway/cache/blockCache.ts";
-import { BlockReader, type BlockSource, roomBytesMax } from "../../../gateway/cache/blockReader.ts";
+import { BlockReader, type BlockSource } from "../../../gateway/cache/blockReader.ts";
+import { roomBytesMax } from "../../../gateway/cache/heldRuns.ts";
 import { blockBytes } from "../../../gateway/cache/slotFile.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { randomFrom } from "../../fidelity/random.ts";
@@ -21,6 +22,8 @@ let requests: { pack: number; first: number; count: number }[];
 let under: number;
 let underMost: number;
 let failing: boolean;
+/** All memory that blocks ever came into. */
+let buffers: Set<ArrayBufferLike>;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "holdfast-blocks-"));
@@ -33,6 +36,7 @@ beforeEach(async () => {
   reader = new BlockReader(cache);
   requests = [];
   [under, underMost, failing] = [0, 0, false];
+  buffers = new Set();
 });
 afterEach(async () => {
   await reader.settled();
@@ -48,14 +52,15 @@ function source(pack: number, packs = 1): BlockSource {
     name: Buffer.alloc(32, pack),
     bytes: packBytes,
     next: () => (pack + 1 < packs ? source(pack + 1, packs) : undefined),
-    fetch: async (offset, length) => {
+    fetch: async (offset, length, memory) => {
       requests.push({ pack, first: offset / blockBytes, count: Math.ceil(length / blockBytes) });
       under += length;
       underMost = Math.max(underMost, under);
       await turn();
       under -= length;
       if (failing) throw new HoldfastError(ErrorCode.replicaUnreachable, "away");
-      const bytes = Buffer.alloc(length);
+      const bytes = memory!(length);
+      buffers.add(bytes.buffer);
       for (let at = 0; at < length; at += 4096)
         bytes.fill(byteAt(pack, offset + at), at, Math.min(length, at + 4096));
       return bytes;
@@ -65,7 +70,7 @@ function source(pack: number, packs = 1): BlockSource {
 
 async function read(pack: BlockSource, offset: number, length: number): Promise<void> {
   const into = Buffer.alloc(length, 0xff);
-  await reader.read(pack, into, offset);
+  await reader.read(pack, [into.subarray(0, 1000), into.subarray(1000)], offset);
   for (let i = 0; i < length; i += 509) {
     if (into[i] !== byteAt(pack.name[0]!, offset + i)) throw new Error(`another byte at ${offset + i}`);
   }
@@ -121,6 +126,39 @@ test("reading in order: few requests, several at a time, on into the next pack; 
   expect(fetched).toHaveLength(4 * 33);
   expect(requests.length).toBeLessThan(66);
   expect(underMost, "several requests at a time").toBeGreaterThan(8 * blockBytes);
+});
+
+test("reading in order: the cache is not read back, and memory is used again", async () => {
+  const packs = Array.from({ length: 6 }, (_, i) => source(i, 6));
+  const readBack = vi.spyOn(cache, "read");
+  for (const pack of packs) {
+    for (let at = 0; at < packBytes; at += 500_000) {
+      await read(pack, at, Math.min(500_000, packBytes - at));
+      let bytes = 0;
+      for (const { byteLength } of buffers) bytes += byteLength;
+      expect(bytes, "what left memory is given back to the system").toBeLessThanOrEqual(roomBytesMax);
+    }
+  }
+  await reader.settled();
+  expect(readBack).not.toHaveBeenCalled();
+});
+
+test("what was fetched ahead for somebody who went away leaves memory, and is in the cache", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const pack = source(1);
+    for (let at = 0; at < 6 * blockBytes; at += 500_000) await read(pack, at, 500_000);
+    await reader.settled();
+    const held = (): number => [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(held()).toBeGreaterThan(12 * blockBytes);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(held()).toBe(0);
+    const before = requests.length;
+    await read(pack, 8 * blockBytes, blockBytes);
+    expect(requests).toHaveLength(before);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("blocks on their way never take more memory than is said, however many are asked for", async () => {

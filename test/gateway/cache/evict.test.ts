@@ -3,9 +3,12 @@
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createCaches, RecordOpener } from "../../../fs/view/recordOpener.ts";
 import type { PackRow } from "../../../gateway/index/packTable.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
 import { LocalRecordSource } from "../../../gateway/viewSource.ts";
+import { RecordType } from "../../../vault/magic.ts";
+import { openRecord } from "../../../vault/record.ts";
 import { EvictFixture } from "./evictFixture.ts";
 import { copyPacks, type ReplicaFolder, replicaPack } from "./replicaFolder.ts";
 
@@ -104,6 +107,47 @@ test("a replica that is away fails what is not cached and nothing else, and read
   expect(overHttp.map(({ state }) => state)).toEqual(states.map(({ state }) => state));
   renameSync(`${here.first.path}-away`, here.first.path);
   await expect.poll(() => here.readAll(), { timeout: 10_000, interval: 200 }).toEqual(here.allSame());
+});
+
+test("what does not open is asked for once more with its hash: a drive shows what the other replica has, or an error", async () => {
+  await here.replicate(here.first, "hashed");
+  await here.replicate(here.second);
+  await here.evictAll();
+  const [row] = here.packs();
+  const spoil = (replica: ReplicaFolder): void => {
+    const path = replicaPack(replica, here.vault.id, row!.name!);
+    const bytes = readFileSync(path);
+    // In the middle of the first record's content, far behind its frame and header.
+    bytes[50_000]! ^= 0x10;
+    writeFileSync(path, bytes);
+  };
+  const mine = here.records.find(({ id }) => {
+    const place = here.vault.store.lookup(here.device.group, id)!;
+    return place.pack === row!.ordinal && place.offset < 50_000;
+  })!;
+  const content = openRecord({
+    record: mine.record,
+    keys: here.device.account.keys,
+    group: here.device.group,
+    expectedId: mine.id,
+    expectedType: RecordType.data,
+  }).plaintext;
+  const drive = (): RecordOpener =>
+    new RecordOpener({
+      source: new LocalRecordSource(here.gateway.gateway),
+      keys: here.device.account.keys,
+      group: here.device.group,
+      caches: createCaches(),
+    });
+  spoil(here.first);
+  const opened = await drive().open(mine.id, RecordType.data);
+  expect(opened.plaintext.equals(content)).toBe(true);
+  const left = here.elsewhere.places.of(row!.ordinal).map(({ replica }) => replica);
+  expect(left, "the bad copy no longer counts").toEqual([here.second.id]);
+  rmSync(join(here.gateway.path, "cache"), { recursive: true, force: true });
+  await here.reopen();
+  spoil(here.second);
+  await expect(drive().open(mine.id, RecordType.data)).rejects.toMatchObject({ code: "chunk-damaged" });
 });
 
 test("altered, short, empty, deleted and swapped objects are never served: the other replica's are, else replica-damaged", async () => {

@@ -100,8 +100,13 @@ test("an outage is waited for", async () => {
   await rename(place, `${place}.away`);
   addReplica();
   await until(() => opened > 2);
+  let status = await replication.status(replica);
+  for (; status.state !== "waiting"; status = await replication.status(replica)) await sleep(5);
+  expect(status).toMatchObject({ failure: { code: "replica-unreachable" }, nextTry: expect.any(String) });
   await rename(`${place}.away`, place);
   await until(() => there(1));
+  for (; status.state !== "idle"; status = await replication.status(replica)) await sleep(5);
+  expect(status.failure).toBeNull();
 });
 
 test("a replica that is there at times only is written to behind a run of vaults, or when it is told to", async () => {

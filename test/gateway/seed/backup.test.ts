@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { RecordChannel } from "../../../ingest/client/recordChannel.ts";
 import { bitAt } from "../../../ingest/wire/bitmap.ts";
 import { RecordType } from "../../../vault/magic.ts";
 import { compareTrees } from "../../fidelity/compareTrees.ts";
@@ -67,6 +68,13 @@ test("an increment sends what it would send to a gateway that has everything, an
   const [row] = await client.snapshots();
   const [result] = await client.readAll(vault, group, [data.id]);
   expect(result).toEqual({ state: "promised", box: 7 });
+  const { listening, fingerprint } = datacentre.fixture;
+  const address = { url: new URL(listening.url), fingerprint, token: datacentre.device.token, vault };
+  const channel = await RecordChannel.open(address, (bytes) => Buffer.alloc(bytes));
+  const answers: unknown[] = [];
+  await channel.read(group, [data.id], (_index, answer) => answers.push(answer));
+  channel.close();
+  expect(answers).toEqual([result]);
   expect(bitAt(await client.exists(vault, group, [data.id]), 0)).toBe(false);
   expect(row).toMatchObject({ sequence: 2, pending: [7] });
   const target = join(sites.folder, "partly");

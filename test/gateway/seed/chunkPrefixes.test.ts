@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ChunkIndex } from "../../../gateway/index/chunkIndex.ts";
 import { openIndexEnvironment } from "../../../gateway/index/environment.ts";
-import { rowFlags } from "../../../gateway/index/row.ts";
+import { isHere, rowFlags } from "../../../gateway/index/row.ts";
 import { ChunkPrefixes } from "../../../gateway/seed/seal/chunkPrefixes.ts";
 
 /** Ids of which many share their first bytes, as a device that lies could make them. */
@@ -40,7 +40,7 @@ test("prefixes of what is on board come sorted and once, however little memory t
           const known = expected.get(group) ?? new Set();
           expected.set(group, known.add(id.readBigUInt64BE(0)));
         }
-        const prefixes = new ChunkPrefixes(index, ({ pack }) => pack !== 2, sortedMax);
+        const prefixes = new ChunkPrefixes(index, (row) => isHere(row) && row.pack !== 2, sortedMax);
         const found = new Map<number, bigint[]>();
         for (const group of await prefixes.groups()) {
           const list: bigint[] = [];

@@ -140,6 +140,16 @@ export class ReplicatedGateway {
     bytes = 2000,
     old: readonly TestRecord[] = [],
   ): Promise<{ id: string; records: TestRecord[] }> {
+    const { records, commit } = await this.beginBackUp(count, bytes, old);
+    return { id: await commit(), records };
+  }
+
+  /** Brings the records of such a backup; `commit` ends it and answers the snapshot's id. */
+  async beginBackUp(
+    count: number,
+    bytes = 2000,
+    old: readonly TestRecord[] = [],
+  ): Promise<{ records: TestRecord[]; commit: () => Promise<string> }> {
     const { client } = this.device;
     const item = await client.putItem("files");
     const { session } = await client.startSession({
@@ -154,11 +164,14 @@ export class ReplicatedGateway {
         records.map(({ record }) => record),
       );
     const ids = [...old, ...records].map(({ id }) => id);
-    const root = pageRecord(this.device, ids, `backup ${++this.#backups}`);
-    await client.records(session, [root.record]);
-    const snapshot = snapshotOf(this.device, item, item.sequence + 1, item.head, root.id);
-    await client.commit(session, snapshot.bytes);
-    return { id: toHex(snapshot.id), records };
+    const commit = async (): Promise<string> => {
+      const root = pageRecord(this.device, ids, `backup ${++this.#backups}`);
+      await client.records(session, [root.record]);
+      const snapshot = snapshotOf(this.device, item, item.sequence + 1, item.head, root.id);
+      await client.commit(session, snapshot.bytes);
+      return toHex(snapshot.id);
+    };
+    return { records, commit };
   }
 
   async run(replica: Replica, more: { takeOver?: boolean; signal?: AbortSignal } = {}): Promise<RunReport> {

@@ -3,6 +3,8 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { PeerRow } from "../../../../gateway/catalog/peers.ts";
+import { jsonCodec, openTable } from "../../../../gateway/index/table.ts";
 import { JobState } from "../../../../gateway/replica/job/jobState.ts";
 import { openReceipt } from "../../../../vault/replica/receipt.ts";
 import { GatewayFixture } from "../../gatewayFixture.ts";
@@ -56,4 +58,28 @@ test("what the far end lost it does not sign for", async () => {
     pendingSnapshots: 1,
     snapshots: { [second.id]: { receipt: false } },
   });
+});
+
+test("packs that go ahead count against the quota: where it is used up the backup goes on, and the rest waits", async () => {
+  peer = await addPeer(far, "small", { quotaBytes: 60_000 });
+  const replication = await site.through((store) => store, { openStore: async () => storeOf(peer) });
+  replication.start();
+  const replica = await site.addReplica("centre");
+  const { commit } = await site.beginBackUp(40);
+  while ((await site.status(replica)).failure === null)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  expect((await site.status(replica)).failure).toMatchObject({ code: "replica-full" });
+  const id = await commit();
+  expect((await site.status(replica)).snapshots[id]).toEqual({ complete: false, receipt: false });
+  // The datacentre gives it more room.
+  const { environment, peers } = far.gateway.catalog;
+  const rows = openTable(environment, "peers", jsonCodec<PeerRow>());
+  environment.write(() =>
+    rows.put(Buffer.from(peer.id, "hex"), { ...peers.get(peer.id)!, quotaBytes: null }),
+  );
+  for (;;) {
+    const { failure, snapshots } = await site.status(replica);
+    if (failure === null && snapshots[id]?.receipt === true) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 });

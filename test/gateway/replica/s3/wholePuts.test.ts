@@ -38,16 +38,21 @@ beforeEach(async () => {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  store = await opened(false);
+});
+
+function opened(comparesSha256: boolean): Promise<ReplicaStore> {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  store = await openS3Store(
-    { url: "s3://bucket/box", options: { endpoint }, conditionalPuts: true },
+  return openS3Store(
+    { url: "s3://bucket/box", options: { endpoint }, conditionalPuts: true, comparesSha256 },
     {
       now: () => new Date(),
       environment: { AWS_ACCESS_KEY_ID: "K", AWS_SECRET_ACCESS_KEY: "s" },
       tuning: { triesMax: 3, firstPauseMs: 1, pauseMaxMs: 1 },
     },
   );
-});
+}
+
 afterEach(async () => {
   await store.close();
   server.closeAllConnections();
@@ -112,4 +117,25 @@ it("what the store has another checksum of is not proven, and a try that was los
   // This store never says what it has: where the ETag is another, it is asked for, and there is nothing.
   await expect(outcome).rejects.toMatchObject({ code: ErrorCode.replicaDamaged });
   expect(came.map(({ body }) => body?.equals(bytes))).toEqual([true, true]);
+});
+
+it("what a store took that compares SHA-256 is proven by that; a put whose answer was lost is not", async () => {
+  await store.close();
+  store = await opened(true);
+  answer = () => ({ status: 200, etag: "of some key" });
+  const bytes = randomBytes(2 * MIB);
+  expect(await store.putIfAbsent(key, packOf(bytes).source)).toEqual({
+    outcome: "created",
+    proof: "checksum",
+  });
+  expect(came[0]!.headers["x-amz-content-sha256"]).toBe(packOf(bytes).name.toString("hex"));
+  // What is there may be of that put or of another one: whoever asks reads it back.
+  let tries = 0;
+  answer = () =>
+    ++tries === 1 ? { status: 503, code: "SlowDown" } : { status: 412, code: "PreconditionFailed" };
+  expect(await store.putIfAbsent(key, packOf(bytes).source)).toEqual({ outcome: "exists" });
+  const damaged = packOf(bytes, (piece) => Buffer.from(piece.map((byte) => byte ^ 1)));
+  await expect(store.putIfAbsent(key, damaged.source)).rejects.toMatchObject({
+    code: ErrorCode.chunkDamaged,
+  });
 });
