@@ -16,7 +16,7 @@ for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:resti
   faketime:faketime fio:fio qemu-utils:qemu-img qemu-system-common:qemu-storage-daemon xfsprogs:xfs_io e2fsprogs:e2fsck btrfs-progs:mkfs.btrfs exfatprogs:mkfs.exfat exfat-fuse:mount.exfat-fuse curl:curl \
   strace:strace git:git zsh:zsh fish:fish litmus:litmus cadaver:cadaver davfs2:mount.davfs rclone:rclone \
   libglib2.0-bin:gio dbus-daemon:dbus-run-session chromium:chromium p7zip-full:7z unzip:unzip libarchive-tools:bsdtar \
-  fdisk:sfdisk qemu-system-x86:qemu-system-x86_64 \
+  fdisk:sfdisk iproute2:ip qemu-system-x86:qemu-system-x86_64 \
   radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd \
   samba:smbd smbclient:smbclient systemd:systemd-analyze; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"

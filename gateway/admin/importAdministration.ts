@@ -6,6 +6,7 @@ import type { Gateway } from "../gateway.ts";
 import { readBoxDocument } from "../seed/boxDirectory.ts";
 import { abandonBox } from "../seed/import/abandonBox.ts";
 import { importBox, requireImportable } from "../seed/import/importBox.ts";
+import { takeManifest } from "../seed/import/manifestOnBoard.ts";
 import { NetworkSource } from "../seed/import/networkSource.ts";
 import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
 import type { ImportOperations } from "./importOperations.ts";
@@ -23,9 +24,12 @@ export class ImportAdministration implements ImportOperations {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
     return await this.#alone(box.number, async () => {
+      if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources);
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
-        return await importBox(this.#gateway, box, sources, request, watch);
+        const now = this.#gateway.catalog.boxes.get(box.number) ?? box;
+        requireSealed(now);
+        return await importBox(this.#gateway, now, sources, request, watch);
       } finally {
         for (const source of sources) if (source instanceof NetworkSource) source.close();
       }
@@ -96,6 +100,16 @@ export class ImportAdministration implements ImportOperations {
       next: "Name the box's own directory (the one with box.json), or add --box N.",
     });
   }
+}
+
+/** What a box takes while it is open again could not come any more, once what it promised before is imported. */
+function requireSealed({ number, state, seal }: BoxRow): void {
+  if (state !== "prepared" || seal === null) return;
+  throw new HoldfastError(
+    ErrorCode.sequenceConflict,
+    `box ${number} was opened again: its devices back up to it until it is sealed`,
+    { next: `Seal it and bring its manifest, or give it up first (\`holdfast seed abandon ${number}\`).` },
+  );
 }
 
 function isUrl(source: string): boolean {

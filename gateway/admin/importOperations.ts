@@ -61,7 +61,8 @@ export type AbandonReport = {
 
 export interface ImportOperations {
   /**
-   * @throws HoldfastError not-found, usage, exists (another datacentre's box, or one whose manifest has not come), seal-invalid, corrupt;
+   * @throws HoldfastError not-found (also a manifest that has not come), usage, exists for another datacentre's box, sequence-conflict for one
+   * that was opened again, seal-invalid, corrupt;
    * seed-source-gone, disk-full, io-error, cancelled: then the same goes on where it stopped
    */
   run(request: ImportRequest, watch: JobWatch<ImportProgress>): Promise<ImportReport>;

@@ -70,7 +70,11 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
   for (const { account } of box.accounts) await gateway.homes.recalled(account, box.id);
   const seal = { seal: manifest.seal, manifest: hash, time: manifest.time };
   gateway.catalog.boxes.update(box.number, (row) => {
-    const before = row.state === "preparing" || row.state === "prepared";
+    const before =
+      row.state === "preparing" ||
+      row.state === "prepared" ||
+      // It turned up after all, and nothing of it had come before.
+      (row.state === "abandoned" && row.seal === null);
     return { ...row, seal, state: before ? "sealed" : row.state };
   });
   const chunks = manifest.vaults.reduce((sum, vault) => sum + vault.chunks, 0);

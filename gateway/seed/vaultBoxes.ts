@@ -2,10 +2,13 @@
 
 import type { VaultCatalog } from "../catalog/vaultCatalog.ts";
 import type { VaultStore } from "../store/vaultStore.ts";
+import { ImportedPacks } from "./import/importedPacks.ts";
 import type { ListToOpen, PromisedBox } from "./promises.ts";
 import type { SnapshotWaits } from "./snapshotWaits.ts";
 
 export class VaultBoxes {
+  /** What came of the packs that they brought. */
+  readonly imported: ImportedPacks;
   readonly #store: VaultStore;
   readonly #catalog: VaultCatalog;
   readonly #waits: SnapshotWaits;
@@ -13,6 +16,7 @@ export class VaultBoxes {
 
   /** `changed`: told when snapshots may have appeared. */
   constructor(store: VaultStore, catalog: VaultCatalog, waits: SnapshotWaits, changed: () => void) {
+    this.imported = new ImportedPacks(store.environment);
     this.#changed = changed;
     this.#store = store;
     this.#catalog = catalog;

@@ -15,6 +15,8 @@ export type NamesPort = {
   /** The vault's directory. */
   readonly directory: string;
   readonly packs: PackTable;
+  /** The index knows of a box: it was not lost, and a pack that it does not know is one that an import was taking over. */
+  readonly knowsBox: boolean;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
 
@@ -55,9 +57,9 @@ const adoptedName = /^adopt-[0-9]+\.pack$/;
  * An empty pack table beside closed packs: the index was lost. Going on would take every reference for missing and cut
  * what was acknowledged.
  */
-export function refuseLostIndex({ directory, packs }: NamesPort): void {
+export function refuseLostIndex({ directory, packs, knowsBox }: NamesPort): void {
   const folder = join(directory, "packs");
-  if (!packs.all().next().done || !existsSync(folder)) return;
+  if (knowsBox || !packs.all().next().done || !existsSync(folder)) return;
   if (!readdirSync(folder).some((ab) => readdirSync(join(folder, ab)).length > 0)) return;
   throw new HoldfastError(ErrorCode.dataDirInvalid, `${directory} has packs, but its index is empty`, {
     next: "Put the vault's index/ back, from a copy if need be. Packs and snapshots are untouched; to rebuild the index from them is not in this version yet.",

@@ -133,14 +133,9 @@ export class VaultStore implements AdmissionStore {
       const promises = new Promises(environment);
       const promised = new PromisedRecords(overlay, promises);
       const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
+      const knowsBox = promises.boxes().length > 0;
       const recovery = await recoverPacks({
-        directory,
-        packs,
-        overlay,
-        promised,
-        writerOrdinal,
-        report,
-        sha256,
+        ...{ directory, packs, overlay, promised, knowsBox, writerOrdinal, report, sha256 },
       });
       await promises.removeLeft();
       const tails = new PackTails(options.directory);

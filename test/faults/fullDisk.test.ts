@@ -1,13 +1,13 @@
 // A full disk under the gateway, under the agent's state, and at the target of a restore: the job fails with a clear line, nothing
 // that was acknowledged is lost, and work goes on once there is room.
 
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomFrom } from "../fidelity/random.ts";
 import { idsOf, readAcks } from "./ackLog.ts";
-import { createDisk, createTmpfs, type Disk } from "./loopDisk.ts";
+import { createDisk, createTmpfs, type Disk, fillDisk } from "./loopDisk.ts";
 import { eventsOf, type Ran, Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { canRun } from "./requirements.ts";
@@ -16,14 +16,6 @@ import { runTool, tearDownAll } from "./tearDown.ts";
 
 const MiB = 2 ** 20;
 const random = randomFrom(11);
-
-/** Leaves only so many bytes on a disk; returns the file that takes the room. */
-function fill(folder: string, bytesLeft: number): string {
-  const path = join(folder, "filler");
-  const { bavail, bsize } = statfsSync(folder);
-  runTool("fallocate", "-l", String(Math.max(1, bavail * bsize - bytesLeft)), path);
-  return path;
-}
 
 /** The one clear line of a job that found its disk full. */
 function expectDiskFull(ran: Ran): void {
@@ -55,7 +47,7 @@ describe.skipIf(!canRun("full disks", "losetup", "mkfs.ext4", "mount", "fallocat
   it("under the gateway", { timeout: 120_000 }, async () => {
     const first = await site.backup([source], recording);
     const firstTree = describeTree(source);
-    const filler = fill(disk.folder, 12 * MiB);
+    const filler = fillDisk(disk.folder, 12 * MiB);
     for (let i = 0; i < 6; i++) writeFileSync(join(source, `big ${i}`), random.bytes(4 * MiB));
     expectDiskFull(await site.runAgent(["backup", source, "--json"], { ...recording, statuses: [1] }));
 
@@ -88,7 +80,7 @@ describe.skipIf(!canRun("full disks", "losetup", "mkfs.ext4", "mount", "fallocat
     const other = site.with({ data: site.data, state: state.folder });
     runTool("cp", "-a", `${site.state}/.`, state.folder);
     changeSource(source, random, 1);
-    const filler = fill(state.folder, 0);
+    const filler = fillDisk(state.folder, 0);
     expectDiskFull(await other.runAgent(["backup", source, "--json"], { statuses: [1] }));
     rmSync(filler);
     const { snapshot } = await other.backup([source]);

@@ -1,7 +1,7 @@
 // Small disks for tests: an image file behind a loop device with ext4 or btrfs on it, plain or with every write logged by QEMU.
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTearDown, pauseSync, runTool } from "./tearDown.ts";
@@ -165,4 +165,12 @@ export async function createLoggedDisk(scratch: string, mebibytes: number): Prom
       rmSync(image);
     },
   };
+}
+
+/** Leaves only so many bytes on a disk; returns the file that takes the room. */
+export function fillDisk(folder: string, bytesLeft: number): string {
+  const path = join(folder, "filler");
+  const { bavail, bsize } = statfsSync(folder);
+  runTool("fallocate", "-l", String(Math.max(1, bavail * bsize - bytesLeft)), path);
+  return path;
 }

@@ -39,6 +39,8 @@ export type RunOptions = {
   /** Modules of this folder that are loaded before the program. */
   readonly preload?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Words before the command: what it is to run under. */
+  readonly under?: readonly string[];
 };
 
 /** A process of the program. */
@@ -54,7 +56,8 @@ export class Program {
       resolve(import.meta.dirname, name),
     ]);
     const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache() };
-    this.child = spawn(process.execPath, [...preload, main, ...args], {
+    const [first = "", ...words] = [...(options.under ?? []), process.execPath, ...preload, main, ...args];
+    this.child = spawn(first, words, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...options.environment },
     });

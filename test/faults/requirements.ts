@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { namespacesMissing } from "./namespaces.ts";
 
 /** Programs that a test needs, with the Debian package that brings each. */
 const packages: Readonly<Record<string, string>> = {
@@ -20,6 +21,7 @@ const packages: Readonly<Record<string, string>> = {
   faketime: "faketime",
   fio: "fio",
   gio: "libglib2.0-bin",
+  ip: "iproute2",
   fusermount3: "fuse3",
   losetup: "mount",
   "mkfs.ext4": "e2fsprogs",
@@ -43,6 +45,7 @@ function missing(programs: readonly string[]): string | undefined {
     });
     if (found.status !== 0) return `${program} is missing (Debian package ${packages[program] ?? program})`;
   }
+  if (programs.includes("ip")) return namespacesMissing();
   if (!programs.includes("losetup")) return undefined;
   try {
     accessSync("/dev/loop-control", constants.R_OK | constants.W_OK);

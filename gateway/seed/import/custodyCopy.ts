@@ -10,7 +10,7 @@ import { type CustodyEvent, parseCustody } from "../../../vault/seed/custody.ts"
 import type { SeedManifest } from "../../../vault/seed/manifest.ts";
 import type { Gateway } from "../../gateway.ts";
 import { makeFolderDurably, writeFileDurably } from "../../store/files.ts";
-import { appendCustodyTo } from "../custodyFile.ts";
+import { appendCustodyTo, readCustodyIn } from "../custodyFile.ts";
 import type { PackSource } from "./packSources.ts";
 
 function pathOf(gateway: Gateway, box: number): string {
@@ -54,9 +54,10 @@ function isVouchedFor(bytes: Buffer, { custody }: SeedManifest): boolean {
   return createHash("sha256").update(bytes.subarray(0, end)).digest("hex") === custody.sha256;
 }
 
-/** A line in the datacentre's copy. */
+/** A line in the datacentre's copy, unless it says so already: whoever was cut off says it again. */
 export async function noteCustody(gateway: Gateway, box: number, event: CustodyEvent): Promise<void> {
   const path = pathOf(gateway, box);
+  if ((await readCustodyIn(path)).entries.some((entry) => entry.event === event)) return;
   // A box that is given up may never have sent anything.
   await makeFolderDurably(dirname(dirname(path)));
   await makeFolderDurably(dirname(path));

@@ -10,9 +10,12 @@ import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { SigningKey } from "../../../vault/keys/signature.ts";
 import { gatewayReceiptSeed } from "../../../vault/replica/receipt.ts";
+import { boxGroupsStart } from "../../../vault/seed/boxDocument.ts";
+import type { SeedManifest } from "../../../vault/seed/manifest.ts";
 import { signSeedReceipt } from "../../../vault/seed/seedReceipt.ts";
 import type { ImportProgress, ImportReport, ImportRequest } from "../../admin/importOperations.ts";
 import type { JobWatch } from "../../admin/job.ts";
+import { sharedGroup } from "../../catalog/accounts.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
@@ -41,11 +44,7 @@ export async function importBox(
     ([count, bytes], vault) => [count + vault.packs, bytes + vault.packBytes],
     [0, 0],
   );
-  if (!request.dryRun && box.state === "sealed") {
-    gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state: "importing" }));
-    await takeCustody(gateway, manifest, sources);
-    await noteCustody(gateway, box.number, "importing");
-  }
+  if (!request.dryRun) await begin(gateway, box, manifest, sources);
   const report = {
     ...{ box: box.number, seal: manifest.seal, packs, packBytes, takenBytes: 0, left: 0, refused: 0 },
     outcomes: { kept: 0, merged: 0, present: 0 },
@@ -56,7 +55,7 @@ export async function importBox(
   const tell = (): void =>
     watch.onProgress({ box: box.number, packsDone, packs, bytesDone, bytes: packBytes, left });
   tell();
-  for (const { id } of manifest.vaults) {
+  for (const { id, account } of manifest.vaults) {
     const vault = await gateway.vault(id);
     const done = await importVault({
       ...{
@@ -70,6 +69,7 @@ export async function importBox(
       intake: new PackIntake(vault, {
         directory: gateway.vaultDirectory(id),
         writerOrdinal: (device) => gateway.catalog.devices.get(toHex(device))?.ordinal ?? unknownWriter,
+        mayBring: groupsOf(gateway, box, account),
       }),
       onPack: (pack, outcome) => {
         packsDone++;
@@ -88,10 +88,27 @@ export async function importBox(
   }
   const over = !request.dryRun && (report.left === 0 || request.finish);
   if (over) await endPromises(gateway, box, manifest.vaults);
+  if (!request.dryRun) {
+    for (const { id } of manifest.vaults) await (await gateway.vault(id)).waits.settle();
+  }
   const counts = await snapshotCounts(gateway, lists);
   const state = gateway.catalog.boxes.get(box.number)!.state;
   const receipt = over ? await writeReceipt(gateway, lists, { ...report, ...counts }) : null;
   return { ...report, ...counts, state, receipt };
+}
+
+/** Before the first pack. */
+async function begin(
+  gateway: Gateway,
+  box: BoxRow,
+  manifest: SeedManifest,
+  sources: readonly PackSource[],
+): Promise<void> {
+  if (box.state === "sealed") {
+    gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state: "importing" }));
+  }
+  await takeCustody(gateway, manifest, sources);
+  await noteCustody(gateway, box.number, "importing");
 }
 
 /** Nothing more is expected of a box: what it promised and is not here is needed from agents. */
@@ -105,9 +122,29 @@ export async function endPromises(
     const vault = await gateway.vault(id);
     if (vault.store.promises.isOpen(box.number)) await vault.boxes.close(box.number);
   }
-  if (gateway.catalog.boxes.get(box.number)!.state === state) return;
-  gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state }));
+  if (gateway.catalog.boxes.get(box.number)!.state !== state) {
+    gateway.catalog.boxes.update(box.number, (row) => ({ ...row, state }));
+  }
   await noteCustody(gateway, box.number, state);
+}
+
+/** The account's shared group, those of devices that the box was made for, and the box's own. */
+function groupsOf(
+  { catalog }: Gateway,
+  { number, accounts }: BoxRow,
+  account: string,
+): (group: number) => boolean {
+  const lent = accounts.filter((row) => row.account === account);
+  const groups = new Set(
+    catalog.devices
+      .list(account)
+      .filter(({ id }) => lent.some(({ devices }) => devices === null || devices.includes(id)))
+      .map(({ group }) => group),
+  );
+  return (group) =>
+    group === sharedGroup ||
+    groups.has(group) ||
+    (group >= boxGroupsStart(number) && group < boxGroupsStart(number + 1));
 }
 
 async function straysOf(lists: BoxLists, vault: string, sources: readonly PackSource[]): Promise<string[]> {
@@ -127,7 +164,6 @@ async function snapshotCounts(
   let [snapshots, whole, needs] = [0, 0, 0];
   for (const { id } of lists.manifest.vaults) {
     const vault = await gateway.vault(id);
-    await vault.waits.settle();
     for await (const snapshot of lists.snapshots(id)) {
       snapshots++;
       if (vault.catalog.snapshot(snapshot) !== undefined && vault.catalog.waiting.get(snapshot) === undefined)

@@ -1,7 +1,10 @@
 // Takes one vault's packs over from the sources of a box, in the order of the manifest (docs/seeding.md, "Import").
 //
 // Invariants
-// - A pack is settled once, by the transaction that carries its records' rows; a run that was stopped goes on with those that are not.
+// - A pack is settled once, by the transaction that carries its records' rows; a run that was stopped goes on with those that are not. A pack
+//   of which something had to be left out is not settled: a later run looks at it again.
+// - Whatever ends a run, what it admitted by then is flushed and settled where that can be done.
+// - Memory: packs that are read ahead (`aheadBytesMax`, or one) and the one that is admitted; of what waits for a flush, names alone.
 // - What no source has in the form that the manifest names is left: it is promised still.
 
 import { createHash } from "node:crypto";
@@ -9,7 +12,7 @@ import { toHex } from "../../../vault/bytes.ts";
 import { type HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import type { OpenVault } from "../../openVault.ts";
-import { ImportedPacks, type OutcomeCounts } from "./importedPacks.ts";
+import type { ImportedPacks, OutcomeCounts } from "./importedPacks.ts";
 import { inOrder } from "./inOrder.ts";
 import type { PackIntake, PackOutcome, ReadyPack } from "./packIntake.ts";
 import type { PackSource } from "./packSources.ts";
@@ -33,7 +36,7 @@ export type VaultImport = {
   readonly left: number;
   /** The first of them. */
   readonly leftPacks: readonly LeftPack[];
-  /** Records that were left out, because what they refer to is neither here nor promised. */
+  /** Records that were left out in this run, because what they refer to is neither here nor promised. */
   readonly refused: number;
 };
 
@@ -60,48 +63,54 @@ type Prepared =
  */
 export async function importVault(port: VaultImportPort): Promise<VaultImport> {
   const { vault, box, intake, packs, signal, onPack } = port;
-  const imported = new ImportedPacks(vault.store.environment);
+  const { imported } = vault.boxes;
   const outcomes: OutcomeCounts = { kept: 0, merged: 0, present: 0 };
   const leftPacks: LeftPack[] = [];
   let [takenBytes, left, refused, waitingBytes] = [0, 0, 0, 0];
-  let waiting: ReadyPack[] = [];
+  let waiting: { readonly name: Uint8Array; readonly outcome: PackOutcome }[] = [];
   const flush = async (): Promise<void> => {
     const settling = waiting;
     [waiting, waitingBytes] = [[], 0];
     await vault.store.flush(() => {
-      for (const { row, outcome } of settling) imported.settle(box, row.name, outcome);
+      for (const { name, outcome } of settling) imported.settle(box, name, outcome);
     });
     vault.waits.settleSoon();
   };
   const prepare = (row: SeedPackRow): Promise<Prepared> => prepared(port, imported, row);
   const ahead = { countMax: aheadCountMax, bytesMax: aheadBytesMax };
-  for await (const next of inOrder(packs, ({ bytes }) => bytes, prepare, ahead)) {
-    signal.throwIfAborted();
-    const { row } = next;
-    if ("settled" in next) {
-      outcomes[next.settled]++;
-      onPack(row, next.settled);
-    } else if ("why" in next) {
-      left++;
-      if (leftPacks.length < namedMax) leftPacks.push({ pack: toHex(row.name), why: next.why });
-      onPack(row, "left");
-    } else {
-      const { outcome } = next.ready;
-      if (port.dryRun === true) {
+  try {
+    for await (const next of inOrder(packs, ({ bytes }) => bytes, prepare, ahead)) {
+      signal.throwIfAborted();
+      const { row } = next;
+      if ("settled" in next) {
+        outcomes[next.settled]++;
+        onPack(row, next.settled);
+      } else if ("why" in next) {
+        left++;
+        if (leftPacks.length < namedMax) leftPacks.push({ pack: toHex(row.name), why: next.why });
+        onPack(row, "left");
+      } else {
+        const { outcome } = next.ready;
+        if (port.dryRun === true) {
+          outcomes[outcome]++;
+          if (outcome !== "present") takenBytes += row.bytes;
+          onPack(row, outcome);
+          continue;
+        }
+        const leftOut = (await intake.admit(next.ready)).refused;
+        refused += leftOut;
         outcomes[outcome]++;
         if (outcome !== "present") takenBytes += row.bytes;
+        if (leftOut === 0) waiting.push({ name: Buffer.from(row.name), outcome });
+        waitingBytes += row.bytes;
         onPack(row, outcome);
-        continue;
+        if (waitingBytes >= flushBytes || waiting.length >= flushPacks) await flush();
       }
-      refused += (await intake.admit(next.ready)).refused;
-      outcomes[outcome]++;
-      if (outcome !== "present") takenBytes += row.bytes;
-      // Its bytes are done with; rows and outcome wait for the flush.
-      waiting.push({ ...next.ready, bytes: Buffer.alloc(0), rows: [] });
-      waitingBytes += row.bytes;
-      onPack(row, outcome);
-      if (waitingBytes >= flushBytes || waiting.length >= flushPacks) await flush();
     }
+  } catch (error) {
+    // A disk that was pulled, or a stop: what came counts. Where this fails too, what ended the run says more.
+    if (waiting.length > 0) await flush().catch(() => undefined);
+    throw error;
   }
   if (port.dryRun !== true) await flush();
   return { outcomes, takenBytes, left, leftPacks, refused };

@@ -5,11 +5,12 @@
 //   kept as it is, before its records were stored as an upload's are).
 // - Packs are admitted one after the other in the order of the manifest: children before parents.
 // - A pack is settled by the flush that carries the rows of all its records, in that flush's transaction.
-// - Memory: what is being read or admitted is at most `inFlightBytesMax`, whatever the box holds.
+// - A pack with anything inside that is no record of this vault's kind is refused as a whole, before anything of it is written.
 
 import { constants } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { checkRecord } from "../../../ingest/session/admission.ts";
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -45,19 +46,26 @@ export type ReadyPack = {
   readonly outcome: PackOutcome;
 };
 
+export type PackIntakeOptions = {
+  /** The vault's. */
+  readonly directory: string;
+  readonly writerOrdinal: (device: Uint8Array) => number;
+  /** Whether the box may bring records of a group: else it could answer for devices that it was not made for. */
+  readonly mayBring: (group: number) => boolean;
+};
+
 export class PackIntake {
   readonly #vault: OpenVault;
   readonly #directory: string;
   readonly #writerOrdinal: (device: Uint8Array) => number;
+  readonly #mayBring: (group: number) => boolean;
   readonly #folders = new Set<string>();
 
-  constructor(
-    vault: OpenVault,
-    options: { readonly directory: string; readonly writerOrdinal: (device: Uint8Array) => number },
-  ) {
+  constructor(vault: OpenVault, options: PackIntakeOptions) {
     this.#vault = vault;
     this.#directory = options.directory;
     this.#writerOrdinal = options.writerOrdinal;
+    this.#mayBring = options.mayBring;
   }
 
   /**
@@ -69,9 +77,23 @@ export class PackIntake {
     if (kind !== row.kind || rows.length !== row.records || rows.some(({ type }) => !fitsKind(kind, type))) {
       throw new HoldfastError(ErrorCode.corrupt, `pack ${toHex(row.name)} is another than its manifest says`);
     }
+    this.#check(bytes, rows);
     const outcome = this.#outcome(row, rows);
     if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
     return { row, bytes, rows, nonce, outcome };
+  }
+
+  /** That a signature is right says who made a pack, not that it is one: what is inside is looked at like an upload. */
+  #check(bytes: Buffer, rows: readonly TrailerRow[]): void {
+    const { epoch } = this.#vault.keys;
+    for (const row of rows) {
+      checkRecord(packRecord(bytes, row).record, epoch);
+      if (this.#mayBring(row.group)) continue;
+      throw new HoldfastError(
+        ErrorCode.corrupt,
+        `it has records of group ${row.group}, for which the box was not made`,
+      );
+    }
   }
 
   #outcome(row: SeedPackRow, rows: readonly TrailerRow[]): PackOutcome {
@@ -85,7 +107,15 @@ export class PackIntake {
       });
     }
     if (newBytes === 0) return "present";
-    return row.bytes >= keptBytesMin && newBytes * 2 >= allBytes ? "kept" : "merged";
+    const keeps = row.bytes >= keptBytesMin && newBytes * 2 >= allBytes && !this.#isEvicted(row.name);
+    return keeps ? "kept" : "merged";
+  }
+
+  /** A pack that was kept before and is in replicas alone now is left to eviction; what it lacks here comes as records. */
+  #isEvicted(name: Uint8Array): boolean {
+    const { packs } = this.#vault.store;
+    const known = packs.ordinalOf(name);
+    return known !== undefined && packs.get(known)?.state === "evicted";
   }
 
   async #keep(name: Uint8Array, bytes: Buffer): Promise<void> {
@@ -93,6 +123,8 @@ export class PackIntake {
     const path = closedPackPath(this.#directory, name);
     const temporary = `${path}.tmp`;
     try {
+      // As for uploads: the file system keeps what the database needs for its own work.
+      await this.#vault.store.room();
       if (!this.#folders.has(folder)) {
         await makeFolderDurably(join(this.#directory, "packs"));
         await makeFolderDurably(folder);
@@ -120,7 +152,7 @@ export class PackIntake {
   /**
    * Admits the records of a pack that is ready. Call it in the order of the manifest, one at a time.
    * @returns how many records were left out, because something that they refer to is neither here nor promised
-   * @throws HoldfastError disk-full, io-error, cancelled; corrupt for a record that is not what the trailer says
+   * @throws HoldfastError disk-full, io-error, cancelled
    */
   async admit(pack: ReadyPack): Promise<{ readonly refused: number }> {
     if (pack.outcome === "present") return { refused: 0 };
@@ -150,7 +182,7 @@ export class PackIntake {
       const place = { pack: ordinal, offset, length, type, writer: this.#writerOrdinal(each.writer) };
       overlay.admit(group, id, place, refs.length === 0 ? undefined : (refs as number[]));
     }
-    // What is left out now stays out: like a record that recovery refuses, nothing that was acknowledged rests on it here.
+    // What is left out comes when what it refers to is here, with a later run; nothing that was acknowledged rests on it.
     overlay.cover(ordinal, row.bytes);
     return refused;
   }

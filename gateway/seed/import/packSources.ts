@@ -48,7 +48,7 @@ export class FolderSource implements PackSource {
         await closeDescriptor(fd);
       }
     } catch (error) {
-      await this.#requireThere(vault);
+      await this.#requireThere();
       return { why: errnoOf(error) === "ENOENT" ? "its file is not there" : (error as Error).message };
     }
   }
@@ -77,14 +77,14 @@ export class FolderSource implements PackSource {
     return join(this.#path, "vaults", vault, "packs", name.slice(0, 2), name);
   }
 
-  /** A disk that was pulled looks like one without packs: tell the two apart. */
-  async #requireThere(vault: string): Promise<void> {
+  /** A disk that was pulled looks like one without packs: tell the two apart. A second disk need not have packs of every vault. */
+  async #requireThere(): Promise<void> {
     try {
-      await stat(join(this.#path, "vaults", vault, "packs"));
+      await stat(join(this.#path, "vaults"));
     } catch (cause) {
       throw new HoldfastError(
         ErrorCode.seedSourceGone,
-        `${this.#path} is not there, or holds no packs of vault ${vault}`,
+        `${this.#path} is not there, or is no directory with packs of a box`,
         {
           next: "Connect the disk, name the directory in which `vaults` is, and run this again: it goes on where it stopped.",
           detail: { path: this.#path },

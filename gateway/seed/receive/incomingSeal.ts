@@ -45,14 +45,20 @@ const announcedName = "manifest.announced";
 
 /**
  * Checks a manifest of a box and notes it; answers what of its lists is to be sent. What was accepted before is answered in the same way.
+ * `turnedUp`: an administrator gives it by hand, so the first one of a box that was given up counts too.
  * @throws HoldfastError seal-invalid for another signature; forbidden for another datacentre's or box's; sequence-conflict for an older seal, or
  * another one of the same number; corrupt, unsupported, limit-exceeded, disk-full, io-error
  */
-export async function announce(gateway: Gateway, box: BoxRow, bytes: Buffer): Promise<Announced> {
+export async function announce(
+  gateway: Gateway,
+  box: BoxRow,
+  bytes: Buffer,
+  turnedUp = false,
+): Promise<Announced> {
   const manifest = openSeedManifest(bytes, box.signer);
   const hash = manifestHash(bytes);
   checkOwner(gateway, box, manifest);
-  checkSeal(box, manifest, hash);
+  checkSeal(box, manifest, hash, turnedUp);
   for (const vault of manifest.vaults) checkSizes(vault);
   const { path } = gateway.dataDir;
   const folder = sealFolder(path, box.number, manifest.seal);
@@ -89,7 +95,7 @@ function checkOwner(gateway: Gateway, box: BoxRow, manifest: SeedManifest): void
   }
 }
 
-function checkSeal(box: BoxRow, { seal, kind }: SeedManifest, hash: string): void {
+function checkSeal(box: BoxRow, { seal, kind }: SeedManifest, hash: string, turnedUp: boolean): void {
   const last = box.seal;
   if (last !== null && (seal < last.seal || (seal === last.seal && hash !== last.manifest))) {
     throw new HoldfastError(
@@ -98,7 +104,11 @@ function checkSeal(box: BoxRow, { seal, kind }: SeedManifest, hash: string): voi
       { detail: { seal: last.seal } },
     );
   }
-  const open = box.state === "preparing" || box.state === "prepared" || box.state === "sealed";
+  const open =
+    box.state === "preparing" ||
+    box.state === "prepared" ||
+    box.state === "sealed" ||
+    (turnedUp && box.state === "abandoned" && last === null);
   if (kind !== box.kind || (!open && seal !== last?.seal)) {
     throw new HoldfastError(
       ErrorCode.sequenceConflict,

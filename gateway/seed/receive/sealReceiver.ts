@@ -4,17 +4,19 @@
 // - Of one box one thing happens at a time.
 // - A seal that was accepted is answered as accepted, whoever asks again.
 
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
 import { type ReopenAnswer, type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
 import { homeOf } from "../../../vault/seed/homeRecord.ts";
-import { claimedManifest, seedLists } from "../../../vault/seed/manifest.ts";
+import { claimedManifest, type SeedListName, seedLists } from "../../../vault/seed/manifest.ts";
 import { tokenHash, tokenKind } from "../../auth/tokens.ts";
 import { type BoxRow, noSuchBox } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
 import { fileError, readFully } from "../../store/files.ts";
 import { type AcceptedSeal, acceptSeal } from "../acceptSeal.ts";
+import { listPath } from "../listFiles.ts";
 import { type Announced, announce, takePart } from "./incomingSeal.ts";
 
 export type PartPlace = Parameters<typeof takePart>[2];
@@ -150,46 +152,76 @@ export class SealReceiver {
    * @throws HoldfastError not-found for a box that is not of here; truncated; as `submit`
    */
   async file(path: string): Promise<AcceptedSeal | undefined> {
-    const file = await open(path, "r").catch((error: unknown) => {
-      throw fileError(error, path);
-    });
+    const file = await openToRead(path);
     try {
-      const bytes = manifestOf(await this.#range(file.fd, 0, limits.signedBytesMax));
-      const claimed = claimedManifest(bytes);
-      const box = this.#gateway.catalog.boxes.get(claimed.box);
-      if (box === undefined) throw noSuchBox(claimed.box);
-      let announced = await this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes));
-      if (this.#row(box).seal?.manifest === announced.hash) return undefined;
-      await this.#copyLists(file.fd, box, bytes.length, announced);
-      announced = await this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes));
-      if (announced.missing.length > 0) throw cutShort();
-      return await this.#accept(box, bytes, announced);
+      const bytes = manifestOf(await range(file.fd, 0, limits.signedBytesMax));
+      const starts = new Map<string, number>();
+      let at = bytes.length;
+      for (const { id, lists } of claimedManifest(bytes).vaults) {
+        for (const list of seedLists) {
+          starts.set(`${id}/${list}`, at);
+          at += lists[list].bytes;
+        }
+      }
+      return await this.#byHand(bytes, ({ vault, list }, offset, length) =>
+        range(file.fd, (starts.get(`${vault}/${list}`) ?? at) + offset, length),
+      );
     } finally {
       await file.close();
     }
   }
 
-  async #copyLists(fd: number, box: BoxRow, start: number, { manifest, missing }: Announced): Promise<void> {
-    let at = start;
-    for (const vault of manifest.vaults) {
-      for (const list of seedLists) {
-        const { bytes } = vault.lists[list];
-        const wanted = missing.find((row) => row.vault === vault.id && row.list === list);
-        for (let offset = wanted?.have ?? bytes; offset < bytes; ) {
-          const part = await this.#range(fd, at + offset, Math.min(seedPartBytesMax, bytes - offset));
-          if (part.length === 0) throw cutShort();
-          const place = { seal: manifest.seal, vault: vault.id, list, offset };
-          offset = (await this.part(box, place, part)).bytes;
-        }
-        at += bytes;
+  /** The same from the directory of a sealed box, whose manifest `bytes` are. @throws as `file` */
+  directory(path: string, bytes: Buffer): Promise<AcceptedSeal | undefined> {
+    return this.#byHand(manifestOf(bytes), async ({ vault, list }, offset, length) => {
+      const file = await openToRead(listPath(join(path, "seed"), vault, list));
+      try {
+        return await range(file.fd, offset, length);
+      } finally {
+        await file.close();
       }
-    }
+    });
   }
 
-  async #range(fd: number, at: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.alloc(length);
-    return buffer.subarray(0, await readFully(fd, buffer, at));
+  async #byHand(bytes: Buffer, read: ReadList): Promise<AcceptedSeal | undefined> {
+    const claimed = claimedManifest(bytes);
+    const box = this.#gateway.catalog.boxes.get(claimed.box);
+    if (box === undefined) throw noSuchBox(claimed.box);
+    const announced = (): Promise<Announced> =>
+      this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes, true));
+    const before = await announced();
+    if (this.#row(box).seal?.manifest === before.hash) return undefined;
+    for (const { vault, list, bytes: length, have } of before.missing) {
+      for (let offset = have; offset < length; ) {
+        const part = await read({ vault, list }, offset, Math.min(seedPartBytesMax, length - offset));
+        if (part.length === 0) throw cutShort();
+        offset = (await this.part(box, { seal: before.manifest.seal, vault, list, offset }, part)).bytes;
+      }
+    }
+    const now = await announced();
+    if (now.missing.length > 0) throw cutShort();
+    return await this.#accept(box, bytes, now);
   }
+}
+
+/** Bytes of a list from an offset on, at most `length`; none at its end. */
+type ReadList = (
+  place: { readonly vault: string; readonly list: SeedListName },
+  offset: number,
+  length: number,
+) => Promise<Buffer>;
+
+async function openToRead(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+async function range(fd: number, at: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, await readFully(fd, buffer, at));
 }
 
 /** The two lines at the beginning. @throws HoldfastError truncated */

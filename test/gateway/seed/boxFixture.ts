@@ -59,12 +59,16 @@ export class OpenBox {
     this.listening = listening;
   }
 
-  static async open(directory: string, boxKey: Uint8Array): Promise<OpenBox> {
+  static async open(
+    directory: string,
+    boxKey: Uint8Array,
+    packBytesTarget: number = 100_000,
+  ): Promise<OpenBox> {
     const gateway = await Gateway.open(directory, {
       logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
       now: () => new Date(),
       version: "0.0.0-test",
-      packBytesTarget: 100_000,
+      packBytesTarget,
       boxKey,
     });
     return new OpenBox(gateway, await listen(gateway));

@@ -32,9 +32,11 @@ const gateway = await Gateway.open(data, {
   packBytesTarget: 100_000,
   ...boxKey,
 });
-const { seed } = new Administration(gateway);
+const { seed, imports } = new Administration(gateway);
+process.stdout.write("open\n");
 if (action === "prepare") await seed.prepare(prepareRequest(argument, ["acme"]));
 if (action === "seal") await seed.seal({ by: "tester", dryRun: false }, unwatched);
 if (action === "promise") await seed.promise(argument, unwatched);
+if (action === "import") await imports.run({ sources: [argument], finish: false, dryRun: false }, unwatched);
 await gateway.close();
 process.exit(0);

@@ -73,6 +73,7 @@ async function run(options: {
     intake: new PackIntake(vault, {
       directory: boxVault(datacentre, account),
       writerOrdinal: (id) => datacentre.gateway.catalog.devices.get(Buffer.from(id).toString("hex"))!.ordinal,
+      mayBring: () => true,
     }),
     sources: options.sources ?? [new FolderSource(box.path)],
     packs: (async function* () {

@@ -79,6 +79,11 @@ test("a box that is opened again goes on, and its next seal takes the place of t
   box.gateway.logger.level = "silent";
   // The datacentre sends the device to the box again, and knows what was promised.
   await expect(commitOn(device.client, device, "files")).rejects.toMatchObject({ code: "not-home" });
+  // What it takes now could not come any more if it were imported as it was.
+  const request = { sources: [box.gateway.dataDir.path], finish: false, dryRun: false };
+  await expect(datacentre.administration.imports.run(request, unwatched)).rejects.toMatchObject({
+    code: "sequence-conflict",
+  });
   const second = await commitOn(box.client(device.token), device, "files");
   const report = await seal(box);
   expect(report).toMatchObject({ seal: 2, snapshots: 2, chunks: 6 });
