@@ -54,7 +54,9 @@ export class SealReceiver {
    */
   async submit(box: BoxRow, bytes: Buffer, waitMs: number): Promise<SealAnswer> {
     const announced = await this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes));
-    if (this.#row(box).seal?.manifest === announced.hash) return { accepted: true, missing: [] };
+    const { seal, state } = this.#row(box);
+    // One that was to be opened again and is sealed as before calls its devices back once more.
+    if (seal?.manifest === announced.hash && state !== "prepared") return { accepted: true, missing: [] };
     if (announced.missing.length > 0) return { accepted: false, missing: announced.missing };
     const done = this.#accept(box, bytes, announced).then(() => true);
     const late = Promise.withResolvers<false>();
@@ -165,7 +167,8 @@ export class SealReceiver {
     const announced = (): Promise<Announced> =>
       this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes, true));
     const before = await announced();
-    if (this.#row(box).seal?.manifest === before.hash) return undefined;
+    const { seal, state } = this.#row(box);
+    if (seal?.manifest === before.hash && state !== "prepared") return undefined;
     for (const { vault, list, bytes: length, have } of before.missing) {
       for (let offset = have; offset < length; ) {
         const part = await read({ vault, list }, offset, Math.min(seedPartBytesMax, length - offset));
