@@ -29,6 +29,8 @@ import { PackIntake } from "./packIntake.ts";
 import type { PackSource } from "./packSources.ts";
 
 const straysMax = 100;
+/** Packs of a vault up to which strays are looked for: about 200 MB of memory, and 32 TiB of packs of the usual size. */
+const listedMax = 2 ** 21;
 
 /** @throws HoldfastError as ImportOperations.run */
 export async function importBox(
@@ -87,7 +89,10 @@ export async function importBox(
     report.strays.push(...(await straysOf(lists, id, sources)));
   }
   const over = !request.dryRun && (report.left === 0 || request.finish);
-  if (over) await endPromises(gateway, box, manifest.vaults);
+  if (over) {
+    requireNewest(gateway, lists);
+    await endPromises(gateway, box, manifest.vaults);
+  }
   if (!request.dryRun) {
     for (const { id } of manifest.vaults) await (await gateway.vault(id)).waits.settle();
   }
@@ -109,6 +114,14 @@ async function begin(
   }
   await takeCustody(gateway, manifest, sources);
   await noteCustody(gateway, box.number, "importing");
+}
+
+/** One may have been taken in while this import began. */
+function requireNewest({ catalog }: Gateway, { manifest: { box }, hash }: BoxLists): void {
+  if (catalog.boxes.get(box)?.seal?.manifest === hash) return;
+  throw new HoldfastError(ErrorCode.sequenceConflict, `a newer manifest of box ${box} came meanwhile`, {
+    next: "Run this again: it goes on with that one.",
+  });
 }
 
 /** Nothing more is expected of a box: what it promised and is not here is needed from agents. */
@@ -148,6 +161,7 @@ function groupsOf(
 }
 
 async function straysOf(lists: BoxLists, vault: string, sources: readonly PackSource[]): Promise<string[]> {
+  if ((lists.manifest.vaults.find(({ id }) => id === vault)?.packs ?? 0) > listedMax) return [];
   const listed = new Set<string>();
   for await (const { name } of lists.packs(vault)) listed.add(toHex(name).slice(0, 24));
   const strays: string[] = [];

@@ -1,11 +1,13 @@
 // Where the packs of a box are read from: its disk, a second disk of it, a folder with packs, or the box itself over the network.
 
 import { constants } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { limits } from "../../../vault/limits.ts";
 import { closeDescriptor, errnoOf, fstat, openDescriptor, readFully } from "../../store/files.ts";
+import { readForeignFile } from "../../store/foreignFile.ts";
 
 /** What was found of a pack: its bytes, or why they are not there. */
 export type FoundPack = { readonly bytes: Buffer } | { readonly why: string };
@@ -37,9 +39,12 @@ export class FolderSource implements PackSource {
   async read(vault: string, pack: { readonly name: Uint8Array; readonly bytes: number }): Promise<FoundPack> {
     const path = this.#packPath(vault, toHex(pack.name));
     try {
-      const fd = await openDescriptor(path, constants.O_RDONLY);
+      // Not to wait for a writer, where somebody put a pipe under the name.
+      const fd = await openDescriptor(path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
-        const { size } = await fstat(fd);
+        const stats = await fstat(fd);
+        if (!stats.isFile()) return { why: "it is no file" };
+        const { size } = stats;
         if (size !== pack.bytes) return { why: `its file has ${size} bytes and not ${pack.bytes}` };
         const bytes = Buffer.allocUnsafeSlow(pack.bytes);
         const read = await readFully(fd, bytes, 0);
@@ -67,7 +72,8 @@ export class FolderSource implements PackSource {
 
   async custody(): Promise<Buffer | undefined> {
     try {
-      return await readFile(join(this.#path, "seed", "custody"));
+      const bytesMax = limits.custodyLinesMax * limits.custodyLineBytesMax;
+      return await readForeignFile(join(this.#path, "seed", "custody"), bytesMax);
     } catch {
       return undefined;
     }

@@ -190,7 +190,8 @@ export class SealReceiver {
     const announced = (): Promise<Announced> =>
       this.#inTurn(box.number, () => announce(this.#gateway, this.#row(box), bytes, true));
     const before = await announced();
-    if (this.#row(box).seal?.manifest === before.hash) return undefined;
+    const { seal, state } = this.#row(box);
+    if (seal?.manifest === before.hash && state !== "prepared") return undefined;
     for (const { vault, list, bytes: length, have } of before.missing) {
       for (let offset = have; offset < length; ) {
         const part = await read({ vault, list }, offset, Math.min(seedPartBytesMax, length - offset));

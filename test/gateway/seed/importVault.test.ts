@@ -1,5 +1,6 @@
 // A box's packs at the datacentre: taken once, verified, in order, whatever is missing, damaged, doubled or in the way.
 
+import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -190,6 +191,17 @@ test("packs that no manifest lists are named and left alone", async () => {
   expect(await source.strays(site.account.vault, (name) => listed.has(name), 10)).toEqual([stray]);
   await run({ sources: [source] });
   rmSync(path);
+});
+
+test("a pipe under the name of a pack is no pack, and nothing waits for it", async () => {
+  const path = closedPackPath(boxVault(site.box, site.account), lists.packs[0]!.name);
+  renameSync(path, `${path}.away`);
+  execFileSync("mkfifo", [path]);
+  const { left, leftPacks } = await run({});
+  expect(left).toBe(1);
+  expect(leftPacks[0]?.why).toContain("it is no file");
+  renameSync(`${path}.away`, path);
+  expect(await run({})).toMatchObject({ left: 0 });
 });
 
 test("a pack that was never what the manifest says is left", async () => {
