@@ -26,6 +26,8 @@ function sequential(name: string, folder: string, order: number, testTimeout: nu
 export default defineConfig({
   test: {
     pool: "forks",
+    // As bin/holdfast has it, which says why.
+    execArgv: ["--no-memory-protection-keys"],
     environment: "node",
     watch: false,
     projects: [

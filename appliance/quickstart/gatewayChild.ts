@@ -12,7 +12,11 @@ const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
 /** As in bin/holdfast. */
-const gatewayHeap = ["--initial-old-space-size=128", "--max-semi-space-size=4"];
+const gatewayHeap = [
+  "--no-memory-protection-keys",
+  "--initial-old-space-size=128",
+  "--max-semi-space-size=4",
+];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {

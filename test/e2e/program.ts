@@ -9,6 +9,8 @@ import { onTestFinished } from "vitest";
 
 const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "appliance", "cli", "main.ts");
+/** As in bin/holdfast. */
+const nodeFlags = ["--no-memory-protection-keys"];
 /** The lowest that clients take; the default would cost half a second each time. */
 const fastKdf = ["--kdf-iterations", "210000"];
 
@@ -29,7 +31,7 @@ export class Program {
   readonly #closed: Promise<number | null>;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [main, ...args], {
+    this.child = spawn(process.execPath, [...nodeFlags, main, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...env },
       detached: true, // no terminal, so that nothing can be asked
@@ -70,7 +72,7 @@ export class Program {
 
 /** The words that start the program with these arguments, for a shell. */
 export function program(...args: string[]): string[] {
-  return [process.execPath, main, ...args];
+  return [process.execPath, ...nodeFlags, main, ...args];
 }
 
 /** Runs a command line to its end. */
