@@ -43,5 +43,7 @@ for (let left = Number(packs) * recordsPerPack; left > 0; left -= recordsAtOnce)
     });
   });
   await vault.admit(device!, records);
+  // Packs are filled faster than they are closed, and each holds a descriptor until then.
+  await vault.store.settled();
 }
 await gateway.close();
