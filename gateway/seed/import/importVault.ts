@@ -23,6 +23,9 @@ const aheadCountMax = 64;
 /** What is admitted becomes durable in the index after so many bytes or packs. */
 const flushBytes = 512 * 2 ** 20;
 const flushPacks = 2000;
+/** Small packs that are being stored together. */
+const storingBytesMax = 16 * 2 ** 20;
+const storingPacksMax = 256;
 /** Packs that are named in a report; all are counted. */
 const namedMax = 100;
 
@@ -68,7 +71,14 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
   const leftPacks: LeftPack[] = [];
   let [takenBytes, left, refused, waitingBytes] = [0, 0, 0, 0];
   let waiting: { readonly name: Uint8Array; readonly outcome: PackOutcome }[] = [];
+  const storing: Promise<void>[] = [];
+  let storingBytes = 0;
+  const stored = async (): Promise<void> => {
+    storingBytes = 0;
+    await Promise.all(storing.splice(0));
+  };
   const flush = async (): Promise<void> => {
+    await stored();
     const settling = waiting;
     [waiting, waitingBytes] = [[], 0];
     await vault.store.flush(() => {
@@ -97,18 +107,30 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
           onPack(row, outcome);
           continue;
         }
-        const leftOut = (await intake.admit(next.ready)).refused;
-        refused += leftOut;
-        outcomes[outcome]++;
-        if (outcome !== "present") takenBytes += row.bytes;
-        if (leftOut === 0) waiting.push({ name: Buffer.from(row.name), outcome });
-        waitingBytes += row.bytes;
-        onPack(row, outcome);
+        // Packs of one batch share the store's group commits; the store keeps their order. All else begins when they are stored.
+        const shares = intake.isOneBatch(next.ready);
+        if (!shares) await stored();
+        const admitted = intake.admit(next.ready).then(({ refused: leftOut }) => {
+          refused += leftOut;
+          outcomes[outcome]++;
+          if (outcome !== "present") takenBytes += row.bytes;
+          if (leftOut === 0) waiting.push({ name: Buffer.from(row.name), outcome });
+          waitingBytes += row.bytes;
+          onPack(row, outcome);
+        });
+        if (!shares) await admitted;
+        else {
+          admitted.catch(() => {});
+          storing.push(admitted);
+          storingBytes += row.bytes;
+          if (storingBytes >= storingBytesMax || storing.length >= storingPacksMax) await stored();
+        }
         if (waitingBytes >= flushBytes || waiting.length >= flushPacks) await flush();
       }
     }
   } catch (error) {
     // A disk that was pulled, or a stop: what came counts. Where this fails too, what ended the run says more.
+    await Promise.allSettled(storing.splice(0));
     if (waiting.length > 0) await flush().catch(() => undefined);
     throw error;
   }

@@ -149,6 +149,13 @@ export class PackIntake {
     }
   }
 
+  /** Whether admitting a pack is one batch for the store: then the next one need not wait for it. */
+  isOneBatch({ outcome, row, rows }: ReadyPack): boolean {
+    const first = rows[0];
+    if (outcome !== "merged" || first === undefined || row.bytes >= batchBytesMax) return false;
+    return rows.every(({ group, writer }) => group === first.group && writer.equals(first.writer));
+  }
+
   /**
    * Admits the records of a pack that is ready. Call it in the order of the manifest, one at a time.
    * @returns how many records were left out, because something that they refer to is neither here nor promised
