@@ -150,11 +150,11 @@ test("a box brings what the target lacks, and nothing else", async () => {
   // It looked and changed nothing.
   expect(compareTrees(source, at)).toEqual(before);
   const chunks = needed.need_chunks as number;
-  expect(chunks).toBeGreaterThan(2);
-  // A range of the large file, and what the small ones are bundled in.
+  // A range of the large file, and what the small ones are bundled in: of keyed chunkers, so it may be one bundle.
+  expect(chunks).toBeGreaterThanOrEqual(2);
   expect(needed.need_bytes as number).toBeLessThan(largeBytes / 2);
   const box = await stage(newest, "--need", need);
-  expect(box.event.left_out as number).toBeGreaterThan(2);
+  expect(box.event.left_out as number).toBeGreaterThanOrEqual(2);
   expect(box.event.bytes as number).toBeLessThan(largeBytes / 2);
   // To a target that has nothing: exactly what was left out fails, and says why.
   const empty = newFolder("empty");
