@@ -93,7 +93,8 @@ export class VaultView implements View {
   }
 
   async read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    if (node instanceof TextNode) return node.bytes.subarray(Number(offset), Number(offset) + length);
+    if (node instanceof TextNode)
+      return Buffer.from(node.bytes.subarray(Number(offset), Number(offset) + length));
     return unlessClosed(node, async () => {
       const { context, entry, size } = fileOf(node);
       if (offset >= BigInt(size)) return Buffer.alloc(0);

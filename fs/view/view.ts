@@ -77,7 +77,7 @@ export interface View {
   readlink(node: ViewNode): Promise<Uint8Array>;
   /** Names (a character per byte, like "user.note", "system.posix_acl_access") and values. */
   xattrs(node: ViewNode): Promise<ReadonlyMap<string, Uint8Array>>;
-  /** Reads `length` bytes at `offset`; shorter only at the end of the file. Holes read as zeros. */
+  /** Reads `length` bytes at `offset`; shorter only at the end of the file, in memory of their own. Holes read as zeros. */
   read(node: ViewNode, offset: bigint, length: number, signal?: AbortSignal): Promise<Uint8Array>;
   /**
    * The same as pieces one behind the other, which may be views of cached memory: they are good until the event loop's next turn, so

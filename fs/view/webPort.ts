@@ -32,6 +32,8 @@ export type WebAnswer = {
   readonly headers: Readonly<Record<string, string>>;
   /** Pieces that are never changed after they were handed out. When an iteration throws, the connection must be cut. */
   readonly body?: Buffer | AsyncIterable<Buffer>;
+  /** Each piece of the body is memory of its own, which whoever sends it may give back when it is sent. */
+  readonly ownsBody?: true;
   /** What the log should know of an answer of 500 and above. */
   readonly failure?: Error;
 };

@@ -50,12 +50,14 @@ export async function answerContent(parts: ContentParts): Promise<WebAnswer> {
   const length = range === undefined ? resource.size : range.last - range.first + 1;
   const about = { ...headers, "content-length": String(length) };
   const body = request.method === "HEAD" ? undefined : await bodyOf(parts, first, length);
-  if (range === undefined) return { status: 200, headers: about, ...(body !== undefined && { body }) };
+  // Contents are read into memory of their own; a link's are the view's.
+  const sent = body !== undefined && { body, ...(resource.kind === "file" && { ownsBody: true as const }) };
+  if (range === undefined) return { status: 200, headers: about, ...sent };
   const contentRange = `bytes ${range.first}-${range.last}/${resource.size}`;
   return {
     status: 206,
     headers: { ...about, "content-range": contentRange },
-    ...(body !== undefined && { body }),
+    ...sent,
   };
 }
 

@@ -20,7 +20,7 @@ export function jobRoute<Body, Progress>(
   start: (body: Body, watch: JobWatch<Progress>) => Promise<object>,
 ): void {
   app.post<{ Body: Body }>(path, { schema: { body } }, async (request, reply) => {
-    const signal = closedSignal(request, reply);
+    const signal = closedSignal(request.raw, reply.raw);
     const lines = new Readable({ read() {} });
     const line = (value: object): void => {
       if (!signal.aborted) lines.push(`${JSON.stringify(value)}\n`);

@@ -78,7 +78,7 @@ export function peerProofRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply): Promise<ReceiptsAnswer> => {
       const { folder, checks, row } = await peerOf(gateway, request);
       const { vault } = request.params;
-      const signal = closedSignal(request, reply);
+      const signal = closedSignal(request.raw, reply.raw);
       const receipts = await patiently(request, () =>
         checks.run(() => signReceipts(folder, peers.signer, { ...request.body, vault }, signal)),
       );
@@ -103,7 +103,7 @@ export function peerProofRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { folder, checks } = await peerOf(gateway, request);
       for (const key of request.body.keys) readKey(key);
       const nonce = fromHex(request.body.nonce, peerLimits.nonceBytes);
-      const signal = closedSignal(request, reply);
+      const signal = closedSignal(request.raw, reply.raw);
       const answers: (string | null)[] = [];
       const answerAll = async (): Promise<void> => {
         for (const key of request.body.keys) {

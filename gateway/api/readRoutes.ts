@@ -28,7 +28,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
       const asked = parseGroupIds(request.body, wireLimits.idsPerRead);
-      const signal = closedSignal(request, reply);
+      const signal = closedSignal(request.raw, reply.raw);
       await slots.take(signal);
       try {
         reply.hijack();

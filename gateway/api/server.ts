@@ -1,6 +1,7 @@
 // The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
 
-import type { ServerOptions } from "node:https";
+import type { RequestListener } from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
@@ -23,7 +24,7 @@ import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
 import { treeAddress, treeRoutes } from "./treeRoutes.ts";
-import { webAddress, webRoutes } from "./webRoutes.ts";
+import { answerWeb, isForWeb } from "./webRequests.ts";
 
 const MiB = 2 ** 20;
 
@@ -64,15 +65,8 @@ export async function buildApp(
   front?: WebFront,
   readNow?: ReadOptions["readNow"],
 ): Promise<FastifyInstance> {
-  const { tls } = gateway.dataDir;
   const app = fastify({
-    https: {
-      cert: tls.certificate,
-      key: tls.key,
-      ...tlsOptions,
-      // From Node 24.9 on; before, other upgrades are refused.
-      shouldUpgradeCallback: asksForChannel,
-    } as ServerOptions,
+    serverFactory: (framework) => serverOf(gateway, front, framework),
     loggerInstance: gateway.logger.child(
       {},
       {
@@ -88,17 +82,11 @@ export async function buildApp(
       },
     ),
     bodyLimit: wireLimits.jsonBytes,
-    connectionTimeout: serverLimits.idleMs,
-    requestTimeout: serverLimits.requestMs,
-    keepAliveTimeout: serverLimits.keepAliveMs,
-    maxRequestsPerSocket: 0,
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 512 },
-    rewriteUrl: ({ method, url = "/" }) => (front === undefined ? url : webAddress(method, treeAddress(url))),
+    rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),
   }) as unknown as FastifyInstance;
-  app.server.maxConnections = serverLimits.connections;
-  app.server.headersTimeout = serverLimits.headersMs;
   answerErrors(app);
   app.decorateRequest("principal", undefined);
   await app.register(swagger, {
@@ -116,7 +104,6 @@ export async function buildApp(
   app.addHook("onRequest", async (request) => checkProtocol(request));
   await app.register(async (open) => publicRoutes(open, gateway));
   if (front !== undefined) {
-    webRoutes(app, gateway, front);
     await app.register(async (trees) => treeRoutes(trees, gateway, front));
   }
   const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
@@ -140,6 +127,28 @@ export async function buildApp(
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** The server of a listener: what is for the front goes there, everything else to the framework. */
+function serverOf(gateway: Gateway, front: WebFront | undefined, framework: RequestListener): Server {
+  const { tls } = gateway.dataDir;
+  const options = {
+    cert: tls.certificate,
+    key: tls.key,
+    ...tlsOptions,
+    // From Node 24.9 on; before, other upgrades are refused.
+    shouldUpgradeCallback: asksForChannel,
+    headersTimeout: serverLimits.headersMs,
+    keepAliveTimeout: serverLimits.keepAliveMs,
+    requestTimeout: serverLimits.requestMs,
+  };
+  const server = createServer(options as ServerOptions, (request, response) => {
+    if (front !== undefined && isForWeb(request)) void answerWeb(gateway, front, request, response);
+    else framework(request, response);
+  });
+  server.setTimeout(serverLimits.idleMs);
+  server.maxConnections = serverLimits.connections;
+  return server;
 }
 
 /** Listens on the address of the settings (or `address`). @throws HoldfastError usage; the system's error */

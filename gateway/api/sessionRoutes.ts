@@ -146,7 +146,7 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
         throw new HoldfastError(ErrorCode.busy, "this device uploads enough at a time");
       bodies.set(device.id, running + 1);
       const port: IntakePort = { slabs, admit: (records) => vault.admit(device, records) };
-      const intake = new RecordIntake(port, length, closedSignal(request, reply));
+      const intake = new RecordIntake(port, length, closedSignal(request.raw, reply.raw));
       try {
         await takeBody(request.raw, intake);
         return await reply.type(octetStream).send(encodeRecordsAnswer(await intake.finish()));

@@ -119,7 +119,11 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply): Promise<EventsAnswer> => {
       const account = principalOf(request).account.id;
       const { since } = request.query;
-      const waiting = gateway.changes.wait(account, wireLimits.eventsWaitMs, closedSignal(request, reply));
+      const waiting = gateway.changes.wait(
+        account,
+        wireLimits.eventsWaitMs,
+        closedSignal(request.raw, reply.raw),
+      );
       let next = await gateway.changeNumber(account);
       if (next === since) {
         await waiting;

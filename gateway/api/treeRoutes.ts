@@ -136,7 +136,7 @@ function askedOf(request: FastifyRequest, reply: FastifyReply, prefix: string): 
       target,
       headers: request.headers,
       body: request.raw,
-      signal: closedSignal(request, reply),
+      signal: closedSignal(request.raw, reply.raw),
     },
   };
 }

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import type { WebAnswer } from "../../fs/view/webPort.ts";
+import { giveBack } from "../../vault/bytes.ts";
 import { drained } from "./drained.ts";
 
 /** Of a body that nobody wanted: so much is read and dropped before the answer, so that the connection stays usable ... */
@@ -34,7 +35,11 @@ export async function sendAnswer(sending: Sending, answer: WebAnswer): Promise<v
 }
 
 async function send({ request, response, signal, mayGoOn }: Sending, answer: WebAnswer): Promise<void> {
-  const { status, reason, headers, body } = answer;
+  const { status, reason, headers, body, ownsBody } = answer;
+  // Collected late, what was sent would make V8 collect its whole heap again and again.
+  const sent = (piece: Buffer | undefined) => (error?: Error | null) => {
+    if (ownsBody && piece !== undefined && !error) giveBack(piece);
+  };
   const whole = Buffer.isBuffer(body) || body === undefined;
   const head: Record<string, string> = { ...headers };
   if (Buffer.isBuffer(body)) head["content-length"] = String(body.length);
@@ -42,7 +47,7 @@ async function send({ request, response, signal, mayGoOn }: Sending, answer: Web
   if (reason === undefined) response.writeHead(status, head);
   else response.writeHead(status, reason, head);
   if (whole) {
-    if (request.complete) response.end(body);
+    if (request.complete) response.end(body, sent(body));
     else {
       if (body !== undefined) response.write(body);
       await drop(request, droppedLaterBytesMax);
@@ -53,7 +58,7 @@ async function send({ request, response, signal, mayGoOn }: Sending, answer: Web
   for await (const piece of body) {
     if (!mayGoOn()) throw new Error("the app password was revoked, or has expired");
     if (signal.aborted) return;
-    if (!response.write(piece)) await drained(response, signal);
+    if (!response.write(piece, sent(piece))) await drained(response, signal);
   }
   response.end();
 }
