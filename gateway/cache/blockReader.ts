@@ -53,7 +53,7 @@ export class BlockReader {
     const end = into.reduce((sum, part) => sum + part.length, position);
     const first = Math.floor(position / blockBytes);
     const last = Math.floor((end - 1) / blockBytes);
-    this.#fetchMissing(source, first, last, false);
+    this.#fetchMissing(source, first, this.#lastWanted(source, first, last), false);
     const waiting: Promise<void>[] = [];
     let at = position;
     for (const buffer of into) {
@@ -69,6 +69,15 @@ export class BlockReader {
     }
     this.#readAhead(source, first, last);
     if (waiting.length > 0) await allOf(waiting);
+  }
+
+  /** A reader in order that has to wait, because there was no room to fetch ahead, waits for a whole request, not for a block at a time. */
+  #lastWanted(source: BlockSource, first: number, last: number): number {
+    if (!this.#streams.isInOrder(packOf(source), first)) return last;
+    const end = Math.floor((source.bytes - 1) / blockBytes);
+    let missing = first;
+    while (missing <= last && !this.#isMissing(source, missing)) missing++;
+    return missing > last ? last : Math.min(end, Math.max(last, missing + requestBlocksMax - 1));
   }
 
   /** Copies from a block that is in memory. */

@@ -53,6 +53,14 @@ export class Streams {
     return { from, to: from + blocks - (blocks % wishBlocksMin) - 1, steady: window === windowBlocksMax };
   }
 
+  /** Whether a read from `first` on would go on a stream that is fetched ahead for. */
+  isInOrder(pack: string, first: number): boolean {
+    const stream = this.#streams.get(pack);
+    return (
+      stream !== undefined && stream.hits >= hitsBeforeAhead && Math.abs(first - stream.next) <= jitterBlocks
+    );
+  }
+
   /** Of a wish, the blocks before `ahead` are here or on their way; for the rest there was no room, and it is wished for again. */
   asked(pack: string, ahead: number): void {
     const stream = this.#streams.get(pack);
