@@ -27,6 +27,7 @@ import type {
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
@@ -41,6 +42,7 @@ export class Administration implements AdminOperations {
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
+  readonly retention: RetentionAdministration;
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
   readonly staging: StageAdministration;
@@ -51,6 +53,7 @@ export class Administration implements AdminOperations {
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.retention = new RetentionAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);
     this.staging = new StageAdministration(gateway);

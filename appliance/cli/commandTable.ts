@@ -8,11 +8,13 @@ import { importCommands } from "./importCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
+import { retentionCommands } from "./retentionCommands.ts";
 import { seedCommands } from "./seedCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
+  ...retentionCommands,
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,

@@ -30,6 +30,8 @@ import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import { retentionClient } from "./retentionClient.ts";
+import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
@@ -51,6 +53,9 @@ export class AdminClient implements AdminOperations, DriveOperations {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
+  readonly retention: RetentionOperations = retentionClient((method, path, json) =>
+    this.#ask(method, path, json),
+  );
   readonly seed: SeedOperations;
 
   constructor(dataDir: string) {

@@ -7,6 +7,7 @@ import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
@@ -133,6 +134,7 @@ export type GatewayStatus = {
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
+  readonly retention: RetentionOperations;
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;
   readonly staging: StageOperations;

@@ -21,6 +21,7 @@ import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
+import { retentionRoutes } from "./retentionRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
@@ -176,6 +177,7 @@ export function buildAdminApp(
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
+  retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);

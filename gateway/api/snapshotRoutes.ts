@@ -100,7 +100,7 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       for (const vault of await gateway.vaultsOf(principalOf(request).account.id)) {
         const snapshot = vault.catalog.snapshot(request.params.id);
-        if (snapshot === undefined) continue;
+        if (snapshot === undefined || vault.catalog.retention.isInTrash(snapshot.id)) continue;
         return reply.type(octetStream).send(await vault.snapshotObject(snapshot));
       }
       throw new HoldfastError(ErrorCode.notFound, "no such snapshot");

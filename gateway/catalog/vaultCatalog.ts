@@ -12,6 +12,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import { Retention } from "./retention.ts";
 import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
 
@@ -74,6 +75,8 @@ export class VaultCatalog {
   readonly #state: Table<string | number>;
   /** Those that are visible and not whole. */
   readonly waiting: WaitingSnapshots;
+  /** How long snapshots stay, and which are in the trash. */
+  readonly retention: Retention;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
@@ -85,6 +88,7 @@ export class VaultCatalog {
     this.#sessions = openTable(environment, "sessions", bytesCodec);
     this.#state = openTable(environment, "vault-state", jsonCodec<string | number>());
     this.waiting = new WaitingSnapshots(environment);
+    this.retention = new Retention(environment);
   }
 
   /** Changes when anything was removed or quarantined; agents then forget what they believe to be here. */
@@ -128,8 +132,13 @@ export class VaultCatalog {
     return this.#items.entries().map(([, item]) => item);
   }
 
-  /** All snapshots, newest commit first. */
+  /** All snapshots that are not in the trash, newest commit first. */
   snapshots(): Snapshot[] {
+    return this.allSnapshots().filter(({ id }) => !this.retention.isInTrash(id));
+  }
+
+  /** All snapshots, also those in the trash, newest commit first. */
+  allSnapshots(): Snapshot[] {
     return this.#snapshots.entries({ reverse: true }).map(([, snapshot]) => snapshot);
   }
 
@@ -148,7 +157,7 @@ export class VaultCatalog {
     return Number(this.#state.get(orderKey) ?? 0);
   }
 
-  /** `id`: 64 hex digits. */
+  /** Also one in the trash. `id`: 64 hex digits. */
   snapshot(id: string): Snapshot | undefined {
     const order = this.#snapshotIds.get(fromHex(id, 32));
     return order === undefined ? undefined : this.#snapshots.get(order);

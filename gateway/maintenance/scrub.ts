@@ -81,7 +81,7 @@ export async function scrubVault(options: ScrubOptions): Promise<ScrubState> {
     state = cursor.advance({ ...state, next: known.ordinal + 1, packs: state.packs + 1, problems });
     options.onProgress({ packs: index + 1, packsTotal: rows.length, bytes, bytesTotal });
   }
-  for (const { id } of vault.catalog.snapshots()) {
+  for (const { id } of vault.catalog.allSnapshots()) {
     stopIfAsked(signal);
     if (!(await snapshotIsSound(options, id))) state = { ...state, problems: state.problems + 1 };
     state = { ...state, snapshots: state.snapshots + 1 };

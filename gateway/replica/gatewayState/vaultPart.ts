@@ -9,7 +9,9 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
+import type { RetentionRows } from "../../catalog/retention.ts";
 import type { OpenVault } from "../../openVault.ts";
+import { exportRetention, parseRetention } from "./retentionPart.ts";
 
 export type PartItem = {
   /** 32 hex digits. */
@@ -37,6 +39,7 @@ export type VaultPart = {
   readonly changes: number;
   readonly items: readonly PartItem[];
   readonly needs: readonly PartNeed[];
+  readonly retention: RetentionRows;
 };
 
 /** What fits the bytes anyway: each has tens of bytes. */
@@ -62,6 +65,7 @@ export function exportVaultPart(vault: Pick<OpenVault, "id" | "catalog" | "needs
       changes: vault.catalog.changes(),
       items,
       needs,
+      retention: exportRetention(vault.catalog.retention.rows()),
     }),
   );
 }
@@ -92,6 +96,7 @@ export function parseVaultPart(text: Uint8Array, vault: string): VaultPart {
     changes: asInteger(json.changes, "changes", 0),
     items,
     needs: asArray(json.needs, "needs", rowsMax).map(parseNeed),
+    retention: parseRetention(json.retention, rowsMax),
   };
 }
 

@@ -17,6 +17,7 @@ import { openCatalog, vaultCatalogKey } from "../../../vault/replica/sealedCatal
 import { parseVaultDocument, requireFeatures } from "../../../vault/vaultDocument.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import { makeFolderDurably, writeFileDurably } from "../../store/files.ts";
+import { noRetention } from "../gatewayState/retentionPart.ts";
 import { parseVaultPart, type VaultPart } from "../gatewayState/vaultPart.ts";
 import { namedKey, vaultFolder } from "../keys.ts";
 import { damagedObject, fetchObject } from "./fetchObject.ts";
@@ -64,7 +65,7 @@ export async function restoreVault(port: RestorePort, wanted: VaultToRestore): P
   const tables = new VaultTables(directory);
   try {
     if (tables.catalog.changes() === 0) await restoreContent(port, wanted, tables);
-    const snapshots = tables.catalog.snapshots();
+    const snapshots = tables.catalog.allSnapshots();
     return {
       vault: port.vault,
       snapshots: snapshots.length,
@@ -121,7 +122,7 @@ async function fetchPart(port: RestorePort, { root, metadataKey }: VaultToRestor
   } catch (error) {
     if (!isDamage(error)) throw error;
     port.tolerate(error);
-    return { changes: root.snapshots, items: [], needs: [] };
+    return { changes: root.snapshots, items: [], needs: [], retention: noRetention };
   }
 }
 
@@ -147,6 +148,11 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
   await tables.overlay.flush(() => {
     for (const need of admission.needs()) tables.needs.restore(need);
     tables.catalog.restore(itemsOf(part, snapshots), snapshots, part.changes);
+    tables.catalog.retention.restore(part.retention);
+    // What followed it may not have come to the replica: an item's newest snapshot is never in the trash.
+    for (const { head } of tables.catalog.items()) {
+      if (head !== null) tables.catalog.retention.takeFromTrash(head);
+    }
     if (!wanted.keepRemote) tables.backfill.setEnd(wanted.root.packs);
   });
 }

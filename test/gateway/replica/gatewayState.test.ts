@@ -93,6 +93,21 @@ const vaultPart: VaultPart = {
     },
     { ...{ group: 1, id: hex("other", 32), pack: null, offset: 0, length: 0, reporter: device.id } },
   ],
+  retention: {
+    policies: [
+      {
+        item: hex("item", 16),
+        policy: {
+          ...{ last: 1, hourly: 0, daily: 7, weekly: 4, monthly: 0, yearly: 0, withinSeconds: 3600 },
+          ...{ tags: ["quarter"], timeZone: "Europe/Vienna", trashSeconds: 86_400 },
+        },
+      },
+    ],
+    marks: [{ snapshot: hex("kept", 32), pin: { reason: "why", at: created }, tags: ["quarter"] }],
+    trash: [
+      { snapshot: hex("gone", 32), at: created, until: created, by: "policy", reason: "no rule keeps it" },
+    ],
+  },
 };
 const vaultDocument = { format: "holdfast-vault-catalog", version: 1, vault, ...vaultPart };
 
