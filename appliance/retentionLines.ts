@@ -5,21 +5,32 @@ import { periods, type RetentionPolicy } from "../gateway/maintenance/retention/
 import type { Reason } from "../gateway/maintenance/retention/verdicts.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { formatTable } from "./cli/output/table.ts";
-import { formatDuration } from "./cli/units.ts";
 
 /** The digits of an id that people write. */
 export const shownId = (id: string): string => id.slice(0, 16);
 
-/** "last 3, daily 14, within 2 d, tag x (Europe/Vienna; 14 d in the trash)" */
+/** A span as people write it: "14d", "36h", "90s". */
+function spanText(seconds: number): string {
+  for (const [unit, length] of [
+    ["d", 86_400],
+    ["h", 3600],
+    ["m", 60],
+  ] as const) {
+    if (seconds % length === 0 && seconds > 0) return `${seconds / length}${unit}`;
+  }
+  return `${seconds}s`;
+}
+
+/** "last 3, daily 14, within 2d, tag x (Europe/Vienna; 14d in the trash)" */
 export function policyText(policy: RetentionPolicy): string {
   const { last, withinSeconds, tags, timeZone, trashSeconds } = policy;
   const rules = [
     ...(last > 0 ? [`last ${last}`] : []),
     ...periods.filter((period) => policy[period] > 0).map((period) => `${period} ${policy[period]}`),
-    ...(withinSeconds > 0 ? [`within ${formatDuration(withinSeconds)}`] : []),
+    ...(withinSeconds > 0 ? [`within ${spanText(withinSeconds)}`] : []),
     ...tags.map((tag) => `tag ${tag}`),
   ];
-  return `${rules.join(", ")} (${timeZone}; ${formatDuration(trashSeconds)} in the trash)`;
+  return `${rules.join(", ")} (${timeZone}; ${spanText(trashSeconds)} in the trash)`;
 }
 
 /** Why a snapshot stays, "goes: no rule keeps it" for none. */
@@ -68,12 +79,14 @@ export function printSnapshots({ output }: CommandContext, rows: readonly Snapsh
   output.line(formatTable(["SNAPSHOT", "RECEIVED", "ITEM", "NOTES"], lines));
 }
 
-/** Names of a scope on the command line. */
-export function scopeOf({ args }: CommandContext): { account?: string; device?: string; item?: string } {
-  const [account, device, item] = [args.text("account"), args.text("device"), args.text("item")];
-  return {
-    ...(account !== undefined && { account }),
-    ...(device !== undefined && { device }),
-    ...(item !== undefined && { item }),
-  };
+/** --device and --item. */
+export function itemOf({ args }: CommandContext): { device?: string; item?: string } {
+  const [device, item] = [args.text("device"), args.text("item")];
+  return { ...(device !== undefined && { device }), ...(item !== undefined && { item }) };
+}
+
+/** --account, --device and --item. */
+export function scopeOf(context: CommandContext): { account?: string; device?: string; item?: string } {
+  const account = context.args.text("account");
+  return { ...(account !== undefined && { account }), ...itemOf(context) };
 }

@@ -5,7 +5,7 @@
 export const plannedCommands: readonly string[] = [
   "service",
   ...["account invite", "vault copy"],
-  ...["gc", "prune", "undelete", "check", "repair", "rebuild-index"].map((word) => `gateway ${word}`),
+  ...["gc", "check", "repair", "rebuild-index"].map((word) => `gateway ${word}`),
   ...["agent run"],
 ];
 

@@ -7,7 +7,7 @@ import {
 } from "../../gateway/maintenance/retention/policy.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { withAdmin } from "../gatewayAccess.ts";
-import { policyText, scopeOf } from "../retentionLines.ts";
+import { itemOf, policyText } from "../retentionLines.ts";
 import { parseVaultName } from "../vaultName.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -23,7 +23,7 @@ export async function run(context: CommandContext): Promise<void> {
     trashSeconds: args.duration("trash") ?? trashSecondsDefault,
   };
   await withAdmin(context, ({ retention }) =>
-    retention.setPolicy({ ...scopeOf(context), account, vault, policy }),
+    retention.setPolicy({ ...itemOf(context), account, vault, policy }),
   );
   output.event({ event: "done", policy });
   output.line(`Kept from now on: ${policyText(policy)}.`);

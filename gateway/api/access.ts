@@ -6,7 +6,8 @@ import { protocolHeader, protocolVersions } from "../../ingest/wire/protocol.ts"
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Principal } from "../auth/authenticator.ts";
 import type { Device } from "../catalog/devices.ts";
-import type { Item, SessionState } from "../catalog/vaultCatalog.ts";
+import type { SessionState } from "../catalog/leaseRows.ts";
+import type { Item } from "../catalog/vaultCatalog.ts";
 import type { Gateway } from "../gateway.ts";
 import type { OpenVault } from "../openVault.ts";
 

@@ -12,6 +12,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import type { EndedSession, Lease, SessionState } from "./leaseRows.ts";
 import { Retention } from "./retention.ts";
 import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
@@ -44,18 +45,6 @@ export type Snapshot = {
   readonly incomplete: boolean;
   readonly bytes: number;
 };
-
-export type EndedSession = { readonly session: string; readonly snapshot: string | null };
-
-type Lease = {
-  /** The session that holds the item now. */
-  readonly session: string | null;
-  /** Sessions that ended, newest last, so that late requests get the right answer. */
-  readonly ended: readonly EndedSession[];
-};
-
-/** What a session id stands for. `ended` is set when the lease is over. */
-export type SessionState = { readonly item: Item; readonly ended: EndedSession | undefined };
 
 const endedKept = 16;
 const cacheTokenKey = Buffer.from("cache-token");
