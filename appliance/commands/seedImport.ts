@@ -5,6 +5,7 @@ import type { ImportProgress, ImportReport } from "../../gateway/admin/importOpe
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { whenStopped } from "../whenStopped.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
@@ -20,12 +21,20 @@ export async function run(context: CommandContext): Promise<void> {
   const onProgress = ({ packsDone, packs, bytesDone, bytes }: ImportProgress): void =>
     output.progress({
       label: dryRun ? "comparing" : "importing",
+      unit: "pack",
       files: packsDone,
       total_files: packs,
       bytes: bytesDone,
       total_bytes: bytes,
     });
-  const report = await withAdmin(context, ({ imports }) => imports.run(request, { onProgress, signal }));
+  const report = await whenStopped(
+    context,
+    () =>
+      dryRun
+        ? "Nothing was changed."
+        : "What was taken by then counts: the same command goes on, and does not read it again.",
+    () => withAdmin(context, ({ imports }) => imports.run(request, { onProgress, signal })),
+  );
   output.endProgress();
   tell(context, report, dryRun);
   const seconds = Math.round(nowMs() - startedMs) / 1000;

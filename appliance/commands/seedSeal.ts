@@ -4,10 +4,12 @@ import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import type { SeedOperations } from "../../gateway/admin/seedOperations.ts";
 import { writeBundle } from "../../gateway/seed/seal/bundle.ts";
+import type { ReopenProgress } from "../../gateway/seed/seal/reopenBox.ts";
 import type { SealReport } from "../../gateway/seed/seal/sealBox.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { dataOf, withAdmin } from "../gatewayAccess.ts";
+import { whenStopped } from "../whenStopped.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
@@ -20,12 +22,20 @@ export async function run(context: CommandContext): Promise<void> {
     const onProgress = (progress: { packs: number; totalPacks: number; bytes: number; totalBytes: number }) =>
       output.progress({
         label: "reading",
+        unit: "pack",
         files: progress.packs,
         total_files: progress.totalPacks,
         bytes: progress.bytes,
         total_bytes: progress.totalBytes,
       });
-    const report = await seed.seal({ by, dryRun }, { onProgress, signal });
+    const report = await whenStopped(
+      context,
+      () =>
+        dryRun
+          ? "Nothing was changed."
+          : "The box is not sealed, and takes backups again. The same command goes on, and does not read again what was read.",
+      () => seed.seal({ by, dryRun }, { onProgress, signal }),
+    );
     output.endProgress();
     if (dryRun) output.line(`Would read and seal ${onBoard(report)}.`);
     else await show(context, report);
@@ -59,9 +69,15 @@ async function reopen(context: CommandContext, by: string): Promise<void> {
     output.line("Would ask the datacentre to send the devices to this box again, and take backups.");
     return output.event({ event: "done", dry_run: true });
   }
-  const { box, seal } = await withAdmin(context, (operations) =>
-    operations.seed.reopen(by, { onProgress: () => undefined, signal }),
+  const onProgress = ({ phase }: ReopenProgress): void =>
+    output.progress({ label: phase === "asking" ? "asking the datacentre" : "opening", unit: "step" });
+  const { box, seal } = await whenStopped(
+    context,
+    () =>
+      "The box is sealed still. The same command opens it; `holdfast seed seal` without --reopen says again that it stays sealed.",
+    () => withAdmin(context, ({ seed }) => seed.reopen(by, { onProgress, signal })),
   );
+  output.endProgress();
   output.line(
     `Box ${box} takes backups again; what seal ${seal} promised stays promised until the next one.`,
   );
@@ -71,7 +87,7 @@ async function reopen(context: CommandContext, by: string): Promise<void> {
 /** Sends the manifest. The box stays sealed where that fails. */
 async function deliver({ output, signal }: CommandContext, seed: SeedOperations): Promise<boolean> {
   const onProgress = ({ bytes, totalBytes }: { bytes: number; totalBytes: number }): void =>
-    output.progress({ label: "sending", files: 0, bytes, total_bytes: totalBytes });
+    output.progress({ label: "sending", unit: "list", bytes, total_bytes: totalBytes });
   try {
     const { url } = await seed.send({ onProgress, signal });
     output.endProgress();

@@ -13,7 +13,13 @@ import { addressesOf, freeBytes } from "../seed/prepare/planBox.ts";
 import type { BoxPlan } from "../seed/prepare/prepareBox.ts";
 import { pathRecords } from "../seed/stage/pathRecords.ts";
 import { PrefixSet } from "../seed/stage/prefixSet.ts";
-import { lacks, type SelectionRoots, selectRecords, wholeSnapshot } from "../seed/stage/selection.ts";
+import {
+  lacks,
+  type SelectionRoots,
+  type SelectionWatch,
+  selectRecords,
+  wholeSnapshot,
+} from "../seed/stage/selection.ts";
 import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
 import type { StagedVault } from "../seed/stage/stageVault.ts";
 import { settingsDefault } from "../settings.ts";
@@ -49,11 +55,13 @@ export class StageAdministration implements StageOperations {
     const chosen: Chosen[] = [];
     for (const each of request.snapshots) chosen.push(await this.#chosen(each));
     const staged: Staged[] = [];
+    const onLooked: SelectionWatch["onLooked"] = (phase, recordsDone, records) =>
+      watch.onProgress({ phase, recordsDone, records, bytes: 0, bytesDone: 0 });
     for (const [vault, of] of Map.groupBy(chosen, (each) => each.vault)) {
       const selection = await selectRecords(
         vault,
         of.map(({ roots }) => roots),
-        { need, signal: watch.signal },
+        { need, signal: watch.signal, onLooked },
       );
       const ids = new Set(of.map(({ snapshot }) => snapshot.id));
       const snapshots = vault.catalog
@@ -62,7 +70,7 @@ export class StageAdministration implements StageOperations {
         .reverse();
       const lackingIn = new Set<string>();
       for (const { snapshot, roots } of of) {
-        if (await lacks(vault, roots, selection.lacking)) lackingIn.add(snapshot.id);
+        if (await lacks(vault, roots, selection.lacking, watch.signal)) lackingIn.add(snapshot.id);
       }
       staged.push({ vault, snapshots, selection, lackingIn: [...lackingIn] });
     }

@@ -12,8 +12,12 @@ export type StageRequest = Pick<PrepareRequest, "directory" | "listen" | "urls" 
 };
 
 export type StageProgress = {
-  readonly records: number;
+  /** `choosing`: following references from the snapshots; `finding`: where what was chosen is; `copying`: by a run with a key alone. */
+  readonly phase: "choosing" | "finding" | "copying";
   readonly recordsDone: number;
+  /** Null while nobody can know: how much is below a snapshot is known at the end of its walk. */
+  readonly records: number | null;
+  /** Of what is copied; 0 before. */
   readonly bytes: number;
   readonly bytesDone: number;
 };

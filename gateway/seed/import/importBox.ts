@@ -19,9 +19,8 @@ import { sharedGroup } from "../../catalog/accounts.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
-import type { OpenVault } from "../../openVault.ts";
 import { writeFileDurably } from "../../store/files.ts";
-import { fromAgents, lackingRecords } from "../lacking.ts";
+import { fromAgents } from "../lacking.ts";
 import { BoxLists } from "./boxLists.ts";
 import { noteCustody, takeCustody } from "./custodyCopy.ts";
 import { importVault } from "./importVault.ts";
@@ -183,15 +182,9 @@ async function snapshotCounts(
       if (vault.catalog.snapshot(snapshot) !== undefined && vault.catalog.waiting.get(snapshot) === undefined)
         whole++;
     }
-    needs += await neededRecords(vault);
+    needs += (await vault.waits.lacking()).get(fromAgents)?.size ?? 0;
   }
   return { snapshots, whole, needs };
-}
-
-/** Records that something here rests on and that only agents can send. */
-export async function neededRecords({ store, needs }: OpenVault): Promise<number> {
-  const lacking = await lackingRecords({ index: store.index, promises: store.promises, needs });
-  return lacking.get(fromAgents)?.size ?? 0;
 }
 
 async function writeReceipt(

@@ -1,0 +1,19 @@
+// What a person is told whose Ctrl-C ended a command: what was done, and how to go on.
+
+import { ErrorCode, HoldfastError, isHoldfastError } from "../vault/errors.ts";
+import type { CommandContext } from "./cli/command.ts";
+
+/** Runs `work`. Where the signal ended it, the failure says `next()`, which is asked then: it may depend on how far the work was. */
+export async function whenStopped<T>(
+  { signal }: Pick<CommandContext, "signal">,
+  next: () => string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!signal.aborted || !(isHoldfastError(error, ErrorCode.cancelled) || error === signal.reason))
+      throw error;
+    throw new HoldfastError(ErrorCode.cancelled, "stopped", { next: next(), cause: error });
+  }
+}
