@@ -7,6 +7,7 @@ import { settingsDefault } from "../../gateway/settings.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { assumedRates, estimateJson, estimateOf, estimateText, rateOf } from "../estimate.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { newBoxKey } from "../newBoxKey.ts";
 import { shellWord } from "../shellWord.ts";
@@ -49,12 +50,13 @@ export async function run(context: CommandContext): Promise<void> {
   await whenStopped(context, next, () =>
     withAdmin(context, async ({ staging }) => {
       // First without a key: what is wrong is said before anybody thinks of a passphrase.
-      const planned = await staging.stage(request, { onProgress, signal });
+      const planned = await staging.stage(
+        { ...request, measure: args.flag("dry-run") },
+        { onProgress, signal },
+      );
       output.endProgress();
       show(context, planned);
-      if (args.flag("dry-run")) {
-        return output.event({ event: "done", dry_run: true, ...jsonOf(planned), warnings: output.warnings });
-      }
+      if (args.flag("dry-run")) return dryRun(context, planned);
       const key = await newBoxKey(context);
       const startedMs = nowMs();
       const report = await staging.stage({ ...request, key }, { onProgress, signal });
@@ -71,6 +73,17 @@ export async function run(context: CommandContext): Promise<void> {
       });
     }),
   );
+}
+
+function dryRun({ output }: CommandContext, planned: StageReport): void {
+  const copying = estimateOf(planned.bytes, rateOf(planned.sample, "some of it", assumedRates.disk));
+  output.line(
+    `Copying: ${estimateText(copying)}; longer where the box's disk is slower than this gateway's.`,
+  );
+  output.event({
+    ...{ event: "done", dry_run: true, ...jsonOf(planned), warnings: output.warnings },
+    ...estimateJson(copying),
+  });
 }
 
 /** @throws HoldfastError usage */
@@ -112,7 +125,7 @@ function showBox(
   }
 }
 
-function jsonOf({ leftOut, freeBytes, snapshots, ...report }: StageReport): object {
+function jsonOf({ leftOut, freeBytes, snapshots, sample: _sample, ...report }: StageReport): object {
   return {
     ...report,
     snapshots: snapshots.map(({ isLacking, ...snapshot }) => ({ ...snapshot, lacking: isLacking })),

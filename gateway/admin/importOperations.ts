@@ -34,6 +34,8 @@ export type ImportReport = {
   /** Packs of the manifest by what came of them, in this run or one before. */
   readonly outcomes: OutcomeCounts;
   readonly takenBytes: number;
+  /** Of packs that this run looked at. */
+  readonly readBytes: number;
   readonly left: number;
   readonly leftPacks: readonly LeftPack[];
   /** Packs of the sources that the manifest does not list: the first of them. */

@@ -5,7 +5,9 @@ import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { extendBox } from "../seed/extendBox.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import { sampleReads } from "../seed/readSample.ts";
 import { withManifestFile } from "../seed/receive/carriedManifest.ts";
+import { lookAtManifest } from "../seed/receive/lookAtManifest.ts";
 import { reopenBox } from "../seed/seal/reopenBox.ts";
 import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
 import { seedStatus } from "../seed/seedStatus.ts";
@@ -50,6 +52,11 @@ export class SeedAdministration implements SeedOperations {
     withManifestFile(file, async (carried) => ({
       accepted: (await this.#gateway.seals.carried(carried, watch)) ?? null,
     }));
+
+  readonly look: SeedOperations["look"] = (file, watch) =>
+    withManifestFile(file, (carried) => lookAtManifest(this.#gateway, carried, watch));
+
+  readonly readRate: SeedOperations["readRate"] = async () => ({ sample: await sampleReads(this.#gateway) });
 
   readonly status: SeedOperations["status"] = (number) => seedStatus(this.#gateway, number);
 

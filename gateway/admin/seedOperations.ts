@@ -5,6 +5,8 @@ import type { CustodyEntry } from "../../vault/seed/custody.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
 import type { AcceptedSeal, AcceptProgress } from "../seed/acceptSeal.ts";
 import type { ExtendRequest } from "../seed/extendBox.ts";
+import type { ReadSample } from "../seed/readSample.ts";
+import type { ManifestLook } from "../seed/receive/lookAtManifest.ts";
 import type { ReopenProgress } from "../seed/seal/reopenBox.ts";
 import type { SealProgress, SealReport, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SeedStatus } from "../seed/seedStatus.ts";
@@ -75,6 +77,10 @@ export interface SeedOperations {
    * cancelled: the same goes on
    */
   promise(file: string, watch: JobWatch<AcceptProgress>): Promise<{ accepted: AcceptedSeal | null }>;
+  /** What `promise` would take in; nothing is written. @throws HoldfastError as `promise` */
+  look(file: string, watch: JobWatch<AcceptProgress>): Promise<ManifestLook>;
+  /** How fast packs that are here can be read and hashed; `sample` is null where there are none. */
+  readRate(): Promise<{ sample: ReadSample | null }>;
   /** Boxes of this datacentre, and what is on board where this gateway is one. @throws HoldfastError not-found */
   status(number?: number): Promise<SeedStatus>;
   /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */

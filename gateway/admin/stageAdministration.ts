@@ -13,6 +13,7 @@ import { addressesOf, freeBytes } from "../seed/prepare/planBox.ts";
 import type { BoxPlan } from "../seed/prepare/prepareBox.ts";
 import { pathRecords } from "../seed/stage/pathRecords.ts";
 import { PrefixSet } from "../seed/stage/prefixSet.ts";
+import { sampleRecords } from "../seed/stage/sampleRecords.ts";
 import {
   lacks,
   type SelectionRoots,
@@ -74,7 +75,8 @@ export class StageAdministration implements StageOperations {
       }
       staged.push({ vault, snapshots, selection, lackingIn: [...lackingIn] });
     }
-    const report = this.#report(staged, await freeBytes(request.directory));
+    const sample = request.measure === true ? await sampleOf(staged, watch.signal) : null;
+    const report = { ...this.#report(staged), sample, freeBytes: await freeBytes(request.directory) };
     if (request.key === undefined) return report;
     const box = await this.#alone(request.directory, () => this.#make(request, urls, chosen, staged, watch));
     return { ...report, box };
@@ -121,7 +123,7 @@ export class StageAdministration implements StageOperations {
     }
   }
 
-  #report(staged: readonly Staged[], free: number | null): StageReport {
+  #report(staged: readonly Staged[]): Omit<StageReport, "sample" | "freeBytes"> {
     const { devices } = this.#gateway.catalog;
     const sum = (of: (each: StagedVault["selection"]) => number): number =>
       staged.reduce((total, { selection }) => total + of(selection), 0);
@@ -138,7 +140,6 @@ export class StageAdministration implements StageOperations {
       bytes: sum((selection) => selection.bytes),
       leftOut: sum(({ leftOut, lacking }) => leftOut.size - lacking.size),
       lacking: sum(({ lacking }) => lacking.size),
-      freeBytes: free,
     };
   }
 
@@ -181,6 +182,16 @@ export class StageAdministration implements StageOperations {
     const keys = this.#gateway.unlocked.keys(vault.id);
     return { group, ...(await pathRecords({ vault, keys, group }, fromHex(root, Width.id), path)) };
   }
+}
+
+async function sampleOf(staged: readonly Staged[], signal: AbortSignal): Promise<StageReport["sample"]> {
+  let [bytes, seconds] = [0, 0];
+  for (const { vault, selection } of staged) {
+    const sample = await sampleRecords(vault, selection, signal);
+    bytes += sample?.bytes ?? 0;
+    seconds += sample?.seconds ?? 0;
+  }
+  return { bytes, seconds };
 }
 
 /** A run that goes on has taken its room already. @throws HoldfastError disk-full */

@@ -65,6 +65,18 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     object({ file: path }),
     (body: { file: string }, watch: JobWatch<AcceptProgress>) => operations.promise(body.file, watch),
   );
+  jobRoute(
+    app,
+    gateway,
+    "/seed/look",
+    object({ file: path }),
+    (body: { file: string }, watch: JobWatch<AcceptProgress>) => operations.look(body.file, watch),
+  );
+  app.get(
+    "/seed/read-rate",
+    { schema: { querystring: object({}) } },
+    async () => await operations.readRate(),
+  );
   app.get<{ Querystring: { number?: number } }>(
     "/seed/status",
     { schema: { querystring: object({ number: count }, ["number"]) } },

@@ -112,7 +112,7 @@ describe("output", () => {
     const { output, stdout } = open({ json: true });
     output.progress({ label: "checking", unit: "list", bytes: 1, total_bytes: 10 });
     const copying = { label: "copying", unit: "record", total_files: 100 };
-    for (const files of [0, 10, 20, 30, 40, 50]) output.progress({ ...copying, files });
+    for (let files = 0; files <= 50; files++) output.progress({ ...copying, files });
     const [checking, first, ...more] = stdout.text
       .trim()
       .split("\n")

@@ -47,7 +47,8 @@ export async function importBox(
   );
   if (!request.dryRun) await begin(gateway, box, manifest, sources);
   const report = {
-    ...{ box: box.number, seal: manifest.seal, packs, packBytes, takenBytes: 0, left: 0, refused: 0 },
+    ...{ box: box.number, seal: manifest.seal, packs, packBytes, left: 0, refused: 0 },
+    ...{ takenBytes: 0, readBytes: 0 },
     outcomes: { kept: 0, merged: 0, present: 0 },
     leftPacks: [] as { pack: string; why: string }[],
     strays: [] as string[],
@@ -82,6 +83,7 @@ export async function importBox(
     for (const outcome of ["kept", "merged", "present"] as const)
       report.outcomes[outcome] += done.outcomes[outcome];
     report.takenBytes += done.takenBytes;
+    report.readBytes += done.readBytes;
     report.left += done.left;
     report.refused += done.refused;
     report.leftPacks.push(...done.leftPacks);
