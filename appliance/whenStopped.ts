@@ -3,7 +3,10 @@
 import { ErrorCode, HoldfastError, isHoldfastError } from "../vault/errors.ts";
 import type { CommandContext } from "./cli/command.ts";
 
-/** Runs `work`. Where the signal ended it, the failure says `next()`, which is asked then: it may depend on how far the work was. */
+/**
+ * Runs `work`. Where the signal ended it, the failure has the signal's reason as its cause and says `next()`, which is asked then: it may
+ * depend on how far the work was.
+ */
 export async function whenStopped<T>(
   { signal }: Pick<CommandContext, "signal">,
   next: () => string,
@@ -12,8 +15,9 @@ export async function whenStopped<T>(
   try {
     return await work();
   } catch (error) {
-    if (!signal.aborted || !(isHoldfastError(error, ErrorCode.cancelled) || error === signal.reason))
-      throw error;
-    throw new HoldfastError(ErrorCode.cancelled, "stopped", { next: next(), cause: error });
+    const { reason } = signal;
+    if (!signal.aborted || !isHoldfastError(reason)) throw error;
+    if (error !== reason && !isHoldfastError(error, ErrorCode.cancelled)) throw error;
+    throw new HoldfastError(ErrorCode.cancelled, reason.message, { next: next(), cause: reason });
   }
 }

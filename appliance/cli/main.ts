@@ -1,6 +1,6 @@
 // The program. Reads the command line, loads the one command's module, and ends with its exit status.
 
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { commandTable } from "./commandTable.ts";
 import { failureOf, statusOf } from "./exitStatus.ts";
 import { Output } from "./output/output.ts";
@@ -58,12 +58,9 @@ async function runProgram(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Who stopped it, and how to go on where the command knows better than its signal. */
+/** What a command says by itself of being stopped (whenStopped.ts) tells more than its signal. */
 function stoppedAs(reason: HoldfastError, thrown: unknown): HoldfastError {
-  const next = isHoldfastError(thrown, ErrorCode.cancelled) ? thrown.next : undefined;
-  return next === undefined
-    ? reason
-    : new HoldfastError(reason.code, reason.message, { next, cause: thrown });
+  return isHoldfastError(thrown, ErrorCode.cancelled) && thrown.cause === reason ? thrown : reason;
 }
 
 process.exit(await runProgram(process.argv.slice(2)));

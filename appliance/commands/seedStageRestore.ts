@@ -36,7 +36,6 @@ export async function run(context: CommandContext): Promise<void> {
   };
   let begun = false;
   const onProgress = ({ phase, records, recordsDone, bytes, bytesDone }: StageProgress): void => {
-    begun ||= phase === "copying";
     output.progress({
       ...{ label: labels[phase], unit: "record", files: recordsDone },
       ...(records === null ? {} : { total_files: records }),
@@ -59,6 +58,7 @@ export async function run(context: CommandContext): Promise<void> {
       if (args.flag("dry-run")) return dryRun(context, planned);
       const key = await newBoxKey(context);
       const startedMs = nowMs();
+      begun = true;
       const report = await staging.stage({ ...request, key }, { onProgress, signal });
       output.endProgress();
       const seconds = Math.round(nowMs() - startedMs) / 1000;

@@ -19,14 +19,15 @@ export async function sampleRecords(
   const records = data.count > 0 ? data : metadata;
   if (records.count === 0) return null;
   const step = Math.max(1, Math.floor(records.count / runsMax));
-  let [bytes, next] = [0, 0];
+  let bytes = 0;
   const startedMs = performance.now();
-  for (let start = 0; start < records.count; start += step) {
+  for (let place = 0; place < runsMax && place * step < records.count; place++) {
+    const start = place * step;
     signal.throwIfAborted();
     const run: ChosenRecord[] = [];
     let runBytes = 0;
-    for (next = Math.max(start, next); next < records.count; next++) {
-      if (runBytes >= runBytesMax || run.length === runRecordsMax || next >= start + step) break;
+    for (let next = start; next < Math.min(start + step, records.count); next++) {
+      if (runBytes >= runBytesMax || run.length === runRecordsMax) break;
       const record = records.at(next);
       run.push(record);
       runBytes += record.length;
