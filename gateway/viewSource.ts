@@ -3,9 +3,10 @@
 
 import type { CatalogSnapshot, RecordResult } from "../fs/view/ports.ts";
 import { promisedBy } from "../ingest/wire/readStream.ts";
-import { giveBack, toHex } from "../vault/bytes.ts";
+import { giveBack } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { Width } from "../vault/magic.ts";
+import { SuspectRecords } from "../vault/suspectRecords.ts";
 import { isOutage } from "./cache/replicaStores.ts";
 import type { Gateway } from "./gateway.ts";
 import { type ChunkRow, rowFlags } from "./index/row.ts";
@@ -29,8 +30,7 @@ export class LocalRecordSource {
   readonly #gateway: Gateway;
   readonly #memory: (bytes: number) => Buffer;
   readonly #readNow: ReadOptions["readNow"];
-  /** What did not open, until it is asked for again. */
-  readonly #suspects = new Set<string>();
+  readonly #suspects = new SuspectRecords();
 
   constructor(gateway: Gateway, options: LocalRecordSourceOptions = {}) {
     this.#gateway = gateway;
@@ -39,21 +39,6 @@ export class LocalRecordSource {
   }
 
   /** @throws HoldfastError not-found for an unknown vault; cancelled */
-  async read(
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<readonly RecordResult[]> {
-    const results: RecordResult[] = [];
-    const take = (index: number, result: RecordResult): void => {
-      results[index] = result;
-    };
-    await this.readEach(vaultId, group, ids, take, signal);
-    return results;
-  }
-
-  /** The same, each result as soon as it was read. */
   async readEach(
     vaultId: string,
     group: number,
@@ -67,7 +52,7 @@ export class LocalRecordSource {
     const all = Buffer.concat(order.map((index) => ids[index] as Uint8Array));
     let next = 0;
     let copied: Buffer | undefined;
-    const unhashed = !this.#takeSuspects(vaultId, group, ids);
+    const unhashed = !this.#suspects.take(vaultId, group, ids);
     // A record that is read by itself comes in memory which the reader gets with it.
     const memory = ids.length === 1 ? this.#memory : undefined;
     const readNow = ids.length === 1 ? this.#readNow : undefined;
@@ -105,15 +90,8 @@ export class LocalRecordSource {
 
   /** The next read of this record compares its hash. */
   discard(vaultId: string, group: number, id: Uint8Array): boolean {
-    this.#suspects.add(suspectKey(vaultId, group, id));
+    this.#suspects.add(vaultId, group, id);
     return true;
-  }
-
-  #takeSuspects(vaultId: string, group: number, ids: readonly Uint8Array[]): boolean {
-    if (this.#suspects.size === 0) return false;
-    let any = false;
-    for (const id of ids) any = this.#suspects.delete(suspectKey(vaultId, group, id)) || any;
-    return any;
   }
 
   #result(outcome: Buffer | HoldfastError | undefined, writer: number | undefined): RecordResult {
@@ -133,10 +111,6 @@ export class LocalRecordSource {
 /** Nobody for what was promised: it has no bytes here that could be wrong. */
 function writerOf(row: ChunkRow | undefined): number | undefined {
   return row === undefined || row.flags & rowFlags.promised ? undefined : row.writer;
-}
-
-function suspectKey(vaultId: string, group: number, id: Uint8Array): string {
-  return `${vaultId}/${group}/${toHex(id)}`;
 }
 
 /** Lists accounts, devices and snapshots of a gateway. */

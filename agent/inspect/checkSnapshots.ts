@@ -4,6 +4,7 @@
 // there, and a random share is read and proven too. The gateway stays locked. Memory: 11 to 21 bytes per page and chunk.
 
 import { openResult } from "../../fs/view/openResult.ts";
+import { readTogether } from "../../fs/view/readTogether.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { toHex } from "../../vault/bytes.ts";
@@ -135,7 +136,7 @@ class Check {
       const some = chunks.slice(at, at + wireLimits.idsPerRead);
       const { vaultId, opened } = (some[0] as Asked).target;
       const ids = some.map(({ id }) => id);
-      const results = await source.read(vaultId, opened.header.group, ids, signal);
+      const results = await readTogether(source, vaultId, opened.header.group, ids, signal);
       for (const [index, chunk] of some.entries()) {
         const result = results[index];
         if (result?.state === "promised") {
@@ -159,7 +160,7 @@ class Check {
     const { vaultId, opened } = first.target;
     const { keys, group } = opened.tree.opener;
     const ids = some.map(({ id }) => id);
-    const results = await source.read(vaultId, group, ids, signal);
+    const results = await readTogether(source, vaultId, group, ids, signal);
     const good: Buffer[] = [];
     for (const [index, chunk] of some.entries()) {
       try {

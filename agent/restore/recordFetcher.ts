@@ -1,6 +1,7 @@
 // Gets sealed data records in large requests, a few at a time, in the order in which they were asked for.
 
 import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import { readTogether } from "../../fs/view/readTogether.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 
 const MiB = 1024 * 1024;
@@ -62,7 +63,7 @@ export class RecordFetcher {
   async #read(ids: readonly Uint8Array[]): Promise<readonly RecordResult[]> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#source.read(this.#vaultId, this.#group, ids, this.#signal);
+        return await readTogether(this.#source, this.#vaultId, this.#group, ids, this.#signal);
       } catch (error) {
         if (!isHoldfastError(error, ErrorCode.gatewayUnreachable) || tries === triesMax) throw error;
       }

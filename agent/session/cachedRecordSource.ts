@@ -4,29 +4,14 @@ import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
 import { SealedCache } from "./sealedCache.ts";
 
 type Take = (index: number, result: RecordResult) => void;
-type Streaming = RecordSource & Required<Pick<RecordSource, "readEach">>;
 
 export class CachedRecordSource implements RecordSource {
-  readonly #source: Streaming;
+  readonly #source: RecordSource;
   readonly #cache: SealedCache;
 
-  constructor(source: Streaming, cache: SealedCache) {
+  constructor(source: RecordSource, cache: SealedCache) {
     this.#source = source;
     this.#cache = cache;
-  }
-
-  async read(
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<readonly RecordResult[]> {
-    const results: RecordResult[] = [];
-    const take: Take = (index, result) => {
-      results[index] = result;
-    };
-    await this.readEach(vaultId, group, ids, take, signal);
-    return results;
   }
 
   async readEach(

@@ -1,13 +1,13 @@
-// The view's records over record channels, one for each vault, where there are any, and by `read` else: while a channel is being
+// The view's records over record channels, one for each vault, where there are any, and by HTTPS requests else: while a channel is being
 // opened, where a gateway knows none, and for all that a channel left unanswered.
 //
 // Invariants: nobody waits for a channel to be opened; every id is handed over once; what came over a channel and did not open is
-// asked for by `read`, whose gateway compares the hash.
+// asked for by `plain`, whose gateway compares the hash.
 
 import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
 import { ConnectionLost } from "../../ingest/client/exchange.ts";
 import { type ChannelAddress, NoChannel, RecordChannel } from "../../ingest/client/recordChannel.ts";
-import { toHex } from "../../vault/bytes.ts";
+import { SuspectRecords } from "../../vault/suspectRecords.ts";
 import type { GatewayRecordSource } from "./recordSource.ts";
 
 /** Not before: what opens no channel now may be another gateway, or another version of it, one day ... */
@@ -33,27 +33,12 @@ export class ChannelRecordSource implements RecordSource {
   readonly #options: ChannelRecordSourceOptions;
   readonly #memory: (bytes: number) => Buffer;
   readonly #states = new Map<string, State>();
-  /** What did not open, until it is asked for again. */
-  readonly #suspects = new Set<string>();
+  readonly #suspects = new SuspectRecords();
   #closed = false;
 
   constructor(options: ChannelRecordSourceOptions) {
     this.#options = options;
     this.#memory = options.memory ?? ((bytes) => Buffer.allocUnsafeSlow(bytes));
-  }
-
-  async read(
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<readonly RecordResult[]> {
-    const results: RecordResult[] = [];
-    const take: Take = (index, result) => {
-      results[index] = result;
-    };
-    await this.readEach(vaultId, group, ids, take, signal);
-    return results;
   }
 
   async readEach(
@@ -64,7 +49,7 @@ export class ChannelRecordSource implements RecordSource {
     signal?: AbortSignal,
   ): Promise<void> {
     const { plain } = this.#options;
-    const channel = this.#takeSuspects(vaultId, group, ids) ? undefined : this.#channelOf(vaultId);
+    const channel = this.#suspects.take(vaultId, group, ids) ? undefined : this.#channelOf(vaultId);
     if (channel === undefined) return plain.readEach(vaultId, group, ids, take, signal);
     const left = new Set(ids.keys());
     const taken: Take = (index, result) => {
@@ -84,15 +69,8 @@ export class ChannelRecordSource implements RecordSource {
 
   /** A record did not open: the next read of it compares its hash at the gateway. */
   discard(vault: string, group: number, id: Uint8Array): boolean {
-    this.#suspects.add(suspectKey(vault, group, id));
+    this.#suspects.add(vault, group, id);
     return true;
-  }
-
-  #takeSuspects(vault: string, group: number, ids: readonly Uint8Array[]): boolean {
-    if (this.#suspects.size === 0) return false;
-    let any = false;
-    for (const id of ids) any = this.#suspects.delete(suspectKey(vault, group, id)) || any;
-    return any;
   }
 
   #channelOf(vault: string): RecordChannel | undefined {
@@ -118,13 +96,9 @@ export class ChannelRecordSource implements RecordSource {
     }
   }
 
-  /** Closes all channels; what is being read over them goes on by `read`. */
+  /** Closes all channels; what is being read over them goes on by `plain`. */
   close(): void {
     this.#closed = true;
     for (const state of this.#states.values()) if (state.kind === "open") state.channel.close();
   }
-}
-
-function suspectKey(vault: string, group: number, id: Uint8Array): string {
-  return `${vault}/${group}/${toHex(id)}`;
 }

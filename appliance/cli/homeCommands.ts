@@ -36,6 +36,7 @@ export const homeCommands: readonly CommandSpec[] = [
       { name: "fingerprint", kind: "text", value: "SHA256:HEX", summary: "public key of the new home" },
       { name: "here", kind: "flag", summary: "back to this gateway" },
       { name: "force", kind: "flag", summary: "the other gateway has what it needs already" },
+      { name: "dry-run", kind: "flag", summary: "say which devices would be sent where, and do nothing" },
     ],
     example: "holdfast home move acme --here --data /srv/holdfast",
     load: () => import("../commands/homeMove.ts"),

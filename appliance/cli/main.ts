@@ -1,6 +1,6 @@
 // The program. Reads the command line, loads the one command's module, and ends with its exit status.
 
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { commandTable } from "./commandTable.ts";
 import { failureOf, statusOf } from "./exitStatus.ts";
 import { Output } from "./output/output.ts";
@@ -49,11 +49,18 @@ async function runProgram(argv: readonly string[]): Promise<number> {
     const { signal } = stop;
     const wasStopped = signal.aborted && isHoldfastError(signal.reason);
     const failure = failureOf(
-      wasStopped && !isHoldfastError(thrown, ErrorCode.mountFailed) ? signal.reason : thrown,
+      wasStopped && !isHoldfastError(thrown, ErrorCode.mountFailed)
+        ? stoppedAs(signal.reason as HoldfastError, thrown)
+        : thrown,
     );
     output.error(failure.error, failure.stack);
     return failure.status;
   }
+}
+
+/** What a command says by itself of being stopped (whenStopped.ts) tells more than its signal. */
+function stoppedAs(reason: HoldfastError, thrown: unknown): HoldfastError {
+  return isHoldfastError(thrown, ErrorCode.cancelled) && thrown.cause === reason ? thrown : reason;
 }
 
 process.exit(await runProgram(process.argv.slice(2)));

@@ -14,7 +14,7 @@ function texts(name: string, value: string, summary: string): OptionSpec {
 const dryRun: OptionSpec = {
   name: "dry-run",
   kind: "flag",
-  summary: "say what would be done, and do nothing",
+  summary: "say what would be done, how much and how long, and do nothing",
 };
 const by = text("by", "TEXT", "who does it, for the custody log (this user's name)");
 
@@ -87,7 +87,7 @@ export const seedCommands: readonly CommandSpec[] = [
       "FILE is what `holdfast seed seal --offline --manifest-out FILE` wrote. From then on the datacentre counts on what is on board, and the next backups are increments.",
     ],
     operands: [{ name: "FILE", required: true }],
-    options: [data],
+    options: [data, { ...dryRun, summary: "read and compare the file, say how long, and do nothing" }],
     example: "holdfast seed promise box-7.hfb --data /srv/holdfast",
     load: () => import("../commands/seedPromise.ts"),
   },

@@ -4,7 +4,9 @@ import { resolve } from "node:path";
 import type { ImportProgress, ImportReport } from "../../gateway/admin/importOperations.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { assumedRates, estimateJson, estimateOf, estimateText, rateOf } from "../estimate.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { whenStopped } from "../whenStopped.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
@@ -20,17 +22,35 @@ export async function run(context: CommandContext): Promise<void> {
   const onProgress = ({ packsDone, packs, bytesDone, bytes }: ImportProgress): void =>
     output.progress({
       label: dryRun ? "comparing" : "importing",
+      unit: "pack",
       files: packsDone,
       total_files: packs,
       bytes: bytesDone,
       total_bytes: bytes,
     });
-  const report = await withAdmin(context, ({ imports }) => imports.run(request, { onProgress, signal }));
+  const report = await whenStopped(
+    context,
+    () =>
+      dryRun
+        ? "Nothing was changed."
+        : "What was taken by then counts: the same command goes on, and does not read it again.",
+    () => withAdmin(context, ({ imports }) => imports.run(request, { onProgress, signal })),
+  );
   output.endProgress();
   tell(context, report, dryRun);
   const seconds = Math.round(nowMs() - startedMs) / 1000;
   if (!dryRun) output.line(`Done in ${formatDuration(seconds)}.`);
-  output.event({ event: "done", dry_run: dryRun, ...jsonOf(report), warnings: output.warnings, seconds });
+  const looked = { bytes: report.readBytes, seconds };
+  const taking = estimateOf(report.readBytes, rateOf(looked, "this look", assumedRates.disk));
+  if (dryRun) {
+    output.line(
+      `Taking it reads the same once more, and writes it: ${estimateText(taking)}; longer where this gateway's disk is slower than the box's.`,
+    );
+  }
+  output.event({
+    ...{ event: "done", dry_run: dryRun, ...jsonOf(report), warnings: output.warnings, seconds },
+    ...(dryRun ? estimateJson(taking) : {}),
+  });
 }
 
 function tell({ output }: CommandContext, report: ImportReport, dryRun: boolean): void {
@@ -58,12 +78,20 @@ function tell({ output }: CommandContext, report: ImportReport, dryRun: boolean)
     output.warn(`${formatCount(refused, "record")} refer to what is neither here nor on the manifest`);
   if (dryRun) return;
   output.line(
-    `${whole} of ${formatCount(snapshots, "snapshot")} of the box are whole${needs > 0 ? `; ${formatCount(needs, "chunk")} needed from agents` : ""}.`,
+    `${whole} of ${formatCount(snapshots, "snapshot")} of the box ${whole === 1 ? "is" : "are"} whole${needs > 0 ? `; ${formatCount(needs, "chunk")} needed from agents` : ""}.`,
   );
-  if (receipt !== null) output.line(`Receipt: ${receipt}`);
+  if (receipt === null) return;
+  output.line(`Receipt: ${receipt}`);
+  if (left === 0 && needs === 0 && whole === snapshots) output.line("Nothing more is expected of its disk.");
 }
 
 function jsonOf(report: ImportReport): object {
-  const { packBytes, takenBytes, leftPacks, ...rest } = report;
-  return { ...rest, pack_bytes: packBytes, taken_bytes: takenBytes, left_packs: leftPacks };
+  const { packBytes, takenBytes, readBytes, leftPacks, ...rest } = report;
+  return {
+    ...rest,
+    pack_bytes: packBytes,
+    taken_bytes: takenBytes,
+    read_bytes: readBytes,
+    left_packs: leftPacks,
+  };
 }

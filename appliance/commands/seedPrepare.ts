@@ -6,6 +6,7 @@ import type { PrepareAnswer } from "../../gateway/admin/seedOperations.ts";
 import { settingsDefault } from "../../gateway/settings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
+import { assumedRates, durationText, estimateJson, estimateOf, estimateText, timeJson } from "../estimate.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { newBoxKey } from "../newBoxKey.ts";
 import { shellWord } from "../shellWord.ts";
@@ -28,7 +29,7 @@ export async function run(context: CommandContext): Promise<void> {
     // First without a key: what is wrong is said before anybody thinks of a passphrase.
     const planned = await seed.prepare(request);
     show(context, planned, directory);
-    if (args.flag("dry-run")) return output.event({ event: "done", dry_run: true, ...jsonOf(planned) });
+    if (args.flag("dry-run")) return dryRun(context, planned);
     const answer = await seed.prepare({ ...request, key: await newBoxKey(context) });
     const box = answer.box!;
     output.line(`Box ${box.number} is made in ${directory}. Its devices' agents now look for it at:`);
@@ -46,6 +47,25 @@ export async function run(context: CommandContext): Promise<void> {
       directory,
       ...jsonOf(answer),
     });
+  });
+}
+
+/** Making a box copies rows and derives a key. */
+const rowsPerSecond = 1000;
+const makingSeconds = 2;
+
+/** The size of the last snapshots is not all that a first backup sends, and not known of every device: it is said of what is known. */
+function dryRun({ output }: CommandContext, planned: PrepareAnswer): void {
+  const devices = planned.accounts.flatMap((account) => account.devices);
+  const rows = devices.reduce((sum, { items }) => sum + 1 + items, 0);
+  const seconds = makingSeconds + rows / rowsPerSecond;
+  const known = devices.reduce((sum, { lastBytes }) => sum + (lastBytes ?? 0), 0);
+  const backup = estimateOf(known, assumedRates.network);
+  output.line(`Making the box copies rows and no content: ${durationText(seconds)} (assumed).`);
+  if (known > 0) output.line(`A first backup of these ${formatBytes(known)}: ${estimateText(backup)}.`);
+  output.event({
+    ...{ event: "done", dry_run: true, ...jsonOf(planned), ...timeJson(seconds, "assumed") },
+    backup: { bytes: known, ...estimateJson(backup) },
   });
 }
 

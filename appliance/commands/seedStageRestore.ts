@@ -7,10 +7,18 @@ import { settingsDefault } from "../../gateway/settings.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatBytes, formatCount, formatDuration } from "../cli/units.ts";
+import { assumedRates, estimateJson, estimateOf, estimateText, rateOf } from "../estimate.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { newBoxKey } from "../newBoxKey.ts";
 import { shellWord } from "../shellWord.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
+import { whenStopped } from "../whenStopped.ts";
+
+const labels: Readonly<Record<StageProgress["phase"], string>> = {
+  choosing: "following the snapshots",
+  finding: "finding their records",
+  copying: "copying",
+};
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
@@ -26,35 +34,55 @@ export async function run(context: CommandContext): Promise<void> {
     need: args.texts("need").map((file) => resolve(file)),
     ...(name === undefined ? {} : { name }),
   };
-  const onProgress = ({ records, recordsDone, bytes, bytesDone }: StageProgress): void =>
+  let begun = false;
+  const onProgress = ({ phase, records, recordsDone, bytes, bytesDone }: StageProgress): void => {
     output.progress({
-      label: "copying",
-      files: recordsDone,
-      total_files: records,
-      bytes: bytesDone,
-      total_bytes: bytes,
+      ...{ label: labels[phase], unit: "record", files: recordsDone },
+      ...(records === null ? {} : { total_files: records }),
+      ...(phase === "copying" ? { bytes: bytesDone, total_bytes: bytes } : {}),
     });
-  await withAdmin(context, async ({ staging }) => {
-    // First without a key: what is wrong is said before anybody thinks of a passphrase.
-    const planned = await staging.stage(request, { onProgress, signal });
-    show(context, planned);
-    if (args.flag("dry-run")) {
-      return output.event({ event: "done", dry_run: true, ...jsonOf(planned), warnings: output.warnings });
-    }
-    const key = await newBoxKey(context);
-    const startedMs = nowMs();
-    const report = await staging.stage({ ...request, key }, { onProgress, signal });
-    output.endProgress();
-    const seconds = Math.round(nowMs() - startedMs) / 1000;
-    showBox(context, report.box!, written, seconds);
-    output.event({
-      event: "done",
-      dry_run: false,
-      directory,
-      ...jsonOf(report),
-      warnings: output.warnings,
-      seconds,
-    });
+  };
+  const next = (): string =>
+    begun
+      ? "What was copied by then is there: the same command, for the same snapshots, goes on."
+      : "No box was made.";
+  await whenStopped(context, next, () =>
+    withAdmin(context, async ({ staging }) => {
+      // First without a key: what is wrong is said before anybody thinks of a passphrase.
+      const planned = await staging.stage(
+        { ...request, measure: args.flag("dry-run") },
+        { onProgress, signal },
+      );
+      output.endProgress();
+      show(context, planned);
+      if (args.flag("dry-run")) return dryRun(context, planned);
+      const key = await newBoxKey(context);
+      const startedMs = nowMs();
+      begun = true;
+      const report = await staging.stage({ ...request, key }, { onProgress, signal });
+      output.endProgress();
+      const seconds = Math.round(nowMs() - startedMs) / 1000;
+      showBox(context, report.box!, written, seconds);
+      output.event({
+        event: "done",
+        dry_run: false,
+        directory,
+        ...jsonOf(report),
+        warnings: output.warnings,
+        seconds,
+      });
+    }),
+  );
+}
+
+function dryRun({ output }: CommandContext, planned: StageReport): void {
+  const copying = estimateOf(planned.bytes, rateOf(planned.sample, "some of it", assumedRates.disk));
+  output.line(
+    `Copying: ${estimateText(copying)}; longer where the box's disk is slower than this gateway's.`,
+  );
+  output.event({
+    ...{ event: "done", dry_run: true, ...jsonOf(planned), warnings: output.warnings },
+    ...estimateJson(copying),
   });
 }
 
@@ -97,7 +125,7 @@ function showBox(
   }
 }
 
-function jsonOf({ leftOut, freeBytes, snapshots, ...report }: StageReport): object {
+function jsonOf({ leftOut, freeBytes, snapshots, sample: _sample, ...report }: StageReport): object {
   return {
     ...report,
     snapshots: snapshots.map(({ isLacking, ...snapshot }) => ({ ...snapshot, lacking: isLacking })),

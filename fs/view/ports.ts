@@ -29,23 +29,24 @@ export interface Keyring {
 
 export interface RecordSource {
   /**
-   * Sealed records of a vault (32 hex) and group, one result per id in the order asked. At most 4,096 ids a call.
+   * Sealed records of a vault (32 hex) and group, at most 4,096 ids a call: one result per id, each taken as soon as it is there, so that
+   * opening it does not wait for the rest.
    * @throws HoldfastError gateway-unreachable, cancelled and other failures of the whole request
    */
-  read(
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<readonly RecordResult[]>;
-  /** The same, each result as soon as it is there, so that opening it does not wait for the rest. */
-  readEach?(
+  readEach(
     vaultId: string,
     group: number,
     ids: readonly Uint8Array[],
     take: (index: number, result: RecordResult) => void,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** All results at once, in the order asked, where that is less work; see readTogether. */
+  read?(
+    vaultId: string,
+    group: number,
+    ids: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<readonly RecordResult[]>;
   /** Told of a record that did not open. Returns whether asking again may bring a sound one, or a better reason: it is then asked once more. */
   discard?(vaultId: string, group: number, id: Uint8Array): boolean;
 }

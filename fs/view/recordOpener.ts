@@ -180,18 +180,13 @@ export class RecordOpener {
   async #read(batch: readonly Flight[]): Promise<void> {
     const ids = batch.map((flight) => flight.id);
     const left = new Set(batch);
-    const arrived = (index: number, result: RecordResult | undefined): void => {
+    const arrived = (index: number, result: RecordResult): void => {
       const flight = batch[index];
       if (flight === undefined || !left.delete(flight)) return;
       this.#arrived(flight, result);
     };
     try {
-      if (this.#source.readEach !== undefined) {
-        await this.#source.readEach(this.#vaultId, this.group, ids, arrived);
-      } else {
-        const results = await this.#source.read(this.#vaultId, this.group, ids);
-        for (const index of batch.keys()) arrived(index, results[index]);
-      }
+      await this.#source.readEach(this.#vaultId, this.group, ids, arrived);
       for (const flight of left) this.#arrived(flight, undefined);
     } catch (error) {
       for (const flight of left) this.#land(flight, () => flight.reject(error));

@@ -60,7 +60,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
-    this.imports = importClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
+    this.imports = importClient(this.#socketPath);
     this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
   }

@@ -7,6 +7,7 @@ export function homeClient(ask: Ask): HomeOperations {
   return {
     show: (account) =>
       ask("GET", `/homes${account === undefined ? "" : `?account=${encodeURIComponent(account)}`}`),
+    plan: (request) => ask("POST", "/homes/plan", request),
     move: (request) => ask("POST", "/homes/move", request),
     undo: (account) => ask("POST", "/homes/undo", { account }),
   };

@@ -2,7 +2,7 @@
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { Home } from "../../vault/seed/homeRecord.ts";
+import { type Home, homeOf } from "../../vault/seed/homeRecord.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
 
@@ -25,9 +25,20 @@ export type MoveRequest = {
   readonly force: boolean;
 };
 
+export type MovePlan = {
+  readonly account: string;
+  readonly home: Home;
+  /** Names of the devices whose home would be another one than now. */
+  readonly devices: readonly string[];
+  /** In which backups that run would end. */
+  readonly vaults: number;
+};
+
 export interface HomeOperations {
   /** Homes of all accounts, or of one. @throws HoldfastError not-found */
   show(account?: string): Promise<HomeAnswer[]>;
+  /** What `move` would do; nothing is changed. @throws HoldfastError as `move` */
+  plan(request: MoveRequest): Promise<MovePlan>;
   /** @throws HoldfastError not-found, forbidden, usage, gateway-unreachable, fingerprint-mismatch */
   move(request: MoveRequest): Promise<HomeAnswer>;
   /** The homes of before the last move. @throws HoldfastError not-found, forbidden */
@@ -48,8 +59,30 @@ export class HomeAdministration implements HomeOperations {
     );
   }
 
-  async move({ account: name, devices: names, to, force }: MoveRequest): Promise<HomeAnswer> {
-    const { homes } = this.#gateway;
+  async plan(request: MoveRequest): Promise<MovePlan> {
+    const { catalog, homes } = this.#gateway;
+    homes.requireDirectory();
+    const { account, devices, home } = await this.#asked(request);
+    const now = homes.homesteads(account.id);
+    const all = catalog.devices.list(account.id).filter(({ revoked }) => !revoked);
+    const moving = all.filter(
+      ({ id }) => (devices === null || devices.includes(id)) && homeOf(now, id).gateway !== home.gateway,
+    );
+    const vaults = new Set(moving.map(({ vault }) => vault)).size;
+    return { account: account.name, home, devices: moving.map(({ name }) => name), vaults };
+  }
+
+  async move(request: MoveRequest): Promise<HomeAnswer> {
+    const { account, devices, home } = await this.#asked(request);
+    await this.#gateway.homes.move(account.id, devices, home);
+    return this.#answer(account);
+  }
+
+  async #asked({ account: name, devices: names, to, force }: MoveRequest): Promise<{
+    readonly account: Account;
+    readonly devices: readonly string[] | null;
+    readonly home: Home;
+  }> {
     const account = this.#account(name);
     const devices = names.length === 0 ? null : names.map((device) => this.#device(account, device));
     if (to !== null && !force) {
@@ -61,8 +94,7 @@ export class HomeAdministration implements HomeOperations {
         },
       );
     }
-    await homes.move(account.id, devices, to === null ? homes.here() : await askedHome(to));
-    return this.#answer(account);
+    return { account, devices, home: to === null ? this.#gateway.homes.here() : await askedHome(to) };
   }
 
   async undo(name: string): Promise<HomeAnswer> {

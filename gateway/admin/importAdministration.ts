@@ -24,7 +24,7 @@ export class ImportAdministration implements ImportOperations {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
     return await this.#alone(box.number, async () => {
-      if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources);
+      if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources, watch.signal);
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
         const now = this.#gateway.catalog.boxes.get(box.number) ?? box;
@@ -36,11 +36,11 @@ export class ImportAdministration implements ImportOperations {
     });
   };
 
-  readonly abandon: ImportOperations["abandon"] = async (number, dryRun) => {
+  readonly abandon: ImportOperations["abandon"] = async ({ box: number, dryRun }, watch) => {
     const box = this.#gateway.catalog.boxes.get(number);
     if (box === undefined) throw noSuchBox(number);
     requireImportable(box);
-    return await this.#alone(number, () => abandonBox(this.#gateway, box, dryRun));
+    return await this.#alone(number, () => abandonBox(this.#gateway, box, dryRun, watch));
   };
 
   #source(source: string, box: BoxRow, signal: AbortSignal): PackSource {

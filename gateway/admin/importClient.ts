@@ -2,11 +2,10 @@
 
 import type { ImportOperations } from "./importOperations.ts";
 import { followJob } from "./job.ts";
-import type { Ask } from "./peerClient.ts";
 
-export function importClient(socketPath: string, ask: Ask): ImportOperations {
+export function importClient(socketPath: string): ImportOperations {
   return {
     run: (request, watch) => followJob(socketPath, "/seed/import", request, watch),
-    abandon: (box, dryRun) => ask("POST", "/seed/abandon", { box, dryRun }),
+    abandon: (request, watch) => followJob(socketPath, "/seed/abandon", request, watch),
   };
 }

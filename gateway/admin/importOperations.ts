@@ -34,6 +34,8 @@ export type ImportReport = {
   /** Packs of the manifest by what came of them, in this run or one before. */
   readonly outcomes: OutcomeCounts;
   readonly takenBytes: number;
+  /** Of packs that this run looked at. */
+  readonly readBytes: number;
   readonly left: number;
   readonly leftPacks: readonly LeftPack[];
   /** Packs of the sources that the manifest does not list: the first of them. */
@@ -48,10 +50,23 @@ export type ImportReport = {
   readonly receipt: string | null;
 };
 
+export type AbandonRequest = { readonly box: number; readonly dryRun: boolean };
+
+export type AbandonProgress = {
+  /** `ending`: it is done, whoever asks it to stop; `counting`: what is needed now, or would be. */
+  readonly phase: "ending" | "counting";
+  readonly snapshotsDone: number;
+  /** Those that wait; null while nobody has counted. */
+  readonly snapshots: number | null;
+};
+
 export type AbandonReport = {
   readonly box: number;
-  readonly needs: number;
-  /** Snapshots that wait for agents now. */
+  /** Of packs on its manifest that did not come; null where its manifest has not come. */
+  readonly lostBytes: number | null;
+  /** Chunks that are needed from agents, with a dry run: that would be. Null where it was stopped behind the end and before they were counted. */
+  readonly needs: number | null;
+  /** Snapshots that wait for agents now, or would. */
   readonly waiting: readonly {
     readonly snapshot: string;
     readonly chunks: number;
@@ -66,6 +81,9 @@ export interface ImportOperations {
    * seed-source-gone, disk-full, io-error, cancelled: then the same goes on where it stopped
    */
   run(request: ImportRequest, watch: JobWatch<ImportProgress>): Promise<ImportReport>;
-  /** Gives up what has not come of a box. @throws HoldfastError not-found, exists, disk-full, io-error */
-  abandon(box: number, dryRun: boolean): Promise<AbandonReport>;
+  /**
+   * Gives up what has not come of a box. Stopped before the first promise ends, nothing was done; behind that it is done, and only counting stops.
+   * @throws HoldfastError not-found, exists, busy, disk-full, io-error, cancelled
+   */
+  abandon(request: AbandonRequest, watch: JobWatch<AbandonProgress>): Promise<AbandonReport>;
 }

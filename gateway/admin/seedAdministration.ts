@@ -5,6 +5,9 @@ import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { extendBox } from "../seed/extendBox.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
 import { prepareBox } from "../seed/prepare/prepareBox.ts";
+import { sampleReads } from "../seed/readSample.ts";
+import { withManifestFile } from "../seed/receive/carriedManifest.ts";
+import { lookAtManifest } from "../seed/receive/lookAtManifest.ts";
 import { reopenBox } from "../seed/seal/reopenBox.ts";
 import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
 import { seedStatus } from "../seed/seedStatus.ts";
@@ -40,14 +43,20 @@ export class SeedAdministration implements SeedOperations {
   readonly extend: SeedOperations["extend"] = (request) =>
     this.#inTurn(() => extendBox(this.#gateway, request));
 
-  readonly reopen: SeedOperations["reopen"] = (by, { signal }) =>
-    this.#inTurn(() => reopenBox(this.#gateway, by, signal));
+  readonly reopen: SeedOperations["reopen"] = (by, watch) =>
+    this.#inTurn(() => reopenBox(this.#gateway, by, watch));
 
   readonly send: SeedOperations["send"] = (watch) => this.#inTurn(() => sendSeal(this.#gateway, watch));
 
-  readonly promise: SeedOperations["promise"] = async (file) => ({
-    accepted: (await this.#gateway.seals.file(file)) ?? null,
-  });
+  readonly promise: SeedOperations["promise"] = (file, watch) =>
+    withManifestFile(file, async (carried) => ({
+      accepted: (await this.#gateway.seals.carried(carried, watch)) ?? null,
+    }));
+
+  readonly look: SeedOperations["look"] = (file, watch) =>
+    withManifestFile(file, (carried) => lookAtManifest(this.#gateway, carried, watch));
+
+  readonly readRate: SeedOperations["readRate"] = async () => ({ sample: await sampleReads(this.#gateway) });
 
   readonly status: SeedOperations["status"] = (number) => seedStatus(this.#gateway, number);
 

@@ -16,6 +16,8 @@ export function seedClient(
     reopen: (by, watch) => followJob(socketPath, "/seed/reopen", { by }, watch),
     send: (watch) => followJob(socketPath, "/seed/send", {}, watch),
     promise: (file, watch) => followJob(socketPath, "/seed/promise", { file }, watch),
+    look: (file, watch) => followJob(socketPath, "/seed/look", { file }, watch),
+    readRate: () => ask("GET", "/seed/read-rate"),
     status: (number) => ask("GET", `/seed/status${query({ number })}`),
     custody: (add) => (add === undefined ? ask("GET", "/seed/custody") : ask("POST", "/seed/custody", add)),
   };

@@ -3,8 +3,11 @@
 import type { BoxDocument } from "../../vault/seed/boxDocument.ts";
 import type { CustodyEntry } from "../../vault/seed/custody.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
-import type { AcceptedSeal } from "../seed/acceptSeal.ts";
+import type { AcceptedSeal, AcceptProgress } from "../seed/acceptSeal.ts";
 import type { ExtendRequest } from "../seed/extendBox.ts";
+import type { ReadSample } from "../seed/readSample.ts";
+import type { ManifestLook } from "../seed/receive/lookAtManifest.ts";
+import type { ReopenProgress } from "../seed/seal/reopenBox.ts";
 import type { SealProgress, SealReport, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SeedStatus } from "../seed/seedStatus.ts";
 import type { SendProgress } from "../seed/send/sendSeal.ts";
@@ -65,14 +68,19 @@ export interface SeedOperations {
   /** Gives this box a second disk. @throws HoldfastError as extendBox */
   extend(request: ExtendRequest): Promise<{ replica: string }>;
   /** Makes this sealed box take backups again. @throws HoldfastError as reopenBox */
-  reopen(by: string, watch: JobWatch<never>): Promise<{ box: number; seal: number }>;
+  reopen(by: string, watch: JobWatch<ReopenProgress>): Promise<{ box: number; seal: number }>;
   /** Sends the manifest of this sealed box to its datacentre. @throws HoldfastError as sendSeal */
   send(watch: JobWatch<SendProgress>): Promise<{ url: string; sentBytes: number }>;
   /**
    * Takes in a manifest from a file of this machine, at the datacentre. Null where that was done before.
-   * @throws HoldfastError not-found, truncated, seal-invalid, forbidden, sequence-conflict, corrupt, disk-full, io-error
+   * @throws HoldfastError not-found, truncated, seal-invalid, forbidden, sequence-conflict, corrupt, disk-full, io-error,
+   * cancelled: the same goes on
    */
-  promise(file: string, watch: JobWatch<never>): Promise<{ accepted: AcceptedSeal | null }>;
+  promise(file: string, watch: JobWatch<AcceptProgress>): Promise<{ accepted: AcceptedSeal | null }>;
+  /** What `promise` would take in; nothing is written. @throws HoldfastError as `promise` */
+  look(file: string, watch: JobWatch<AcceptProgress>): Promise<ManifestLook>;
+  /** How fast packs that are here can be read and hashed; `sample` is null where there are none. */
+  readRate(): Promise<{ sample: ReadSample | null }>;
   /** Boxes of this datacentre, and what is on board where this gateway is one. @throws HoldfastError not-found */
   status(number?: number): Promise<SeedStatus>;
   /** The custody log of this box, after `add` was noted in it. @throws HoldfastError usage where this is no box */

@@ -13,7 +13,14 @@ import { addressesOf, freeBytes } from "../seed/prepare/planBox.ts";
 import type { BoxPlan } from "../seed/prepare/prepareBox.ts";
 import { pathRecords } from "../seed/stage/pathRecords.ts";
 import { PrefixSet } from "../seed/stage/prefixSet.ts";
-import { lacks, type SelectionRoots, selectRecords, wholeSnapshot } from "../seed/stage/selection.ts";
+import { sampleRecords } from "../seed/stage/sampleRecords.ts";
+import {
+  lacks,
+  type SelectionRoots,
+  type SelectionWatch,
+  selectRecords,
+  wholeSnapshot,
+} from "../seed/stage/selection.ts";
 import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
 import type { StagedVault } from "../seed/stage/stageVault.ts";
 import { settingsDefault } from "../settings.ts";
@@ -49,11 +56,13 @@ export class StageAdministration implements StageOperations {
     const chosen: Chosen[] = [];
     for (const each of request.snapshots) chosen.push(await this.#chosen(each));
     const staged: Staged[] = [];
+    const onLooked: SelectionWatch["onLooked"] = (phase, recordsDone, records) =>
+      watch.onProgress({ phase, recordsDone, records, bytes: 0, bytesDone: 0 });
     for (const [vault, of] of Map.groupBy(chosen, (each) => each.vault)) {
       const selection = await selectRecords(
         vault,
         of.map(({ roots }) => roots),
-        { need, signal: watch.signal },
+        { need, signal: watch.signal, onLooked },
       );
       const ids = new Set(of.map(({ snapshot }) => snapshot.id));
       const snapshots = vault.catalog
@@ -62,11 +71,12 @@ export class StageAdministration implements StageOperations {
         .reverse();
       const lackingIn = new Set<string>();
       for (const { snapshot, roots } of of) {
-        if (await lacks(vault, roots, selection.lacking)) lackingIn.add(snapshot.id);
+        if (await lacks(vault, roots, selection.lacking, watch.signal)) lackingIn.add(snapshot.id);
       }
       staged.push({ vault, snapshots, selection, lackingIn: [...lackingIn] });
     }
-    const report = this.#report(staged, await freeBytes(request.directory));
+    const sample = request.measure === true ? await sampleOf(staged, watch.signal) : null;
+    const report = { ...this.#report(staged), sample, freeBytes: await freeBytes(request.directory) };
     if (request.key === undefined) return report;
     const box = await this.#alone(request.directory, () => this.#make(request, urls, chosen, staged, watch));
     return { ...report, box };
@@ -113,7 +123,7 @@ export class StageAdministration implements StageOperations {
     }
   }
 
-  #report(staged: readonly Staged[], free: number | null): StageReport {
+  #report(staged: readonly Staged[]): Omit<StageReport, "sample" | "freeBytes"> {
     const { devices } = this.#gateway.catalog;
     const sum = (of: (each: StagedVault["selection"]) => number): number =>
       staged.reduce((total, { selection }) => total + of(selection), 0);
@@ -130,7 +140,6 @@ export class StageAdministration implements StageOperations {
       bytes: sum((selection) => selection.bytes),
       leftOut: sum(({ leftOut, lacking }) => leftOut.size - lacking.size),
       lacking: sum(({ lacking }) => lacking.size),
-      freeBytes: free,
     };
   }
 
@@ -173,6 +182,16 @@ export class StageAdministration implements StageOperations {
     const keys = this.#gateway.unlocked.keys(vault.id);
     return { group, ...(await pathRecords({ vault, keys, group }, fromHex(root, Width.id), path)) };
   }
+}
+
+async function sampleOf(staged: readonly Staged[], signal: AbortSignal): Promise<StageReport["sample"]> {
+  let [bytes, seconds] = [0, 0];
+  for (const { vault, selection } of staged) {
+    const sample = await sampleRecords(vault, selection, signal);
+    bytes += sample?.bytes ?? 0;
+    seconds += sample?.seconds ?? 0;
+  }
+  return { bytes, seconds };
 }
 
 /** A run that goes on has taken its room already. @throws HoldfastError disk-full */

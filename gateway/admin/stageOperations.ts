@@ -1,6 +1,7 @@
 // Boxes that restore, as an administrator of the datacentre makes them.
 
 import type { BoxRow } from "../catalog/boxes.ts";
+import type { RecordSample } from "../seed/stage/sampleRecords.ts";
 import type { JobWatch } from "./job.ts";
 import type { PrepareRequest } from "./seedOperations.ts";
 
@@ -9,11 +10,17 @@ export type StageRequest = Pick<PrepareRequest, "directory" | "listen" | "urls" 
   readonly snapshots: readonly { readonly snapshot: string; readonly path: string }[];
   /** Absolute paths of lists of what targets lack; all is taken where there is none. */
   readonly need: readonly string[];
+  /** Some of what is chosen is read, to know how fast that is: for a dry run. */
+  readonly measure?: boolean;
 };
 
 export type StageProgress = {
-  readonly records: number;
+  /** `choosing`: following references from the snapshots; `finding`: where what was chosen is; `copying`: by a run with a key alone. */
+  readonly phase: "choosing" | "finding" | "copying";
   readonly recordsDone: number;
+  /** Null while nobody can know: how much is below a snapshot is known at the end of its walk. */
+  readonly records: number | null;
+  /** Of what is copied; 0 before. */
   readonly bytes: number;
   readonly bytesDone: number;
 };
@@ -37,6 +44,8 @@ export type StageReport = {
   readonly lacking: number;
   /** In the directory; null where that cannot be told. */
   readonly freeBytes: number | null;
+  /** How fast some of it was read; null where it was not to be measured. */
+  readonly sample: RecordSample | null;
 };
 
 export interface StageOperations {

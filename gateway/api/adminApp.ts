@@ -19,6 +19,7 @@ import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
+import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
@@ -179,6 +180,7 @@ export function buildAdminApp(
   homeRoutes(app, gateway, operations.homes);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
+  stopRoute(app);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);

@@ -17,19 +17,21 @@ export function homeRoutes(app: FastifyInstance, gateway: Gateway, operations: H
     { schema: { querystring: object({ account: text }, ["account"]) } },
     async (request) => await operations.show(request.query.account),
   );
+  const body = object({ account: text, devices: array(text), to: place, force: flag });
   app.post<{ Body: MoveRequest }>(
-    "/homes/move",
-    { schema: { body: object({ account: text, devices: array(text), to: place, force: flag }) } },
-    async (request) => {
-      const answer = await operations.move(request.body);
-      const { account, generation, home } = answer;
-      gateway.logger.info(
-        { account, generation, home: home.name, devices: request.body.devices },
-        "home moved",
-      );
-      return answer;
-    },
+    "/homes/plan",
+    { schema: { body } },
+    async (request) => await operations.plan(request.body),
   );
+  app.post<{ Body: MoveRequest }>("/homes/move", { schema: { body } }, async (request) => {
+    const answer = await operations.move(request.body);
+    const { account, generation, home } = answer;
+    gateway.logger.info(
+      { account, generation, home: home.name, devices: request.body.devices },
+      "home moved",
+    );
+    return answer;
+  });
   app.post<{ Body: { account: string } }>(
     "/homes/undo",
     { schema: { body: object({ account: text }) } },

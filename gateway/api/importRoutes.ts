@@ -1,7 +1,13 @@
 // The admin socket's routes for importing boxes and giving them up.
 
 import type { FastifyInstance } from "fastify";
-import type { ImportOperations, ImportProgress, ImportRequest } from "../admin/importOperations.ts";
+import type {
+  AbandonProgress,
+  AbandonRequest,
+  ImportOperations,
+  ImportProgress,
+  ImportRequest,
+} from "../admin/importOperations.ts";
 import type { JobWatch } from "../admin/job.ts";
 import type { Gateway } from "../gateway.ts";
 import { jobRoute } from "./jobRoute.ts";
@@ -26,13 +32,15 @@ export function importRoutes(app: FastifyInstance, gateway: Gateway, operations:
       return report;
     },
   );
-  app.post<{ Body: { box: number; dryRun: boolean } }>(
+  jobRoute(
+    app,
+    gateway,
     "/seed/abandon",
-    { schema: { body: object({ box: number, dryRun: flag }) } },
-    async (request) => {
-      const { box, dryRun } = request.body;
-      const report = await operations.abandon(box, dryRun);
-      if (!dryRun) gateway.logger.warn({ box, needs: report.needs }, "box abandoned");
+    object({ box: number, dryRun: flag }),
+    async (body: AbandonRequest, watch: JobWatch<AbandonProgress>) => {
+      const report = await operations.abandon(body, watch);
+      const { box, needs } = report;
+      if (!body.dryRun) gateway.logger.warn({ box, needs }, "box abandoned");
       return report;
     },
   );

@@ -4,7 +4,9 @@ import type { FastifyInstance } from "fastify";
 import type { JobWatch } from "../admin/job.ts";
 import type { PrepareRequest, SeedOperations } from "../admin/seedOperations.ts";
 import type { Gateway } from "../gateway.ts";
+import type { AcceptProgress } from "../seed/acceptSeal.ts";
 import type { ExtendRequest } from "../seed/extendBox.ts";
+import type { ReopenProgress } from "../seed/seal/reopenBox.ts";
 import type { SealProgress, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SendProgress } from "../seed/send/sendSeal.ts";
 import { jobRoute } from "./jobRoute.ts";
@@ -51,7 +53,7 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     gateway,
     "/seed/reopen",
     object({ by: note }),
-    (body: { by: string }, watch: JobWatch<never>) => operations.reopen(body.by, watch),
+    (body: { by: string }, watch: JobWatch<ReopenProgress>) => operations.reopen(body.by, watch),
   );
   jobRoute(app, gateway, "/seed/send", object({}), (_body: object, watch: JobWatch<SendProgress>) =>
     operations.send(watch),
@@ -61,7 +63,19 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
     gateway,
     "/seed/promise",
     object({ file: path }),
-    (body: { file: string }, watch: JobWatch<never>) => operations.promise(body.file, watch),
+    (body: { file: string }, watch: JobWatch<AcceptProgress>) => operations.promise(body.file, watch),
+  );
+  jobRoute(
+    app,
+    gateway,
+    "/seed/look",
+    object({ file: path }),
+    (body: { file: string }, watch: JobWatch<AcceptProgress>) => operations.look(body.file, watch),
+  );
+  app.get(
+    "/seed/read-rate",
+    { schema: { querystring: object({}) } },
+    async () => await operations.readRate(),
   );
   app.get<{ Querystring: { number?: number } }>(
     "/seed/status",

@@ -5,7 +5,7 @@ import type { JobWatch } from "../admin/job.ts";
 import type { StageOperations, StageProgress, StageRequest } from "../admin/stageOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { jobRoute } from "./jobRoute.ts";
-import { array, base64, count, object } from "./schemas.ts";
+import { array, base64, count, flag, object } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const path = { type: "string", minLength: 1, maxLength: 4096 } as const;
@@ -25,8 +25,9 @@ const body = object(
     key: object({ kdf, r: base64(24) }),
     snapshots: { ...array(snapshot), minItems: 1, maxItems: 1000 },
     need: { ...array(path), maxItems: 1000 },
+    measure: flag,
   },
-  ["name", "key"],
+  ["name", "key", "measure"],
 );
 
 export function stageRoutes(app: FastifyInstance, gateway: Gateway, operations: StageOperations): void {

@@ -213,12 +213,16 @@ export class Homes {
     return opened;
   }
 
+  /** @throws HoldfastError forbidden */
+  requireDirectory(): void {
+    if (this.isDirectory) return;
+    throw new HoldfastError(ErrorCode.forbidden, "another gateway is the directory of homes", {
+      next: "Move homes there.",
+    });
+  }
+
   async #putInForce(account: string, next: Homesteads): Promise<HomeRecord> {
-    if (!this.isDirectory) {
-      throw new HoldfastError(ErrorCode.forbidden, "another gateway is the directory of homes", {
-        next: "Move homes there.",
-      });
-    }
+    this.requireDirectory();
     const row = this.#port.rows.get(account);
     const generation = Math.max(row?.handedOut ?? 0, this.homesteads(account).generation) + 1;
     const record = this.#sign(account, generation, next);

@@ -9,18 +9,18 @@
 //
 // Invariant: nothing of this begins before every list was looked through whole.
 
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { addDeviceWrap } from "../../vault/keys/keysDocument.ts";
-import type { SeedManifest, SeedVault } from "../../vault/seed/manifest.ts";
+import type { SeedListName, SeedManifest } from "../../vault/seed/manifest.ts";
 import { revokeDevice } from "../admin/deviceOperations.ts";
+import type { JobWatch } from "../admin/job.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
 import type { Device } from "../catalog/devices.ts";
 import type { Gateway } from "../gateway.ts";
 import type { OpenVault } from "../openVault.ts";
 import { writeFileDurably } from "../store/files.ts";
-import { listPath } from "./listFiles.ts";
+import { type ListReading, listPath, readList } from "./listFiles.ts";
 import { adoptSnapshots } from "./receive/adoptSnapshots.ts";
 import { checkLists, type SeedPart } from "./receive/checkLists.ts";
 
@@ -44,12 +44,30 @@ export type SealToAccept = {
   readonly folder: string;
 };
 
-/** One at a time for each box: the caller sees to that. @throws HoldfastError corrupt, truncated, limit-exceeded, key-wrong, disk-full, io-error */
-export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAccept): Promise<AcceptedSeal> {
+/** How far a manifest is taken in: its lists are brought here (`reading`), looked through whole (`checking`), and count one by one (`promising`). */
+export type AcceptProgress = {
+  readonly phase: "reading" | "checking" | "promising";
+  /** Of lists. */
+  readonly bytesDone: number;
+  readonly bytes: number;
+};
+
+/**
+ * One at a time for each box: the caller sees to that.
+ * @throws HoldfastError corrupt, truncated, limit-exceeded, key-wrong, disk-full, io-error; the signal's reason: asking again does all of it again
+ */
+export async function acceptSeal(
+  gateway: Gateway,
+  box: BoxRow,
+  sealed: SealToAccept,
+  watch: JobWatch<AcceptProgress>,
+): Promise<AcceptedSeal> {
   const { manifest, folder, hash } = sealed;
+  const checking = readingOf(watch, "checking", manifest, ["packs", "chunks", "snapshots"]);
+  const promising = readingOf(watch, "promising", manifest, ["chunks", "snapshots"]);
   const parts = new Map<string, SeedPart>();
   for (const vault of manifest.vaults) {
-    parts.set(vault.id, await checkLists(gateway, box, folder, vault));
+    parts.set(vault.id, await checkLists(gateway, box, folder, vault, checking));
   }
   await writeFileDurably(join(folder, "manifest"), sealed.bytes);
   let devices = 0;
@@ -59,10 +77,13 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
     const part = parts.get(row.id)!;
     const vault = await gateway.vault(row.id);
     devices += await adoptDevices(gateway, box, vault, part);
-    await promiseChunks(vault, manifest, row, folder);
+    await promiseChunks(vault, manifest, readList(listPath(folder, row.id, "chunks"), promising));
     const items = new Map(part.items.map((item) => [item.id, item]));
     const adopting = { vault, box: box.number, directory: gateway.vaultDirectory(row.id), items };
-    const adopted = await adoptSnapshots(adopting, listPath(folder, row.id, "snapshots"));
+    const adopted = await adoptSnapshots(
+      adopting,
+      readList(listPath(folder, row.id, "snapshots"), promising),
+    );
     snapshots += adopted.entered + adopted.forked;
     forked += adopted.forked;
     gateway.changes.tell(row.account);
@@ -83,15 +104,32 @@ export async function acceptSeal(gateway: Gateway, box: BoxRow, sealed: SealToAc
   return accepted;
 }
 
+function readingOf(
+  { onProgress, signal }: JobWatch<AcceptProgress>,
+  phase: AcceptProgress["phase"],
+  { vaults }: SeedManifest,
+  names: readonly SeedListName[],
+): ListReading {
+  const bytes = vaults.reduce(
+    (all, { lists }) => names.reduce((sum, name) => sum + lists[name].bytes, all),
+    0,
+  );
+  let bytesDone = 0;
+  const onBytes = (read: number): void => {
+    bytesDone += read;
+    onProgress({ phase, bytesDone, bytes });
+  };
+  return { signal, onBytes };
+}
+
 async function promiseChunks(
   vault: OpenVault,
   { box, seal }: SeedManifest,
-  row: SeedVault,
-  folder: string,
+  list: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const known = vault.boxes.list().find((promised) => promised.box === box);
   if (known !== undefined && known.seal >= seal) return;
-  await vault.boxes.promise({ box, seal, list: createReadStream(listPath(folder, row.id, "chunks")) });
+  await vault.boxes.promise({ box, seal, list });
 }
 
 /** Rows and wraps of devices that are not known here; how many came. */

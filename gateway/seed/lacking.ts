@@ -16,17 +16,20 @@ export type LackingPort = {
   readonly index: ChunkIndex;
   readonly promises: Promises;
   readonly needs: Needs;
+  /** As if this box had ended. */
+  readonly without?: number;
 };
 
 const rowsAtOnce = 4096;
 
-/** The box that a promised row comes with, or `fromAgents`. */
-export function comesWith(promises: Promises, { box, group, id }: PromisedRow): number {
-  return promises.isOpen(box) ? box : (promises.boxOf(group, id) ?? fromAgents);
+/** The box that a promised row comes with, or `fromAgents`. `without`: as if this box had ended. */
+export function comesWith(promises: Promises, { box, group, id }: PromisedRow, without?: number): number {
+  if (box !== without && promises.isOpen(box)) return box;
+  return promises.boxOf(group, id, without) ?? fromAgents;
 }
 
 /** What flushed rows say. */
-export async function lackingRecords({ index, promises, needs }: LackingPort): Promise<Lacking> {
+export async function lackingRecords({ index, promises, needs, without }: LackingPort): Promise<Lacking> {
   const lacking = new Map<number, OrdinalSet>();
   const add = (box: number, ordinal: number): void => {
     const known = lacking.get(box) ?? new OrdinalSet();
@@ -36,7 +39,7 @@ export async function lackingRecords({ index, promises, needs }: LackingPort): P
   for (const ordinal of needs.unmet().keys()) add(fromAgents, ordinal);
   for (let from = 0; ; ) {
     const rows = index.promised.from(from, rowsAtOnce);
-    for (const row of rows) add(comesWith(promises, row), row.ordinal);
+    for (const row of rows) add(comesWith(promises, row, without), row.ordinal);
     const last = rows.at(-1);
     if (last === undefined) return lacking;
     from = last.ordinal + 1;

@@ -69,9 +69,10 @@ export class Promises {
     return this.#open.some((open) => open.box === box);
   }
 
-  /** The lowest number of an open box that promises an id (32 bytes) of a group. */
-  boxOf(group: number, id: Uint8Array): number | undefined {
-    for (const list of this.#open) if (this.#pages.has(list, group, id)) return list.box;
+  /** The lowest number of an open box, other than `without`, that promises an id (32 bytes) of a group. */
+  boxOf(group: number, id: Uint8Array, without?: number): number | undefined {
+    for (const list of this.#open)
+      if (list.box !== without && this.#pages.has(list, group, id)) return list.box;
     return undefined;
   }
 

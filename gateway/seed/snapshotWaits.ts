@@ -173,21 +173,25 @@ export class SnapshotWaits {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
   }
 
-  /** Chunks (`most` at most) that a snapshot lacks, for its owner to know which files are hurt: by id, since names are sealed. */
-  async lackedBy(id: string, most: number): Promise<LackedChunk[]> {
+  /**
+   * Chunks (`most` at most) that a snapshot lacks, of those that are `lacking`, for its owner to know which files are hurt: by id, since names
+   * are sealed. What flushed rows say.
+   * @throws the signal's reason
+   */
+  async lackedBy(id: string, most: number, lacking: Lacking, signal: AbortSignal): Promise<LackedChunk[]> {
     const { store, catalog, needs } = this.#port;
     const snapshot = catalog.snapshot(id);
     if (snapshot === undefined || catalog.waiting.get(id) === undefined) return [];
-    await store.flush(() => undefined);
     const root = store.overlay.lookup(snapshot.group, fromHex(snapshot.root, Width.id));
-    const lacking = [...(await this.#lacking()).values()];
+    const sets = [...lacking.values()];
     const found: number[] = [];
-    if (root !== undefined) {
+    if (root !== undefined && sets.length > 0) {
       await walkBelow(store.index, root.ordinal, (ordinal) => {
-        if (lacking.some((set) => set.has(ordinal))) found.push(ordinal);
-        return found.length < most ? "on" : "stop";
+        if (sets.some((set) => set.has(ordinal))) found.push(ordinal);
+        return found.length < most && !signal.aborted ? "on" : "stop";
       });
     }
+    signal.throwIfAborted();
     return this.#described(found, needs.unmet());
   }
 
@@ -209,9 +213,11 @@ export class SnapshotWaits {
     return store.promises.boxes().some(({ state }) => state === "closed") && store.index.promised.any();
   }
 
-  #lacking(): Promise<Lacking> {
+  /** What flushed rows say that is lacking, or would be if the box `without` had ended; see lacking.ts. */
+  lacking(without?: number): Promise<Lacking> {
     const { store, needs } = this.#port;
-    return lackingRecords({ index: store.index, promises: store.promises, needs });
+    const { index, promises } = store;
+    return lackingRecords({ index, promises, needs, ...(without === undefined ? {} : { without }) });
   }
 
   async #settle(): Promise<void> {
@@ -224,7 +230,7 @@ export class SnapshotWaits {
     const due = waiting.filter(([, waits]) => !waits.every((wait) => this.#holds(wait, unmet)));
     if (due.length === 0) return;
     const { changes } = store.promises;
-    const lacking = await this.#lacking();
+    const lacking = await this.lacking();
     // Where only agents could send what is lacking, what needs nothing from them is whole; unless a box ended meanwhile, which what is known
     // to be sound may rest on.
     const agentsOnly = lacking.size === 1 && lacking.has(fromAgents) && store.promises.changes === changes;

@@ -108,6 +108,22 @@ describe("output", () => {
     expect(stderr.text).toContain("List them.");
   });
 
+  test("--json: what is counted has its name, another phase is told at once, and how long it will take", () => {
+    const { output, stdout } = open({ json: true });
+    output.progress({ label: "checking", unit: "list", bytes: 1, total_bytes: 10 });
+    const copying = { label: "copying", unit: "record", total_files: 100 };
+    for (let files = 0; files <= 50; files++) output.progress({ ...copying, files });
+    const [checking, first, ...more] = stdout.text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(checking).toEqual({ event: "progress", phase: "checking", bytes: 1, total_bytes: 10 });
+    expect(first).toEqual({ event: "progress", phase: "copying", records: 0, total_records: 100 });
+    const last = more.at(-1)!;
+    expect(Number(last.eta_seconds)).toBeGreaterThan(0);
+    expect(last).toMatchObject({ phase: "copying", total_records: 100 });
+  });
+
   test("--quiet: errors only, but what is shown once is shown", async () => {
     const { output, stdout, stderr } = open({ quiet: true, terminal: true });
     output.line("result");

@@ -1,11 +1,13 @@
 // A box as a technician uses it: the commands of the checklist (docs/operations.md), by real processes.
 
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { compareTrees } from "../fidelity/compareTrees.ts";
 import { freePort } from "./freePort.ts";
 import { done, enroll, holdfast, lastEvent, makeSource, openSite, Program } from "./program.ts";
+
+const taking = ["seed", "import"] as const;
 
 test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_000 }, async () => {
   const site = await openSite();
@@ -27,6 +29,7 @@ test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_00
   expect(lastEvent(await done(...prepare, "--dry-run"))).toMatchObject({
     dry_run: true,
     accounts: [{ name: "alice", devices: [{ name: "laptop", items: 1 }] }],
+    ...{ eta_from: "assumed", backup: { eta_from: "assumed" } },
   });
   expect(lastEvent(await done(...prepare))).toMatchObject({ event: "done", box: 1, directory: box });
   const again = await holdfast(...prepare);
@@ -63,11 +66,31 @@ test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_00
   expect(compareTrees(source, join(target, source))).toEqual([]);
 
   const boxData = ["--data", box!] as const;
-  await done("seed", "seal", ...boxData, "--dry-run");
+  const plan = lastEvent(await done("seed", "seal", ...boxData, "--dry-run", "--json"));
+  // Nothing is in a closed pack yet, so nothing can be measured.
+  expect(plan).toMatchObject({ dry_run: true, left_bytes: plan.pack_bytes, eta_from: "assumed" });
+  expect(plan).toMatchObject({ sending: { eta_from: "assumed", bytes: expect.any(Number) } });
+  const disk = join(site.folder, "disk");
+  mkdirSync(disk);
+  const extend = ["seed", "extend", ...boxData, "--disk", disk, "--dry-run"] as const;
+  expect(lastEvent(await done(...extend, "--json"))).toMatchObject({
+    ...{ dry_run: true, bytes: plan.pack_bytes, eta_from: "assumed" },
+  });
+  expect((await holdfast("seed", "seal", ...boxData, "--reopen", "--dry-run")).stderr).toContain(
+    "is not sealed",
+  );
   const sealed = await done("seed", "seal", ...boxData);
   expect(sealed).toMatch(/Box 1 is sealed \(seal 1\).*\nCode: HFB-1-[0-9A-Z]{4}-[0-9A-Z]{4}\n[█▀▄ \n]+/);
   expect(sealed).toMatch(/its manifest|has the manifest/);
   const code = /HFB-[0-9A-Z-]+/.exec(sealed)![0];
+  expect(await done("seed", "seal", ...boxData, "--reopen", "--dry-run")).toContain(
+    "Would ask the datacentre",
+  );
+  const onBoard = lastEvent(await done("seed", "seal", ...boxData, "--dry-run", "--json"));
+  expect(onBoard).toMatchObject({ already: true, left_bytes: 0, eta_seconds: 0 });
+  const bytes = onBoard.pack_bytes;
+  const extending = await holdfast(...extend);
+  expect(extending).toMatchObject({ status: 2, stderr: expect.stringContaining("the box is sealed") });
   await done("seed", "custody", ...boxData, "--add", "handed to the courier");
   const entries = await done("seed", "custody", ...boxData, "--json");
   expect(entries.match(/"event":"[a-z]+"/g)).toEqual(
@@ -79,6 +102,15 @@ test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_00
   expect(lastEvent(await done("seed", "status", "1", ...data, "--json"))).toMatchObject({
     ...{ box: 1, state: "sealed", code, pending_snapshots: 1 },
   });
+  expect(lastEvent(await done("seed", "abandon", "1", ...data, "--dry-run", "--json"))).toMatchObject({
+    ...{ dry_run: true, box: 1, lost_bytes: bytes, eta_from: "measured" },
+    sending: { bytes, eta_from: "assumed" },
+  });
+  expect(lastEvent(await done(...taking, box!, ...data, "--dry-run", "--json"))).toMatchObject({
+    ...{ dry_run: true, read_bytes: bytes, eta_from: "measured" },
+  });
+  const moving = await done("home", "move", "alice", "--here", ...data, "--dry-run", "--json");
+  expect(lastEvent(moving)).toMatchObject({ dry_run: true, bytes: 0, devices: [], eta_from: "assumed" });
   appendFileSync(join(source, "a.txt"), "and more\n");
   expect(lastEvent(await done("agent", "backup", source, "--state", state, "--json"))).toMatchObject({
     event: "done",
@@ -103,6 +135,8 @@ test("without a line the manifest is carried in a file", { timeout: 120_000 }, a
   expect(sealed).toMatchObject({ status: 2 });
   expect(sealed.stderr).toContain("--manifest-out FILE");
   await done("seed", "seal", ...withBox, "--offline", "--manifest-out", file!);
+  const look = await done("seed", "promise", file!, "--data", site.data, "--dry-run", "--json");
+  expect(lastEvent(look)).toMatchObject({ dry_run: true, box: 1, already: false, eta_from: "measured" });
   expect(await done("seed", "promise", file!, "--data", site.data)).toContain(
     "Box 1, seal 1: 0 chunks promised",
   );

@@ -106,7 +106,7 @@ test("a whole snapshot comes back from a box", async () => {
   const dry = await holdfast(...arguments_(newFolder("dry"), newest.slice(0, 8)), "--dry-run", "--json");
   expect(dry.stderr).toBe("");
   const planned = lastEvent(dry.stdout);
-  expect(planned).toMatchObject({ dry_run: true, lacking: 0, left_out: 0, box: null });
+  expect(planned).toMatchObject({ dry_run: true, lacking: 0, left_out: 0, box: null, eta_from: "measured" });
   const enrolled = readFileSync(join(state, "agent.json"), "utf8");
   const box = await stage(newest.slice(0, 8));
   expect(box.event).toMatchObject({ records: planned.records, bytes: planned.bytes });

@@ -51,26 +51,23 @@ export class FixtureVault implements RecordSource, SnapshotCatalog {
     return toHex(this.keys.vaultId);
   }
 
-  async read(
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    signal?: AbortSignal,
-  ): Promise<RecordResult[]> {
-    if (vaultId !== this.vaultId || group !== this.group) return ids.map(() => ({ state: "missing" }));
-    await this.beforeRead(ids);
+  async readEach(
+    ...[vaultId, group, ids, take, signal]: Parameters<RecordSource["readEach"]>
+  ): Promise<void> {
+    const known = vaultId === this.vaultId && group === this.group;
+    if (known) await this.beforeRead(ids);
     signal?.throwIfAborted();
-    return ids.map((id) => {
-      this.reads.push(toHex(id));
-      const record = this.records.get(toHex(id));
-      const box = this.promised.get(toHex(id));
-      if (box !== undefined) return { state: "promised", box };
-      if (record === undefined) return { state: "missing" };
-      if (record.length === 0) return { state: "damaged", writer: "aa".repeat(16) };
-      const own = Buffer.allocUnsafeSlow(record.length);
-      own.set(record);
-      return { state: "record", record: own };
-    });
+    for (const [index, id] of ids.entries()) take(index, known ? this.#result(id) : { state: "missing" });
+  }
+
+  #result(id: Uint8Array): RecordResult {
+    this.reads.push(toHex(id));
+    const record = this.records.get(toHex(id));
+    const box = this.promised.get(toHex(id));
+    if (box !== undefined) return { state: "promised", box };
+    if (record === undefined) return { state: "missing" };
+    if (record.length === 0) return { state: "damaged", writer: "aa".repeat(16) };
+    return { state: "record", record: Buffer.from(new Uint8Array(record).buffer) };
   }
 
   accounts = async (): Promise<string[]> => [...new Set(this.snapshotRows.map((row) => row.account))];

@@ -86,7 +86,13 @@ test("what is no request about replicas is refused before anything is done", asy
     url: "/replicas/run",
     payload: { name: "x", takeOver: false },
   });
-  expect(run.json()).toMatchObject({ error: { code: "not-found" } });
+  // A job: its id, and what became of it.
+  const [began, ended] = run.body
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as object);
+  expect(began).toMatchObject({ job: expect.any(String) });
+  expect(ended).toMatchObject({ error: { code: "not-found" } });
   const listed = await app.inject({ method: "GET", url: "/replicas" });
   expect(listed.json()).toEqual([]);
   await app.close();

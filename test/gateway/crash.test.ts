@@ -1,6 +1,5 @@
 // kill -9 of a real gateway process while records are uploaded: whatever was acknowledged is there after a restart.
 
-import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
+import { randomFrom } from "../fidelity/random.ts";
 import {
   dataRecord,
   GatewayFixture,
@@ -17,50 +17,37 @@ import {
   type TestDevice,
   type TestRecord,
 } from "./gatewayFixture.ts";
+import { KillableGateway } from "./killableGateway.ts";
 
 let folder: string;
-let path: string;
 let device: TestDevice;
 let fingerprint: string;
-let child: ChildProcess | undefined;
+let gateway: KillableGateway;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "holdfast-crash-"));
-  path = join(folder, "data");
+  const path = join(folder, "data");
   const fixture = await GatewayFixture.create({}, path);
   device = await fixture.device(await fixture.account("anna"), "laptop");
   fingerprint = fixture.fingerprint;
   await fixture.stop();
+  gateway = new KillableGateway(path, 40_000);
 });
 afterAll(async () => {
-  child?.kill("SIGKILL");
+  await gateway?.kill();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** Starts a gateway process and returns a client of it. */
 async function start(): Promise<GatewayClient> {
-  child = fork(join(import.meta.dirname, "gatewayProcess.ts"), [path, "40000"]);
-  const url = await new Promise<string>((resolve, reject) => {
-    child!.once("message", (message) => resolve(String(message)));
-    child!.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
-  });
+  const url = await gateway.start();
   return new GatewayClient({ url, fingerprint, token: device.token, triesMax: 1 });
-}
-
-async function kill(): Promise<void> {
-  const ended = new Promise((resolve) => child!.once("exit", resolve));
-  child!.kill("SIGKILL");
-  await ended;
 }
 
 const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async () => {
-  let state = seed;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return state % below;
-  };
+  const random = randomFrom(seed);
   const acknowledged: TestRecord[] = [];
   const snapshots: string[] = [];
   for (let round = 0; round < 5; round++) {
@@ -89,20 +76,17 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
       expect(part.every((_, i) => bitAt(bits, i))).toBe(true);
     }
     // By what was acknowledged, not by time: a slow machine gets as far as a fast one. Then at any point of what follows.
-    const killAt = acknowledged.length + 1 + random(100);
-    let reached = (): void => {};
-    const due = new Promise<void>((resolve) => {
-      reached = resolve;
-    });
+    const killAt = acknowledged.length + 1 + random.below(100);
+    const reached = Promise.withResolvers<void>();
     const upload = async (): Promise<void> => {
       for (;;) {
-        const chunks = Array.from({ length: 1 + random(20) }, () =>
-          dataRecord(device, randomBytes(1 + random(20_000))),
+        const chunks = Array.from({ length: 1 + random.below(20) }, () =>
+          dataRecord(device, randomBytes(1 + random.below(20_000))),
         );
         const page = pageRecord(
           device,
           chunks.map((each) => each.id),
-          String(random(2 ** 30)),
+          String(random.below(2 ** 30)),
         );
         const sent = [...chunks, page];
         const answer = await client.records(
@@ -111,7 +95,7 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
         );
         expect([...answer.statuses].every((status) => status === RecordStatus.stored)).toBe(true);
         acknowledged.push(...sent);
-        if (acknowledged.length >= killAt) reached();
+        if (acknowledged.length >= killAt) reached.resolve();
       }
     };
     const commit = async (): Promise<void> => {
@@ -122,14 +106,7 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
       const snapshot = snapshotOf(device, item, item.sequence + 1, item.head, root.id);
       snapshots.push((await client.commit(session.session, snapshot.bytes)).snapshot);
     };
-    const running = [upload(), upload(), commit()].map((work) =>
-      work.catch((error: { code?: string }) => error.code),
-    );
-    await Promise.race([due, Promise.all(running)]);
-    await new Promise((resolve) => setTimeout(resolve, random(30)));
-    await kill();
-    for (const ended of await Promise.all(running))
-      expect([undefined, "gateway-unreachable", "session-ended"]).toContain(ended);
+    await gateway.killWhile([upload(), upload(), commit()], reached.promise, random);
     client.close();
   }
   expect(acknowledged.length).toBeGreaterThan(50);
@@ -147,5 +124,5 @@ test(`acknowledged records and snapshots survive kill -9 (seed ${seed})`, async 
     }
   }
   client.close();
-  await kill();
+  await gateway.kill();
 }, 240_000);

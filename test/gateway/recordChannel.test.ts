@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { ChannelRecordSource } from "../../agent/session/channelRecordSource.ts";
 import { GatewayRecordSource } from "../../agent/session/recordSource.ts";
 import type { RecordResult } from "../../fs/view/ports.ts";
+import { readTogether } from "../../fs/view/readTogether.ts";
 import { openPackPath } from "../../gateway/store/packPaths.ts";
 import { NoChannel, RecordChannel } from "../../ingest/client/recordChannel.ts";
 import { channelLimits, channelProtocol, encodeAnswerHead } from "../../ingest/wire/recordChannel.ts";
@@ -112,7 +113,7 @@ test("a revoked device's channel brings no more, and its reads then say why", as
   fixture.gateway.catalog.devices.revoke(doomed.id);
   await expect(read(channel, [records[1]!.id], doomed.group)).rejects.toThrow("closed");
   expect(channel.isOpen).toBe(false);
-  await expect(source.read(doomed.vault, doomed.group, [records[1]!.id])).rejects.toMatchObject({
+  await expect(readTogether(source, doomed.vault, doomed.group, [records[1]!.id])).rejects.toMatchObject({
     code: "token-invalid",
   });
 });
@@ -190,11 +191,11 @@ test("a source reads over channels when there are any, and without where there a
   const some = records.slice(10, 20);
   // The first read does not wait for a channel.
   for (let round = 0; round < 20; round++) {
-    expect(await source.read(anna.vault, anna.group, idsOf(some))).toEqual(found(some));
+    expect(await readTogether(source, anna.vault, anna.group, idsOf(some))).toEqual(found(some));
   }
   const closed = sourceOf();
   closed.close();
-  expect(await closed.read(anna.vault, anna.group, idsOf(some))).toEqual(found(some));
+  expect(await readTogether(closed, anna.vault, anna.group, idsOf(some))).toEqual(found(some));
 });
 
 test("a record that is damaged on the gateway's disk is found out when it does not open, and asked for once more", async () => {
@@ -206,7 +207,8 @@ test("a record that is damaged on the gateway's disk is found out when it does n
   bytes[offset + 80]! ^= 1;
   writeFileSync(path, bytes);
   const source = sourceOf();
-  const one = (): Promise<readonly RecordResult[]> => source.read(anna.vault, anna.group, [victim.id]);
+  const one = (): Promise<readonly RecordResult[]> =>
+    readTogether(source, anna.vault, anna.group, [victim.id]);
   // Over a channel it comes as it lies there.
   await expect.poll(async () => (await one())[0]?.state).toBe("record");
   expect(source.discard(anna.vault, anna.group, victim.id)).toBe(true);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RecordSource, SnapshotCatalog } from "../../fs/view/ports.ts";
+import { readTogether } from "../../fs/view/readTogether.ts";
 import { writeKeysDocument } from "../../gateway/vaultDocuments.ts";
 import { LocalRecordSource, LocalSnapshotCatalog } from "../../gateway/viewSource.ts";
 import { toHex } from "../../vault/bytes.ts";
@@ -52,7 +53,7 @@ test("the gateway's own sources fit the ports of the view", async () => {
   expect(await catalog.snapshots("nobody", "laptop", "files")).toEqual([]);
   const opened = openSnapshot(device.account.keys, await catalog.object(snapshots[0]!));
   expect(toHex(opened.id)).toBe(second.id);
-  const results = await records.read(device.vault, device.group, [
+  const results = await readTogether(records, device.vault, device.group, [
     first.chunk,
     randomBytes(32),
     second.chunk,
@@ -64,7 +65,7 @@ test("the gateway's own sources fit the ports of the view", async () => {
     expect(result.record.buffer.byteLength).toBeLessThanOrEqual(result.record.length + Width.frame);
   }
   await device.client.suspect(device.vault, { group: device.group, ids: [toHex(first.chunk)] });
-  expect(await records.read(device.vault, device.group, [first.chunk])).toEqual([
+  expect(await readTogether(records, device.vault, device.group, [first.chunk])).toEqual([
     { state: "damaged", writer: device.id },
   ]);
 });
@@ -80,7 +81,7 @@ test("records come to the ids that asked for them, in whatever order they lie", 
   );
   const source = new LocalRecordSource(fixture.gateway);
   const asked = [3, 0, 4, 2, 1].map((index) => chunks[index]!);
-  const results = await source.read(vault, group, [
+  const results = await readTogether(source, vault, group, [
     ...asked.map(({ id }) => id),
     randomBytes(32),
     chunks[2]!.id,

@@ -3,7 +3,6 @@
 // After each kill: what the newest root names is there, whole; what this gateway believes to be there is there; nothing with a receipt is missing. At the
 // end, and from time to time, a run ends what was left.
 
-import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,41 +13,32 @@ import { PackPlaces } from "../../gateway/index/packPlaces.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { type Random, randomFrom } from "../fidelity/random.ts";
 import { dataRecord, pageRecord, snapshotOf } from "../gateway/gatewayFixture.ts";
+import { KillableGateway } from "../gateway/killableGateway.ts";
 import { ReplicatedGateway } from "../gateway/replica/job/replicatedGateway.ts";
 
 const kills = Number(process.env.HOLDFAST_KILLS ?? 8);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 
 let site: ReplicatedGateway;
-let child: ChildProcess | undefined;
+let gateway: KillableGateway;
 
 beforeAll(async () => {
   site = await ReplicatedGateway.create();
+  gateway = new KillableGateway(site.fixture.path, 20_000);
 });
 afterAll(async () => {
-  child?.kill("SIGKILL");
+  await gateway?.kill();
   await site.remove();
 });
 
 async function start(): Promise<GatewayClient> {
-  const program = join(import.meta.dirname, "../gateway/gatewayProcess.ts");
-  child = fork(program, [site.fixture.path, "20000"], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const url = await new Promise<string>((resolve, reject) => {
-    child!.once("message", (message) => resolve(String(message)));
-    child!.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
-  });
+  const url = await gateway.start();
   return new GatewayClient({
     url,
     fingerprint: site.fixture.fingerprint,
     token: site.device.token,
     triesMax: 1,
   });
-}
-
-async function kill(): Promise<void> {
-  const ended = new Promise((resolve) => child!.once("exit", resolve));
-  child!.kill("SIGKILL");
-  await ended;
 }
 
 /** Commits snapshots until it is cut off; answers those that were acknowledged. */
@@ -140,14 +130,14 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
     const client = await start();
     const backups = backUp(client, random, round, committed).catch((error: { code?: string }) => error.code);
     await moment(replicas[random.below(2)]!, random);
-    await kill();
+    await gateway.kill();
     if (replicas.some((replica, i) => countObjects(replica) !== before[i])) hits.active++;
     expect([undefined, "gateway-unreachable", "session-ended"]).toContain(await backups);
     client.close();
     if (random.below(3) === 0) {
       const starting = start().catch(() => undefined);
       await sleep(random.below(600));
-      await kill();
+      await gateway.kill();
       (await starting)?.close();
     }
     await site.restart();

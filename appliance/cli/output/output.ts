@@ -3,7 +3,7 @@
 
 import type { HoldfastError } from "../../../vault/errors.ts";
 import type { OutputWish } from "../parse.ts";
-import { ProgressLine, type ProgressState } from "./progressLine.ts";
+import { ProgressLine, type ProgressState, secondsLeft } from "./progressLine.ts";
 
 /** The part of process.stdout and process.stderr that is used. */
 export interface TextSink {
@@ -30,6 +30,8 @@ export class Output {
   readonly #nowMs: () => number;
   readonly #progress: ProgressLine | undefined;
   #lastEventMs = Number.NEGATIVE_INFINITY;
+  /** The label of the work that JSON tells of, and since when. */
+  #work = { label: "", startedMs: 0 };
 
   constructor(options: OutputOptions) {
     this.json = options.json;
@@ -127,15 +129,18 @@ export class Output {
     this.#progress?.show(state);
     if (!this.json) return;
     const now = this.#nowMs();
-    if (now - this.#lastEventMs < progressEventMs) return;
+    const { label } = state;
+    const isOther = label !== this.#work.label;
+    if (isOther) this.#work = { label, startedMs: now };
+    if (!isOther && now - this.#lastEventMs < progressEventMs) return;
     this.#lastEventMs = now;
-    const { label: _label, ...figures } = state;
-    this.event({ event: "progress", ...figures });
+    this.event({ event: "progress", ...progressFigures(state, (now - this.#work.startedMs) / 1000) });
   }
 
   /** Takes the progress line away. */
   endProgress(): void {
     this.#progress?.end();
+    this.#work = { label: "", startedMs: 0 };
   }
 
   /** A failure: one line on stderr with what to do next, and an event with --json. */
@@ -148,4 +153,19 @@ export class Output {
     this.#stderr.write(`holdfast: ${next === undefined ? what : `${full} ${next}`}\n`);
     if (stack !== undefined) this.#stderr.write(`${stack}\n`);
   }
+}
+
+/** What JSON says of a state, `elapsed` seconds after the first of its work. */
+function progressFigures(state: ProgressState, elapsed: number): Record<string, unknown> {
+  const { label, unit, files, total_files: totalFiles, ...figures } = state;
+  const left = secondsLeft(state, elapsed);
+  const eta = given("eta_seconds", left && Math.round(left));
+  if (unit === undefined)
+    return { ...given("files", files), ...given("total_files", totalFiles), ...figures, ...eta };
+  const counts = { ...given(`${unit}s`, files), ...given(`total_${unit}s`, totalFiles) };
+  return { phase: label, ...counts, ...figures, ...eta };
+}
+
+function given(name: string, value: number | undefined): Record<string, number> {
+  return value === undefined ? {} : { [name]: value };
 }

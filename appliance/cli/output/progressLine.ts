@@ -6,8 +6,10 @@ import type { TextSink } from "./output.ts";
 export type ProgressState = {
   /** What is being done, for people: "backing up". */
   readonly label: string;
-  readonly files: number;
-  readonly bytes: number;
+  readonly files?: number;
+  readonly bytes?: number;
+  /** What is counted in `files`, where it is no files: "pack". In JSON the counts are called by it (`packs`, `total_packs`). */
+  readonly unit?: string;
   /** Expected totals; absent where nothing is known. */
   readonly total_files?: number;
   readonly total_bytes?: number;
@@ -27,16 +29,25 @@ export function shareDone(state: ProgressState): number | undefined {
   const { portion_bytes: read = 0, portion_bytes_max: limit, total_bytes: total } = state;
   if (limit !== undefined) {
     // The last portion has less to do than it may: what is left of the whole.
-    const most = total === undefined ? limit : Math.min(limit, read + Math.max(0, total - state.bytes));
+    const rest = total === undefined ? limit : Math.max(0, total - (state.bytes ?? 0));
+    const most = Math.min(limit, read + rest);
     return most === 0 ? undefined : Math.min(read / most, 0.99);
   }
-  const byBytes =
-    state.total_bytes === undefined || state.total_bytes === 0 ? undefined : state.bytes / state.total_bytes;
-  const byFiles =
-    state.total_files === undefined || state.total_files === 0 ? undefined : state.files / state.total_files;
-  const share = Math.max(byBytes ?? -1, byFiles ?? -1);
+  const share = Math.max(partOf(state.bytes, total), partOf(state.files, state.total_files));
   // Totals are those of the last run and may be passed: a full bar that still works would be a lie.
   return share < 0 ? undefined : Math.min(share, 0.99);
+}
+
+/** -1 where one of them is not known, or there is nothing to do. */
+function partOf(done: number | undefined, total: number | undefined): number {
+  return done === undefined || total === undefined || total === 0 ? -1 : done / total;
+}
+
+/** How long it will take still, in seconds, `elapsed` after the first state; undefined while that cannot be told. */
+export function secondsLeft(state: ProgressState, elapsed: number): number | undefined {
+  const share = shareDone(state);
+  if (share === undefined || share <= 0.02 || elapsed <= 2) return undefined;
+  return (elapsed * (1 - share)) / share;
 }
 
 /** The text of the line, in at most `columns`: what matters least goes first. `elapsed` in seconds since the first state. */
@@ -53,13 +64,14 @@ export function progressText(
     parts.push({ text: `[${"#".repeat(full)}${".".repeat(barColumns - full)}]`, rank: 2 });
     parts.push({ text: `${String(Math.floor(share * 100)).padStart(2)}%`, rank: 7 });
   }
-  parts.push({ text: formatCount(files, "file"), rank: 3 }, { text: formatBytes(bytes), rank: 6 });
+  if (files !== undefined) parts.push({ text: formatCount(files, state.unit ?? "file"), rank: 3 });
+  if (bytes !== undefined) parts.push({ text: formatBytes(bytes), rank: 6 });
   const moved = state.portion_bytes ?? bytes;
-  if (elapsed > 0.5) parts.push({ text: `${formatBytes(Math.round(moved / elapsed))}/s`, rank: 4 });
+  if (elapsed > 0.5 && moved !== undefined)
+    parts.push({ text: `${formatBytes(Math.round(moved / elapsed))}/s`, rank: 4 });
   if (sent !== undefined) parts.push({ text: `sent ${formatBytes(sent)}`, rank: 1 });
-  if (share !== undefined && share > 0.02 && elapsed > 2) {
-    parts.push({ text: `${formatDuration((elapsed * (1 - share)) / share)} left`, rank: 8 });
-  }
+  const left = secondsLeft(state, elapsed);
+  if (left !== undefined) parts.push({ text: `${formatDuration(left)} left`, rank: 8 });
   return fitted(parts, columns);
 }
 
@@ -80,6 +92,7 @@ export class ProgressLine {
   readonly #sink: TextSink;
   readonly #nowMs: () => number;
   #startedMs: number | undefined;
+  #label = "";
   #drawnMs = Number.NEGATIVE_INFINITY;
   #shown = false;
 
@@ -90,6 +103,9 @@ export class ProgressLine {
 
   show(state: ProgressState): void {
     const now = this.#nowMs();
+    // Another work's rate says nothing of this one's.
+    if (state.label !== this.#label) this.#startedMs = undefined;
+    this.#label = state.label;
     this.#startedMs ??= now;
     if (now - this.#drawnMs < redrawMs) return;
     this.#drawnMs = now;

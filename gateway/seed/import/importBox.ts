@@ -19,9 +19,8 @@ import { sharedGroup } from "../../catalog/accounts.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
-import type { OpenVault } from "../../openVault.ts";
 import { writeFileDurably } from "../../store/files.ts";
-import { fromAgents, lackingRecords } from "../lacking.ts";
+import { fromAgents } from "../lacking.ts";
 import { BoxLists } from "./boxLists.ts";
 import { noteCustody, takeCustody } from "./custodyCopy.ts";
 import { importVault } from "./importVault.ts";
@@ -48,7 +47,8 @@ export async function importBox(
   );
   if (!request.dryRun) await begin(gateway, box, manifest, sources);
   const report = {
-    ...{ box: box.number, seal: manifest.seal, packs, packBytes, takenBytes: 0, left: 0, refused: 0 },
+    ...{ box: box.number, seal: manifest.seal, packs, packBytes, left: 0, refused: 0 },
+    ...{ takenBytes: 0, readBytes: 0 },
     outcomes: { kept: 0, merged: 0, present: 0 },
     leftPacks: [] as { pack: string; why: string }[],
     strays: [] as string[],
@@ -83,6 +83,7 @@ export async function importBox(
     for (const outcome of ["kept", "merged", "present"] as const)
       report.outcomes[outcome] += done.outcomes[outcome];
     report.takenBytes += done.takenBytes;
+    report.readBytes += done.readBytes;
     report.left += done.left;
     report.refused += done.refused;
     report.leftPacks.push(...done.leftPacks);
@@ -183,15 +184,9 @@ async function snapshotCounts(
       if (vault.catalog.snapshot(snapshot) !== undefined && vault.catalog.waiting.get(snapshot) === undefined)
         whole++;
     }
-    needs += await neededRecords(vault);
+    needs += (await vault.waits.lacking()).get(fromAgents)?.size ?? 0;
   }
   return { snapshots, whole, needs };
-}
-
-/** Records that something here rests on and that only agents can send. */
-export async function neededRecords({ store, needs }: OpenVault): Promise<number> {
-  const lacking = await lackingRecords({ index: store.index, promises: store.promises, needs });
-  return lacking.get(fromAgents)?.size ?? 0;
 }
 
 async function writeReceipt(

@@ -35,6 +35,8 @@ export type VaultImport = {
   readonly outcomes: OutcomeCounts;
   /** Bytes of packs that were kept or merged in this run. */
   readonly takenBytes: number;
+  /** Bytes of packs that were looked at in this run: all that were not settled before. */
+  readonly readBytes: number;
   /** Packs that no source has as they should be. */
   readonly left: number;
   /** The first of them. */
@@ -69,7 +71,7 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
   const { imported } = vault.boxes;
   const outcomes: OutcomeCounts = { kept: 0, merged: 0, present: 0 };
   const leftPacks: LeftPack[] = [];
-  let [takenBytes, left, refused, waitingBytes] = [0, 0, 0, 0];
+  let [takenBytes, readBytes, left, refused, waitingBytes] = [0, 0, 0, 0, 0];
   let waiting: { readonly name: Uint8Array; readonly outcome: PackOutcome }[] = [];
   const storing: Promise<void>[] = [];
   let storingBytes = 0;
@@ -92,6 +94,7 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
     for await (const next of inOrder(packs, ({ bytes }) => bytes, prepare, ahead)) {
       signal.throwIfAborted();
       const { row } = next;
+      if (!("settled" in next)) readBytes += row.bytes;
       if ("settled" in next) {
         outcomes[next.settled]++;
         onPack(row, next.settled);
@@ -135,7 +138,7 @@ export async function importVault(port: VaultImportPort): Promise<VaultImport> {
     throw error;
   }
   if (port.dryRun !== true) await flush();
-  return { outcomes, takenBytes, left, leftPacks, refused };
+  return { outcomes, takenBytes, readBytes, left, leftPacks, refused };
 }
 
 /** A pack from the first source that has it as it should be. */

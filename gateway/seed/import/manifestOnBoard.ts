@@ -8,13 +8,19 @@ import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
 import { errnoOf, fileError } from "../../store/files.ts";
 import { readForeignFile } from "../../store/foreignFile.ts";
+import { manifestInDirectory } from "../receive/carriedManifest.ts";
 
 /**
  * Accepts the manifest of the first of these sources that has a newer one of the box than is here. One that is not newer counts for nothing,
  * unless the box was to be opened again and is sealed as before; and, while there is one here, neither does one that cannot be read.
- * @throws HoldfastError as SealReceiver.file
+ * @throws HoldfastError as SealReceiver.carried
  */
-export async function takeManifest(gateway: Gateway, box: BoxRow, sources: readonly string[]): Promise<void> {
+export async function takeManifest(
+  gateway: Gateway,
+  box: BoxRow,
+  sources: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   for (const source of sources) {
     if (source.startsWith("https://")) continue;
     const path = join(source, "seed", "manifest");
@@ -24,7 +30,10 @@ export async function takeManifest(gateway: Gateway, box: BoxRow, sources: reado
       const here = box.seal?.seal ?? 0;
       const isNews = claimed.seal > here || (claimed.seal === here && box.state === "prepared");
       if (claimed.box === box.number && !isNews) continue;
-      await gateway.seals.directory(source, bytes);
+      await gateway.seals.carried(manifestInDirectory(source, bytes), {
+        onProgress: () => undefined,
+        signal,
+      });
       return;
     } catch (error) {
       if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") continue;

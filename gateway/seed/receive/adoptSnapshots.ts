@@ -6,7 +6,7 @@
 // - It may be repeated: what is here already stays as it is.
 
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { forkName } from "../../../ingest/wire/names.ts";
 import { fromHex, isZero, toHex } from "../../../vault/bytes.ts";
@@ -32,8 +32,11 @@ type Arriving = { readonly snapshot: Snapshot; readonly previous: string | null 
 /** Snapshots that appear in one transaction. */
 const snapshotsAtOnce = 200;
 
-/** Takes in a checked list of snapshots. @throws HoldfastError disk-full, io-error */
-export async function adoptSnapshots(adopting: Adopting, listFile: string): Promise<AdoptedSnapshots> {
+/** Takes in a checked list of snapshots. @throws HoldfastError disk-full, io-error; what `list` throws */
+export async function adoptSnapshots(
+  adopting: Adopting,
+  list: AsyncIterable<Uint8Array>,
+): Promise<AdoptedSnapshots> {
   let adopted: AdoptedSnapshots = { entered: 0, forked: 0 };
   let page: Arriving[] = [];
   const turn = async (): Promise<void> => {
@@ -41,7 +44,7 @@ export async function adoptSnapshots(adopting: Adopting, listFile: string): Prom
     adopted = { entered: adopted.entered + entered, forked: adopted.forked + forked };
     page = [];
   };
-  for await (const row of readSnapshotList(createReadStream(listFile))) {
+  for await (const row of readSnapshotList(list)) {
     const arriving = arrivingOf(row);
     if (adopting.vault.catalog.snapshot(arriving.snapshot.id) !== undefined) continue;
     const path = join(adopting.directory, "snapshots", arriving.snapshot.id);

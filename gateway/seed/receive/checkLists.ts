@@ -1,6 +1,5 @@
 // Looks through the lists of an announced manifest, whole, before anything of them counts.
 
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { namePattern } from "../../../ingest/wire/names.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
@@ -12,7 +11,7 @@ import { limits } from "../../../vault/limits.ts";
 import { openCatalog, vaultCatalogKey } from "../../../vault/replica/sealedCatalog.ts";
 import { boxGroupsStart } from "../../../vault/seed/boxDocument.ts";
 import { readChunkList } from "../../../vault/seed/chunkList.ts";
-import type { SeedVault } from "../../../vault/seed/manifest.ts";
+import type { SeedListName, SeedVault } from "../../../vault/seed/manifest.ts";
 import { readPackList } from "../../../vault/seed/packList.ts";
 import { readSnapshotList } from "../../../vault/seed/snapshotList.ts";
 import { parseSnapshotHeader } from "../../../vault/snapshot.ts";
@@ -23,7 +22,7 @@ import type { Item } from "../../catalog/vaultCatalog.ts";
 import type { Gateway } from "../../gateway.ts";
 import { parseDevice } from "../../replica/gatewayState/partRows.ts";
 import { parseVaultPart } from "../../replica/gatewayState/vaultPart.ts";
-import { listPath } from "../listFiles.ts";
+import { type ListReading, listPath, readList } from "../listFiles.ts";
 
 /** What the lists of one vault say besides packs, chunks and snapshots. */
 export type SeedPart = {
@@ -33,22 +32,27 @@ export type SeedPart = {
   readonly keys: KeysDocument;
 };
 
+type Pieces = AsyncIterable<Uint8Array>;
+type ReadList = (list: SeedListName) => Pieces;
+
 const deviceName = new RegExp(namePattern, "u");
 
 /**
  * Checks the lists of a vault against the manifest and against each other.
- * @throws HoldfastError corrupt, truncated, limit-exceeded, unsupported; key-wrong for another vault's catalog
+ * @throws HoldfastError corrupt, truncated, limit-exceeded, unsupported; key-wrong for another vault's catalog; the signal's reason
  */
 export async function checkLists(
   gateway: Gateway,
   box: Pick<BoxRow, "number" | "accounts">,
   folder: string,
   vault: SeedVault,
+  reading: ListReading,
 ): Promise<SeedPart> {
   const part = await readPart(gateway, box.number, folder, vault);
-  await checkPacks(folder, vault);
-  await checkChunks(folder, vault);
-  await checkSnapshots(gateway, box, folder, vault, part);
+  const read: ReadList = (list) => readList(listPath(folder, vault.id, list), reading);
+  await checkPacks(read("packs"), vault);
+  await checkChunks(read("chunks"), vault);
+  await checkSnapshots(gateway, box, read("snapshots"), vault, part);
   return part;
 }
 
@@ -89,19 +93,19 @@ function isBoxGroup({ group, isolated }: Pick<Device, "group" | "isolated">, box
   return group >= boxGroupsStart(box) && group < boxGroupsStart(box + 1);
 }
 
-async function checkPacks(folder: string, vault: SeedVault): Promise<void> {
+async function checkPacks(list: Pieces, vault: SeedVault): Promise<void> {
   let packs = 0;
   let bytes = 0;
-  for await (const row of readPackList(createReadStream(listPath(folder, vault.id, "packs")))) {
+  for await (const row of readPackList(list)) {
     packs++;
     bytes += row.bytes;
   }
   if (packs !== vault.packs || bytes !== vault.packBytes) throw otherCount("packs");
 }
 
-async function checkChunks(folder: string, vault: SeedVault): Promise<void> {
+async function checkChunks(list: Pieces, vault: SeedVault): Promise<void> {
   let chunks = 0;
-  for await (const { prefixes } of readChunkList(createReadStream(listPath(folder, vault.id, "chunks")))) {
+  for await (const { prefixes } of readChunkList(list)) {
     chunks += prefixes.length / 8;
   }
   if (chunks !== vault.chunks) throw otherCount("chunks");
@@ -110,7 +114,7 @@ async function checkChunks(folder: string, vault: SeedVault): Promise<void> {
 async function checkSnapshots(
   gateway: Gateway,
   { accounts }: Pick<BoxRow, "accounts">,
-  folder: string,
+  list: Pieces,
   vault: SeedVault,
   { items, devices, keys }: SeedPart,
 ): Promise<void> {
@@ -120,9 +124,7 @@ async function checkSnapshots(
   const own = lent === null ? known : known.filter(({ id }) => lent?.includes(id));
   const groups = new Map([...own, ...devices].map(({ id, group }) => [id, group]));
   let snapshots = 0;
-  for await (const { object } of readSnapshotList(
-    createReadStream(listPath(folder, vault.id, "snapshots")),
-  )) {
+  for await (const { object } of readSnapshotList(list)) {
     const header = parseSnapshotHeader(object);
     const device = toHex(header.deviceId);
     const sound =

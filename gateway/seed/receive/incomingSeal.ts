@@ -55,11 +55,7 @@ export async function announce(
   bytes: Buffer,
   turnedUp = false,
 ): Promise<Announced> {
-  const manifest = openSeedManifest(bytes, box.signer);
-  const hash = manifestHash(bytes);
-  checkOwner(gateway, box, manifest);
-  checkSeal(box, manifest, hash, turnedUp);
-  for (const vault of manifest.vaults) checkSizes(vault);
+  const { manifest, hash } = checkManifest(gateway, box, bytes, turnedUp);
   const { path } = gateway.dataDir;
   const folder = sealFolder(path, box.number, manifest.seal);
   await makeFolderDurably(join(path, "seed"));
@@ -71,6 +67,21 @@ export async function announce(
   const missing = await missingLists(folder, manifest);
   await checkRoom(gateway, missing);
   return { manifest, hash, folder, missing };
+}
+
+/** What `announce` refuses is refused; nothing is written. @throws HoldfastError as `announce`, but for the disk's */
+export function checkManifest(
+  gateway: Gateway,
+  box: BoxRow,
+  bytes: Buffer,
+  turnedUp: boolean,
+): Pick<Announced, "manifest" | "hash"> {
+  const manifest = openSeedManifest(bytes, box.signer);
+  const hash = manifestHash(bytes);
+  checkOwner(gateway, box, manifest);
+  checkSeal(box, manifest, hash, turnedUp);
+  for (const vault of manifest.vaults) checkSizes(vault);
+  return { manifest, hash };
 }
 
 function checkOwner(gateway: Gateway, box: BoxRow, manifest: SeedManifest): void {

@@ -4,22 +4,20 @@
 // - Of one box one thing happens at a time.
 // - A seal that was accepted is answered as accepted, whoever asks again.
 
-import { type FileHandle, open } from "node:fs/promises";
-import { join } from "node:path";
 import { type ReopenAnswer, type SealAnswer, seedPartBytesMax } from "../../../ingest/wire/seed.ts";
-import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { limits } from "../../../vault/limits.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { homeOf } from "../../../vault/seed/homeRecord.ts";
-import { claimedManifest, type SeedListName, seedLists } from "../../../vault/seed/manifest.ts";
+import { claimedManifest } from "../../../vault/seed/manifest.ts";
+import type { JobWatch } from "../../admin/job.ts";
 import { tokenHash, tokenKind } from "../../auth/tokens.ts";
 import { type BoxRow, noSuchBox } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
-import { fileError, readFully } from "../../store/files.ts";
-import { type AcceptedSeal, acceptSeal } from "../acceptSeal.ts";
-import { listPath } from "../listFiles.ts";
+import { type AcceptedSeal, type AcceptProgress, acceptSeal } from "../acceptSeal.ts";
+import { type CarriedManifest, cutShort } from "./carriedManifest.ts";
 import { type Announced, announce, takePart } from "./incomingSeal.ts";
 
 export type PartPlace = Parameters<typeof takePart>[2];
+type Watch = JobWatch<AcceptProgress>;
 
 export class SealReceiver {
   readonly #gateway: Gateway;
@@ -59,7 +57,7 @@ export class SealReceiver {
     // One that was to be opened again and is sealed as before calls its devices back once more.
     if (seal?.manifest === announced.hash && state !== "prepared") return { accepted: true, missing: [] };
     if (announced.missing.length > 0) return { accepted: false, missing: announced.missing };
-    const done = this.#accept(box, bytes, announced).then(() => true);
+    const done = this.#accept(box, bytes, announced, unstopped).then(() => true);
     const late = Promise.withResolvers<false>();
     const timer = setTimeout(() => late.resolve(false), waitMs);
     try {
@@ -69,17 +67,30 @@ export class SealReceiver {
     }
   }
 
-  #accept(box: BoxRow, bytes: Buffer, { manifest, hash, folder }: Announced): Promise<AcceptedSeal> {
+  /** One that runs is joined; where whoever began it has it stopped, it is begun again. */
+  #accept(box: BoxRow, bytes: Buffer, announced: Announced, watch: Watch): Promise<AcceptedSeal> {
+    const { manifest, hash, folder } = announced;
     const running = this.#accepting.get(hash);
-    if (running !== undefined) return running;
+    if (running !== undefined) {
+      const joined = running.catch((error: unknown) => {
+        if (!isHoldfastError(error, ErrorCode.cancelled)) throw error;
+        return this.#accept(box, bytes, announced, watch);
+      });
+      return orStopped(joined, watch.signal);
+    }
     const work = this.#inTurn(box.number, () =>
-      acceptSeal(this.#gateway, this.#row(box), { manifest, bytes, hash, folder }),
+      acceptSeal(this.#gateway, this.#row(box), { manifest, bytes, hash, folder }, watch).catch(
+        (error: unknown) => {
+          throw watch.signal.aborted ? stoppedBy(watch.signal) : error;
+        },
+      ),
     );
     this.#accepting.set(hash, work);
     this.#gateway.attend(work);
     const forget = (): void => void this.#accepting.delete(hash);
     work.then(forget, (error: unknown) => {
       forget();
+      if (isHoldfastError(error, ErrorCode.cancelled)) return;
       this.#gateway.logger.error({ err: error, box: box.number }, "a box's manifest was not accepted");
     });
     return work;
@@ -148,42 +159,13 @@ export class SealReceiver {
   }
 
   /**
-   * Takes manifest and lists from a file that `seed seal --manifest-out` wrote, and accepts them. Undefined where that was done before.
-   * @throws HoldfastError not-found for a box that is not of here; truncated; as `submit`
+   * Takes in a manifest and its lists that were carried here, and accepts them. Undefined where that was done before.
+   * @throws HoldfastError not-found for a box that is not of here; truncated; cancelled, when the same may be done again; as `submit`
    */
-  async file(path: string): Promise<AcceptedSeal | undefined> {
-    const file = await openToRead(path);
-    try {
-      const bytes = manifestOf(await range(file.fd, 0, limits.signedBytesMax));
-      const starts = new Map<string, number>();
-      let at = bytes.length;
-      for (const { id, lists } of claimedManifest(bytes).vaults) {
-        for (const list of seedLists) {
-          starts.set(`${id}/${list}`, at);
-          at += lists[list].bytes;
-        }
-      }
-      return await this.#byHand(bytes, ({ vault, list }, offset, length) =>
-        range(file.fd, (starts.get(`${vault}/${list}`) ?? at) + offset, length),
-      );
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** The same from the directory of a sealed box, whose manifest `bytes` are. @throws as `file` */
-  directory(path: string, bytes: Buffer): Promise<AcceptedSeal | undefined> {
-    return this.#byHand(manifestOf(bytes), async ({ vault, list }, offset, length) => {
-      const file = await openToRead(listPath(join(path, "seed"), vault, list));
-      try {
-        return await range(file.fd, offset, length);
-      } finally {
-        await file.close();
-      }
-    });
-  }
-
-  async #byHand(bytes: Buffer, read: ReadList): Promise<AcceptedSeal | undefined> {
+  async carried(
+    { bytes, read }: CarriedManifest,
+    { onProgress, signal }: Watch,
+  ): Promise<AcceptedSeal | undefined> {
     const claimed = claimedManifest(bytes);
     const box = this.#gateway.catalog.boxes.get(claimed.box);
     if (box === undefined) throw noSuchBox(claimed.box);
@@ -192,46 +174,44 @@ export class SealReceiver {
     const before = await announced();
     const { seal, state } = this.#row(box);
     if (seal?.manifest === before.hash && state !== "prepared") return undefined;
+    const all = before.missing.reduce((sum, row) => sum + row.bytes - row.have, 0);
+    let bytesDone = 0;
     for (const { vault, list, bytes: length, have } of before.missing) {
       for (let offset = have; offset < length; ) {
+        if (signal.aborted) throw stoppedBy(signal);
         const part = await read({ vault, list }, offset, Math.min(seedPartBytesMax, length - offset));
         if (part.length === 0) throw cutShort();
         offset = (await this.part(box, { seal: before.manifest.seal, vault, list, offset }, part)).bytes;
+        bytesDone += part.length;
+        onProgress({ phase: "reading", bytesDone, bytes: all });
       }
     }
     const now = await announced();
     if (now.missing.length > 0) throw cutShort();
-    return await this.#accept(box, bytes, now);
+    return await this.#accept(box, bytes, now, { onProgress, signal });
   }
 }
 
-/** Bytes of a list from an offset on, at most `length`; none at its end. */
-type ReadList = (
-  place: { readonly vault: string; readonly list: SeedListName },
-  offset: number,
-  length: number,
-) => Promise<Buffer>;
+/** Of boxes that ask by themselves: nobody watches, and they ask again. */
+const unstopped: Watch = { onProgress: () => undefined, signal: new AbortController().signal };
 
-async function openToRead(path: string): Promise<FileHandle> {
+function stoppedBy({ reason }: AbortSignal): HoldfastError {
+  return isHoldfastError(reason, ErrorCode.cancelled)
+    ? reason
+    : new HoldfastError(ErrorCode.cancelled, "taking in the manifest was stopped", {
+        next: "Do it again: it goes on.",
+      });
+}
+
+/** What others began goes on; only waiting for it ends. */
+async function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>();
+  const stop = (): void => stopped.reject(stoppedBy(signal));
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
   try {
-    return await open(path, "r");
-  } catch (error) {
-    throw fileError(error, path);
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
-}
-
-async function range(fd: number, at: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  return buffer.subarray(0, await readFully(fd, buffer, at));
-}
-
-/** The two lines at the beginning. @throws HoldfastError truncated */
-function manifestOf(bytes: Buffer): Buffer {
-  const second = bytes.indexOf(0x0a, bytes.indexOf(0x0a) + 1);
-  if (second < 1) throw cutShort();
-  return bytes.subarray(0, second + 1);
-}
-
-function cutShort(): HoldfastError {
-  return new HoldfastError(ErrorCode.truncated, "the file with the manifest is cut short");
 }

@@ -8,6 +8,7 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReopenAnswer } from "../../../ingest/wire/seed.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { JobWatch } from "../../admin/job.ts";
 import type { Gateway } from "../../gateway.ts";
 import { syncDirectory } from "../../store/files.ts";
 import { writeSecrets } from "../boxDirectory.ts";
@@ -15,15 +16,18 @@ import { appendCustody } from "../custodyFile.ts";
 import { withDatacentre } from "../send/datacentre.ts";
 import { manifestPath, readManifest, requireBox } from "./sealBox.ts";
 
+/** `asking`: the datacentre, until it answers. `opening`: from here on it is done, whoever asks it to stop. */
+export type ReopenProgress = { readonly phase: "asking" | "opening" };
+
 /**
  * Makes a sealed box take backups again. Its next seal has a higher number.
  * @throws HoldfastError usage where it is not sealed; gateway-unreachable; sequence-conflict where the datacentre imports from it already, or
- * has; disk-full, io-error
+ * has; disk-full, io-error; cancelled
  */
 export async function reopenBox(
   gateway: Gateway,
   by: string,
-  signal: AbortSignal,
+  { onProgress, signal }: JobWatch<ReopenProgress>,
 ): Promise<{ box: number; seal: number }> {
   const box = requireBox(gateway);
   const { path } = gateway.dataDir;
@@ -34,9 +38,11 @@ export async function reopenBox(
   const { seal } = sealed.manifest;
   gateway.homes.pause("the box is being opened again");
   try {
+    onProgress({ phase: "asking" });
     const { homes } = await withDatacentre(box, signal, (ask) =>
       ask<ReopenAnswer>({ method: "POST", path: "/v1/seed/reopened", json: { seal } }),
     );
+    onProgress({ phase: "opening" });
     const recalls = Object.fromEntries(homes.map(({ account, recall }) => [account, recall]));
     await writeSecrets(path, box.document.id, box.boxKey, { ...box.secrets, recalls });
     await gateway.reload();

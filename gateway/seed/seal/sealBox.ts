@@ -30,7 +30,7 @@ import { errnoOf, fileError, writeFileDurably } from "../../store/files.ts";
 import type { OpenedBox } from "../boxDirectory.ts";
 import { BoxState } from "../boxState.ts";
 import { appendCustody, readCustody } from "../custodyFile.ts";
-import { packsOnBoard } from "../packsOnBoard.ts";
+import { plannedSeal } from "./plannedSeal.ts";
 import { type DamagedPack, VerifiedPacks } from "./verifiedPacks.ts";
 import { writeLists } from "./writeLists.ts";
 
@@ -58,6 +58,8 @@ export type SealReport = {
   readonly chunks: number;
   readonly damaged: readonly Omit<DamagedPack, "ordinal">[];
   readonly hurt: readonly HurtSnapshot[];
+  /** Bytes that are to be read before it is sealed: 0 where it is. */
+  readonly leftBytes: number;
   /** It was sealed before; nothing was done. */
   readonly already: boolean;
 };
@@ -111,7 +113,8 @@ export async function sealBox(gateway: Gateway, request: SealRequest, watch: Sea
   const vaults = await Promise.all(gateway.catalog.vaults.list().map(({ id }) => gateway.vault(id)));
   if (request.dryRun) {
     for (const vault of vaults) await vault.store.flush(() => undefined);
-    return planned(box, vaults);
+    const seal = new BoxState(gateway.catalog.environment).get().seals + 1;
+    return plannedSeal(box, vaults, seal);
   }
   gateway.homes.pause("the box is being sealed");
   try {
@@ -267,15 +270,6 @@ async function hurtBy(
   return hurt;
 }
 
-/** What is in open packs counts too: they are closed before they are read. */
-function planned({ document }: OpenedBox, vaults: readonly OpenVault[]): SealReport {
-  const chunks = vaults.reduce((sum, vault) => sum + vault.store.index.count(), 0);
-  const snapshots = vaults.reduce((sum, vault) => sum + vault.catalog.newestOrder(), 0);
-  const nothing = { seal: 0, code: "", manifest: "", damaged: [], hurt: [], already: false };
-  const packs = packsOnBoard(vaults);
-  return { box: document.box, ...packs, snapshots, chunks, ...nothing };
-}
-
 function reportOf(
   { bytes, manifest }: { readonly bytes: Buffer; readonly manifest: SeedManifest },
   damaged: readonly DamagedPack[],
@@ -295,6 +289,7 @@ function reportOf(
     chunks: sum(({ chunks }) => chunks),
     damaged: damaged.map(({ ordinal: _ordinal, ...pack }) => pack),
     hurt,
+    leftBytes: 0,
     already: false,
   };
 }

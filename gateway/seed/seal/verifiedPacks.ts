@@ -83,6 +83,16 @@ export class VerifiedPacks {
     return damaged.sort((a, b) => a.ordinal - b.ordinal);
   }
 
+  /** Bytes that sealing under this number would still read; what open packs hold is among them. */
+  leftBytes(seal: number): number {
+    let left = 0;
+    for (const row of this.#store.packs.all()) {
+      if (row.state === "open") left += row.coveredBytes;
+      else if (this.#rows.get(keyOf(row.ordinal)) !== seal) left += row.bytes;
+    }
+    return left;
+  }
+
   /** Wherever the pack is: it may leave for the second disk while it is looked at. */
   async #whyNotSound(directory: string, row: PackRow): Promise<string | undefined> {
     const here = row.state === "closed" ? await whyNotSound(directory, row) : undefined;
@@ -102,7 +112,7 @@ export class VerifiedPacks {
 }
 
 /** In words why a pack's file is not what its name says; undefined when it is. @throws the system's error only for what is no damage */
-async function whyNotSound(directory: string, pack: PackRow): Promise<string | undefined> {
+export async function whyNotSound(directory: string, pack: PackRow): Promise<string | undefined> {
   const path = closedPackPath(directory, pack.name!);
   try {
     const { size } = await stat(path);

@@ -35,20 +35,34 @@ export type SelectionRoots = {
   readonly pages: readonly Uint8Array[];
 };
 
-export type SelectionWatch = { readonly need: PrefixSet | undefined; readonly signal: AbortSignal };
+export type SelectionWatch = {
+  readonly need: PrefixSet | undefined;
+  readonly signal: AbortSignal;
+  /** Records of a phase that were looked at, and how many there are; null where nobody can know. */
+  readonly onLooked: (phase: "choosing" | "finding", done: number, all: number | null) => void;
+};
 
 const bucketsAtOnce = 256;
+/** Records between two words about a walk. */
+const toldAtOnce = 10_000;
 
-/** `need`: data records that are wanted; all of them where it is left out. @throws HoldfastError chunk-missing where a root is not known here */
+/**
+ * `need`: data records that are wanted; all of them where it is left out.
+ * @throws HoldfastError chunk-missing where a root is not known here; the signal's reason
+ */
 export async function selectRecords(
   vault: OpenVault,
   chosen: readonly SelectionRoots[],
-  { need, signal }: SelectionWatch,
+  { need, signal, onLooked }: SelectionWatch,
 ): Promise<Selection> {
   const { index } = vault.store;
   await vault.store.flush(() => undefined);
   const wanted = new OrdinalSet();
-  const go = (): "on" | "stop" => (signal.aborted ? "stop" : "on");
+  const go = (): "on" | "stop" => {
+    if (wanted.size % toldAtOnce === 0) onLooked("choosing", wanted.size, null);
+    return signal.aborted ? "stop" : "on";
+  };
+  onLooked("choosing", 0, null);
   for (const { group, roots } of chosen) {
     for (const id of roots) await walkBelow(index, ordinalOf(vault, group, id), go, wanted);
   }
@@ -65,7 +79,10 @@ export async function selectRecords(
   const lacking = new OrdinalSet();
   const [data, metadata] = [new RecordTable(), new RecordTable()];
   let bytes = 0;
+  const all = index.count();
+  let looked = 0;
   await scanRows(index, signal, (group, prefix, row) => {
+    if (looked++ % toldAtOnce === 0) onLooked("finding", looked, all);
     if (!wanted.has(row.ordinal)) {
       if (beside.has(row.ordinal)) leftOut.add(row.ordinal);
       return;
@@ -85,7 +102,7 @@ export async function selectRecords(
   return { data, metadata, leftOut, lacking, bytes };
 }
 
-/** Visits all rows of a flushed index; other work gets its turn. */
+/** Visits all rows of a flushed index; other work gets its turn. @throws the signal's reason */
 export async function scanRows(
   index: ChunkIndex,
   signal: AbortSignal,
@@ -97,13 +114,15 @@ export async function scanRows(
     cursor = index.scan(cursor, bucketsAtOnce, visit);
     await new Promise((resolve) => setImmediate(resolve));
   } while (cursor !== undefined);
+  signal.throwIfAborted();
 }
 
-/** Whether something that is lacking is below what was chosen. */
+/** Whether something that is lacking is below what was chosen. @throws the signal's reason */
 export async function lacks(
   vault: OpenVault,
   { group, roots, pages }: SelectionRoots,
   lacking: OrdinalSet,
+  signal: AbortSignal,
 ): Promise<boolean> {
   if (lacking.size === 0) return false;
   if (pages.some((id) => lacking.has(ordinalOf(vault, group, id)))) return true;
@@ -112,9 +131,10 @@ export async function lacks(
   for (const id of roots) {
     const visit = (ordinal: number): "on" | "stop" => {
       found ||= lacking.has(ordinal);
-      return found ? "stop" : "on";
+      return found || signal.aborted ? "stop" : "on";
     };
     await walkBelow(vault.store.index, ordinalOf(vault, group, id), visit, seen);
+    signal.throwIfAborted();
   }
   return found;
 }

@@ -114,7 +114,7 @@ async function fill(
   const onCopied = (count: number, copied: number): void => {
     recordsDone += count;
     bytesDone += copied;
-    onProgress({ records, recordsDone, bytes, bytesDone });
+    onProgress({ phase: "copying", records, recordsDone, bytes, bytesDone });
   };
   onCopied(0, 0);
   for (const each of vaults) await stageVault({ gateway, box, number, signal, onCopied }, each);

@@ -50,14 +50,13 @@ export class MemoryGateway {
 
   /** What a drive or a restore reads from; each record in memory of its own. */
   readonly source: RecordSource = {
-    read: async (_vault, _group, ids) =>
-      ids.map((id) => {
+    readEach: async (_vault, _group, ids, take) => {
+      for (const [index, id] of ids.entries()) {
         const record = this.records.get(toHex(id));
-        if (record === undefined) return { state: "missing" };
-        const own = Buffer.allocUnsafeSlow(record.length);
-        own.set(record);
-        return { state: "record", record: own };
-      }),
+        const own = record && Buffer.from(new Uint8Array(record).buffer);
+        take(index, own === undefined ? { state: "missing" } : { state: "record", record: own });
+      }
+    },
   };
 
   /** A session as an agent sees it. */

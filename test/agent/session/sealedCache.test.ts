@@ -13,7 +13,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CachedRecordSource } from "../../../agent/session/cachedRecordSource.ts";
 import { SealedCache } from "../../../agent/session/sealedCache.ts";
-import type { RecordResult } from "../../../fs/view/ports.ts";
 import { createCaches } from "../../../fs/view/recordOpener.ts";
 import { VaultView } from "../../../fs/view/vaultView.ts";
 import type { ViewNode } from "../../../fs/view/view.ts";
@@ -49,16 +48,7 @@ function fixture() {
 }
 
 function sourceOf(vault: FixtureVault, cache: SealedCache): CachedRecordSource {
-  const readEach = async (
-    vaultId: string,
-    group: number,
-    ids: readonly Uint8Array[],
-    take: (index: number, result: RecordResult) => void,
-  ): Promise<void> => {
-    for (const [index, result] of (await vault.read(vaultId, group, ids)).entries()) take(index, result);
-  };
-  const read = vault.read.bind(vault);
-  return new CachedRecordSource({ read, readEach }, cache);
+  return new CachedRecordSource(vault, cache);
 }
 
 async function readBig(vault: FixtureVault, cache: SealedCache): Promise<Buffer> {

@@ -1,21 +1,16 @@
 // Very many entries through a real mount: all of them are there, and what the drive keeps of them is next to nothing.
 // HOLDFAST_MANY_ENTRIES=5000000 makes the walk as long as the goal says.
 
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type KernelMounted, kernelDriver } from "../../../fs/fuse/kernelDriver.ts";
+import { describe, expect, it } from "vitest";
+import { kernelDriver } from "../../../fs/fuse/kernelDriver.ts";
 import { RowsView } from "../rowsView.ts";
-import { canMount, freshDirectory, keptLog, tool, until } from "./mounting.ts";
+import { canMount, mountPoints, tool, until } from "./mounting.ts";
 
 const MiB = 1024 * 1024;
 const entries = Number(process.env.HOLDFAST_MANY_ENTRIES ?? 200_000);
 const filesPerFolder = 100;
-let scratch: string;
-let mnt: string;
-let mounted: KernelMounted | undefined;
 
 /** Bytes that live objects and buffers take. */
 function memoryInUse(): number {
@@ -26,23 +21,14 @@ function memoryInUse(): number {
 }
 
 describe.skipIf(!canMount())("a drive of very many entries", () => {
-  beforeEach(() => {
-    scratch = freshDirectory();
-    mnt = join(scratch, "mnt");
-    mkdirSync(mnt);
-  });
-  afterEach(async () => {
-    await mounted?.unmount();
-    mounted = undefined;
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  const here = mountPoints();
 
   it("lists a directory of 1,000,000 entries, each once and in order", { timeout: 120_000 }, async () => {
-    mounted = await kernelDriver().mount(new RowsView(0, 1_000_000), mnt, { logger: keptLog() });
+    await here.mount(kernelDriver(), new RowsView(0, 1_000_000));
     // `ls -f` shows the order of the drive; without the dots.
     const check = `ls -f "$1/top" | awk 'NR > 2 { if ($0 != sprintf("entry-%08d", n)) bad++; n++ } END { print n, bad + 0 }'`;
-    expect((await tool(check, mnt)).toString().trim()).toBe("1000000 0");
-    expect((await tool(`stat -c %i "$1/top/entry-00999999"`, mnt)).toString().trim()).toBe(
+    expect((await tool(check, here.mnt)).toString().trim()).toBe("1000000 0");
+    expect((await tool(`stat -c %i "$1/top/entry-00999999"`, here.mnt)).toString().trim()).toBe(
       String(2 ** 32 + 999_999),
     );
   });
@@ -52,11 +38,10 @@ describe.skipIf(!canMount())("a drive of very many entries", () => {
   }, async () => {
     const folders = Math.ceil(entries / filesPerFolder);
     const view = new RowsView(folders, filesPerFolder);
-    mounted = await kernelDriver().mount(view, mnt, { logger: keptLog() });
-    const drive = mounted;
-    await tool(`stat "$1/top/entry-00000000/entry-00000000"`, mnt);
+    const drive = await here.mount(kernelDriver(), view);
+    await tool(`stat "$1/top/entry-00000000/entry-00000000"`, here.mnt);
     const before = memoryInUse();
-    const found = await tool(`find "$1/top" -type f -size 0 | wc -l`, mnt);
+    const found = await tool(`find "$1/top" -type f -size 0 | wc -l`, here.mnt);
     const all = folders * filesPerFolder;
     expect(Number(found)).toBe(all);
     const grown = memoryInUse() - before;

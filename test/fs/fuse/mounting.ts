@@ -1,11 +1,15 @@
 // What the mount tests share: whether this machine can mount, running outside tools, and a log that can be read.
 
 import { spawn } from "node:child_process";
-import { accessSync, chmodSync, constants, mkdtempSync, realpathSync } from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FuseLogger } from "../../../fs/fuse/driver.ts";
+import { afterEach, beforeEach } from "vitest";
+import type { FuseLogger, FuseMountOptions, Mounted } from "../../../fs/fuse/driver.ts";
+import { detach } from "../../../fs/fuse/kernel/mountHelper.ts";
+import { mountAt } from "../../../fs/fuse/mountTable.ts";
+import type { View } from "../../../fs/view/view.ts";
 
 /** False, with a loud line, where mounting cannot work; on CI that is an error instead. */
 export function canMount(): boolean {
@@ -55,6 +59,44 @@ export function freshDirectory(): string {
   chmodSync(path, 0o755);
   return path;
 }
+
+/** A mount point of its own for each test of the suite that calls this. What is mounted there, by `mount` or otherwise, is gone when the test ends. */
+export function mountPoints(): MountPoints {
+  let scratch = "";
+  let mnt = "";
+  let mounted: Mounted | undefined;
+  beforeEach(() => {
+    scratch = freshDirectory();
+    mnt = join(scratch, "mnt");
+    mkdirSync(mnt);
+  });
+  afterEach(async () => {
+    await mounted?.unmount();
+    mounted = undefined;
+    if ((await mountAt(mnt)) !== undefined) await detach(mnt, true);
+    rmSync(scratch, { recursive: true, force: true });
+  });
+  return {
+    get mnt() {
+      return mnt;
+    },
+    mount: async (driver, view, options = {}) => {
+      const now = await driver.mount(view, mnt, { logger: keptLog(), ...options });
+      mounted = now;
+      return now;
+    },
+  };
+}
+
+export type MountPoints = {
+  /** Of the test that runs: an empty directory. */
+  readonly mnt: string;
+  mount<Kind extends Mounted>(
+    driver: { mount(view: View, mountpoint: string, options: FuseMountOptions): Promise<Kind> },
+    view: View,
+    options?: Omit<FuseMountOptions, "logger">,
+  ): Promise<Kind>;
+};
 
 /** Waits until `done` holds; fails with `what` after half a minute. */
 export async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {

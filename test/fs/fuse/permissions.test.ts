@@ -1,15 +1,12 @@
 // Who may do what in a drive: archived owners, modes and ACLs bind other users; nothing archived gives anybody rights here; and no
 // change is taken even from a kernel that would let it through.
 
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { detach } from "../../../fs/fuse/kernel/mountHelper.ts";
+import { describe, expect, it } from "vitest";
 import { kernelDriver } from "../../../fs/fuse/kernelDriver.ts";
-import { mountAt } from "../../../fs/fuse/mountTable.ts";
 import { nativeDriver } from "../../../fs/fuse/nativeDriver.ts";
 import { directory, file, MemoryView, node } from "../memoryView.ts";
-import { canMount, freshDirectory, keptLog, sh, tool } from "./mounting.ts";
+import { canMount, mountPoints, sh, tool } from "./mounting.ts";
 import { acl, NOBODY, sampleAcl } from "./nastyTree.ts";
 
 /** user::rw- user:1234:rw- group::--- group:77:r-- mask::rw- other::--- */
@@ -41,39 +38,18 @@ const view = new MemoryView(
 );
 
 describe.skipIf(!canMount())("rights in a drive", () => {
-  let scratch: string;
-  let mnt: string;
-  let unmount: (() => Promise<void>) | undefined;
-
-  beforeEach(() => {
-    scratch = freshDirectory();
-    mnt = join(scratch, "mnt");
-    mkdirSync(mnt);
-  });
-  afterEach(async () => {
-    await unmount?.();
-    unmount = undefined;
-    if ((await mountAt(mnt)) !== undefined) await detach(mnt, true);
-    rmSync(scratch, { recursive: true, force: true });
-  });
-
-  async function mount(options: {
-    allowOther?: boolean;
-    asUser?: { uid: number; gid: number };
-  }): Promise<void> {
-    unmount = (await kernelDriver().mount(view, mnt, { logger: keptLog(), ...options })).unmount;
-  }
+  const here = mountPoints();
 
   /** Whether a user with these groups can do this to a name: "yes" or the reason. */
   async function as(uid: number, groups: string, command: string, name: string): Promise<string> {
     const user = `setpriv --reuid ${uid} --regid ${uid} ${groups === "" ? "--clear-groups" : `--groups ${groups}`}`;
-    const ran = await sh(`${user} ${command} "$1" >/dev/null`, join(mnt, name));
+    const ran = await sh(`${user} ${command} "$1" >/dev/null`, join(here.mnt, name));
     return ran.status === 0 ? "yes" : (/: ([^:]+)$/.exec(ran.stderr.trim())?.[1] ?? ran.stderr);
   }
   const denied = "Permission denied";
 
   it("are the archived ones for other users", async () => {
-    await mount({ allowOther: true });
+    await here.mount(kernelDriver(), view, { allowOther: true });
     const cases: [number, string, string, string, string][] = [
       [4321, "", "cat", "private", "yes"],
       [4322, "", "cat", "private", denied],
@@ -105,16 +81,16 @@ describe.skipIf(!canMount())("rights in a drive", () => {
         groups,
         expected,
       ]);
-    expect((await tool(`cd "$1" && stat -c '%a %u:%g' drop setuid`, mnt)).toString()).toBe(
+    expect((await tool(`cd "$1" && stat -c '%a %u:%g' drop setuid`, here.mnt)).toString()).toBe(
       "3777 4321:50\n6755 0:0\n",
     );
     // Root keeps its own.
-    expect((await tool(`cat "$1/private" "$1/closed/inside"`, mnt)).toString()).toBe("secretx");
+    expect((await tool(`cat "$1/private" "$1/closed/inside"`, here.mnt)).toString()).toBe("secretx");
   });
 
   it("give nothing to those who run what was archived, or open its devices", async () => {
-    await mount({ allowOther: true });
-    const options = (await tool(`findmnt -no OPTIONS,FSTYPE,SOURCE "$1"`, mnt)).toString();
+    await here.mount(kernelDriver(), view, { allowOther: true });
+    const options = (await tool(`findmnt -no OPTIONS,FSTYPE,SOURCE "$1"`, here.mnt)).toString();
     for (const option of [
       "ro",
       "nosuid",
@@ -126,22 +102,22 @@ describe.skipIf(!canMount())("rights in a drive", () => {
     ])
       expect(options).toMatch(new RegExp(`\\b${option.replace(".", "\\.")}\\b`));
     for (const name of ["null", "disk"]) expect(await as(0, "", "head -c 1", name)).toBe(denied);
-    expect((await tool(`cd "$1" && stat -c '%F %t:%T' null`, mnt)).toString()).toBe(
+    expect((await tool(`cd "$1" && stat -c '%F %t:%T' null`, here.mnt)).toString()).toBe(
       "character special file 1:3\n",
     );
   });
 
   it("of others are none without allow_other", async () => {
-    await mount({});
+    await here.mount(kernelDriver(), view, {});
     expect(await as(4321, "", "cat", "world")).toBe(denied);
-    expect((await tool(`cat "$1/world"`, mnt)).toString()).toBe("public");
+    expect((await tool(`cat "$1/world"`, here.mnt)).toString()).toBe("public");
   });
 
   it("go to one user with --as-user, and to no numbers of another machine", async () => {
-    await mount({ allowOther: true, asUser: { uid: 5000, gid: 600 } });
-    const owners = await tool(`cd "$1" && stat -c '%u:%g' * closed/inside | sort -u`, mnt);
+    await here.mount(kernelDriver(), view, { allowOther: true, asUser: { uid: 5000, gid: 600 } });
+    const owners = await tool(`cd "$1" && stat -c '%u:%g' * closed/inside | sort -u`, here.mnt);
     expect(owners.toString()).toBe("5000:600\n");
-    const modes = await tool(`cd "$1" && stat -c '%a' private drop setuid`, mnt);
+    const modes = await tool(`cd "$1" && stat -c '%a' private drop setuid`, here.mnt);
     expect(modes.toString()).toBe("600\n3777\n6755\n");
     const cases: [number, string, string, string][] = [
       [5000, "", "private", "yes"],
@@ -156,15 +132,15 @@ describe.skipIf(!canMount())("rights in a drive", () => {
     ];
     for (const [uid, groups, name, expected] of cases)
       expect([name, uid, groups, await as(uid, groups, "cat", name)]).toEqual([name, uid, groups, expected]);
-    expect((await tool(`cd "$1" && getfacl -cn wide`, mnt)).toString().trim()).toBe(
+    expect((await tool(`cd "$1" && getfacl -cn wide`, here.mnt)).toString().trim()).toBe(
       "user::rw-\ngroup::---\nmask::rw-\nother::---",
     );
   });
 
   it("to change something are nobody's, not even when root makes the mount writable", async () => {
-    await mount({ allowOther: true });
-    await tool(`mount -i -o remount,rw "$1"`, mnt);
-    expect((await tool(`findmnt -no OPTIONS "$1"`, mnt)).toString()).toMatch(/^rw/);
+    await here.mount(kernelDriver(), view, { allowOther: true });
+    await tool(`mount -i -o remount,rw "$1"`, here.mnt);
+    expect((await tool(`findmnt -no OPTIONS "$1"`, here.mnt)).toString()).toMatch(/^rw/);
     const attempts = [
       "touch new",
       "touch world",
@@ -187,21 +163,20 @@ describe.skipIf(!canMount())("rights in a drive", () => {
       "fallocate -l 10000 world",
     ];
     for (const attempt of attempts) {
-      const ran = await sh(`cd "$1" && ${attempt}`, mnt);
+      const ran = await sh(`cd "$1" && ${attempt}`, here.mnt);
       expect(`${attempt}: ${ran.status} ${ran.stderr}`).toMatch(/: [12] .*Read-only file system/);
     }
     // The kernel lets files be opened then, so it is the write itself that is refused, cached or not.
     for (const how of ["bs=4096", "bs=2", "bs=2 oflag=append", "bs=4096 oflag=direct"]) {
-      const ran = await sh(`cd "$1" && head -c 4096 /dev/zero | dd of=world conv=notrunc ${how}`, mnt);
+      const ran = await sh(`cd "$1" && head -c 4096 /dev/zero | dd of=world conv=notrunc ${how}`, here.mnt);
       expect(ran.stderr, how).toContain("Read-only file system");
-      expect((await tool(`cat "$1/world"`, mnt)).toString()).toBe("public");
+      expect((await tool(`cat "$1/world"`, here.mnt)).toString()).toBe("public");
     }
   });
 
   it.runIf(process.arch === "x64")("are harmless with fuse-native too", async () => {
-    const logger = keptLog();
-    unmount = (await nativeDriver.mount(view, mnt, { logger, allowOther: true })).unmount;
-    const options = (await tool(`findmnt -no OPTIONS "$1"`, mnt)).toString();
+    await here.mount(nativeDriver, view, { allowOther: true });
+    const options = (await tool(`findmnt -no OPTIONS "$1"`, here.mnt)).toString();
     for (const option of ["ro", "nosuid", "nodev", "default_permissions", "allow_other"])
       expect(options).toMatch(new RegExp(`\\b${option}\\b`));
     expect(await as(4321, "", "cat", "private")).toBe("yes");

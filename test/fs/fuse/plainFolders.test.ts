@@ -1,13 +1,12 @@
 // When programs are told that a large folder has no attributes at all, and that they never are where that would be wrong.
 
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { PlainFolders } from "../../../fs/fuse/kernel/plainFolders.ts";
 import { kernelDriver } from "../../../fs/fuse/kernelDriver.ts";
 import type { RowDirectory, RowRun, RowSource } from "../../../fs/view/rows.ts";
 import { RowsView } from "../rowsView.ts";
-import { canMount, freshDirectory, keptLog, sh, tool, until } from "./mounting.ts";
+import { canMount, mountPoints, sh, tool, until } from "./mounting.ts";
 
 const label = "security.selinux";
 const acl = "system.posix_acl_access";
@@ -87,19 +86,7 @@ describe("a folder without attributes", () => {
 });
 
 describe.skipIf(!canMount())("ls of a large folder without attributes", () => {
-  let scratch: string;
-  let mnt: string;
-  let unmount: (() => Promise<void>) | undefined;
-
-  beforeEach(() => {
-    scratch = freshDirectory();
-    mnt = join(scratch, "mnt");
-    mkdirSync(mnt);
-  });
-  afterEach(async () => {
-    await unmount?.();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  const here = mountPoints();
 
   /** Which errors getfattr gets for these many files, each once: it does not stop asking. */
   async function errors(folderPath: string): Promise<string[]> {
@@ -108,19 +95,19 @@ describe.skipIf(!canMount())("ls of a large folder without attributes", () => {
   }
 
   it("gets all entries, and is told at last", async () => {
-    unmount = (await kernelDriver().mount(new RowsView(0, 6000), mnt, { logger: keptLog() })).unmount;
-    expect((await errors(join(mnt, "top")))[0]).toBe("No such attribute");
+    await here.mount(kernelDriver(), new RowsView(0, 6000));
+    expect((await errors(join(here.mnt, "top")))[0]).toBe("No such attribute");
     await until("getfattr is told", async () =>
-      (await errors(join(mnt, "top"))).includes("Operation not supported"),
+      (await errors(join(here.mnt, "top"))).includes("Operation not supported"),
     );
-    expect((await tool(`ls -l "$1/top" | wc -l`, mnt)).toString().trim()).toBe("6001");
+    expect((await tool(`ls -l "$1/top" | wc -l`, here.mnt)).toString().trim()).toBe("6001");
   });
 
   it("is not told in small folders", async () => {
-    unmount = (await kernelDriver().mount(new RowsView(20, 100), mnt, { logger: keptLog() })).unmount;
+    await here.mount(kernelDriver(), new RowsView(20, 100));
     for (let at = 0; at < 20; at++) {
       const name = `entry-${String(at).padStart(8, "0")}`;
-      expect(await errors(join(mnt, "top", name))).toEqual(["No such attribute"]);
+      expect(await errors(join(here.mnt, "top", name))).toEqual(["No such attribute"]);
     }
   });
 });

@@ -3,6 +3,7 @@
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { readTogether } from "../../../fs/view/readTogether.ts";
 import { createCaches, RecordOpener } from "../../../fs/view/recordOpener.ts";
 import type { PackRow } from "../../../gateway/index/packTable.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
@@ -93,7 +94,8 @@ test("a replica that is away fails what is not cached and nothing else, and read
   expect(new Set(seen)).toEqual(new Set(["same", "replica-unreachable"]));
   for (const [i, word] of seen.entries()) if (word === "same") expect(inOne(i)).toBe(true);
   const local = new LocalRecordSource(here.gateway.gateway);
-  const states = await local.read(
+  const states = await readTogether(
+    local,
     here.device.vault,
     here.device.group,
     here.records.map(({ id }) => id),

@@ -1,7 +1,6 @@
 // kill -9 of a real gateway process while a peer uploads to it: what was acknowledged is there after the restart, whole and counted; what was on its
 // way goes on where it was. One store lives through all of it.
 
-import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -19,6 +18,7 @@ import { freePort } from "../../bench/peers/ports.ts";
 import { sourceOf } from "../../conformance/sources.ts";
 import { randomFrom } from "../../fidelity/random.ts";
 import { seededBytes } from "../../vault/seeded.ts";
+import { KillableGateway } from "../killableGateway.ts";
 import { vault } from "./sampleChain.ts";
 
 const kills = Number(process.env.HOLDFAST_KILLS ?? 5);
@@ -29,7 +29,7 @@ let folder: string;
 let path: string;
 let peerId: string;
 let token: PeerToken;
-let child: ChildProcess | undefined;
+let gateway: KillableGateway;
 
 async function opened<T>(work: (gateway: Gateway) => Promise<T>): Promise<T> {
   const gateway = await Gateway.open(path, {
@@ -47,6 +47,7 @@ async function opened<T>(work: (gateway: Gateway) => Promise<T>): Promise<T> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "holdfast-peer-crash-"));
   path = join(folder, "data");
+  gateway = new KillableGateway(path, 0);
   const listen = `127.0.0.1:${await freePort()}`;
   const { fingerprint } = await initDataDir(path, { settings: { listen, reserveMiB: 0 }, now: new Date() });
   token = await opened(async ({ peers }) => {
@@ -62,23 +63,9 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  child?.kill("SIGKILL");
+  await gateway?.kill();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function start(): Promise<void> {
-  child = fork(join(import.meta.dirname, "../gatewayProcess.ts"), [path, "0"]);
-  await new Promise<void>((resolve, reject) => {
-    child!.once("message", () => resolve());
-    child!.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
-  });
-}
-
-async function kill(): Promise<void> {
-  const ended = new Promise((resolve) => child!.once("exit", resolve));
-  child!.kill("SIGKILL");
-  await ended;
-}
 
 test(`what was acknowledged survives kill -9, ${kills} times`, {
   timeout: 60_000 + kills * 15_000,
@@ -89,7 +76,7 @@ test(`what was acknowledged survives kill -9, ${kills} times`, {
   const acknowledged = new Map<string, Buffer>();
   let unfinished = 0;
   for (let round = 0; round < kills; round++) {
-    await start();
+    await gateway.start();
     const objects = Array.from({ length: 6 }, (_, i) =>
       seededBytes(`${seed} ${round} ${i}`, i < 2 ? 18 * MiB + random.below(MiB) : 1 + random.below(300_000)),
     );
@@ -101,7 +88,7 @@ test(`what was acknowledged survives kill -9, ${kills} times`, {
       acknowledged.set(key, bytes);
     });
     await sleep(random.below(900));
-    await kill();
+    await gateway.kill();
     if (acknowledged.size < before + objects.length) unfinished++;
     await opened(async ({ peers, catalog }) => {
       const row = peers.named("box");
@@ -115,7 +102,7 @@ test(`what was acknowledged survives kill -9, ${kills} times`, {
       }
       expect(catalog.peers.totals(peerId).bytes).toBeGreaterThanOrEqual(bytes);
     });
-    await start();
+    await gateway.start();
     // The store was never told: it asks until the gateway is back.
     await Promise.all(putting);
     for (const [key, expected] of acknowledged) {
@@ -124,7 +111,7 @@ test(`what was acknowledged survives kill -9, ${kills} times`, {
       const length = Math.min(100_000, expected.length - at);
       expect((await store.getRange(key, at, length)).equals(expected.subarray(at, at + length))).toBe(true);
     }
-    await kill();
+    await gateway.kill();
   }
   await store.close();
   const { bytes, objects } = await opened(async ({ catalog }) => catalog.peers.totals(peerId));

@@ -106,7 +106,12 @@ test("what a box promised and does not bring is sent by the next run, and nothin
   await vault.boxes.close(7);
   expect(vault.catalog.cacheToken()).not.toBe(token);
   expect(await datacentre.pending()).toEqual([[], []]);
-  const lacked = await vault.waits.lackedBy((await datacentre.device.client.snapshots())[1]!.id, 1000);
+  const lacked = await vault.waits.lackedBy(
+    (await datacentre.device.client.snapshots())[1]!.id,
+    1000,
+    await vault.waits.lacking(),
+    new AbortController().signal,
+  );
   expect(lacked.map(({ id }) => id).sort()).toEqual(lost.map(({ id }) => id.toString("hex")).sort());
   const next = await datacentre.backup(sites.source, sites.cache("dc3"));
   expect(next.warnings).toEqual([]);

@@ -157,9 +157,9 @@ test("a box that was given up turns up after all, with its manifest known or not
     const site = await makeSite();
     const { imports } = site.datacentre.administration;
     const { box, directory, snapshots } = await filled(site, "box", { silent });
-    expect(await imports.abandon(1, true)).toMatchObject({ box: 1 });
-    await imports.abandon(1, false);
-    await imports.abandon(1, false);
+    expect(await imports.abandon({ box: 1, dryRun: true }, unwatched)).toMatchObject({ box: 1 });
+    await imports.abandon({ box: 1, dryRun: false }, unwatched);
+    await imports.abandon({ box: 1, dryRun: false }, unwatched);
     if (silent) {
       // Not by itself, since its token may be in other hands.
       await expect(box.administration.seed.send(unwatched)).rejects.toMatchObject({
@@ -177,7 +177,9 @@ test("a box that was given up turns up after all, with its manifest known or not
       ...{ state: "imported", left: 0, refused: 0, snapshots: 4, whole: 4, needs: 0 },
     });
     expect(await wholeOnes(site, snapshots)).toEqual([true, true, true, true]);
-    await expect(imports.abandon(1, false)).rejects.toMatchObject({ code: "exists" });
+    await expect(imports.abandon({ box: 1, dryRun: false }, unwatched)).rejects.toMatchObject({
+      code: "exists",
+    });
   }
 });
 
@@ -210,7 +212,7 @@ test("two boxes promise the same: one is given up while the other is open, whose
     true,
     true,
   ]);
-  await imports.abandon(1, false);
+  await imports.abandon({ box: 1, dryRun: false }, unwatched);
   // All of it comes with the other one.
   expect(vault.store.promised.have(device.group, Buffer.concat([...snapshots[0]!.chunks]))).toEqual([
     true,

@@ -1,7 +1,6 @@
 // kill -9 of a real gateway process while records that rest on promised ones are uploaded: whatever was acknowledged is there, and so is
 // what it rests on, under the ordinals that it names.
 
-import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { bitAt } from "../../../ingest/wire/bitmap.ts";
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
+import { randomFrom } from "../../fidelity/random.ts";
 import {
   dataRecord,
   GatewayFixture,
@@ -18,6 +18,7 @@ import {
   type TestDevice,
   type TestRecord,
 } from "../gatewayFixture.ts";
+import { KillableGateway } from "../killableGateway.ts";
 import { chunkListOf } from "./chunkLists.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-promised-kill-"));
@@ -26,7 +27,7 @@ const rounds = 4;
 let device: TestDevice;
 let fixture: GatewayFixture;
 let promised: TestRecord[];
-let child: ChildProcess | undefined;
+const gateway = new KillableGateway(path, 60_000);
 
 beforeAll(async () => {
   fixture = await GatewayFixture.create({}, path);
@@ -38,33 +39,19 @@ beforeAll(async () => {
   await fixture.stop();
 });
 afterAll(async () => {
-  child?.kill("SIGKILL");
+  await gateway.kill();
   rmSync(folder, { recursive: true, force: true });
 });
 
 async function start(): Promise<GatewayClient> {
-  child = fork(join(import.meta.dirname, "..", "gatewayProcess.ts"), [path, "60000"]);
-  const url = await new Promise<string>((resolve, reject) => {
-    child!.once("message", (message) => resolve(String(message)));
-    child!.once("exit", (code) => reject(new Error(`the gateway ended with ${code}`)));
-  });
+  const url = await gateway.start();
   return new GatewayClient({ url, fingerprint: fixture.fingerprint, token: device.token, triesMax: 1 });
-}
-
-async function kill(): Promise<void> {
-  const ended = new Promise((resolve) => child!.once("exit", resolve));
-  child!.kill("SIGKILL");
-  await ended;
 }
 
 const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test(`what rests on promises survives kill -9 (seed ${seed})`, async () => {
-  let state = seed;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return state % below;
-  };
+  const random = randomFrom(seed);
   /** Pages that were acknowledged, and what they name. */
   const pages = new Map<TestRecord, readonly Buffer[]>();
   const here = new Set<TestRecord>();
@@ -76,20 +63,20 @@ test(`what rests on promises survives kill -9 (seed ${seed})`, async () => {
     const known = [...pages.keys(), ...promised].map(({ id }) => id);
     const bits = await client.have(session, known);
     expect(known.every((_, i) => bitAt(bits, i))).toBe(true);
-    const killAt = pages.size + 1 + random(60);
+    const killAt = pages.size + 1 + random.below(60);
     const reached = Promise.withResolvers<void>();
     const upload = async (): Promise<void> => {
       for (;;) {
-        const from = random(promised.length - 40);
-        const below = promised.slice(from, from + 1 + random(40));
+        const from = random.below(promised.length - 40);
+        const below = promised.slice(from, from + 1 + random.below(40));
         // Some of what is promised comes by itself, before or after it was named.
-        const brought = below.filter(() => random(8) === 0);
+        const brought = below.filter(() => random.below(8) === 0);
         const page = pageRecord(
           device,
           below.map(({ id }) => id),
-          String(random(2 ** 30)),
+          String(random.below(2 ** 30)),
         );
-        const sent = random(2) === 0 ? [...brought, page] : [page, ...brought];
+        const sent = random.below(2) === 0 ? [...brought, page] : [page, ...brought];
         const answer = await client.records(
           session,
           sent.map(({ record }) => record),
@@ -110,14 +97,7 @@ test(`what rests on promises survives kill -9 (seed ${seed})`, async () => {
       const object = snapshotOf(device, item, item.sequence + 1, item.head, root.id).bytes;
       snapshots.push((await client.commit(session, object)).snapshot);
     };
-    const running = [upload(), upload(), commit()].map((work) =>
-      work.catch((error: { code?: string }) => error.code),
-    );
-    await Promise.race([reached.promise, Promise.all(running)]);
-    await new Promise((resolve) => setTimeout(resolve, random(30)));
-    await kill();
-    for (const ended of await Promise.all(running))
-      expect([undefined, "gateway-unreachable", "session-ended"]).toContain(ended);
+    await gateway.killWhile([upload(), upload(), commit()], reached.promise, random);
     client.close();
   }
   expect(pages.size).toBeGreaterThan(20);

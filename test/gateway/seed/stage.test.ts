@@ -1,7 +1,7 @@
 // What goes on a box to restore from, as its datacentre chooses it: in this process, with real gateways.
 
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -113,7 +113,7 @@ test("what is not here is said before, and is left out", async () => {
     last = progress;
   });
   expect(last).toEqual({
-    ...{ records: planned.records, recordsDone: planned.records },
+    ...{ phase: "copying", records: planned.records, recordsDone: planned.records },
     ...{ bytes: planned.bytes, bytesDone: planned.bytes },
   });
   expect(made.box?.number).toBeGreaterThan(0);
@@ -154,8 +154,8 @@ test("one snapshot brings its own records alone", async () => {
 test("a box that was begun is finished for the same snapshots alone", async () => {
   const [newest, oldest] = (await snapshotIds()).map((snapshot) => [{ snapshot, path: "" }]);
   const stop = new AbortController();
-  const onProgress = ({ recordsDone }: StageProgress): void => {
-    if (recordsDone > 0) stop.abort(new Error("stopped"));
+  const onProgress = ({ phase, recordsDone }: StageProgress): void => {
+    if (phase === "copying" && recordsDone > 0) stop.abort(new Error("stopped"));
   };
   const stopped = stage("begun", { snapshots: newest!, key }, onProgress, stop.signal);
   await expect(stopped).rejects.toThrow("stopped");
@@ -180,6 +180,30 @@ test("a box that was begun is finished for the same snapshots alone", async () =
   });
   expect(compareTrees(sites.source, join(target, sites.source))).toEqual([]);
 }, 60_000);
+
+test("stopped while records are chosen, nothing is made; how far it is, is told", async () => {
+  const [newest] = (await snapshotIds()).map((snapshot) => [{ snapshot, path: "" }]);
+  const { boxes } = datacentre.fixture.gateway.catalog;
+  const before = boxes.list();
+  const phases = new Set<string>();
+  await stage("chosen", { snapshots: newest! }, ({ phase, recordsDone, records: all }) => {
+    phases.add(phase);
+    // Nobody knows how much is below a snapshot before it was walked; of the rows of the vault everybody does.
+    expect(all === null).toBe(phase === "choosing");
+    if (all !== null) expect(recordsDone).toBeLessThanOrEqual(all);
+  });
+  expect([...phases]).toEqual(["choosing", "finding"]);
+  for (const at of phases) {
+    const stop = new AbortController();
+    const onProgress = ({ phase }: StageProgress): void => {
+      if (phase === at) stop.abort(new Error(`stopped while ${at}`));
+    };
+    const stopped = stage("chosen", { snapshots: newest!, key }, onProgress, stop.signal);
+    await expect(stopped).rejects.toThrow(`stopped while ${at}`);
+  }
+  expect(boxes.list()).toEqual(before);
+  expect(existsSync(join(sites.folder, "chosen"))).toBe(false);
+});
 
 test("what cannot be made is refused before anything is", async () => {
   const [newest] = await snapshotIds();
