@@ -25,6 +25,7 @@ import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
 import type { StagedVault } from "../seed/stage/stageVault.ts";
 import { settingsDefault } from "../settings.ts";
 import { fileError } from "../store/files.ts";
+import { findSnapshots } from "./findSnapshots.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
 import type { StageOperations, StageReport, StageRequest } from "./stageOperations.ts";
 
@@ -145,30 +146,8 @@ export class StageAdministration implements StageOperations {
 
   /** @throws HoldfastError not-found; usage for what is no id, and for a beginning of several; vault-locked for a path of a locked vault */
   async #chosen({ snapshot: name, path: written }: StageRequest["snapshots"][number]): Promise<Chosen> {
-    const prefix = name.toLowerCase();
-    if (!/^[0-9a-f]{1,64}$/.test(prefix)) {
-      throw new HoldfastError(ErrorCode.usage, `not the id of a snapshot, or the beginning of one: ${name}`, {
-        next: "`holdfast agent snapshots` shows their ids.",
-      });
-    }
-    const found: { vault: OpenVault; snapshot: Snapshot }[] = [];
-    for (const { id } of this.#gateway.catalog.vaults.list()) {
-      const vault = await this.#gateway.vault(id);
-      for (const snapshot of vault.catalog.snapshots()) {
-        if (snapshot.id.startsWith(prefix)) found.push({ vault, snapshot });
-      }
-    }
-    const [only, ...others] = found;
-    if (only === undefined) {
-      throw new HoldfastError(ErrorCode.notFound, `there is no snapshot ${name}`, {
-        next: "`holdfast agent snapshots` shows their ids.",
-      });
-    }
-    if (others.length > 0) {
-      throw new HoldfastError(ErrorCode.usage, `${found.length} snapshots begin with ${name}`, {
-        next: "Write more of the id.",
-      });
-    }
+    const [only] = await findSnapshots(this.#gateway, [name]);
+    if (only === undefined) throw new Error("a name that was found led nowhere");
     const path = written
       .split("/")
       .filter((part) => part !== "")

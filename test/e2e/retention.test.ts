@@ -89,3 +89,23 @@ test("it works the same without a running gateway", async () => {
   expect(await gateway("gateway", "prune")).toContain("1 snapshot went to the trash, 3 snapshots stay.");
   expect(await gateway("snapshot", "list")).toMatch(/pinned: as delivered/);
 }, 60_000);
+
+test("a gateway that is restored from a replica has policies, pins and the trash again", async () => {
+  const replica = join(site.folder, "replica");
+  const back = join(site.folder, "back");
+  mkdirSync(replica);
+  await gateway("replica", "add", "disk", `file://${replica}`);
+  await gateway("replica", "run", "disk");
+  await done(
+    ...["gateway", "restore-from", `file://${replica}`, "--data", back],
+    ...["--recovery-key-file", join(site.folder, "grk")],
+  );
+  for (const words of [
+    ["gateway", "trash"],
+    ["retention", "show"],
+    ["snapshot", "list"],
+  ]) {
+    expect(await done(...words, "--data", back), words.join(" ")).toBe(await gateway(...words));
+  }
+  expect(await done("gateway", "undelete", "--all", "--data", back)).toContain("1 snapshot came back");
+}, 60_000);
