@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Random, randomFrom } from "../fidelity/random.ts";
-import { type AckLine, idsOf, readAcks, snapshotsOf } from "./ackLog.ts";
+import { idsOf, readAcks, snapshotsOf, twice } from "./ackLog.ts";
 import { Program, Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { changeSource, describeTree } from "./sourceTree.ts";
@@ -97,12 +97,6 @@ async function killWhileStarting(site: Site, random: Random): Promise<void> {
   const starting = new Program(["gateway", "run", "--data", site.data]);
   await sleep(200 + random.below(500));
   await starting.end("SIGKILL");
-}
-
-/** Ids that were acknowledged in `before` and sent in `after`. */
-function twice(before: readonly AckLine[], after: readonly AckLine[]): string[] {
-  const stored = idsOf(before, "stored");
-  return [...idsOf(after, "sent")].filter((id) => stored.has(id));
 }
 
 /** Waits for a random moment of a run: by time, or until so many answers of the gateway came in. */
