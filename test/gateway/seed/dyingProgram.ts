@@ -1,5 +1,6 @@
-// Does one thing of a box and dies by SIGKILL just before, or just behind, its n-th rename or directory that is made: ARGV is the action, the
-// data directory, its argument, n, and "before" or "behind". Every file of a box gets its name by a rename.
+// Does one thing of a box, and dies by SIGKILL just before, or just behind, its n-th rename: ARGV is the action, the data directory, its
+// argument, n (0: it does not die), and "before" or "behind". Every file of a box gets its name by a rename. It prints a line when it is
+// open, and its report when it is done; "serve" prints its address instead, and goes on until it is ended.
 
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -21,6 +22,7 @@ syncBuiltinESMExports();
 
 // Not before: they take the functions above.
 const { Administration } = await import("../../../gateway/administration.ts");
+const { listen } = await import("../../../gateway/api/server.ts");
 const { Gateway } = await import("../../../gateway/gateway.ts");
 const { prepareRequest, unwatched } = await import("./boxFixture.ts");
 const boxKey =
@@ -33,10 +35,29 @@ const gateway = await Gateway.open(data, {
   ...boxKey,
 });
 const { seed, imports } = new Administration(gateway);
-process.stdout.write("open\n");
-if (action === "prepare") await seed.prepare(prepareRequest(argument, ["acme"]));
-if (action === "seal") await seed.seal({ by: "tester", dryRun: false }, unwatched);
-if (action === "promise") await seed.promise(argument, unwatched);
-if (action === "import") await imports.run({ sources: [argument], finish: false, dryRun: false }, unwatched);
-await gateway.close();
-process.exit(0);
+
+async function act(): Promise<unknown> {
+  switch (action) {
+    case "prepare":
+      return await seed.prepare(prepareRequest(argument, ["acme"]));
+    case "seal":
+      return await seed.seal({ by: "tester", dryRun: false }, unwatched);
+    case "send":
+      return await seed.send(unwatched);
+    case "promise":
+      return await seed.promise(argument, unwatched);
+    case "import":
+      return await imports.run({ sources: [argument], box: 1, finish: false, dryRun: false }, unwatched);
+    default:
+      throw new Error(`no such action: ${action}`);
+  }
+}
+
+if (action === "serve") process.stdout.write(`${(await listen(gateway)).url}\n`);
+else {
+  process.stdout.write("open\n");
+  const report = await act();
+  await gateway.close();
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  process.exit(0);
+}
