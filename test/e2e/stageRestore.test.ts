@@ -279,4 +279,4 @@ test(`a box whose making is killed is finished by the same command (seed ${seed}
   const shown = join(mountpoint, "alice", "laptop", "files", "latest", source, "d2", "large");
   expect(readFileSync(shown).equals(readFileSync(join(source, "d2", "large")))).toBe(true);
   expect(await drive.stop("SIGINT")).toMatchObject({ status: 0 });
-}, 240_000);
+}, 120_000 + kills * 20_000);

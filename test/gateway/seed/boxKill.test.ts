@@ -35,6 +35,7 @@ test("a box comes about, is sealed and promised, however often any of it is kill
   await datacentre.stop();
   const directory = join(scratch, "box");
   let kills = 0;
+  let all = 0;
   // Each run goes on with what the one before left, and gets further.
   for (let at = 1; at < 40; at += 2) {
     if (!(await dies(at, "prepare", datacentre.path, directory))) break;
@@ -42,6 +43,7 @@ test("a box comes about, is sealed and promised, however often any of it is kill
     expect(existsSync(join(directory, "catalog")) && !existsSync(join(directory, "box.json"))).toBe(false);
   }
   expect(kills).toBeGreaterThanOrEqual(4);
+  all += kills;
   await datacentre.start();
   const { seed } = datacentre.administration;
   // The last run came to its end, or died behind gateway.json: a whole box either way.
@@ -63,6 +65,7 @@ test("a box comes about, is sealed and promised, however often any of it is kill
     kills++;
   }
   expect(kills).toBeGreaterThanOrEqual(4);
+  all += kills;
   box = await OpenBox.open(directory, boxKey);
   const report = await box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
   expect(report).toMatchObject({ seal: 1, already: true, snapshots: 3, damaged: [] });
@@ -80,6 +83,7 @@ test("a box comes about, is sealed and promised, however often any of it is kill
     kills++;
   }
   expect(kills).toBeGreaterThanOrEqual(3);
+  console.log(`killed ${all + kills} times`);
   await datacentre.start();
   expect(await datacentre.administration.seed.promise(file, unwatched)).toEqual({ accepted: null });
   const status = await datacentre.administration.seed.status(report.box);
