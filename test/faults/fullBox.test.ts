@@ -17,6 +17,7 @@ import { tearDownAll } from "./tearDown.ts";
 
 const MiB = 2 ** 20;
 const random = randomFrom(31);
+const taking = ["seed", "import"] as const;
 /** More than the first disk holds, less than the second one. */
 const [ownMiB, sourceFiles, secondMiB] = [112, 20, 208];
 /** A backup that finds no room ends at once: until packs have left, it is begun again. */
@@ -87,7 +88,7 @@ describe.skipIf(!canRun("a box on two disks", "losetup", "mkfs.ext4", "mount"))(
     ]) {
       const [first, last] = order.map(
         (disk) => () =>
-          holdfast(["seed", "import", disk, "--box", "1", "--data", at.data, "--json"], { statuses: [0, 3] }),
+          holdfast([...taking, disk, "--box", "1", "--data", at.data, "--json"], { statuses: [0, 3] }),
       ) as [() => Promise<Ran>, () => Promise<Ran>];
       const { left } = eventsOf(await first()).at(-1) as { left: number };
       // The own disk lacks what has left it. The second one may have everything, or lack what was written last.

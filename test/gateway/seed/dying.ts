@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 
-export type Action = "prepare" | "seal" | "send" | "promise" | "import" | "serve";
+export type Action = "prepare" | "seal" | "send" | "promise" | "serve" | "import";
 export type Death = { readonly rename: number; readonly when: "before" | "behind" };
 type Told = { readonly argument?: string; readonly death?: Death | undefined; readonly boxKey?: Buffer };
 export type Ended = {
