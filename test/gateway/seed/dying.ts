@@ -7,7 +7,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 
 export type Action = "prepare" | "seal" | "send" | "promise" | "serve" | "import";
-export type Death = { readonly rename: number; readonly when: "before" | "behind" };
+/** At its n-th rename, or at the n-th pack that it opens; see dyingProgram.ts. */
+export type Death = { readonly at: number; readonly when: "before" | "behind" | "pull" };
 type Told = { readonly argument?: string; readonly death?: Death | undefined; readonly boxKey?: Buffer };
 export type Ended = {
   readonly status: number | null;
@@ -18,8 +19,8 @@ export type Ended = {
 };
 
 /** Dies at its n-th rename: before every other odd one, and behind the others. */
-export function deathAt(rename: number): Death {
-  return { rename, when: rename % 4 === 1 ? "before" : "behind" };
+export function deathAt(at: number): Death {
+  return { at, when: at % 4 === 1 ? "before" : "behind" };
 }
 
 export class Dying {
@@ -28,9 +29,9 @@ export class Dying {
   #stdout = "";
 
   constructor(action: Action, data: string, { argument = "", death, boxKey }: Told = {}) {
-    const { rename, when } = death ?? { rename: 0, when: "before" };
+    const { at, when } = death ?? { at: 0, when: "before" };
     const program = join(import.meta.dirname, "dyingProgram.ts");
-    this.#child = spawn(process.execPath, [program, action, data, argument, String(rename), when], {
+    this.#child = spawn(process.execPath, [program, action, data, argument, String(at), when], {
       env: {
         ...process.env,
         // They start several times as fast.

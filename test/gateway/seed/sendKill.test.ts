@@ -80,8 +80,8 @@ test(`a manifest counts as a whole, after ${kills} kills while it is sent (seed 
   const hits = { sender: 0, receiver: 0, receiverAtFile: 0, none: 0, accepted: 0 };
   for (let round = 0; round < kills; round++) {
     const way = round % 4 === 0 ? "sender" : round % 4 === 2 ? "receiver" : "receiverAtFile";
-    const rename = 1 + random.below(10);
-    const death = { rename, when: random.below(2) === 0 ? "before" : "behind" } as const;
+    const at = 1 + random.below(10);
+    const death = { at, when: random.below(2) === 0 ? "before" : "behind" } as const;
     const receiver = await receive(way === "receiverAtFile" ? death : undefined);
     const sender = new Dying("send", directory, { boxKey });
     const moment = way === "receiverAtFile" ? receiver.ended : line.passes("up", momentIn(random, upBytes));
