@@ -29,7 +29,8 @@ function anyStop(random: Random, round: number): Stop {
 
 /** Runs an import that is stopped. True where it came to its end before. */
 async function imports(data: string, box: string, stop: Stop): Promise<boolean> {
-  const importing = new Dying("import", data, { argument: box, ...("at" in stop && { death: stop }) });
+  const told = { argument: box, ...("at" in stop && { death: stop }) };
+  const importing = new Dying("import", data, told);
   if ("ms" in stop) {
     await importing.opened();
     await pause(stop.ms);
