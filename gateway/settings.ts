@@ -103,8 +103,8 @@ drive-cache-mib = ${settings.driveCacheMiB}
 # GiB of the disk for content that is read from replicas (in cache/). A change needs a restart.
 cache-gib = ${settings.cacheGiB}
 
-# Packs that a replica has leave this disk when more than the first share of it is used, until the second is
-# reached; what was used last stays longest. 0: only with \`holdfast gateway evict\`.
+# Packs that a replica has leave this disk when more than the first share of it is used, or what is to stay free is
+# reached, until the second is; what was used last stays longest. 0: only with \`holdfast gateway evict\`.
 evict-above-percent = ${settings.evictAbovePercent}
 evict-to-percent = ${settings.evictToPercent}
 

@@ -21,6 +21,9 @@ export type GatewayElsewhereOptions = {
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
 
+/** `replicated`: packs may go from now on that could not before. */
+type RoomListener = (room: DiskRoom, replicated: boolean) => void;
+
 const dayMs = 86_400_000;
 
 /** Where the block cache is. */
@@ -31,7 +34,7 @@ export function cacheFolder(dataDir: string): string {
 export class GatewayElsewhere {
   readonly stores: ReplicaStores;
   readonly #options: GatewayElsewhereOptions;
-  #roomListener: ((room: DiskRoom) => void) | undefined;
+  #roomListener: RoomListener | undefined;
   #cache: BlockCache | undefined;
   #blocks: Promise<BlockReader> | undefined;
 
@@ -60,19 +63,19 @@ export class GatewayElsewhere {
   }
 
   /** `listener` is told how full the disk is, by everybody who looks. */
-  onRoom(listener: (room: DiskRoom) => void): void {
+  onRoom(listener: RoomListener): void {
     this.#roomListener = listener;
   }
 
   /** Tells how full the disk is. */
-  tellRoom(room: DiskRoom): void {
-    this.#roomListener?.(room);
+  tellRoom(room: DiskRoom, replicated = false): void {
+    this.#roomListener?.(room, replicated);
   }
 
-  /** Looks how full the disk is: after replication, say, when packs may go that could not before. */
-  async lookAtRoom(): Promise<void> {
+  /** Looks how full the disk is. `replicated`: after replication, when packs may go that could not before. */
+  async lookAtRoom(replicated = false): Promise<void> {
     const { bavail, blocks, bsize } = await statfs(this.#options.path);
-    this.tellRoom({ freeBytes: bavail * bsize, totalBytes: blocks * bsize });
+    this.tellRoom({ freeBytes: bavail * bsize, totalBytes: blocks * bsize }, replicated);
   }
 
   /** Tried again by the next reader when it fails. */

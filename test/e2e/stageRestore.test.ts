@@ -247,7 +247,9 @@ const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 **
 const kills = Number(process.env.HOLDFAST_KILLS ?? 4);
 
 // The last test: the datacentre does not run any more, so that the command itself does the work.
-test(`a box whose making is killed is finished by the same command (seed ${seed})`, async () => {
+test(`a box whose making is killed is finished by the same command (seed ${seed})`, {
+  timeout: 120_000 + kills * 20_000,
+}, async () => {
   await site.gateway.stop();
   let random = seed;
   const below = (most: number): number => {
@@ -279,4 +281,4 @@ test(`a box whose making is killed is finished by the same command (seed ${seed}
   const shown = join(mountpoint, "alice", "laptop", "files", "latest", source, "d2", "large");
   expect(readFileSync(shown).equals(readFileSync(join(source, "d2", "large")))).toBe(true);
   expect(await drive.stop("SIGINT")).toMatchObject({ status: 0 });
-}, 240_000);
+});

@@ -40,3 +40,9 @@ export function idsOf(lines: readonly AckLine[], event: "sent" | "stored"): Set<
 export function snapshotsOf(lines: readonly AckLine[]): string[] {
   return lines.flatMap((line) => (line.event === "committed" ? [line.snapshot] : []));
 }
+
+/** Ids that were acknowledged in `before` and sent in `after`. */
+export function twice(before: readonly AckLine[], after: readonly AckLine[]): string[] {
+  const stored = idsOf(before, "stored");
+  return [...idsOf(after, "sent")].filter((id) => stored.has(id));
+}

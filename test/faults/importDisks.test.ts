@@ -1,21 +1,13 @@
 // A box's disk that is pulled while it is imported, and a datacentre whose disk gets full: the job fails with a clear line, and the same
 // command goes on.
 
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
-import { freePort } from "../bench/peers/ports.ts";
 import { randomFrom } from "../fidelity/random.ts";
+import { Box } from "./box.ts";
 import { createDisk, fillDisk } from "./loopDisk.ts";
 import { eventsOf, holdfast, Program, type Ran, Site } from "./program.ts";
 import { canRun } from "./requirements.ts";
@@ -33,26 +25,12 @@ async function carriedBox(
   directory: string,
   source: string,
 ): Promise<{ snapshot: string; data: readonly string[] }> {
-  const passphrase = `${directory}.passphrase`;
-  writeFileSync(passphrase, "six words by dice make it\n", { mode: 0o600 });
-  const address = `127.0.0.1:${await freePort()}`;
-  const data = ["--data", site.data] as const;
-  const withBox = ["--data", directory, "--passphrase-file", passphrase] as const;
-  await holdfast([
-    ...["seed", "prepare", directory, ...data, "--account", "alice", "--passphrase-file", passphrase],
-    ...["--listen", address, "--url", `https://${address}`, "--kdf-iterations", "210000"],
-  ]);
-  const config = join(directory, "config.toml");
-  writeFileSync(config, readFileSync(config, "utf8").replace(/^reserve-mib = .*$/m, "reserve-mib = 0"));
-  const box = new Program(["gateway", "run", ...withBox, "--json"]);
-  while (!box.stdout.includes('"listening"')) {
-    if (!box.running) throw new Error((await box.ended).stderr);
-    await sleep(30);
-  }
+  const box = await Box.prepare(site, directory);
+  await box.start();
   const { snapshot } = await site.backup([source]);
-  await box.end("SIGTERM");
-  await holdfast(["seed", "seal", ...withBox, "--offline"]);
-  return { snapshot, data };
+  await box.stop();
+  await box.seal("--offline");
+  return { snapshot, data: ["--data", site.data] };
 }
 
 describe.skipIf(!able)("importing a box", () => {

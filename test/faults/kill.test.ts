@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Random, randomFrom } from "../fidelity/random.ts";
-import { type AckLine, idsOf, readAcks, snapshotsOf } from "./ackLog.ts";
+import { idsOf, readAcks, snapshotsOf, twice } from "./ackLog.ts";
+import { randomMoment } from "./moment.ts";
 import { Program, Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { changeSource, describeTree } from "./sourceTree.ts";
@@ -51,7 +52,7 @@ describe("kill -9", () => {
       changeSource(source, random, round);
       const linesBefore = readAcks(acksPath).length;
       const agent = site.agent(["backup", source, "--json"], recording);
-      await moment(agent, random, acksPath, linesBefore, usualMs);
+      await randomMoment(agent, random, { path: acksPath, linesBefore }, usualMs);
 
       const victim = (["agent", "gateway", "both"] as const)[random.below(3)]!;
       hits[victim] += 1;
@@ -97,29 +98,6 @@ async function killWhileStarting(site: Site, random: Random): Promise<void> {
   const starting = new Program(["gateway", "run", "--data", site.data]);
   await sleep(200 + random.below(500));
   await starting.end("SIGKILL");
-}
-
-/** Ids that were acknowledged in `before` and sent in `after`. */
-function twice(before: readonly AckLine[], after: readonly AckLine[]): string[] {
-  const stored = idsOf(before, "stored");
-  return [...idsOf(after, "sent")].filter((id) => stored.has(id));
-}
-
-/** Waits for a random moment of a run: by time, or until so many answers of the gateway came in. */
-async function moment(
-  agent: Program,
-  random: Random,
-  acksPath: string,
-  linesBefore: number,
-  usualMs: number,
-): Promise<void> {
-  if (random.below(2) === 0) {
-    await Promise.race([sleep(random.below(Math.ceil(usualMs * 1.1))), agent.ended]);
-    return;
-  }
-  const wanted = linesBefore + 1 + random.below(8);
-  while (agent.running && readAcks(acksPath).length < wanted) await sleep(2);
-  await sleep(random.below(40));
 }
 
 async function compareRestores(site: Site, snapshot: string, source: string, round: number): Promise<void> {

@@ -13,10 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Enrollment, readEnrollment } from "../../agent/state/enrollment.ts";
-import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
-import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { freePort } from "../bench/peers/ports.ts";
+import { Questions } from "./questions.ts";
 import { onTearDown } from "./tearDown.ts";
 
 const main = resolve(import.meta.dirname, "../../appliance/cli/main.ts");
@@ -114,8 +112,28 @@ export function eventsOf({ stdout }: Ran): Readonly<Record<string, unknown>>[] {
     .map((line) => JSON.parse(line));
 }
 
+/** Starts `gateway run`. */
+export function startGateway(args: readonly string[], options: RunOptions = {}): Program {
+  return new Program(["gateway", "run", ...args, "--json"], options);
+}
+
+/** Waits until a gateway listens; fails when it ends before. */
+export async function listening(gateway: Program): Promise<void> {
+  while (!gateway.stdout.includes('"listening"')) {
+    if (!gateway.running) throw new Error(`the gateway did not start:\n${(await gateway.ended).stderr}`);
+    await sleep(30);
+  }
+}
+
 /** The last line of a backup's `--json`. */
 export type Done = { readonly snapshot: string; readonly new_chunks: number; readonly sent_bytes: number };
+
+/** Room that a gateway keeps free on its disk; it looks when it starts. */
+export function setReserve(data: string, reserveMiB: number): void {
+  const config = join(data, "config.toml");
+  const text = readFileSync(config, "utf8");
+  writeFileSync(config, text.replace(/^reserve-mib = .*$/m, `reserve-mib = ${reserveMiB}`));
+}
 
 export type SiteOptions = {
   /** Data directory of the gateway; below `folder` unless given. */
@@ -154,9 +172,7 @@ export class Site {
     const made = await holdfast(["gateway", "init", "--data", site.data, "--listen", listen, ...key]);
     const fingerprint = /SHA256:[0-9A-Fa-f]{64}/.exec(made.stdout)?.[0];
     if (fingerprint === undefined) throw new Error(`gateway init printed no fingerprint:\n${made.stdout}`);
-    const config = join(site.data, "config.toml");
-    const text = readFileSync(config, "utf8");
-    writeFileSync(config, text.replace(/^reserve-mib = .*$/m, `reserve-mib = ${options.reserveMiB ?? 0}`));
+    setReserve(site.data, options.reserveMiB ?? 0);
     const password = ["--password-file", site.passwordFile];
     await holdfast([
       ...["account", "add", "alice", "--data", site.data, ...password],
@@ -183,12 +199,8 @@ export class Site {
 
   /** Starts the gateway and waits until it listens. */
   async start(options: RunOptions = {}): Promise<void> {
-    const gateway = new Program(["gateway", "run", "--data", this.data, "--json"], options);
-    this.#gateway = gateway;
-    while (!gateway.stdout.includes('"listening"')) {
-      if (!gateway.running) throw new Error(`the gateway did not start:\n${(await gateway.ended).stderr}`);
-      await sleep(30);
-    }
+    this.#gateway = startGateway(["--data", this.data], options);
+    await listening(this.#gateway);
   }
 
   async stop(): Promise<Ran> {
@@ -219,36 +231,19 @@ export class Site {
     return eventsOf(ran).at(-1) as Done;
   }
 
+  /** What the gateway that the agent was enrolled at knows. */
+  get questions(): Questions {
+    return new Questions(this.state);
+  }
+
   /** Ids of all snapshots, newest first. */
   snapshots(): Promise<string[]> {
-    return this.#ask(async (client) => (await client.snapshots()).map(({ id }) => id));
+    return this.questions.snapshots();
   }
 
   /** Which of these records the gateway does not have. */
   absent(ids: Iterable<string>): Promise<string[]> {
-    const perRequest = 10_000;
-    return this.#ask(async (client, { vault, device }) => {
-      const all = [...ids];
-      const absent: string[] = [];
-      for (let from = 0; from < all.length; from += perRequest) {
-        const part = all.slice(from, from + perRequest);
-        const bytes = part.map((id) => Buffer.from(id, "hex"));
-        const there = await client.exists(vault, device.group, bytes);
-        absent.push(...part.filter((_, index) => !bitAt(there, index)));
-      }
-      return absent;
-    });
-  }
-
-  async #ask<T>(question: (client: GatewayClient, enrollment: Enrollment) => Promise<T>): Promise<T> {
-    const enrollment = readEnrollment(this.state);
-    const { gateway, token } = enrollment;
-    const client = new GatewayClient({ ...gateway, token });
-    try {
-      return await question(client, enrollment);
-    } finally {
-      client.close();
-    }
+    return this.questions.absent(ids);
   }
 
   /** The folder of the account's one vault. */

@@ -7,7 +7,10 @@ import { createInterface } from "node:readline";
 import { inPlace } from "./namespaces.ts";
 import { onTearDown } from "./tearDown.ts";
 
-/** The line to the datacentre: how much went up so far. */
+/** Bytes each way, as the customer sees it. */
+export type Passed = { readonly up: number; readonly down: number };
+
+/** The line to the datacentre: how much passed so far. */
 export class Wan {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -29,10 +32,13 @@ export class Wan {
     if (value !== "listening") throw new Error("the line did not start");
   }
 
-  /** Bytes that went up; `limit` sets the rate from now on (0: none). */
-  async upBytes(limit = ""): Promise<number> {
+  /** What passed; `limit` sets the rate from now on (bytes a second, 0: none). */
+  async passed(limit = ""): Promise<Passed> {
     this.#child.stdin!.write(`${limit}\n`);
-    return Number(String((await this.#lines.next()).value).split(" ")[0]);
+    const [up, down] = String((await this.#lines.next()).value)
+      .split(" ")
+      .map(Number) as [number, number];
+    return { up, down };
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,7 @@
 // A gateway in a process of its own, which crash tests end by kill -9.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
@@ -20,7 +21,9 @@ export class KillableGateway {
   /** Starts it, and answers its address. */
   async start(): Promise<string> {
     const program = join(import.meta.dirname, "gatewayProcess.ts");
-    const child = fork(program, [this.#path, String(this.#packBytesTarget)]);
+    // It starts several times as fast with what is compiled.
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "holdfast-test-compile") };
+    const child = fork(program, [this.#path, String(this.#packBytesTarget)], { env });
     this.#child = child;
     return await new Promise<string>((resolve, reject) => {
       child.once("message", (message) => resolve(String(message)));

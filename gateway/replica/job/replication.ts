@@ -176,7 +176,7 @@ export class Replication implements ReplicationOperations {
           stateThere: async (asked) => ownState?.stateThere(replica, asked),
         });
         // Packs may go from the local disk that could not before.
-        if (done.packs > 0) await gateway.elsewhere.lookAtRoom();
+        if (done.packs > 0) await gateway.elsewhere.lookAtRoom(true);
         return done;
       },
       report: (level, event, facts) =>

@@ -168,9 +168,14 @@ async function missingLists(folder: string, { vaults }: SeedManifest): Promise<M
     for (const list of seedLists) {
       const path = listPath(folder, id, list);
       const { bytes, sha256 } = lists[list];
-      // One of an announcement that another one replaced has another hash.
-      if ((await sizeOf(path)) === bytes && (await hashOf(path)) === sha256) continue;
-      missing.push({ vault: id, list, bytes, have: Math.min(bytes, await sizeOf(`${path}.part`)) });
+      if ((await sizeOf(path)) === bytes) {
+        if ((await hashOf(path)) === sha256) continue;
+        // Of an announcement that another one replaced, or damaged: it would pass for what is to come.
+        await rm(path, { force: true });
+      }
+      // A stop between a list's last byte and its name.
+      if ((await sizeOf(`${path}.part`)) >= bytes && (await nameList(path, sha256))) continue;
+      missing.push({ vault: id, list, bytes, have: await sizeOf(`${path}.part`) });
     }
   }
   return missing;
@@ -221,18 +226,27 @@ export async function takePart(
   }
   await append(`${path}.part`, part);
   if (have + part.length < declared.bytes) return { bytes: have + part.length };
-  if ((await hashOf(`${path}.part`)) !== declared.sha256) {
-    await rm(`${path}.part`, { force: true });
-    throw new HoldfastError(
-      ErrorCode.corrupt,
-      "the list has another hash than the manifest says: send it again",
-    );
-  }
-  await rename(`${path}.part`, path);
-  await syncDirectory(dirname(path));
-  return { bytes: declared.bytes };
+  if (await nameList(path, declared.sha256)) return { bytes: declared.bytes };
+  throw new HoldfastError(
+    ErrorCode.corrupt,
+    "the list has another hash than the manifest says: send it again",
+  );
 }
 
+/** Gives a list its name, of which all parts have come; false where they are not what the manifest says: then they go. */
+async function nameList(path: string, sha256: string): Promise<boolean> {
+  if ((await hashOf(`${path}.part`)) !== sha256) {
+    await rm(`${path}.part`, { force: true });
+    return false;
+  }
+  // A stop may have come before the last part was durable.
+  await append(`${path}.part`, Buffer.alloc(0));
+  await rename(`${path}.part`, path);
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** Durable when it resolves, with what was appended before. */
 async function append(path: string, part: Uint8Array): Promise<void> {
   try {
     const file = await open(path, "a", 0o600);

@@ -58,6 +58,11 @@ test("how much is over the marks", () => {
   expect(bytesOver(room(800), 80, 70)).toBe(0);
   expect(bytesOver(room(801), 80, 70)).toBe(101);
   expect(bytesOver(room(1000), 95, 95)).toBe(50);
+  // Uploads that find no room are over every mark.
+  expect(bytesOver(room(800), 85, 70, 200)).toBe(0);
+  expect(bytesOver(room(801), 85, 70, 200)).toBe(101);
+  expect(bytesOver(room(650), 85, 70, 400)).toBe(50);
+  expect(bytesOver(room(1000), 0, 0, 200)).toBe(0);
 });
 
 test("off by default; over the mark, uploads start it, and the end of replication does", async () => {
@@ -121,5 +126,22 @@ test("it rests after a run that could not free what it should, and goes on after
     return new Set(states());
   };
   await expect.poll(look, { timeout: 20_000, interval: 500 }).toEqual(new Set(["evicted"]));
+  await watch.close();
+});
+
+test("where nothing was replicated yet, it goes on as soon as something is, and rests no longer", async () => {
+  const watch = new EvictWatch(fixture.gateway, () => 0);
+  await upload(20);
+  await vault.store.closeOpenPacks();
+  await marks(0.001, 0);
+  await fixture.gateway.elsewhere.lookAtRoom();
+  await watch.settled();
+  await copyPacks(vault, directory(), replica);
+  await fixture.gateway.elsewhere.lookAtRoom();
+  await watch.settled();
+  expect(states(), "it rests").not.toContain("evicted");
+  await fixture.gateway.elsewhere.lookAtRoom(true);
+  await watch.settled();
+  expect(new Set(states())).toEqual(new Set(["evicted"]));
   await watch.close();
 });

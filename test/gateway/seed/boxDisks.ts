@@ -1,7 +1,7 @@
 // What tests do with the directories of boxes, and look at in them.
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** Moves some of a box's packs to a directory of their own. */
@@ -26,4 +26,12 @@ export function contentOf(directory: string): Map<string, string> {
       .map((entry) => join(entry.parentPath, entry.name))
       .map((path) => [path, createHash("sha256").update(readFileSync(path)).digest("hex")]),
   );
+}
+
+/** Bytes of packs, open ones included, of a vault's directory. */
+export function vaultPackBytes(vault: string): number {
+  return ["packs", "open"]
+    .flatMap((folder) => readdirSync(join(vault, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".tmp"))
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 }

@@ -1,6 +1,5 @@
 // kill -9 at every file of a box: while it is prepared, while it is sealed, while its manifest is taken in.
 
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,32 +7,23 @@ import { afterAll, expect, test } from "vitest";
 import { writeBundle } from "../../../gateway/seed/seal/bundle.ts";
 import { GatewayFixture } from "../gatewayFixture.ts";
 import { boxKeyAt, commitOn, OpenBox, prepareRequest, unwatched } from "./boxFixture.ts";
+import { type Action, Dying, deathAt } from "./dying.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "holdfast-box-kill-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const program = join(import.meta.dirname, "dyingProgram.ts");
 
 /** Runs it until it dies at its n-th rename; true when it came to its end before. */
-function dies(
+async function dies(
   at: number,
-  when: "before" | "behind",
-  action: string,
+  action: Action,
   data: string,
   argument: string,
   boxKey?: Buffer,
-): boolean {
-  const env = { ...process.env, ...(boxKey && { BOX_KEY: boxKey.toString("base64") }) };
-  try {
-    execFileSync(process.execPath, [program, action, data, argument, String(at), when], {
-      env,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    return false;
-  } catch (error) {
-    const { signal, stderr } = error as { signal: string | null; stderr: Buffer };
-    expect({ signal, stderr: stderr.toString() }).toEqual({ signal: "SIGKILL", stderr: "" });
-    return true;
-  }
+): Promise<boolean> {
+  const told = { argument, death: deathAt(at), ...(boxKey && { boxKey }) };
+  const { status, killed, stderr } = await new Dying(action, data, told).ended;
+  expect({ ended: status === 0 || killed, stderr }).toEqual({ ended: true, stderr: "" });
+  return killed;
 }
 
 test("a box comes about, is sealed and promised, however often any of it is killed", {
@@ -45,13 +35,15 @@ test("a box comes about, is sealed and promised, however often any of it is kill
   await datacentre.stop();
   const directory = join(scratch, "box");
   let kills = 0;
+  let all = 0;
   // Each run goes on with what the one before left, and gets further.
   for (let at = 1; at < 40; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "prepare", datacentre.path, directory)) break;
+    if (!(await dies(at, "prepare", datacentre.path, directory))) break;
     kills++;
     expect(existsSync(join(directory, "catalog")) && !existsSync(join(directory, "box.json"))).toBe(false);
   }
   expect(kills).toBeGreaterThanOrEqual(4);
+  all += kills;
   await datacentre.start();
   const { seed } = datacentre.administration;
   // The last run came to its end, or died behind gateway.json: a whole box either way.
@@ -69,10 +61,11 @@ test("a box comes about, is sealed and promised, however often any of it is kill
 
   kills = 0;
   for (let at = 1; at < 40; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "seal", directory, "", boxKey)) break;
+    if (!(await dies(at, "seal", directory, "", boxKey))) break;
     kills++;
   }
   expect(kills).toBeGreaterThanOrEqual(4);
+  all += kills;
   box = await OpenBox.open(directory, boxKey);
   const report = await box.administration.seed.seal({ by: "tester", dryRun: false }, unwatched);
   expect(report).toMatchObject({ seal: 1, already: true, snapshots: 3, damaged: [] });
@@ -86,10 +79,11 @@ test("a box comes about, is sealed and promised, however often any of it is kill
 
   kills = 0;
   for (let at = 1; at < 60; at += 2) {
-    if (!dies(at, at % 4 === 1 ? "before" : "behind", "promise", datacentre.path, file)) break;
+    if (!(await dies(at, "promise", datacentre.path, file))) break;
     kills++;
   }
   expect(kills).toBeGreaterThanOrEqual(3);
+  console.log(`killed ${all + kills} times`);
   await datacentre.start();
   expect(await datacentre.administration.seed.promise(file, unwatched)).toEqual({ accepted: null });
   const status = await datacentre.administration.seed.status(report.box);

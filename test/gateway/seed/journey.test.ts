@@ -196,6 +196,27 @@ test("parts of a list: in order, no longer than declared, and whole only as what
   expect((await seals.submit(row, bytes, 1000)).missing).toHaveLength(4);
 });
 
+test("what a stop left of lists is made right: all bytes without the name, too many, a name with other bytes", async () => {
+  const site = await makeSite();
+  const { datacentre, device } = site;
+  const box = await boxOf(site);
+  await commitOn(box.client(device.token), device, "files");
+  await seal(box);
+  const { path } = box.gateway.dataDir;
+  const bytes = readFileSync(manifestPath(path));
+  const row = datacentre.gateway.catalog.boxes.get(1)!;
+  const { missing } = await datacentre.gateway.seals.submit(row, bytes, 1000);
+  const folder = join(datacentre.path, "seed", "1", "1", device.vault);
+  const onBoard = (list: string): Buffer => readFileSync(join(path, "seed", device.vault, list));
+  writeFileSync(join(folder, "packs.part"), onBoard("packs"));
+  writeFileSync(join(folder, "keys.json.part"), Buffer.concat([onBoard("keys.json"), Buffer.alloc(1)]));
+  writeFileSync(join(folder, "chunks"), Buffer.alloc(onBoard("chunks").length));
+  const total = missing.reduce((sum, each) => sum + each.bytes, 0);
+  const sent = await box.administration.seed.send(unwatched);
+  expect(sent).toMatchObject({ sentBytes: total - onBoard("packs").length });
+  expect(datacentre.gateway.catalog.boxes.get(1)).toMatchObject({ state: "sealed" });
+});
+
 test("two boxes of one account: the second one's snapshots are a fork that nobody writes to", async () => {
   const site = await makeSite();
   const { datacentre, device } = site;
