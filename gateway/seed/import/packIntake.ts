@@ -10,7 +10,6 @@
 import { constants } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { checkRecord } from "../../../ingest/session/admission.ts";
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -28,7 +27,8 @@ import {
   writeFully,
 } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
-import { fitsKind, packContents, packRecord } from "../../store/packRecords.ts";
+import { contentsAgain, packRecord } from "../../store/packRecords.ts";
+import { checkedContents } from "./packChecks.ts";
 
 /** Smaller packs are not kept as they are: their records go to the open packs, which saves a file and two flushes for each. */
 const keptBytesMin = 8 * 2 ** 20;
@@ -43,8 +43,12 @@ export type ReadyPack = {
   readonly bytes: Buffer;
   readonly rows: readonly TrailerRow[];
   readonly nonce: Buffer;
+  /** Of one that is not kept known when it was admitted: some of it may be here. */
   readonly outcome: PackOutcome;
 };
+
+/** `refused`: how many records were left out, because something that they refer to is neither here nor promised. */
+export type Admitted = { readonly outcome: PackOutcome; readonly refused: number };
 
 export type PackIntakeOptions = {
   /** The vault's. */
@@ -73,26 +77,37 @@ export class PackIntake {
    * @throws HoldfastError corrupt, truncated, unsupported for a pack that is none inside; disk-full, io-error
    */
   async prepare(row: SeedPackRow, bytes: Buffer, dryRun = false): Promise<ReadyPack> {
-    const { kind, nonce, rows } = packContents(bytes);
-    if (kind !== row.kind || rows.length !== row.records || rows.some(({ type }) => !fitsKind(kind, type))) {
-      throw new HoldfastError(ErrorCode.corrupt, `pack ${toHex(row.name)} is another than its manifest says`);
-    }
-    this.#check(bytes, rows);
-    const outcome = this.#outcome(row, rows);
+    const { nonce, rows } = checkedContents(row, bytes, this.epochMax);
+    this.#requireMayBring(rows);
+    const looks = dryRun || row.bytes >= keptBytesMin;
+    const outcome = looks ? this.#outcome(row, rows) : "merged";
     if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
     return { row, bytes, rows, nonce, outcome };
   }
 
-  /** That a signature is right says who made a pack, not that it is one: what is inside is looked at like an upload. */
-  #check(bytes: Buffer, rows: readonly TrailerRow[]): void {
-    const { epoch } = this.#vault.keys;
-    for (const row of rows) {
-      checkRecord(packRecord(bytes, row).record, epoch);
-      if (this.#mayBring(row.group)) continue;
-      throw new HoldfastError(
-        ErrorCode.corrupt,
-        `it has records of group ${row.group}, for which the box was not made`,
-      );
+  /** The same for a small pack that another thread held against its name and looked through. @throws HoldfastError corrupt */
+  prepareSmall(row: SeedPackRow, bytes: Buffer, dryRun = false): ReadyPack {
+    const { nonce, rows } = contentsAgain(bytes);
+    this.#requireMayBring(rows);
+    return { row, bytes, rows, nonce, outcome: dryRun ? this.#outcome(row, rows) : "merged" };
+  }
+
+  /** Newest key epoch of the vault. */
+  get epochMax(): number {
+    return this.#vault.keys.epoch;
+  }
+
+  #requireMayBring(rows: readonly TrailerRow[]): void {
+    let allowed: number | undefined;
+    for (const { group } of rows) {
+      if (group === allowed) continue;
+      if (!this.#mayBring(group)) {
+        throw new HoldfastError(
+          ErrorCode.corrupt,
+          `it has records of group ${group}, for which the box was not made`,
+        );
+      }
+      allowed = group;
     }
   }
 
@@ -149,24 +164,11 @@ export class PackIntake {
     }
   }
 
-  /** Whether admitting a pack is one batch for the store: then the next one need not wait for it. */
-  isOneBatch({ outcome, row, rows }: ReadyPack): boolean {
-    const first = rows[0];
-    if (outcome !== "merged" || first === undefined || row.bytes >= batchBytesMax) return false;
-    return rows.every(({ group, writer }) => group === first.group && writer.equals(first.writer));
-  }
-
   /**
-   * Admits the records of a pack that is ready. Call it in the order of the manifest, one at a time.
-   * @returns how many records were left out, because something that they refer to is neither here nor promised
+   * Admits the records of a pack that is kept. Call it in the order of the manifest, when all that was stored before is done.
    * @throws HoldfastError disk-full, io-error, cancelled
    */
-  async admit(pack: ReadyPack): Promise<{ readonly refused: number }> {
-    if (pack.outcome === "present") return { refused: 0 };
-    return { refused: pack.outcome === "kept" ? await this.#admitKept(pack) : await this.#admitMerged(pack) };
-  }
-
-  async #admitKept({ row, bytes, rows, nonce }: ReadyPack): Promise<number> {
+  async admitKept({ row, bytes, rows, nonce }: ReadyPack): Promise<Admitted> {
     const { store } = this.#vault;
     const { packs, overlay, promised } = store;
     const ordinal = store.environment.write(() => {
@@ -191,27 +193,59 @@ export class PackIntake {
     }
     // What is left out comes when what it refers to is here, with a later run; nothing that was acknowledged rests on it.
     overlay.cover(ordinal, row.bytes);
-    return refused;
+    return { outcome: "kept", refused };
   }
 
-  async #admitMerged({ bytes, rows }: ReadyPack): Promise<number> {
-    let refused = 0;
-    for (let from = 0; from < rows.length; ) {
-      const first = rows[from]!;
-      const records: Buffer[] = [];
-      let batchBytes = 0;
-      let to = from;
-      for (; to < rows.length && batchBytes < batchBytesMax; to++) {
-        const each = rows[to]!;
-        if (each.group !== first.group || !each.writer.equals(first.writer)) break;
-        records.push(packRecord(bytes, each).record);
-        batchBytes += each.length;
+  /**
+   * Stores the missing records of packs that are not kept, as an upload's. Call it in the order of the manifest; what is called next need not
+   * wait for it, since the store keeps the order.
+   * @returns what came of each
+   * @throws HoldfastError as `admitKept`
+   */
+  async admitRecords(packs: readonly ReadyPack[]): Promise<Admitted[]> {
+    const counts = packs.map(() => ({ taken: 0, refused: 0 }));
+    const batches: Promise<void>[] = [];
+    let batch: Batch | undefined;
+    const send = (): void => {
+      if (batch !== undefined) batches.push(this.#store(batch));
+      batch = undefined;
+    };
+    for (const [i, { bytes, rows, outcome }] of packs.entries()) {
+      if (outcome === "present") continue;
+      for (const { group, writer, offset, length } of rows) {
+        if (batch !== undefined && (group !== batch.group || !writer.equals(batch.writer))) send();
+        batch ??= { group, writer, records: [], bytes: 0, counts: [] };
+        batch.records.push(bytes.subarray(offset, offset + length));
+        batch.counts.push(counts[i]!);
+        batch.bytes += length;
+        if (batch.bytes >= batchBytesMax) send();
       }
-      const answer = await this.#vault.admit({ id: toHex(first.writer), group: first.group }, records);
-      if (answer.malformed !== undefined) throw answer.malformed;
-      for (const status of answer.statuses) if (status === RecordStatus.waits) refused++;
-      from = to;
     }
-    return refused;
+    send();
+    for (const result of await Promise.allSettled(batches)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+    return counts.map(({ taken, refused }) => ({
+      refused,
+      outcome: taken + refused > 0 ? "merged" : "present",
+    }));
+  }
+
+  async #store({ group, writer, records, counts }: Batch): Promise<void> {
+    const answer = await this.#vault.admit({ id: toHex(writer), group }, records);
+    if (answer.malformed !== undefined) throw answer.malformed;
+    for (const [i, status] of answer.statuses.entries()) {
+      if (status === RecordStatus.waits) counts[i]!.refused++;
+      else if (status !== RecordStatus.present) counts[i]!.taken++;
+    }
   }
 }
+
+/** Records of one writer for the open packs, and the counts of the pack that each is of. */
+type Batch = {
+  readonly group: number;
+  readonly writer: Buffer;
+  readonly records: Buffer[];
+  readonly counts: { taken: number; refused: number }[];
+  bytes: number;
+};
