@@ -4,7 +4,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { PackKind, RecordType, Width } from "../../vault/magic.ts";
 import { openTrailer, parseFooter } from "../../vault/pack/footer.ts";
 import { parsePackHeader } from "../../vault/pack/packHeader.ts";
-import { parseTrailer, type TrailerRow } from "../../vault/pack/trailer.ts";
+import type { TrailerRow } from "../../vault/pack/trailer.ts";
 import { parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
 
 export type PackContents = {
@@ -24,12 +24,6 @@ export function packContents(bytes: Buffer): PackContents {
   }
   const rows = openTrailer(footer, bytes.subarray(footer.trailerOffset, bytes.length - Width.footer));
   return { kind, nonce, rows };
-}
-
-/** Rows and nonce of a pack that `packContents` took on another thread: its trailer is not hashed again. @throws HoldfastError as packContents */
-export function contentsAgain(bytes: Buffer): PackContents {
-  const { kind, nonce, trailerOffset } = parseFooter(bytes, bytes.length);
-  return { kind, nonce, rows: parseTrailer(bytes.subarray(trailerOffset, bytes.length - Width.footer)) };
 }
 
 /** A record's bytes and its clear header, held against its row in the trailer. @throws HoldfastError corrupt, truncated, unsupported */

@@ -20,7 +20,7 @@ import type { PackSource } from "./packSources.ts";
 import { type Prepared, prepareLot } from "./prepareLot.ts";
 
 /** Lots that are read, hashed and written ahead of the one that is admitted. */
-const ahead = { countMax: 8, bytesMax: 96 * 2 ** 20 };
+const ahead = { countMax: 4, bytesMax: 96 * 2 ** 20 };
 /** What is admitted becomes durable in the index after so many bytes or packs. */
 const flushBytes = 512 * 2 ** 20;
 const flushPacks = 10_000;

@@ -8,6 +8,7 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
+import type { PackedPlaces } from "./packedPlaces.ts";
 
 /** What the threads are asked. */
 export type LotRequest = {
@@ -25,6 +26,10 @@ export type LotAnswer = {
   readonly bytes: Uint8Array;
   /** 1 for each pack that is there and right. */
   readonly right: Uint8Array;
+  /** Of all records of the right packs, in `bytes`. */
+  readonly places: PackedPlaces;
+  /** The first 16 bytes of the SHA-256 of each of these records. */
+  readonly hashes: Uint8Array;
 };
 
 /** Reads closed packs in a vault's folder. */

@@ -5,30 +5,56 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { asBuffer } from "../../../vault/bytes.ts";
 import { isHoldfastError } from "../../../vault/errors.ts";
+import { Width } from "../../../vault/magic.ts";
+import { recordBytesMin } from "../../../vault/pack/frame.ts";
+import type { TrailerRow } from "../../../vault/pack/trailer.ts";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import { closedPackPath } from "../../store/packPaths.ts";
 import type { LotAnswer, LotRequest } from "./lotReader.ts";
 import { checkedContents } from "./packChecks.ts";
+import { PlacesMaker } from "./packedPlaces.ts";
 
 function readLot({ ticket, folder, packs, epochMax }: LotRequest): LotAnswer {
   const bytes = Buffer.allocUnsafeSlow(packs.reduce((sum, pack) => sum + pack.bytes, 0));
   const right = new Uint8Array(packs.length);
-  let at = 0;
+  const claimed = packs.reduce((sum, pack) => sum + pack.records, 0);
+  const recordsMax = Math.min(claimed, Math.floor(bytes.length / recordBytesMin));
+  const places = new PlacesMaker(recordsMax);
+  const hashes = Buffer.allocUnsafeSlow(recordsMax * Width.recordHash);
+  let [at, hashed] = [0, 0];
   for (const [i, pack] of packs.entries()) {
-    const into = bytes.subarray(at, at + pack.bytes);
+    const start = at;
+    const own = bytes.subarray(start, start + pack.bytes);
     at += pack.bytes;
-    if (!isReadWhole(closedPackPath(folder, asBuffer(pack.name)), into)) continue;
-    if (hash("sha256", into, "buffer").equals(pack.name) && isSound(pack, into, epochMax)) right[i] = 1;
+    const rows = rowsOf(pack, own, closedPackPath(folder, asBuffer(pack.name)), epochMax);
+    if (rows === undefined) continue;
+    right[i] = 1;
+    places.add(rows, start);
+    for (const { offset, length } of rows) {
+      hash("sha256", own.subarray(offset, offset + length), "buffer").copy(
+        hashes,
+        hashed,
+        0,
+        Width.recordHash,
+      );
+      hashed += Width.recordHash;
+    }
   }
-  return { ticket, bytes, right };
+  return { ticket, bytes, right, places: places.finish(), hashes: hashes.subarray(0, hashed) };
 }
 
-function isSound(pack: SeedPackRow, bytes: Buffer, epochMax: number): boolean {
+/** Reads a pack into its room; undefined for one that is not there as it should be. */
+function rowsOf(
+  pack: SeedPackRow,
+  into: Buffer,
+  path: string,
+  epochMax: number,
+): readonly TrailerRow[] | undefined {
+  if (!isReadWhole(path, into) || !hash("sha256", into, "buffer").equals(pack.name)) return undefined;
   try {
-    checkedContents(pack, bytes, epochMax);
-    return true;
+    return checkedContents(pack, into, epochMax).rows;
   } catch (error) {
-    if (isHoldfastError(error)) return false;
+    if (isHoldfastError(error)) return undefined;
     throw error;
   }
 }
@@ -56,5 +82,9 @@ function isReadWhole(path: string, into: Buffer): boolean {
 
 parentPort?.on("message", (request: LotRequest) => {
   const answer = readLot(request);
-  parentPort?.postMessage(answer, [answer.bytes.buffer as ArrayBuffer]);
+  const parts = [answer.bytes, answer.hashes, answer.places.words];
+  parentPort?.postMessage(
+    answer,
+    parts.map(({ buffer }) => buffer as ArrayBuffer),
+  );
 });

@@ -11,10 +11,10 @@ import { constants } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
-import { toHex } from "../../../vault/bytes.ts";
+import { equalBytes, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { PackKind } from "../../../vault/magic.ts";
-import type { TrailerRow } from "../../../vault/pack/trailer.ts";
+import { PackKind, Width } from "../../../vault/magic.ts";
+import { parseRecordHeader } from "../../../vault/record.ts";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import type { OpenVault } from "../../openVault.ts";
 import {
@@ -27,8 +27,9 @@ import {
   writeFully,
 } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
-import { contentsAgain, packRecord } from "../../store/packRecords.ts";
+import { type PackContents, packRecord } from "../../store/packRecords.ts";
 import { checkedContents } from "./packChecks.ts";
+import { type PackedPlaces, PlacesMaker, placeWords } from "./packedPlaces.ts";
 
 /** Smaller packs are not kept as they are: their records go to the open packs, which saves a file and two flushes for each. */
 const keptBytesMin = 8 * 2 ** 20;
@@ -40,11 +41,15 @@ export type PackOutcome = "kept" | "merged" | "present";
 
 export type ReadyPack = {
   readonly row: SeedPackRow;
+  /** They hold the pack; those of a small one, others too. */
   readonly bytes: Buffer;
-  readonly rows: readonly TrailerRow[];
-  readonly nonce: Buffer;
+  readonly places: PackedPlaces;
+  /** The first 16 bytes of the SHA-256 of each record, where they were taken. */
+  readonly hashes?: Buffer;
   /** Of one that is not kept known when it was admitted: some of it may be here. */
   readonly outcome: PackOutcome;
+  /** Of one that is to be kept. */
+  readonly contents?: PackContents;
 };
 
 /** `refused`: how many records were left out, because something that they refer to is neither here nor promised. */
@@ -77,19 +82,22 @@ export class PackIntake {
    * @throws HoldfastError corrupt, truncated, unsupported for a pack that is none inside; disk-full, io-error
    */
   async prepare(row: SeedPackRow, bytes: Buffer, dryRun = false): Promise<ReadyPack> {
-    const { nonce, rows } = checkedContents(row, bytes, this.epochMax);
-    this.#requireMayBring(rows);
+    const contents = checkedContents(row, bytes, this.epochMax);
+    const maker = new PlacesMaker(contents.rows.length);
+    maker.add(contents.rows);
+    const places = maker.finish();
+    this.#requireMayBring(places);
     const looks = dryRun || row.bytes >= keptBytesMin;
-    const outcome = looks ? this.#outcome(row, rows) : "merged";
+    const outcome = looks ? this.#outcome(row, bytes, places) : "merged";
     if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
-    return { row, bytes, rows, nonce, outcome };
+    return { row, bytes, places, outcome, contents };
   }
 
   /** The same for a small pack that another thread held against its name and looked through. @throws HoldfastError corrupt */
-  prepareSmall(row: SeedPackRow, bytes: Buffer, dryRun = false): ReadyPack {
-    const { nonce, rows } = contentsAgain(bytes);
-    this.#requireMayBring(rows);
-    return { row, bytes, rows, nonce, outcome: dryRun ? this.#outcome(row, rows) : "merged" };
+  prepareSmall(small: Omit<ReadyPack, "outcome" | "contents">, dryRun = false): ReadyPack {
+    const { row, bytes, places } = small;
+    this.#requireMayBring(places);
+    return { ...small, outcome: dryRun ? this.#outcome(row, bytes, places) : "merged" };
   }
 
   /** Newest key epoch of the vault. */
@@ -97,9 +105,10 @@ export class PackIntake {
     return this.#vault.keys.epoch;
   }
 
-  #requireMayBring(rows: readonly TrailerRow[]): void {
+  #requireMayBring({ words }: PackedPlaces): void {
     let allowed: number | undefined;
-    for (const { group } of rows) {
+    for (let at = 0; at < words.length; at += placeWords) {
+      const group = words[at + 2]!;
       if (group === allowed) continue;
       if (!this.#mayBring(group)) {
         throw new HoldfastError(
@@ -111,15 +120,17 @@ export class PackIntake {
     }
   }
 
-  #outcome(row: SeedPackRow, rows: readonly TrailerRow[]): PackOutcome {
+  #outcome(row: SeedPackRow, bytes: Buffer, { words }: PackedPlaces): PackOutcome {
     let newBytes = 0;
     let allBytes = 0;
-    for (const [group, members] of Map.groupBy(rows, (each) => each.group)) {
-      const here = this.#vault.store.lookupBatch(group, Buffer.concat(members.map(({ id }) => id)));
-      members.forEach(({ length }, i) => {
-        allBytes += length;
-        if (here[i] === undefined) newBytes += length;
-      });
+    const places = Array.from({ length: words.length / placeWords }, (_, i) => i * placeWords);
+    for (const [group, members] of Map.groupBy(places, (at) => words[at + 2]!)) {
+      const ids = members.map((at) => parseRecordHeader(bytes.subarray(words[at])).id);
+      const here = this.#vault.store.lookupBatch(group, Buffer.concat(ids));
+      for (const [i, at] of members.entries()) {
+        allBytes += words[at + 1]!;
+        if (here[i] === undefined) newBytes += words[at + 1]!;
+      }
     }
     if (newBytes === 0) return "present";
     const keeps = row.bytes >= keptBytesMin && newBytes * 2 >= allBytes && !this.#isEvicted(row.name);
@@ -168,7 +179,9 @@ export class PackIntake {
    * Admits the records of a pack that is kept. Call it in the order of the manifest, when all that was stored before is done.
    * @throws HoldfastError disk-full, io-error, cancelled
    */
-  async admitKept({ row, bytes, rows, nonce }: ReadyPack): Promise<Admitted> {
+  async admitKept({ row, bytes, contents }: ReadyPack): Promise<Admitted> {
+    if (contents === undefined) throw new Error(`pack ${toHex(row.name)} was not prepared to be kept`);
+    const { rows, nonce } = contents;
     const { store } = this.#vault;
     const { packs, overlay, promised } = store;
     const ordinal = store.environment.write(() => {
@@ -210,12 +223,19 @@ export class PackIntake {
       if (batch !== undefined) batches.push(this.#store(batch));
       batch = undefined;
     };
-    for (const [i, { bytes, rows, outcome }] of packs.entries()) {
+    for (const [i, { bytes, places, hashes, outcome }] of packs.entries()) {
       if (outcome === "present") continue;
-      for (const { group, writer, offset, length } of rows) {
-        if (batch !== undefined && (group !== batch.group || !writer.equals(batch.writer))) send();
-        batch ??= { group, writer, records: [], bytes: 0, counts: [] };
+      const { words, writers } = places;
+      for (let at = 0; at < words.length; at += placeWords) {
+        const [offset, length] = [words[at]!, words[at + 1]!];
+        const [group, writer] = [words[at + 2]!, writers[words[at + 3]!]!];
+        if (batch !== undefined && !continues(batch, group, writer, hashes)) send();
+        batch ??= { group, writer, records: [], hashes: hashes && [], bytes: 0, counts: [] };
         batch.records.push(bytes.subarray(offset, offset + length));
+        if (hashes !== undefined) {
+          const hashAt = (at / placeWords) * Width.recordHash;
+          batch.hashes?.push(hashes.subarray(hashAt, hashAt + Width.recordHash));
+        }
         batch.counts.push(counts[i]!);
         batch.bytes += length;
         if (batch.bytes >= batchBytesMax) send();
@@ -231,8 +251,8 @@ export class PackIntake {
     }));
   }
 
-  async #store({ group, writer, records, counts }: Batch): Promise<void> {
-    const answer = await this.#vault.admit({ id: toHex(writer), group }, records);
+  async #store({ group, writer, records, hashes, counts }: Batch): Promise<void> {
+    const answer = await this.#vault.admit({ id: toHex(writer), group }, records, hashes);
     if (answer.malformed !== undefined) throw answer.malformed;
     for (const [i, status] of answer.statuses.entries()) {
       if (status === RecordStatus.waits) counts[i]!.refused++;
@@ -244,8 +264,19 @@ export class PackIntake {
 /** Records of one writer for the open packs, and the counts of the pack that each is of. */
 type Batch = {
   readonly group: number;
-  readonly writer: Buffer;
+  readonly writer: Uint8Array;
   readonly records: Buffer[];
+  readonly hashes: Buffer[] | undefined;
   readonly counts: { taken: number; refused: number }[];
   bytes: number;
 };
+
+/** Whether a record may stand in a batch: of one, all records have their hashes, or none. */
+function continues(batch: Batch, group: number, writer: Uint8Array, hashes: Buffer | undefined): boolean {
+  const { hashes: own } = batch;
+  return (
+    group === batch.group &&
+    equalBytes(writer, batch.writer) &&
+    (own === undefined) === (hashes === undefined)
+  );
+}

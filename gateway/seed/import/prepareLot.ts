@@ -1,12 +1,15 @@
 // Makes a lot of packs ready for admission: each from the first source that has it as it should be.
 
 import { hash } from "node:crypto";
+import { asBuffer } from "../../../vault/bytes.ts";
+import { Width } from "../../../vault/magic.ts";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import type { ImportedPacks } from "./importedPacks.ts";
 import { inOrder } from "./inOrder.ts";
 import type { LotAnswer, LotReader } from "./lotReader.ts";
 import { lotBytesMax } from "./lots.ts";
 import { isDamageInside } from "./packChecks.ts";
+import { placeWords } from "./packedPlaces.ts";
 import type { PackIntake, PackOutcome, ReadyPack } from "./packIntake.ts";
 import type { PackSource } from "./packSources.ts";
 
@@ -48,14 +51,10 @@ export async function prepareLot(port: PreparePort, lot: readonly SeedPackRow[])
       const wanted = missing();
       if (wanted.length === 0 || source.readLot === undefined) continue;
       port.signal.throwIfAborted();
-      const { bytes, right } = await source.readLot(port.vault, wanted, reader);
-      let at = 0;
-      for (const [i, row] of wanted.entries()) {
-        const own = Buffer.from(bytes.buffer, bytes.byteOffset + at, row.bytes);
-        at += row.bytes;
-        if (right[i] !== 1) continue;
+      const found = await source.readLot(port.vault, wanted, reader);
+      for (const small of packsOf(found, wanted)) {
         try {
-          done.set(row, { row, ready: port.intake.prepareSmall(row, own, port.dryRun) });
+          done.set(small.row, { row: small.row, ready: port.intake.prepareSmall(small, port.dryRun) });
         } catch (error) {
           if (!isDamageInside(error)) throw error;
         }
@@ -72,6 +71,25 @@ export async function prepareLot(port: PreparePort, lot: readonly SeedPackRow[])
   ))
     done.set(prepared.row, prepared);
   return lot.map((row) => done.get(row)!);
+}
+
+/** The right ones among the packs of a lot. */
+function* packsOf(
+  { bytes, right, places, hashes }: LotAnswer,
+  rows: readonly SeedPackRow[],
+): Generator<Omit<ReadyPack, "outcome" | "contents">, void, undefined> {
+  let from = 0;
+  for (const [i, row] of rows.entries()) {
+    if (right[i] !== 1) continue;
+    const to = from + row.records;
+    yield {
+      row,
+      bytes: asBuffer(bytes),
+      places: { ...places, words: places.words.subarray(from * placeWords, to * placeWords) },
+      hashes: asBuffer(hashes).subarray(from * Width.recordHash, to * Width.recordHash),
+    };
+    from = to;
+  }
 }
 
 /** A pack from the first source that has it as it should be. */

@@ -8,10 +8,11 @@ import { importVault, type VaultImport } from "../../../gateway/seed/import/impo
 import { PackIntake } from "../../../gateway/seed/import/packIntake.ts";
 import { FolderSource } from "../../../gateway/seed/import/packSources.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
+import { packContents } from "../../../gateway/store/packRecords.ts";
 import { toHex } from "../../../vault/bytes.ts";
-import { PackKind } from "../../../vault/magic.ts";
+import { PackKind, Width } from "../../../vault/magic.ts";
 import { encodeFooter } from "../../../vault/pack/footer.ts";
-import { encodeFrame } from "../../../vault/pack/frame.ts";
+import { encodeFrame, parseFrame } from "../../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../../vault/pack/packHeader.ts";
 import { encodeTrailer, type TrailerRow } from "../../../vault/pack/trailer.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
@@ -194,6 +195,25 @@ test("a lot of small packs from two disks, each of which lacks some or has them 
     outcomes: { present: 1, merged: 1 },
   });
   expect(await take([again])).toMatchObject({ outcomes: { present: 1 }, takenBytes: 0 });
+});
+
+test("what a trailer says of a record's hash is not believed: frames and trailers here have the right one", async () => {
+  const records = [dataRecord(device), dataRecord(device), dataRecord(device)];
+  const rows = records.map(({ record }, i) =>
+    pack(PackKind.data, [{ record, row: i === 1 ? { hash16: randomBytes(16) } : {} }]),
+  );
+  expect(await take(rows)).toMatchObject({ left: 0, outcomes: { merged: 3 } });
+  const { store } = await datacentre.gateway.vault(device.vault);
+  await store.closeOpenPacks();
+  for (const { id, record } of records) {
+    const place = store.lookup(device.group, id)!;
+    const directory = datacentre.gateway.vaultDirectory(device.vault);
+    const bytes = readFileSync(closedPackPath(directory, store.packs.get(place.pack)!.name!));
+    const hash16 = createHash("sha256").update(record).digest().subarray(0, 16);
+    expect(parseFrame(bytes.subarray(place.offset - Width.frame))?.recordHash.equals(hash16)).toBe(true);
+    const row = packContents(bytes).rows.find(({ offset }) => offset === place.offset);
+    expect(row?.hash16.equals(hash16)).toBe(true);
+  }
 });
 
 test("records of another vault take the place of nothing", async () => {
