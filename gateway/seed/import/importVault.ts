@@ -25,7 +25,7 @@ const ahead = { countMax: 4, bytesMax: 96 * 2 ** 20 };
 const flushBytes = 512 * 2 ** 20;
 const flushPacks = 10_000;
 /** Lots that are being stored together. */
-const storingBytesMax = 16 * 2 ** 20;
+const storingBytesMax = 8 * 2 ** 20;
 /** Packs that are named in a report; all are counted. */
 const namedMax = 100;
 

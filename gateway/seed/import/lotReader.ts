@@ -71,7 +71,7 @@ export class LotReader {
     const [least] = this.#threads.toSorted((a, b) => a.load - b.load);
     if (least !== undefined && (least.load === 0 || this.#threads.length === threadsMax)) return least;
     const worker = new Worker(workerFile, {
-      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
     });
     worker.on("message", (answer: LotAnswer) => {
       this.#waiting.get(answer.ticket)?.resolve(answer);

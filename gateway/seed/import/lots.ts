@@ -4,8 +4,8 @@ import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 
 /** Packs from this size on are lots of their own. */
 const smallBytesMax = 2 ** 20;
-export const lotBytesMax = 4 * 2 ** 20;
-const lotPacksMax = 256;
+export const lotBytesMax = 2 * 2 ** 20;
+const lotPacksMax = 128;
 
 /** The rows of a list in their order: small ones that follow each other together, at most `lotBytesMax` bytes, others alone. */
 export async function* lotsOf(
