@@ -141,12 +141,17 @@ export class OpenVault {
     });
   }
 
-  /** Decides and stores a batch of records of a device, which may have come with a box; see Admission.admit. */
-  admit(device: Pick<Device, "id" | "group">, records: readonly Buffer[]): Promise<BatchAnswer> {
+  /** Decides and stores records of a device, which may have come with a box; see Admission.admit, for `hashes` UploadedBatch. */
+  admit(
+    device: Pick<Device, "id" | "group">,
+    records: readonly Buffer[],
+    hashes?: readonly Buffer[],
+  ): Promise<BatchAnswer> {
     return this.#admission.admit({
       group: device.group,
       writer: Buffer.from(device.id, "hex"),
       records,
+      hashes,
       epochMax: this.#keys.epoch,
     });
   }

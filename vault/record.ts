@@ -52,6 +52,8 @@ const At = {
 const sealedBytesMin = sealedLengthOf(0);
 const sealedBytesMax = sealedLengthOf(limits.plainBytesMax);
 
+const noRefs = Buffer.alloc(0);
+
 const nodeEngines: OpenEngines = { open: nodeEngine, hmacs: nodeHmacs };
 
 function corrupt(what: string): HoldfastError {
@@ -127,7 +129,7 @@ export function parseRecordHeader(bytes: Uint8Array): RecordHeader {
     id: view.subarray(At.id, At.id + Width.id),
     iv: view.subarray(At.iv, At.iv + Width.iv),
     heals: refsStart > At.afterFixed ? view.subarray(At.afterFixed, refsStart) : undefined,
-    refs: view.subarray(refsStart, headerLength),
+    refs: refCount === 0 ? noRefs : view.subarray(refsStart, headerLength),
     headerLength,
     recordLength: headerLength + sealedLength + Width.tag,
   };

@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { nodeSha256, type RunningSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import { usesLibc } from "./select.ts";
-import { Sha256Blocks, Sha256State } from "./sha256Blocks.ts";
+import { DIGEST_BYTES, Sha256Blocks, Sha256State } from "./sha256Blocks.ts";
 
 class NativeSha256 extends Sha256State implements RunningSha256 {
   readonly #engine: NativeSha256s;
@@ -23,7 +23,7 @@ class NativeSha256 extends Sha256State implements RunningSha256 {
 
   digest(): Buffer {
     this.finish(this.length);
-    const digest = this.taken();
+    const digest = Buffer.from(this.bytes.subarray(0, DIGEST_BYTES));
     this.#engine.free.push(this);
     return digest;
   }

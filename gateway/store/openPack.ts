@@ -6,6 +6,7 @@
 // - One group commit at a time plans, writes and accepts (the PackStore sees to it).
 
 import { constants } from "node:fs";
+import { asBuffer } from "../../vault/bytes.ts";
 import { type PackKind, Width } from "../../vault/magic.ts";
 import { encodeFrame } from "../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../vault/pack/packHeader.ts";
@@ -14,6 +15,9 @@ import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import { fdatasync, ftruncate, openDescriptor, writeFully } from "./files.ts";
 import { PackRows } from "./packRows.ts";
 import type { RecordToStore } from "./recordToStore.ts";
+
+/** Shorter records are hashed alone, and again with the pack when it is synced: that costs less than to begin three pairs for each. */
+const besideBytesMin = 16 * 2 ** 10;
 
 export class OpenPack {
   readonly ordinal: number;
@@ -97,7 +101,7 @@ export class OpenPack {
   /** Plans a record behind the planned ones and returns its offset. The bytes must stay until accept or rollBack. */
   plan(item: RecordToStore): number {
     const { record } = item;
-    const hash16 = this.#hashOf(record).subarray(0, Width.recordHash);
+    const hash16 = item.hash16 ?? this.#hashOf(record).subarray(0, Width.recordHash);
     const offset = this.#plannedBytes + Width.frame;
     const frame = encodeFrame({
       nonce: this.nonce,
@@ -109,7 +113,7 @@ export class OpenPack {
     this.#plannedBuffers.push(frame, record);
     this.#unhashed.push(frame, record);
     this.#plannedRows.push({
-      id: Buffer.from(item.id),
+      id: asBuffer(item.id),
       offset,
       length: record.length,
       group: item.group,
@@ -122,14 +126,14 @@ export class OpenPack {
   }
 
   /**
-   * SHA-256 of a record. Beside it, as many bytes of what was planned before go into the pack's hash: a frame holds its record's hash and
-   * stands before it, so the pack's lags one record behind.
+   * SHA-256 of a record. Beside that of a large one, as many bytes of what was planned before go into the pack's hash: a frame holds its
+   * record's hash and stands before it, so the pack's lags one record behind.
    */
   #hashOf(record: Buffer): Buffer {
     const own = this.#sha256.start();
     const running = this.#running();
     let at = 0;
-    while (at < record.length && this.#unhashed.length > 0) {
+    while (record.length >= besideBytesMin && at < record.length && this.#unhashed.length > 0) {
       const piece = this.#unhashed[0] as Uint8Array;
       const bytes = Math.min(piece.length, record.length - at);
       this.#sha256.both(own, record.subarray(at, at + bytes), running, piece.subarray(0, bytes));
@@ -137,7 +141,7 @@ export class OpenPack {
       if (bytes === piece.length) this.#unhashed.shift();
       else this.#unhashed[0] = piece.subarray(bytes);
     }
-    if (at < record.length) own.update(record.subarray(at));
+    if (at < record.length) own.update(at === 0 ? record : record.subarray(at));
     return own.digest();
   }
 

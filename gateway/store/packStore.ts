@@ -109,7 +109,10 @@ export class PackStore {
       for (const batch of group) {
         const places: Location[] = [];
         for (const item of batch.records) {
-          const pack = await this.#packFor(item, touched);
+          const kind = item.type === RecordType.data ? PackKind.data : PackKind.metadata;
+          // A promise for each small record would cost more than planning it.
+          const pack = this.#roomyPack(kind) ?? (await this.#create(kind));
+          touched.add(pack);
           places.push({ pack: pack.ordinal, offset: pack.plan(item), length: item.record.length });
         }
         locations.push(places);
@@ -141,18 +144,13 @@ export class PackStore {
     return pack.plannedBytes >= this.#target || pack.plannedRows >= limits.packRecordsMax;
   }
 
-  /** The open pack for a record; a full one is put aside (it is closed once its bytes are accepted). */
-  async #packFor(item: RecordToStore, touched: Set<OpenPack>): Promise<OpenPack> {
-    const kind = item.type === RecordType.data ? PackKind.data : PackKind.metadata;
-    let pack = this.#current.get(kind);
-    if (pack === undefined || this.#isFull(pack)) {
-      pack = await this.#create(kind);
-      this.#current.set(kind, pack);
-    }
-    touched.add(pack);
-    return pack;
+  /** The open pack of a kind; undefined where there is none, or it is full: it is closed once its bytes are accepted. */
+  #roomyPack(kind: PackKind): OpenPack | undefined {
+    const pack = this.#current.get(kind);
+    return pack === undefined || this.#isFull(pack) ? undefined : pack;
   }
 
+  /** A new pack takes the place of the one before. */
   async #create(kind: PackKind): Promise<OpenPack> {
     const { directory, packs, sha256 } = this.#options;
     const nonce = randomBytes(Width.packNonce);
@@ -162,6 +160,7 @@ export class PackStore {
       await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
       const pack = await OpenPack.create(path, { ordinal, kind, nonce, sha256 });
       await syncDirectory(openFolder(directory));
+      this.#current.set(kind, pack);
       return pack;
     } catch (error) {
       packs.remove(ordinal);

@@ -12,6 +12,8 @@ export type RecordToStore = {
   readonly group: number;
   /** 16 bytes: the device that sent it. Must not be changed afterwards. */
   readonly writer: Buffer;
+  /** The first 16 bytes of the record's SHA-256, where it was taken already. */
+  readonly hash16?: Buffer | undefined;
 };
 
 /** Where a durable record is. */

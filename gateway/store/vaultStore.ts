@@ -190,8 +190,9 @@ export class VaultStore implements AdmissionStore {
     const { group, writer } = batch;
     const writerOrdinal = this.#options.writerOrdinal(writer);
     this.#packStore.append({
-      records: batch.records.map(({ record, header }) => ({
+      records: batch.records.map(({ record, header, hash16 }) => ({
         record,
+        hash16,
         id: header.id,
         type: header.type,
         group,

@@ -21,6 +21,8 @@ export type AdmittedRecord = {
   /** A view that stays until `accept` or `reject`. */
   readonly record: Buffer;
   readonly header: RecordHeader;
+  /** The first 16 bytes of the record's SHA-256, where this process has taken it already. */
+  readonly hash16?: Buffer | undefined;
   /** Per reference the ordinal of its record, or undefined when that record is queued before this one. */
   readonly refs: readonly (number | undefined)[];
 };
@@ -54,6 +56,8 @@ export type UploadedBatch = {
   readonly writer: Buffer;
   /** Views that stay until the answer; children before parents. */
   readonly records: readonly Buffer[];
+  /** Per record `AdmittedRecord.hash16`; views like `records`. */
+  readonly hashes?: readonly Buffer[] | undefined;
   /** Newest key epoch of the vault. */
   readonly epochMax: number;
 };
@@ -143,7 +147,7 @@ export class Admission {
         statuses[i] = RecordStatus.waits;
         continue;
       }
-      admitted.push({ record: batch.records[i]!, header, refs });
+      admitted.push({ record: batch.records[i]!, header, hash16: batch.hashes?.[i], refs });
       this.#queued.add(key);
       keys.push(key);
       refCount += header.refCount;

@@ -58,7 +58,7 @@ async function runAll(options: Options): Promise<Report> {
   const freeBytes = {
     large: bigScale.freeBytes,
     offsite: scale.offsiteFreeBytes,
-    seeding: scale.seedFreeBytes,
+    seeding: options.seedingPhases.has("large") ? scale.seedFreeBytes : scale.seedSmallFreeBytes,
     standard: scale.freeBytes + runs * peers.length * scale.restoredBytes,
   };
   checkFreeSpace(options.dir, freeBytes[options.mode]);
@@ -75,7 +75,8 @@ async function runAll(options: Options): Promise<Report> {
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     for (let run = 0; run < runs; run++) {
       if (options.mode === "offsite") await offsiteRun(context, corpus, run);
-      else if (options.mode === "seeding") await seedingRun(context, corpus, scale, run);
+      else if (options.mode === "seeding")
+        await seedingRun(context, corpus, scale, options.seedingPhases, run);
       else await standardRun(context, corpus, options.phases, run);
     }
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });

@@ -3,6 +3,7 @@
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { SeedingPhase } from "./cases/seeding.ts";
 import { Phase } from "./cases/standard.ts";
 import { BenchFailure } from "./failure.ts";
 import type { CacheState } from "./measure/caches.ts";
@@ -14,7 +15,7 @@ export const usage = `npm run bench -- [--runs N] [--dir DIR] [--json FILE] [--p
   --dir DIR       where corpus and repositories are made; the corpus stays for the next time (default: ${join(tmpdir(), "holdfast-bench")})
   --json FILE     also write the report as JSON
   --peers LIST    of ${Object.values(PeerName).join(",")} (default: all; --large: holdfast; --offsite: holdfast,restic; --seeding: holdfast)
-  --phases LIST   of ${Object.values(Phase).join(",")} (default: all)
+  --phases LIST   of ${Object.values(Phase).join(",")} (default: all); with --seeding of ${Object.values(SeedingPhase).join(",")}
   --cold          drop the kernel's caches before every step (root only)
   --large         a million files, a 20 GiB sparse file and ten million chunks instead
   --offsite       replicas in a real S3 server on this machine, and what was evicted to them, instead
@@ -33,6 +34,7 @@ export type Options = {
   readonly json: string | undefined;
   readonly peers: readonly PeerName[] | undefined;
   readonly phases: ReadonlySet<Phase>;
+  readonly seedingPhases: ReadonlySet<SeedingPhase>;
   readonly caches: CacheState;
   readonly mode: Mode;
   readonly tiny: boolean;
@@ -52,11 +54,8 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     dir: resolve(values.dir),
     json: values.json === undefined ? undefined : resolve(values.json),
     peers: values.peers === undefined ? undefined : listOf("--peers", values.peers, Object.values(PeerName)),
-    phases: new Set(
-      values.phases === undefined
-        ? Object.values(Phase)
-        : listOf("--phases", values.phases, Object.values(Phase)),
-    ),
+    phases: phasesOf(values.seeding ? undefined : values.phases, Object.values(Phase)),
+    seedingPhases: phasesOf(values.seeding ? values.phases : undefined, Object.values(SeedingPhase)),
     caches: values.cold ? "cold" : "warm",
     mode: modes[0] ?? "standard",
     tiny: values.tiny,
@@ -98,6 +97,10 @@ function wholeNumber(flag: string, text: string, atLeast: number): number {
     throw new BenchFailure(`${flag} takes a whole number from ${atLeast} up, not "${text}"`);
   }
   return value;
+}
+
+function phasesOf<T extends string>(text: string | undefined, known: readonly T[]): ReadonlySet<T> {
+  return new Set(text === undefined ? known : listOf("--phases", text, known));
 }
 
 function listOf<T extends string>(flag: string, text: string, known: readonly T[]): T[] {

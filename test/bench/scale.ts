@@ -21,8 +21,12 @@ export type Scale = {
   /** Bytes that a box carries besides the tree, and packs of a box of small ones. */
   readonly seedBytes: number;
   readonly seedPacks: number;
-  /** Free bytes wanted below --dir by `--seeding`: content, box, copy and datacentre. */
+  /**
+   * Free bytes wanted below --dir by `--seeding`: `seedBytes` twice (content and box, then box and copy, then box and datacentre), a gateway's
+   * copy of the tree, the corpus; and where only the small packs are measured.
+   */
   readonly seedFreeBytes: number;
+  readonly seedSmallFreeBytes: number;
   /** Free bytes wanted below --dir by `--offsite`, which keeps everything several times in its S3 server. */
   readonly offsiteFreeBytes: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
@@ -46,9 +50,10 @@ export const fullScale: Scale = {
   imageEditBytes: MIB,
   flatFiles: 10_000,
   runs: 5,
-  seedBytes: 10 * GIB,
+  seedBytes: 20e9,
   seedPacks: 50_000,
   seedFreeBytes: 46 * GIB,
+  seedSmallFreeBytes: 8 * GIB,
   offsiteFreeBytes: 22 * GIB,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
@@ -70,6 +75,7 @@ export const tinyScale: Scale = {
   seedBytes: 24 * MIB,
   seedPacks: 200,
   seedFreeBytes: GIB,
+  seedSmallFreeBytes: GIB,
   offsiteFreeBytes: GIB,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,

@@ -181,6 +181,7 @@ describe("command line", () => {
       [["--runs", "0"], "--runs takes a whole number"],
       [["--peers", "restic,tar"], '"tar" is none of'],
       [["--phases", "nap"], '"nap" is none of'],
+      [["--seeding", "--phases", "small,mount"], '"mount" is none of large, small'],
       [["--fast"], "--fast"],
     ] as const) {
       const result = bench(...args);

@@ -1,5 +1,5 @@
 // The last 72 bytes of a closed pack (docs/format.md 7.3): where the trailer is and what it hashes to.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { asBuffer } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
@@ -96,5 +96,5 @@ export function openTrailer(footer: PackFooter, trailer: Uint8Array): TrailerRow
 }
 
 function sha256(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest();
+  return hash("sha256", bytes, "buffer");
 }

@@ -11,7 +11,7 @@ export type Ahead = {
  * The outcomes of `work` over items, in their order; several run at a time. A consumer that stops early, or a failure, waits for what runs.
  */
 export async function* inOrder<Item, Result>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   bytesOf: (item: Item) => number,
   work: (item: Item) => Promise<Result>,
   { countMax, bytesMax }: Ahead,

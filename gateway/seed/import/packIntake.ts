@@ -10,12 +10,11 @@
 import { constants } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { checkRecord } from "../../../ingest/session/admission.ts";
 import { RecordStatus } from "../../../ingest/wire/recordStatus.ts";
-import { toHex } from "../../../vault/bytes.ts";
+import { equalBytes, toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { PackKind } from "../../../vault/magic.ts";
-import type { TrailerRow } from "../../../vault/pack/trailer.ts";
+import { PackKind, Width } from "../../../vault/magic.ts";
+import { parseRecordHeader } from "../../../vault/record.ts";
 import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import type { OpenVault } from "../../openVault.ts";
 import {
@@ -28,7 +27,9 @@ import {
   writeFully,
 } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
-import { fitsKind, packContents, packRecord } from "../../store/packRecords.ts";
+import { type PackContents, packRecord } from "../../store/packRecords.ts";
+import { checkedContents } from "./packChecks.ts";
+import { type PackedPlaces, PlacesMaker, placeWords } from "./packedPlaces.ts";
 
 /** Smaller packs are not kept as they are: their records go to the open packs, which saves a file and two flushes for each. */
 const keptBytesMin = 8 * 2 ** 20;
@@ -40,11 +41,19 @@ export type PackOutcome = "kept" | "merged" | "present";
 
 export type ReadyPack = {
   readonly row: SeedPackRow;
+  /** They hold the pack; those of a small one, others too. */
   readonly bytes: Buffer;
-  readonly rows: readonly TrailerRow[];
-  readonly nonce: Buffer;
+  readonly places: PackedPlaces;
+  /** The first 16 bytes of the SHA-256 of each record, where they were taken. */
+  readonly hashes?: Buffer;
+  /** Of one that is not kept known when it was admitted: some of it may be here. */
   readonly outcome: PackOutcome;
+  /** Of one that is to be kept. */
+  readonly contents?: PackContents;
 };
+
+/** `refused`: how many records were left out, because something that they refer to is neither here nor promised. */
+export type Admitted = { readonly outcome: PackOutcome; readonly refused: number };
 
 export type PackIntakeOptions = {
   /** The vault's. */
@@ -73,38 +82,55 @@ export class PackIntake {
    * @throws HoldfastError corrupt, truncated, unsupported for a pack that is none inside; disk-full, io-error
    */
   async prepare(row: SeedPackRow, bytes: Buffer, dryRun = false): Promise<ReadyPack> {
-    const { kind, nonce, rows } = packContents(bytes);
-    if (kind !== row.kind || rows.length !== row.records || rows.some(({ type }) => !fitsKind(kind, type))) {
-      throw new HoldfastError(ErrorCode.corrupt, `pack ${toHex(row.name)} is another than its manifest says`);
-    }
-    this.#check(bytes, rows);
-    const outcome = this.#outcome(row, rows);
+    const contents = checkedContents(row, bytes, this.epochMax);
+    const maker = new PlacesMaker(contents.rows.length);
+    maker.add(contents.rows);
+    const places = maker.finish();
+    this.#requireMayBring(places);
+    const looks = dryRun || row.bytes >= keptBytesMin;
+    const outcome = looks ? this.#outcome(row, bytes, places) : "merged";
     if (outcome === "kept" && !dryRun) await this.#keep(row.name, bytes);
-    return { row, bytes, rows, nonce, outcome };
+    return { row, bytes, places, outcome, contents };
   }
 
-  /** That a signature is right says who made a pack, not that it is one: what is inside is looked at like an upload. */
-  #check(bytes: Buffer, rows: readonly TrailerRow[]): void {
-    const { epoch } = this.#vault.keys;
-    for (const row of rows) {
-      checkRecord(packRecord(bytes, row).record, epoch);
-      if (this.#mayBring(row.group)) continue;
-      throw new HoldfastError(
-        ErrorCode.corrupt,
-        `it has records of group ${row.group}, for which the box was not made`,
-      );
+  /** The same for a small pack that another thread held against its name and looked through. @throws HoldfastError corrupt */
+  prepareSmall(small: Omit<ReadyPack, "outcome" | "contents">, dryRun = false): ReadyPack {
+    const { row, bytes, places } = small;
+    this.#requireMayBring(places);
+    return { ...small, outcome: dryRun ? this.#outcome(row, bytes, places) : "merged" };
+  }
+
+  /** Newest key epoch of the vault. */
+  get epochMax(): number {
+    return this.#vault.keys.epoch;
+  }
+
+  #requireMayBring({ words }: PackedPlaces): void {
+    let allowed: number | undefined;
+    for (let at = 0; at < words.length; at += placeWords) {
+      const group = words[at + 2]!;
+      if (group === allowed) continue;
+      if (!this.#mayBring(group)) {
+        throw new HoldfastError(
+          ErrorCode.corrupt,
+          `it has records of group ${group}, for which the box was not made`,
+        );
+      }
+      allowed = group;
     }
   }
 
-  #outcome(row: SeedPackRow, rows: readonly TrailerRow[]): PackOutcome {
+  #outcome(row: SeedPackRow, bytes: Buffer, { words }: PackedPlaces): PackOutcome {
     let newBytes = 0;
     let allBytes = 0;
-    for (const [group, members] of Map.groupBy(rows, (each) => each.group)) {
-      const here = this.#vault.store.lookupBatch(group, Buffer.concat(members.map(({ id }) => id)));
-      members.forEach(({ length }, i) => {
-        allBytes += length;
-        if (here[i] === undefined) newBytes += length;
-      });
+    const places = Array.from({ length: words.length / placeWords }, (_, i) => i * placeWords);
+    for (const [group, members] of Map.groupBy(places, (at) => words[at + 2]!)) {
+      const ids = members.map((at) => parseRecordHeader(bytes.subarray(words[at])).id);
+      const here = this.#vault.store.lookupBatch(group, Buffer.concat(ids));
+      for (const [i, at] of members.entries()) {
+        allBytes += words[at + 1]!;
+        if (here[i] === undefined) newBytes += words[at + 1]!;
+      }
     }
     if (newBytes === 0) return "present";
     const keeps = row.bytes >= keptBytesMin && newBytes * 2 >= allBytes && !this.#isEvicted(row.name);
@@ -149,24 +175,13 @@ export class PackIntake {
     }
   }
 
-  /** Whether admitting a pack is one batch for the store: then the next one need not wait for it. */
-  isOneBatch({ outcome, row, rows }: ReadyPack): boolean {
-    const first = rows[0];
-    if (outcome !== "merged" || first === undefined || row.bytes >= batchBytesMax) return false;
-    return rows.every(({ group, writer }) => group === first.group && writer.equals(first.writer));
-  }
-
   /**
-   * Admits the records of a pack that is ready. Call it in the order of the manifest, one at a time.
-   * @returns how many records were left out, because something that they refer to is neither here nor promised
+   * Admits the records of a pack that is kept. Call it in the order of the manifest, when all that was stored before is done.
    * @throws HoldfastError disk-full, io-error, cancelled
    */
-  async admit(pack: ReadyPack): Promise<{ readonly refused: number }> {
-    if (pack.outcome === "present") return { refused: 0 };
-    return { refused: pack.outcome === "kept" ? await this.#admitKept(pack) : await this.#admitMerged(pack) };
-  }
-
-  async #admitKept({ row, bytes, rows, nonce }: ReadyPack): Promise<number> {
+  async admitKept({ row, bytes, contents }: ReadyPack): Promise<Admitted> {
+    if (contents === undefined) throw new Error(`pack ${toHex(row.name)} was not prepared to be kept`);
+    const { rows, nonce } = contents;
     const { store } = this.#vault;
     const { packs, overlay, promised } = store;
     const ordinal = store.environment.write(() => {
@@ -191,27 +206,77 @@ export class PackIntake {
     }
     // What is left out comes when what it refers to is here, with a later run; nothing that was acknowledged rests on it.
     overlay.cover(ordinal, row.bytes);
-    return refused;
+    return { outcome: "kept", refused };
   }
 
-  async #admitMerged({ bytes, rows }: ReadyPack): Promise<number> {
-    let refused = 0;
-    for (let from = 0; from < rows.length; ) {
-      const first = rows[from]!;
-      const records: Buffer[] = [];
-      let batchBytes = 0;
-      let to = from;
-      for (; to < rows.length && batchBytes < batchBytesMax; to++) {
-        const each = rows[to]!;
-        if (each.group !== first.group || !each.writer.equals(first.writer)) break;
-        records.push(packRecord(bytes, each).record);
-        batchBytes += each.length;
+  /**
+   * Stores the missing records of packs that are not kept, as an upload's. Call it in the order of the manifest; what is called next need not
+   * wait for it, since the store keeps the order.
+   * @returns what came of each
+   * @throws HoldfastError as `admitKept`
+   */
+  async admitRecords(packs: readonly ReadyPack[]): Promise<Admitted[]> {
+    const counts = packs.map(() => ({ taken: 0, refused: 0 }));
+    const batches: Promise<void>[] = [];
+    let batch: Batch | undefined;
+    const send = (): void => {
+      if (batch !== undefined) batches.push(this.#store(batch));
+      batch = undefined;
+    };
+    for (const [i, { bytes, places, hashes, outcome }] of packs.entries()) {
+      if (outcome === "present") continue;
+      const { words, writers } = places;
+      for (let at = 0; at < words.length; at += placeWords) {
+        const [offset, length] = [words[at]!, words[at + 1]!];
+        const [group, writer] = [words[at + 2]!, writers[words[at + 3]!]!];
+        if (batch !== undefined && !continues(batch, group, writer, hashes)) send();
+        batch ??= { group, writer, records: [], hashes: hashes && [], bytes: 0, counts: [] };
+        batch.records.push(bytes.subarray(offset, offset + length));
+        if (hashes !== undefined) {
+          const hashAt = (at / placeWords) * Width.recordHash;
+          batch.hashes?.push(hashes.subarray(hashAt, hashAt + Width.recordHash));
+        }
+        batch.counts.push(counts[i]!);
+        batch.bytes += length;
+        if (batch.bytes >= batchBytesMax) send();
       }
-      const answer = await this.#vault.admit({ id: toHex(first.writer), group: first.group }, records);
-      if (answer.malformed !== undefined) throw answer.malformed;
-      for (const status of answer.statuses) if (status === RecordStatus.waits) refused++;
-      from = to;
     }
-    return refused;
+    send();
+    for (const result of await Promise.allSettled(batches)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+    return counts.map(({ taken, refused }) => ({
+      refused,
+      outcome: taken + refused > 0 ? "merged" : "present",
+    }));
   }
+
+  async #store({ group, writer, records, hashes, counts }: Batch): Promise<void> {
+    const answer = await this.#vault.admit({ id: toHex(writer), group }, records, hashes);
+    if (answer.malformed !== undefined) throw answer.malformed;
+    for (const [i, status] of answer.statuses.entries()) {
+      if (status === RecordStatus.waits) counts[i]!.refused++;
+      else if (status !== RecordStatus.present) counts[i]!.taken++;
+    }
+  }
+}
+
+/** Records of one writer for the open packs, and the counts of the pack that each is of. */
+type Batch = {
+  readonly group: number;
+  readonly writer: Uint8Array;
+  readonly records: Buffer[];
+  readonly hashes: Buffer[] | undefined;
+  readonly counts: { taken: number; refused: number }[];
+  bytes: number;
+};
+
+/** Whether a record may stand in a batch: of one, all records have their hashes, or none. */
+function continues(batch: Batch, group: number, writer: Uint8Array, hashes: Buffer | undefined): boolean {
+  const { hashes: own } = batch;
+  return (
+    group === batch.group &&
+    equalBytes(writer, batch.writer) &&
+    (own === undefined) === (hashes === undefined)
+  );
 }

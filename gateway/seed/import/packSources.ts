@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { limits } from "../../../vault/limits.ts";
+import type { SeedPackRow } from "../../../vault/seed/packList.ts";
 import { closeDescriptor, errnoOf, fstat, openDescriptor, readFully } from "../../store/files.ts";
 import { readForeignFile } from "../../store/foreignFile.ts";
+import type { LotAnswer, ReadLot } from "./lotReader.ts";
 
 /** What was found of a pack: its bytes, or why they are not there. */
 export type FoundPack = { readonly bytes: Buffer } | { readonly why: string };
@@ -20,6 +22,11 @@ export interface PackSource {
    * @throws HoldfastError seed-source-gone when the source as a whole is not there (any more); cancelled
    */
   read(vault: string, pack: { readonly name: Uint8Array; readonly bytes: number }): Promise<FoundPack>;
+  /**
+   * The same for a lot of small packs, with those that are there and have the hash that is their name; the others may be read alone. A source
+   * without it has no files on this machine.
+   */
+  readLot?(vault: string, packs: readonly SeedPackRow[], read: ReadLot): Promise<LotAnswer>;
   /** The box's custody log as it is there; undefined where there is none. */
   custody(): Promise<Buffer | undefined>;
   /** Names (hex) of packs that are there and that `isListed` does not know; `most` at most. */
@@ -56,6 +63,12 @@ export class FolderSource implements PackSource {
       await this.#requireThere();
       return { why: errnoOf(error) === "ENOENT" ? "its file is not there" : (error as Error).message };
     }
+  }
+
+  async readLot(vault: string, packs: readonly SeedPackRow[], read: ReadLot): Promise<LotAnswer> {
+    const answer = await read(join(this.#path, "vaults", vault), packs);
+    if (answer.right.includes(0)) await this.#requireThere();
+    return answer;
   }
 
   async strays(vault: string, isListed: (name: string) => boolean, most: number): Promise<string[]> {

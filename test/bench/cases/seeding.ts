@@ -14,17 +14,46 @@ import { seededNoise } from "../random.ts";
 import type { Scale } from "../scale.ts";
 import { type Context, narrated } from "./context.ts";
 
-/** One run, from empty gateways. */
-export async function seedingRun(context: Context, corpus: Corpus, scale: Scale, run: number): Promise<void> {
+export const SeedingPhase = {
+  /** First backup, increments while the box is on its way, and its import. */
+  large: "large",
+  /** The import of a box of many small packs. */
+  small: "small",
+} as const;
+export type SeedingPhase = (typeof SeedingPhase)[keyof typeof SeedingPhase];
+
+/** One run of the chosen phases, from empty gateways. */
+export async function seedingRun(
+  context: Context,
+  corpus: Corpus,
+  scale: Scale,
+  phases: ReadonlySet<SeedingPhase>,
+  run: number,
+): Promise<void> {
   const home = join(context.dir, "run");
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
-  corpus.revert();
-  const plain = await holdfast.create(join(home, "plain"));
   const datacentre = await holdfast.create(join(home, PeerName.holdfast));
   try {
-    const dir = join(home, "large");
-    mkdirSync(dir);
+    if (phases.has(SeedingPhase.large)) await largeBox(context, corpus, scale, { home, datacentre, run });
+    if (phases.has(SeedingPhase.small)) await smallPacks(context, datacentre, scale, join(home, "small"));
+  } finally {
+    await datacentre.close();
+  }
+  rmSync(home, { recursive: true, force: true });
+}
+
+async function largeBox(
+  context: Context,
+  corpus: Corpus,
+  scale: Scale,
+  { home, datacentre, run }: { home: string; datacentre: HoldfastRepository; run: number },
+): Promise<void> {
+  corpus.revert();
+  const dir = join(home, "large");
+  mkdirSync(dir);
+  const plain = await holdfast.create(join(home, "plain"));
+  try {
     const box = await prepareBox(datacentre, ACCOUNT, dir);
     await box.start();
     try {
@@ -34,12 +63,10 @@ export async function seedingRun(context: Context, corpus: Corpus, scale: Scale,
       await box.stop();
     }
     await measureJourney(context, corpus, { plain, datacentre }, box);
-    await measureSmall(context, datacentre, scale, join(home, "small"));
   } finally {
-    await datacentre.close();
     await plain.close();
   }
-  rmSync(home, { recursive: true, force: true });
+  rmSync(dir, { recursive: true });
 }
 
 type Gateways = { readonly plain: HoldfastRepository; readonly datacentre: HoldfastRepository };
@@ -61,7 +88,7 @@ async function measureFirst(
   }
 }
 
-/** So much that the import is about its rate and nothing else. */
+/** So much that the import is about its rate and nothing else. The content goes as soon as it is on the box. */
 async function fill(
   { say }: Context,
   datacentre: HoldfastRepository,
@@ -104,7 +131,7 @@ async function measureJourney(
 }
 
 /** Packs of a few records each: what costs is each pack and record, not the bytes. */
-async function measureSmall(
+async function smallPacks(
   context: Context,
   datacentre: HoldfastRepository,
   { seedPacks }: Scale,
@@ -124,6 +151,7 @@ async function measureSmall(
   await measureImport(context, datacentre, box, "seed-imported-small");
 }
 
+/** The copy goes before the import begins: the disk need not hold the packs three times. */
 async function measureImport(
   { samples, say, caches }: Context,
   datacentre: HoldfastRepository,
@@ -138,9 +166,11 @@ async function measureImport(
     const rsync = await measure({ command: "rsync", args: ["-a", `${packs}/`, copy], role: "rsync" });
     const hash = 'find "$1" -type f -print0 | xargs -0 sha256sum > /dev/null';
     const sums = await measure({ command: "sh", args: ["-c", hash, "sh", packs], role: "sha256sum" });
+    for (const step of [rsync, sums]) samples.addUsage(row, "source", step);
     return rsync.seconds + sums.seconds;
   });
   samples.add(row, "source", bytes / copied);
+  rmSync(copy, { recursive: true });
   prepareCaches(caches, [packs]);
   const step = await narrated(say, `${row}: ${bytes} bytes, holdfast`, () =>
     datacentre.admin("seed", "import", box.data),

@@ -1,16 +1,18 @@
 // Packs that a signed manifest names and that are none inside: each is left as a whole, and the packs around it are taken.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { importVault, type VaultImport } from "../../../gateway/seed/import/importVault.ts";
 import { PackIntake } from "../../../gateway/seed/import/packIntake.ts";
 import { FolderSource } from "../../../gateway/seed/import/packSources.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
-import { PackKind } from "../../../vault/magic.ts";
+import { packContents } from "../../../gateway/store/packRecords.ts";
+import { toHex } from "../../../vault/bytes.ts";
+import { PackKind, Width } from "../../../vault/magic.ts";
 import { encodeFooter } from "../../../vault/pack/footer.ts";
-import { encodeFrame } from "../../../vault/pack/frame.ts";
+import { encodeFrame, parseFrame } from "../../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../../vault/pack/packHeader.ts";
 import { encodeTrailer, type TrailerRow } from "../../../vault/pack/trailer.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
@@ -69,10 +71,15 @@ function pack(kind: PackKind, inside: readonly Inside[], alter?: (bytes: Buffer)
   return { name, bytes: bytes.length, records: inside.length, kind };
 }
 
-async function take(packs: readonly SeedPackRow[]): Promise<VaultImport> {
+async function take(packs: readonly SeedPackRow[], disks = [disk]): Promise<VaultImport> {
   const vault = await datacentre.gateway.vault(device.vault);
   return await importVault({
-    ...{ vault, box, sources: [new FolderSource(disk)], signal: new AbortController().signal },
+    ...{
+      vault,
+      box,
+      sources: disks.map((path) => new FolderSource(path)),
+      signal: new AbortController().signal,
+    },
     intake: new PackIntake(vault, {
       directory: datacentre.gateway.vaultDirectory(device.vault),
       writerOrdinal: () => 0,
@@ -114,6 +121,11 @@ test("each is left and named, and what is sound around it is taken", async () =>
     [pack(PackKind.data, [page]), /another than its manifest says/],
     [{ ...pack(PackKind.data, [inside()]), kind: PackKind.metadata }, /another than its manifest says/],
     [pack(PackKind.data, [inside()], (bytes) => void bytes.fill(0xff, 100)), /./],
+    // The first record's header, behind the pack's and its frame, claims 2^32 - 1 references.
+    [
+      pack(PackKind.data, [inside()], (bytes) => void bytes.writeUInt32LE(0xffffffff, 112)),
+      /over the limits/,
+    ],
   ];
   const packs = [
     pack(PackKind.data, [first]),
@@ -147,6 +159,61 @@ test("a record that names what is neither here nor promised waits for a later ru
   expect(await take([pack(PackKind.data, [child]), early])).toMatchObject({ left: 0, refused: 0 });
   expect(await isHere(page)).toBe(true);
   expect(await take([early])).toMatchObject({ takenBytes: 0, refused: 0 });
+});
+
+test("a lot of small packs from two disks, each of which lacks some or has them damaged", async () => {
+  const second = `${disk}-second`;
+  const records = Array.from({ length: 24 }, () => dataRecord(device));
+  const packs = records.map((record) => pack(PackKind.data, [record]));
+  const pathOn = (root: string, { name }: SeedPackRow): string =>
+    closedPackPath(join(root, "vaults", device.vault), name);
+  const nowhere: SeedPackRow[] = [];
+  for (const [i, row] of packs.entries()) {
+    const [path, other] = [pathOn(disk, row), pathOn(second, row)];
+    mkdirSync(join(other, ".."), { recursive: true });
+    const bytes = readFileSync(path);
+    const damaged = Buffer.from(bytes);
+    damaged[damaged.length >> 1]! ^= 1;
+    if (i % 4 !== 0) writeFileSync(other, i % 4 === 3 ? damaged : bytes);
+    if (i % 4 === 1) writeFileSync(path, damaged);
+    if (i % 4 === 2) rmSync(path);
+    if (i % 8 !== 7) continue;
+    writeFileSync(path, bytes.subarray(1));
+    nowhere.push(row);
+  }
+  const done = await take(packs, [disk, second]);
+  expect(done).toMatchObject({ left: nowhere.length, outcomes: { merged: packs.length - nowhere.length } });
+  expect(done.leftPacks.map((left) => left.pack)).toEqual(nowhere.map(({ name }) => toHex(name)));
+  for (const { why } of done.leftPacks) expect(why).toMatch(/bytes and not .*; .*another hash than its name/);
+  for (const [i, record] of records.entries()) expect(await isHere(record)).toBe(i % 8 !== 7);
+  await expect(take(packs, [`${disk}-away`, disk, second])).rejects.toMatchObject({
+    code: "seed-source-gone",
+  });
+  // A pack whose records came with another is present, and settled.
+  const again = pack(PackKind.data, [records[0]!]);
+  expect(await take([again, pack(PackKind.data, [dataRecord(device)])])).toMatchObject({
+    outcomes: { present: 1, merged: 1 },
+  });
+  expect(await take([again])).toMatchObject({ outcomes: { present: 1 }, takenBytes: 0 });
+});
+
+test("what a trailer says of a record's hash is not believed: frames and trailers here have the right one", async () => {
+  const records = [dataRecord(device), dataRecord(device), dataRecord(device)];
+  const rows = records.map(({ record }, i) =>
+    pack(PackKind.data, [{ record, row: i === 1 ? { hash16: randomBytes(16) } : {} }]),
+  );
+  expect(await take(rows)).toMatchObject({ left: 0, outcomes: { merged: 3 } });
+  const { store } = await datacentre.gateway.vault(device.vault);
+  await store.closeOpenPacks();
+  for (const { id, record } of records) {
+    const place = store.lookup(device.group, id)!;
+    const directory = datacentre.gateway.vaultDirectory(device.vault);
+    const bytes = readFileSync(closedPackPath(directory, store.packs.get(place.pack)!.name!));
+    const hash16 = createHash("sha256").update(record).digest().subarray(0, 16);
+    expect(parseFrame(bytes.subarray(place.offset - Width.frame))?.recordHash.equals(hash16)).toBe(true);
+    const row = packContents(bytes).rows.find(({ offset }) => offset === place.offset);
+    expect(row?.hash16.equals(hash16)).toBe(true);
+  }
 });
 
 test("records of another vault take the place of nothing", async () => {
