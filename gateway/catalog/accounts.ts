@@ -3,6 +3,7 @@
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
+import { KeptRows } from "../index/keptRows.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
 
 /** How a password becomes L and R; `salt` in base64. */
@@ -43,11 +44,13 @@ export class Accounts {
   readonly #environment: IndexEnvironment;
   readonly #rows: Table<Account>;
   readonly #names: Table<Uint8Array>;
+  readonly #byName: KeptRows<Account>;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
     this.#rows = openTable(environment, "accounts", jsonCodec<Account>());
     this.#names = openTable(environment, "account-names", bytesCodec);
+    this.#byName = new KeptRows(environment);
   }
 
   get(id: string): Account | undefined {
@@ -58,8 +61,10 @@ export class Accounts {
   byName(name: string): Account | undefined {
     // LMDB takes keys of limited length only, and no empty ones.
     if (name === "" || name.length > nameUnitsMax) return undefined;
-    const id = this.#names.get(Buffer.from(name.normalize("NFC")));
-    return id === undefined ? undefined : this.#rows.get(id);
+    return this.#byName.get(name, () => {
+      const id = this.#names.get(Buffer.from(name.normalize("NFC")));
+      return id === undefined ? undefined : this.#rows.get(id);
+    });
   }
 
   list(): Account[] {

@@ -4,6 +4,7 @@
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
+import { KeptRows } from "../index/keptRows.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 
 export type AppPasswordRow = {
@@ -32,14 +33,16 @@ export const appPasswordsMax = 256;
 export class AppPasswordRows {
   readonly #environment: IndexEnvironment;
   readonly #rows: Table<AppPasswordRow>;
+  readonly #kept: KeptRows<AppPasswordRow>;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
     this.#rows = openTable(environment, "app-passwords", jsonCodec<AppPasswordRow>());
+    this.#kept = new KeptRows(environment);
   }
 
   get(account: string, id: string): AppPasswordRow | undefined {
-    return this.#rows.get(keyOf(account, id));
+    return this.#kept.get(`${account} ${id}`, () => this.#rows.get(keyOf(account, id)));
   }
 
   /** An account's rows, the oldest first. */

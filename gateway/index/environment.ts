@@ -26,6 +26,7 @@ export class IndexEnvironment {
   readonly #abortListeners: (() => void)[] = [];
   readonly #commitListeners = new Set<() => void>();
   #writing = false;
+  #generation = 0;
   #poisoned = false;
 
   constructor(directory: string, root: RootDatabase) {
@@ -72,6 +73,7 @@ export class IndexEnvironment {
       }
     }
     this.#writing = true;
+    this.#generation++;
     this.#poisoned = false;
     let result: T;
     try {
@@ -90,6 +92,11 @@ export class IndexEnvironment {
     }
     for (const listener of this.#commitListeners) listener();
     return result;
+  }
+
+  /** Rises with every write, whatever becomes of it. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** Throws unless called inside `write`: guards functions that make sense only as part of a transaction. */
