@@ -3,6 +3,7 @@
 //
 // Invariants
 // - It runs before the vault takes its first request: no commit is under way.
+// - The names of files that it leaves are durable: whoever finds one (adoptSnapshots.ts) gives it a row as it is.
 // - A file goes only when it can never be named again: its item already has a snapshot of that number or a later one, so
 //   that a commit of it would be refused. The one that would be next may still be committed by an agent that repeats itself, and
 //   were the catalog an older copy, the file might be all that is left of a snapshot: it stays until the item has moved on.
@@ -15,7 +16,7 @@ import { isHoldfastError } from "../vault/errors.ts";
 import { limits } from "../vault/limits.ts";
 import { parseSnapshotHeader, type SnapshotHeader, snapshotId } from "../vault/snapshot.ts";
 import type { VaultCatalog } from "./catalog/vaultCatalog.ts";
-import { errnoOf, fileError } from "./store/files.ts";
+import { errnoOf, fileError, syncFoundNames } from "./store/files.ts";
 
 const snapshotName = /^[0-9a-f]{64}$/;
 const temporaryName = /^[0-9a-f]{64}\.tmp$/;
@@ -30,6 +31,7 @@ export type OrphanPort = {
 /** Removes files that commits left behind and that nothing can name again. @throws HoldfastError io-error */
 export async function removeOrphanSnapshots({ directory, catalog, report }: OrphanPort): Promise<void> {
   const folder = join(directory, "snapshots");
+  await syncFoundNames(folder);
   try {
     for (const name of await readdir(folder)) {
       const path = join(folder, name);

@@ -7,7 +7,7 @@ import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { limits } from "../vault/limits.ts";
 import { parseVaultDocument, type VaultDocument } from "../vault/vaultDocument.ts";
-import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
+import { fileError, syncDirectory, syncFoundNames, writeFileDurably } from "./store/files.ts";
 
 const keysName = /^([0-9]{8})\.json$/;
 
@@ -47,14 +47,16 @@ export async function readVaultDocument(directory: string): Promise<VaultDocumen
  * @throws HoldfastError data-dir-invalid, unsupported, corrupt
  */
 export async function readKeysDocument(directory: string, generationMin: number): Promise<KeysDocument> {
-  const names = await readdir(join(directory, "keys")).catch((error: unknown) => {
-    throw fileError(error, join(directory, "keys"));
+  const folder = join(directory, "keys");
+  await syncFoundNames(folder);
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw fileError(error, folder);
   });
   const generation = Math.max(0, ...names.map((name) => Number(keysName.exec(name)?.[1] ?? 0)));
   if (generation < generationMin || generation === 0) {
     throw new HoldfastError(
       ErrorCode.dataDirInvalid,
-      `${join(directory, "keys")} has generation ${generation}, the catalog knows ${generationMin}`,
+      `${folder} has generation ${generation}, the catalog knows ${generationMin}`,
     );
   }
   return parseKeysDocument((await readDocument(keysPath(directory, generation))).toString("utf8"));

@@ -83,6 +83,18 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/**
+ * Makes the names durable that are found in a folder: who gave them may have been killed before that, and they count from now on.
+ * @throws HoldfastError io-error
+ */
+export async function syncFoundNames(folder: string): Promise<void> {
+  try {
+    await syncDirectory(folder);
+  } catch (error) {
+    throw fileError(error, folder);
+  }
+}
+
 /** Makes a folder (not those above it) if need be, and its name durable. @throws HoldfastError disk-full, io-error */
 export async function makeFolderDurably(path: string): Promise<void> {
   try {

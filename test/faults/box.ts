@@ -31,15 +31,20 @@ export class Box {
   readonly number: number;
   /** `--data` and the passphrase. */
   readonly options: readonly string[];
+  readonly #passphrase: string;
+  readonly #made: Ran;
   readonly #fingerprint: string;
   #gateway: Program | undefined;
 
-  private constructor(directory: string, options: readonly string[], made: Ran) {
+  /** `passphrase`: the file that it is in. */
+  private constructor(directory: string, passphrase: string, made: Ran) {
     const done = eventsOf(made).at(-1) as { box: number; urls: [string]; fingerprint: string };
     this.directory = directory;
-    this.options = options;
+    this.options = ["--data", directory, "--passphrase-file", passphrase];
     this.number = done.box;
     this.url = done.urls[0];
+    this.#passphrase = passphrase;
+    this.#made = made;
     this.#fingerprint = done.fingerprint;
   }
 
@@ -55,7 +60,12 @@ export class Box {
       ...["--kdf-iterations", "210000"],
     ]);
     setReserve(directory, options.reserveMiB ?? 0);
-    return new Box(directory, ["--data", directory, "--passphrase-file", passphrase], made);
+    return new Box(directory, passphrase, made);
+  }
+
+  /** The same box with a copy of its directory. */
+  with(directory: string): Box {
+    return new Box(directory, this.#passphrase, this.#made);
   }
 
   /** Its process. */

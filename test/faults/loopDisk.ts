@@ -52,22 +52,39 @@ function mountImage(image: string, folder: string, options: readonly string[] = 
 /**
  * Mounts an ext4 as a machine does that lost its power: as it is, and where the kernel will not have it, after the check that
  * every boot makes. (The log may hold a superblock that the kernel was changing while it was written: its checksum is wrong then.)
+ * One without a journal is always checked.
  */
-export function mountAfterPowerLoss(image: string, folder: string): Disk {
+export function mountAfterPowerLoss(image: string, folder: string, journal: Journal): Disk {
+  if (journal === "no journal") check(image);
   try {
     return mountImage(image, folder);
   } catch {
-    const { status, stdout } = spawnSync("e2fsck", ["-f", "-y", image], { encoding: "utf8" });
-    // 0: clean, 1: corrected.
-    if (status !== 0 && status !== 1) throw new Error(`e2fsck of ${image} ended with ${status}: ${stdout}`);
+    check(image);
     console.log(`checked before it could be mounted: ${image}`);
     return mountImage(image, folder);
   }
 }
 
-function format(image: string): void {
+function check(image: string): void {
+  const { status, stdout } = spawnSync("e2fsck", ["-f", "-y", image], { encoding: "utf8" });
+  // 0: clean, 1: corrected.
+  if (status !== 0 && status !== 1) throw new Error(`e2fsck of ${image} ended with ${status}: ${stdout}`);
+}
+
+/** Without a journal a name is on the disk when its own folder was synced, and not because of something else that was. */
+export type Journal = "journal" | "no journal";
+
+function format(image: string, journal: Journal = "journal"): void {
   // No lazy work by the kernel later: the log is to hold what the programs write.
-  runTool("mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", image);
+  const options = ["-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"];
+  runTool(
+    "mkfs.ext4",
+    "-q",
+    "-F",
+    ...options,
+    ...(journal === "journal" ? [] : ["-O", "^has_journal"]),
+    image,
+  );
 }
 
 /** An empty ext4 of so many MiB. */
@@ -117,7 +134,11 @@ export type LoggedDisk = Disk & {
 };
 
 /** An ext4 on a disk whose every write and flush goes into a log from the first one on. */
-export async function createLoggedDisk(scratch: string, mebibytes: number): Promise<LoggedDisk> {
+export async function createLoggedDisk(
+  scratch: string,
+  mebibytes: number,
+  journal: Journal = "journal",
+): Promise<LoggedDisk> {
   mkdirSync(scratch, { recursive: true });
   const [image, log, shown] = ["disk.img", "writes.log", "disk.raw"].map((name) => join(scratch, name)) as [
     string,
@@ -153,7 +174,7 @@ export async function createLoggedDisk(scratch: string, mebibytes: number): Prom
       throw new Error("qemu-storage-daemon did not export the disk");
     await sleep(20);
   }
-  format(shown);
+  format(shown, journal);
   const disk = mountImage(shown, join(scratch, "logged"));
   return {
     folder: disk.folder,

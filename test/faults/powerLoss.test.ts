@@ -9,17 +9,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Random, randomFrom } from "../fidelity/random.ts";
 import { type AckLine, idsOf, readAcks, snapshotsOf } from "./ackLog.ts";
-import { createLoggedDisk, mountAfterPowerLoss } from "./loopDisk.ts";
+import { createLoggedDisk } from "./loopDisk.ts";
+import { cutPowerAt, moments, powerTools, type RecordedDisk } from "./powerCut.ts";
 import { Site } from "./program.ts";
 import { openBesides, restoreBesides } from "./reference.ts";
 import { canRun } from "./requirements.ts";
 import { changeSource, describeTree } from "./sourceTree.ts";
 import { tearDownAll } from "./tearDown.ts";
-import { flushedEntries, flushPositions, readWriteLog, replay, type WriteLog } from "./writeLog.ts";
+import { flushedEntries, flushPositions, readWriteLog } from "./writeLog.ts";
 
 const replays = Number(process.env.HOLDFAST_REPLAYS ?? 5);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
-const diskMiB = 256;
+const disks = { diskMiB: 256, journal: "journal" } as const;
 
 const scratch = mkdtempSync(join(tmpdir(), "holdfast-power-"));
 afterAll(() => {
@@ -27,12 +28,10 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-type Recorded = {
+/** `created`: when the site was complete. */
+type Recorded = RecordedDisk & {
   readonly site: Site;
-  readonly log: WriteLog;
   readonly acks: readonly AckLine[];
-  /** Entries of the log that were flushed when the site was complete. */
-  readonly created: number;
   /** The source as it was at each committed snapshot. */
   readonly trees: ReadonlyMap<string, Map<string, string>>;
   readonly source: string;
@@ -43,7 +42,7 @@ type Recorded = {
 /** A gateway on a logged disk, started again with `preload` where that names anything, and how agents are run beside it. */
 async function recordedSite(name: string, preload: string[]) {
   const folder = join(scratch, name);
-  const disk = await createLoggedDisk(folder, diskMiB);
+  const disk = await createLoggedDisk(folder, disks.diskMiB);
   const site = await Site.create(join(folder, "site"), { data: join(disk.folder, "data") });
   if (preload.length > 0) {
     await site.stop();
@@ -78,7 +77,8 @@ async function record(name: string, rounds: number, random: Random, preload: str
   await last.end("SIGKILL");
   await site.gateway.end("SIGKILL");
   disk.unmount();
-  return { site, log: readWriteLog(disk.log), acks: readAcks(acksPath), created, trees, source, freshState };
+  const acks = readAcks(acksPath);
+  return { site, log: readWriteLog(disk.log), ...disks, acks, created, trees, source, freshState };
 }
 
 /**
@@ -100,19 +100,14 @@ async function recordUnsynced(name: string, random: Random, preload: string[]): 
   await site.gateway.end("SIGKILL");
   disk.unmount();
   const acks: AckLine[] = [{ event: "stored", ids, flushed }];
-  return { site, log: readWriteLog(disk.log), acks, created, trees: new Map(), source, freshState };
+  const log = readWriteLog(disk.log);
+  return { site, log, ...disks, acks, created, trees: new Map(), source, freshState };
 }
 
-/** Flushes to cut the power at: right behind an acknowledgement, and anywhere. */
-function* moments({ log, acks, created }: Recorded, random: Random): Generator<number> {
-  const flushes = flushPositions(log).filter((index) => index + 1 >= created);
-  const told = acks.flatMap((line) =>
-    line.event === "sent" || line.flushed < created ? [] : [line.flushed - 1],
-  );
-  for (let i = 0; ; i++) {
-    const from = i % 2 === 0 ? told : flushes;
-    yield from[random.below(from.length)]!;
-  }
+/** Flushes to cut the power at. */
+function momentsOf(recorded: Recorded, random: Random): Generator<number, never> {
+  const told = recorded.acks.flatMap((line) => (line.event === "sent" ? [] : [line.flushed]));
+  return moments(recorded, told, random);
 }
 
 type Verdict = { readonly lost: string[]; readonly site: Site; readonly end: () => Promise<void> };
@@ -120,17 +115,13 @@ type Verdict = { readonly lost: string[]; readonly site: Site; readonly end: () 
 /** Cuts the power at a flush, starts the gateway on what is left, and tells what of the acknowledged is not there. */
 async function cutPower(recorded: Recorded, flush: number, name: string, random: Random): Promise<Verdict> {
   const folder = join(scratch, name);
-  mkdirSync(folder);
-  const image = join(folder, "disk.img");
-  replay(recorded.log, flush, image, diskMiB * 2 ** 20, random);
-  const disk = mountAfterPowerLoss(image, join(folder, "disk"));
+  const disk = cutPowerAt(recorded, flush, folder, random);
   const state = join(folder, "state");
   cpSync(recorded.freshState, state, { recursive: true });
   const site = recorded.site.with({ data: join(disk.folder, "data"), state });
   const end = async (): Promise<void> => {
     if (site.gateway.running) await site.gateway.end("SIGKILL");
     disk.unmount();
-    rmSync(folder, { recursive: true });
   };
   const told = recorded.acks.filter((line) => line.event === "sent" || line.flushed <= flush + 1);
   try {
@@ -144,9 +135,7 @@ async function cutPower(recorded: Recorded, flush: number, name: string, random:
   }
 }
 
-const tools = ["qemu-storage-daemon", "losetup", "mkfs.ext4", "e2fsck", "mount"];
-
-describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
+describe.skipIf(!canRun("loss of power", ...powerTools))("loss of power", () => {
   it("is survived by everything that was acknowledged", { timeout: 120_000 + replays * 60_000 }, async () => {
     console.log(`HOLDFAST_SEED=${seed} HOLDFAST_REPLAYS=${replays}`);
     const random = randomFrom(seed);
@@ -155,9 +144,9 @@ describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
     console.log(
       `${recorded.log.entries.length} writes and flushes, ${flushes} flushes, ${recorded.acks.length} lines`,
     );
-    const chosen = moments(recorded, random);
+    const chosen = momentsOf(recorded, random);
     for (let i = 0; i < replays; i++) {
-      const flush = chosen.next().value!;
+      const flush = chosen.next().value;
       const { lost, site, end } = await cutPower(recorded, flush, `replay ${i}`, random);
       expect(lost, `lost at flush ${flush}`).toEqual([]);
       const vault = await openBesides(site);
@@ -177,10 +166,10 @@ describe.skipIf(!canRun("loss of power", ...tools))("loss of power", () => {
   it("is found out when the gateway does not wait for its disk", { timeout: 300_000 }, async () => {
     const random = randomFrom(seed + 1);
     const recorded = await record("lying", 2, random, ["lieAboutSync.ts"]);
-    const chosen = moments(recorded, random);
+    const chosen = momentsOf(recorded, random);
     let found = 0;
     for (let i = 0; i < 8 && found === 0; i++) {
-      const { lost, end } = await cutPower(recorded, chosen.next().value!, `lie ${i}`, random);
+      const { lost, end } = await cutPower(recorded, chosen.next().value, `lie ${i}`, random);
       if (lost.length > 0) found += 1;
       await end();
     }

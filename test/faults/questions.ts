@@ -21,6 +21,14 @@ export class Questions {
     return this.#ask(async (client) => (await client.snapshots()).map(({ id }) => id));
   }
 
+  /** Ids of those that are whole, newest first. */
+  wholeSnapshots(): Promise<string[]> {
+    return this.#ask(async (client) => {
+      const rows = await client.snapshots();
+      return rows.filter(({ pending }) => pending === undefined).map(({ id }) => id);
+    });
+  }
+
   /** Which of these records the gateway does not have. */
   absent(ids: Iterable<string>): Promise<string[]> {
     const { vault, device } = readEnrollment(this.#state);

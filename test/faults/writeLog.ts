@@ -88,21 +88,21 @@ export function flushPositions({ entries }: WriteLog): number[] {
 
 /**
  * Writes the image that the disk may hold after power went while the flush behind `flush` was not yet done: every write up to that
- * flush, and of those after it, up to the next flush, a random part; one of them may be torn at a sector. Returns how many were lost.
+ * flush, and of those after it, up to the next flush, a random part or none; one of them may be torn at a sector. Returns how many were lost.
  */
 export function replay(
   log: WriteLog,
   flush: number,
   image: string,
   diskBytes: number,
-  random: Random,
+  random: Random | "none",
 ): number {
   if (log.entries[flush]?.kind !== "flush") throw new Error(`entry ${flush} is no flush`);
   const next = log.entries.findIndex(({ kind }, index) => index > flush && kind === "flush");
   const after = log.entries
     .slice(flush + 1, next < 0 ? undefined : next)
     .filter(({ kind }) => kind === "write");
-  const torn = after.length > 0 ? after[random.below(after.length)] : undefined;
+  const torn = after.length > 0 && random !== "none" ? after[random.below(after.length)] : undefined;
   const from = openSync(log.path, "r");
   const to = openSync(image, "w");
   let lost = 0;
@@ -116,7 +116,8 @@ export function replay(
       if (entry.kind === "write" || entry.kind === "discard") apply(entry, entry.length);
     }
     for (const entry of after) {
-      if (entry === torn) apply(entry, random.below(entry.length / log.sectorSize + 1) * log.sectorSize);
+      if (random === "none") lost += 1;
+      else if (entry === torn) apply(entry, random.below(entry.length / log.sectorSize + 1) * log.sectorSize);
       else if (random.below(2) === 0) apply(entry, entry.length);
       else lost += 1;
     }

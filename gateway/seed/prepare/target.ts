@@ -5,7 +5,7 @@ import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { BoxDocument } from "../../../vault/seed/boxDocument.ts";
-import { errnoOf, fileError, syncDirectory } from "../../store/files.ts";
+import { errnoOf, fileError, syncDirectory, syncFoundNames } from "../../store/files.ts";
 import { boxDocumentName, readBoxDocument } from "../boxDirectory.ts";
 
 /** A box that is there; `whole`: all of it, as far as its directory tells. */
@@ -23,6 +23,7 @@ export async function checkTarget(path: string): Promise<FoundBox | undefined> {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await syncDirectory(join(path, ".."));
     const names = (await readdir(path)).filter((name) => !nothing.includes(name));
+    await syncFoundNames(path);
     if (names.length > 0) return await found(path);
     // The root of a file system that was just made is open to all.
     await chmod(path, 0o700).catch((error: unknown) => {

@@ -9,7 +9,7 @@
 // - What the manifest lists was read, with the bytes that its name says, after the last upload.
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fromHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { SigningKey } from "../../../vault/keys/signature.ts";
@@ -26,7 +26,7 @@ import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { SnapshotReach } from "../../replica/job/snapshotReach.ts";
-import { errnoOf, fileError, writeFileDurably } from "../../store/files.ts";
+import { errnoOf, fileError, syncFoundNames, writeFileDurably } from "../../store/files.ts";
 import type { OpenedBox } from "../boxDirectory.ts";
 import { BoxState } from "../boxState.ts";
 import { appendCustody, readCustody } from "../custodyFile.ts";
@@ -199,6 +199,8 @@ async function sealNow(
 export async function settleSeal(gateway: Gateway): Promise<void> {
   const { path, box } = gateway.dataDir;
   if (box === undefined) return;
+  // That of the manifest, or that it has none any more (reopenBox.ts).
+  await syncFoundNames(dirname(manifestPath(path)));
   const sealed = await readManifest(path, box);
   if (sealed === undefined) return;
   const state = new BoxState(gateway.catalog.environment);
