@@ -186,11 +186,12 @@ export class RetentionAdministration implements RetentionOperations {
     this.#requireNoBox();
     const found = await findSnapshots(this.#gateway, snapshots);
     // All of them before the first goes: of what is asked for in one line, all goes or nothing.
-    for (const { vault, snapshot } of found) requireMayGo(vault, snapshot);
-    for (const [vault, of] of Map.groupBy(found, (each) => each.vault)) {
+    const byVault = Map.groupBy(found, (each) => each.vault);
+    for (const [vault, of] of byVault) requireMayGo(vault, of);
+    for (const [vault, of] of byVault) {
       vault.store.environment.write(() => {
+        requireMayGo(vault, of);
         for (const { snapshot } of of) {
-          requireMayGo(vault, snapshot);
           this.#toTrash(vault, snapshot.id, "administrator", reason);
         }
         vault.catalog.countChange();
@@ -237,7 +238,7 @@ export class RetentionAdministration implements RetentionOperations {
       device: catalog.devices.get(device)?.name ?? device,
       item: vault.catalog.item(item)?.name ?? item,
       ...retention.marks(id),
-      trash: retention.trash().get(id) ?? null,
+      trash: retention.trashRow(id) ?? null,
     };
   }
 
@@ -266,16 +267,24 @@ function onlyItem(items: readonly Item[], name: string): Item {
   });
 }
 
-/** @throws HoldfastError forbidden */
-function requireMayGo({ catalog, store }: OpenVault, { id, item }: Snapshot): void {
-  const rows = catalog.snapshots().filter((row) => row.item === item);
-  const stays = (why: string, next: string): HoldfastError =>
-    new HoldfastError(ErrorCode.forbidden, `snapshot ${id.slice(0, 16)} ${why}`, { next });
-  const later = "It can go when there is a newer one.";
-  if (rows[0]?.id === id) throw stays("is the newest one of its item, which always stays", later);
-  if (rows.find(({ incomplete }) => !incomplete)?.id === id) {
-    throw stays("is the newest complete one of its item, which always stays", later);
+/** Whether snapshots of a vault may go to the trash. @throws HoldfastError forbidden */
+function requireMayGo(
+  { catalog, store }: OpenVault,
+  going: readonly { readonly snapshot: Snapshot }[],
+): void {
+  const byItem = Map.groupBy(catalog.snapshots(), ({ item }) => item);
+  for (const { snapshot } of going) {
+    const { id, item } = snapshot;
+    const rows = byItem.get(item) ?? [];
+    const stays = (why: string, next: string): HoldfastError =>
+      new HoldfastError(ErrorCode.forbidden, `snapshot ${id.slice(0, 16)} ${why}`, { next });
+    const later = "It can go when there is a newer one.";
+    if (rows[0]?.id === id) throw stays("is the newest one of its item, which always stays", later);
+    if (rows.find(({ incomplete }) => !incomplete)?.id === id) {
+      throw stays("is the newest complete one of its item, which always stays", later);
+    }
+    if (catalog.retention.marks(id).pin !== null)
+      throw stays("is pinned", "Unpin it: holdfast snapshot unpin");
+    if (store.promises.any) throw stays("has to stay while a box is on its way", "See: holdfast seed status");
   }
-  if (catalog.retention.marks(id).pin !== null) throw stays("is pinned", "Unpin it: holdfast snapshot unpin");
-  if (store.promises.any) throw stays("has to stay while a box is on its way", "See: holdfast seed status");
 }

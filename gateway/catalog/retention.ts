@@ -73,9 +73,9 @@ export class Retention {
     return this.#trash.has(fromHex(snapshot, 32));
   }
 
-  /** By snapshot (64 hex digits). */
-  trash(): Map<string, TrashRow> {
-    return new Map(this.#trash.entries().map(([id, row]) => [toHex(id), row]));
+  /** Undefined for a snapshot that is not in the trash. */
+  trashRow(snapshot: string): TrashRow | undefined {
+    return this.#trash.get(fromHex(snapshot, 32));
   }
 
   /** Inside a write transaction. */
