@@ -26,7 +26,7 @@ import type {
   VaultRow,
 } from "./admin/operations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
-import { bytes, checkKdf, parseNewVault } from "./admin/requestChecks.ts";
+import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChecks.ts";
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
@@ -96,12 +96,10 @@ export class Administration implements AdminOperations {
    * @throws HoldfastError forbidden at a box
    */
   #requireNoBox(): void {
-    const { box } = this.#gateway.dataDir;
-    if (box === undefined) return;
-    throw new HoldfastError(
-      ErrorCode.forbidden,
-      `this is a box of ${box.document.datacentre.name}, where its accounts, passwords and vaults belong`,
-      { next: "Do that there; a box that is prepared afterwards knows it." },
+    requireNoBox(
+      this.#gateway.dataDir,
+      "where its accounts, passwords and vaults belong",
+      "Do that there; a box that is prepared afterwards knows it.",
     );
   }
 

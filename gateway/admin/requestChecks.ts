@@ -6,6 +6,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import { limits } from "../../vault/limits.ts";
 import { parseVaultDocument, type VaultDocument } from "../../vault/vaultDocument.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
+import type { DataDir } from "../dataDir.ts";
 import type { NewVault } from "./operations.ts";
 
 /** @throws HoldfastError unsupported, kdf-weak, usage */
@@ -38,4 +39,11 @@ export function parseNewVault(request: NewVault): {
     throw new HoldfastError(ErrorCode.usage, "vault and keys document do not belong together");
   }
   return { document, keys, metadataKey: bytes(request.metadataKey, 32, "metadata key").toString("base64") };
+}
+
+/** Refuses at a box what is its datacentre's. `which`: what the datacentre is to it; `next`: what to do. @throws HoldfastError forbidden */
+export function requireNoBox({ box }: Pick<DataDir, "box">, which: string, next: string): void {
+  if (box === undefined) return;
+  const { name } = box.document.datacentre;
+  throw new HoldfastError(ErrorCode.forbidden, `this is a box of ${name}, ${which}`, { next });
 }

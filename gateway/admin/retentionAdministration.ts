@@ -10,6 +10,7 @@ import { checkPolicy, isTag, retentionLimits, trashSecondsDefault } from "../mai
 import { type Verdict, verdictsOf } from "../maintenance/retention/verdicts.ts";
 import type { OpenVault } from "../openVault.ts";
 import { findSnapshots, trashOf } from "./findSnapshots.ts";
+import { requireNoBox } from "./requestChecks.ts";
 import type {
   MarkRequest,
   PolicyAnswer,
@@ -244,12 +245,10 @@ export class RetentionAdministration implements RetentionOperations {
 
   /** @throws HoldfastError forbidden at a box */
   #requireNoBox(): void {
-    const { box } = this.#gateway.dataDir;
-    if (box === undefined) return;
-    throw new HoldfastError(
-      ErrorCode.forbidden,
-      `this is a box of ${box.document.datacentre.name}, which says how long snapshots stay`,
-      { next: "Do that there, when the box was imported." },
+    requireNoBox(
+      this.#gateway.dataDir,
+      "which says how long snapshots stay",
+      "Do that there, when the box was imported.",
     );
   }
 }
