@@ -163,7 +163,8 @@ function claimedSigner(bytes: Buffer): string {
   return (JSON.parse(bytes.toString().split("\n")[0]!) as { signer: string }).signer;
 }
 
-test("parts of a list: in order, no longer than declared, and whole only as what was declared", async () => {
+/** A datacentre, and a box of one snapshot that is sealed and has not sent its manifest. */
+async function sealedSite() {
   const site = await makeSite();
   const { datacentre, device } = site;
   const box = await boxOf(site);
@@ -171,7 +172,11 @@ test("parts of a list: in order, no longer than declared, and whole only as what
   await seal(box);
   const { path } = box.gateway.dataDir;
   const bytes = readFileSync(manifestPath(path));
-  const row = datacentre.gateway.catalog.boxes.get(1)!;
+  return { datacentre, device, box, path, bytes, row: datacentre.gateway.catalog.boxes.get(1)! };
+}
+
+test("parts of a list: in order, no longer than declared, and whole only as what was declared", async () => {
+  const { datacentre, device, path, bytes, row } = await sealedSite();
   const { seals } = datacentre.gateway;
   const place = { seal: 1, vault: device.vault, list: "packs", offset: 0 } as const;
   await expect(seals.part(row, place, Buffer.alloc(1))).rejects.toMatchObject({ code: "not-found" });
@@ -197,14 +202,7 @@ test("parts of a list: in order, no longer than declared, and whole only as what
 });
 
 test("what a stop left of lists is made right: all bytes without the name, too many, a name with other bytes", async () => {
-  const site = await makeSite();
-  const { datacentre, device } = site;
-  const box = await boxOf(site);
-  await commitOn(box.client(device.token), device, "files");
-  await seal(box);
-  const { path } = box.gateway.dataDir;
-  const bytes = readFileSync(manifestPath(path));
-  const row = datacentre.gateway.catalog.boxes.get(1)!;
+  const { datacentre, device, box, path, bytes, row } = await sealedSite();
   const { missing } = await datacentre.gateway.seals.submit(row, bytes, 1000);
   const folder = join(datacentre.path, "seed", "1", "1", device.vault);
   const onBoard = (list: string): Buffer => readFileSync(join(path, "seed", device.vault, list));
