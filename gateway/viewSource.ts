@@ -15,10 +15,16 @@ import { listItems, listSnapshots } from "./snapshotLists.ts";
 import type { ReadOptions } from "./store/packReader.ts";
 import { placeOrder } from "./store/placeOrder.ts";
 
+/**
+ * Of several records, those that lie together are read at once up to this size, which takes less than a thread's attention costs; more is
+ * better copied by a thread, beside other work.
+ */
+const fewBytesMax = 64 * 1024;
+
 export type LocalRecordSourceOptions = {
   /** Gives memory for a record, which whoever reads gets along with it. */
   readonly memory?: (bytes: number) => Buffer;
-  /** Reads of one record that may be in memory; see PackReader. */
+  /** Reads of what may be in memory, of one record or of a few that lie together; see PackReader. */
   readonly readNow?: ReadOptions["readNow"];
 };
 
@@ -30,12 +36,16 @@ export class LocalRecordSource {
   readonly #gateway: Gateway;
   readonly #memory: (bytes: number) => Buffer;
   readonly #readNow: ReadOptions["readNow"];
+  readonly #readFewNow: ReadOptions["readNow"];
   readonly #suspects = new SuspectRecords();
 
   constructor(gateway: Gateway, options: LocalRecordSourceOptions = {}) {
     this.#gateway = gateway;
     this.#memory = options.memory ?? ((bytes) => Buffer.allocUnsafeSlow(bytes));
-    this.#readNow = options.readNow;
+    const { readNow } = options;
+    this.#readNow = readNow;
+    this.#readFewNow =
+      readNow && ((fd, into, position) => into.length <= fewBytesMax && readNow(fd, into, position));
   }
 
   /** @throws HoldfastError not-found for an unknown vault; cancelled */
@@ -55,7 +65,7 @@ export class LocalRecordSource {
     const unhashed = !this.#suspects.take(vaultId, group, ids);
     // A record that is read by itself comes in memory which the reader gets with it.
     const memory = ids.length === 1 ? this.#memory : undefined;
-    const readNow = ids.length === 1 ? this.#readNow : undefined;
+    const readNow = ids.length === 1 ? this.#readNow : this.#readFewNow;
     const alone = new Set<ArrayBufferLike>();
     const recordMemory = (bytes: number): Buffer => {
       const own = this.#memory(bytes);

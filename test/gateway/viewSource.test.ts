@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RecordSource, SnapshotCatalog } from "../../fs/view/ports.ts";
 import { readTogether } from "../../fs/view/readTogether.ts";
@@ -88,6 +89,37 @@ test("records come to the ids that asked for them, in whatever order they lie", 
   ]);
   const found = results.map((result) => (result.state === "record" ? toHex(result.record) : result.state));
   expect(found).toEqual([...asked.map(({ record }) => toHex(record)), "missing", toHex(chunks[2]!.record)]);
+});
+
+test("of several records, those that lie together are read at once where they are few", async () => {
+  const { client, vault, group } = device;
+  const item = await client.putItem("few and many");
+  const { session } = await client.startSession({ vault, item: item.id, highestSequence: 0 });
+  const few = Array.from({ length: 4 }, () => dataRecord(device, randomBytes(1000)));
+  const many = Array.from({ length: 4 }, () => dataRecord(device, randomBytes(40_000)));
+  // One between them, so that few and many are two reads.
+  const sent = [...few, dataRecord(device), ...many];
+  await client.records(
+    session,
+    sent.map(({ record }) => record),
+  );
+  const lengths: number[] = [];
+  const readNow = (fd: number, into: Buffer, position: number): boolean => {
+    lengths.push(into.length);
+    return readSync(fd, into, 0, into.length, position) === into.length;
+  };
+  const source = new LocalRecordSource(fixture.gateway, { readNow });
+  const asked = [...many, ...few];
+  const results = await readTogether(
+    source,
+    vault,
+    group,
+    asked.map(({ id }) => id),
+  );
+  for (const [index, { record }] of asked.entries())
+    expect(results[index]).toEqual({ state: "record", record });
+  const bytes = few.reduce((sum, { record }) => sum + Width.frame + record.length, 0);
+  expect(lengths).toEqual([bytes]);
 });
 
 test("a long poll answers when a snapshot appears", async () => {
