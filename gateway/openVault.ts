@@ -171,7 +171,7 @@ export class OpenVault {
    * number of the box in its detail for those that are on their way, `left-out` at a box that was made without them.
    */
   read(group: number, ids: Buffer, options: ReadOptions = {}): AsyncGenerator<ReadOutcome | undefined> {
-    const here = this.store.read(this.store.lookupBatch(group, ids), options);
+    const here = this.store.read(this.store.readableBatch(group, ids), options);
     if (!this.store.promises.any) return here;
     return withPromised(here, this.store.promised.boxesOf(group, ids), this.#options.leftOutBy);
   }

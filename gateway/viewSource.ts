@@ -111,7 +111,7 @@ export class LocalRecordSource {
     if (isOutage(outcome)) return { state: "unavailable" };
     const box = promisingBox(outcome);
     if (box !== undefined) return promisedBy(box);
-    // Rows without an answer are quarantined: here, and known to be bad.
+    // A row without an answer stands for a record of which there is no copy.
     if (writer === undefined) return { state: "missing" };
     const device = this.#gateway.catalog.devices.byOrdinal(writer)?.id;
     return { state: "damaged", ...(device !== undefined && { writer: device }) };

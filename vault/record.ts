@@ -274,8 +274,8 @@ function contentId(
   return id.digest();
 }
 
-/** Whether an id stands twice. Ids are uniform, so 6 bytes tell nearly all apart; only when those collide are whole ids compared. */
-function hasDuplicates(refs: Buffer): boolean {
+/** Whether an id stands twice among references. Ids are uniform, so 6 bytes tell nearly all apart; only when those collide are whole ids compared. */
+export function hasDuplicates(refs: Buffer): boolean {
   const count = refs.length / Width.id;
   if (count < 2) return false;
   const seen = new Set<number>();

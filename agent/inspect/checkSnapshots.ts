@@ -4,6 +4,7 @@
 // there, and a random share is read and proven too. The gateway stays locked. Memory: 11 to 21 bytes per page and chunk.
 
 import { openResult } from "../../fs/view/openResult.ts";
+import type { RecordResult } from "../../fs/view/ports.ts";
 import { readTogether } from "../../fs/view/readTogether.ts";
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
@@ -143,7 +144,10 @@ class Check {
           this.#addBad(chunk, ErrorCode.promised, `it is on box ${result.box}, which is on its way`);
         } else if (result?.state === "leftOut") {
           this.#addBad(chunk, ErrorCode.leftOut, "it was left out of this box");
-        } else if (result?.state !== "record") {
+        } else if (result?.state === "record") {
+          // It was reported as wrong, by whomever: the bytes say whether it is.
+          this.#prove(chunk, result);
+        } else {
           this.#addBad(chunk, ErrorCode.chunkMissing, "the gateway does not have it");
         }
       }
@@ -158,36 +162,32 @@ class Check {
     if (first === undefined) return;
     const { source, signal, proven } = this.#options;
     const { vaultId, opened } = first.target;
-    const { keys, group } = opened.tree.opener;
     const ids = some.map(({ id }) => id);
-    const results = await readTogether(source, vaultId, group, ids, signal);
-    const good: Buffer[] = [];
-    for (const [index, chunk] of some.entries()) {
-      try {
-        const { plaintext } = openResult({
-          result: results[index],
-          keys,
-          group,
-          id: chunk.id,
-          type: RecordType.data,
-        });
-        good.push(chunk.id);
-        this.#readChunks += 1;
-        this.#readBytes += plaintext.length;
-      } catch (error) {
-        if (!isHoldfastError(error)) throw error;
-        const codes: readonly ErrorCode[] = [
-          ErrorCode.chunkDamaged,
-          ErrorCode.chunkMissing,
-          ErrorCode.promised,
-          ErrorCode.leftOut,
-        ];
-        if (!codes.includes(error.code)) throw error;
-        this.#addBad(chunk, error.code, error.message);
-      }
-    }
-    proven.add(good);
+    const results = await readTogether(source, vaultId, opened.header.group, ids, signal);
+    proven.add(some.filter((chunk, index) => this.#prove(chunk, results[index])).map(({ id }) => id));
     this.#progress("trees");
+  }
+
+  /** Whether what was read is the chunk; notes it as bad where it is not. */
+  #prove(chunk: Asked, result: RecordResult | undefined): boolean {
+    const { keys, group } = chunk.target.opened.tree.opener;
+    try {
+      const { plaintext } = openResult({ result, keys, group, id: chunk.id, type: RecordType.data });
+      this.#readChunks += 1;
+      this.#readBytes += plaintext.length;
+      return true;
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      const codes: readonly ErrorCode[] = [
+        ErrorCode.chunkDamaged,
+        ErrorCode.chunkMissing,
+        ErrorCode.promised,
+        ErrorCode.leftOut,
+      ];
+      if (!codes.includes(error.code)) throw error;
+      this.#addBad(chunk, error.code, error.message);
+      return false;
+    }
   }
 
   #addBad({ id, target }: Asked, code: ErrorCode, message: string): void {

@@ -112,7 +112,7 @@ export class RecordChannel {
     const { vault, readNow, log, demandRights } = this.#parts;
     const { signal } = this.#gone;
     demandRights();
-    const places = vault.store.lookupBatch(group, ids);
+    const places = vault.store.readableBatch(group, ids);
     const order = placeOrder(places);
     const pieces = new Pieces(this.#parts.socket);
     let next = 0;

@@ -17,6 +17,7 @@ export function takeBody(request: IncomingMessage, intake: RecordIntake): Promis
       request.off("end", end);
       request.off("error", broken);
       request.off("close", broken);
+      intake.onGiveWay = undefined;
       // What still comes is thrown away, so that the client can read the answer.
       request.resume();
       if (error === undefined) resolve();
@@ -51,6 +52,7 @@ export function takeBody(request: IncomingMessage, intake: RecordIntake): Promis
     const broken = (): void => {
       if (!ended) stop(new HoldfastError(ErrorCode.truncated, "the connection broke within the body"));
     };
+    intake.onGiveWay = stop;
     request.on("data", take);
     request.once("end", end);
     request.once("error", broken);

@@ -1,13 +1,29 @@
 // Records that a reader found wrong: the need-list. Each keeps where the wrong bytes are, who wrote them and who said so, for an audit.
 //
-// A need is open while its row in the chunk index is flagged; the next honest upload of the id takes the row over and so closes it.
+// Invariants
+// - A need is open while its row in the chunk index is flagged; the next upload of the id takes the row over and so closes it.
+// - A report proves nothing: the gateway has no key. So what was reported is kept, with what it refers to (`copies`), and readers get it
+//   while there is nothing better. Who reports what he was given is given another copy that he has not reported, if there is one: so an
+//   honest reader comes to the sound one, whatever a hostile device reported and put in its place.
+// - Of each writer the oldest and the newest copy are kept, so no number of uploads pushes out another's.
 
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { Width } from "../../vault/magic.ts";
 import type { ChunkIndex } from "../index/chunkIndex.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
-import { type ChunkRow, isHere, rowFlags } from "../index/row.ts";
+import { type ChunkRow, hasCopy, isHere, rowFlags } from "../index/row.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
+
+/** A copy that was reported: what its row in the index said. */
+type ReportedCopy = Pick<ChunkRow, "pack" | "offset" | "length" | "type" | "writer"> & {
+  /** Ordinals of the records that it refers to. */
+  readonly refs: readonly number[];
+  /** Ids of the devices that reported it, the first ones. */
+  readonly reporters: readonly string[];
+};
+
+/** Each may flip the copy that is served once; more of them than devices of a household or an office. */
+const reportersMax = 64;
 
 export type Need = {
   readonly group: number;
@@ -25,30 +41,40 @@ export type Need = {
 
 export class Needs {
   readonly #table: Table<Need>;
+  /** What is kept of each, oldest report first. Needs that came from a replica have none. */
+  readonly #copies: Table<readonly ReportedCopy[]>;
   readonly #index: ChunkIndex;
 
   constructor(environment: IndexEnvironment, index: ChunkIndex) {
     this.#table = openTable(environment, "needs", jsonCodec<Need>());
+    this.#copies = openTable(environment, "needed-copies", jsonCodec<readonly ReportedCopy[]>());
     this.#index = index;
   }
 
-  /** Inside a write transaction: flags the row of a record, which then answers "no". Undefined when it is not here or flagged already. */
+  /**
+   * Inside a write transaction, flushed: flags the row of a record, which then answers "no", and gives it another copy where one is kept
+   * that this reporter has not reported. Undefined when it is not here or was flagged already.
+   */
   open(group: number, id: Uint8Array, reporter: string): ChunkRow | undefined {
     const row = this.#index.lookup(group, id);
-    if (row === undefined || !isHere(row)) return undefined;
-    if (!this.#index.update(group, id, row, { flags: row.flags | rowFlags.needed })) return undefined;
+    if (row === undefined || !hasCopy(row)) return undefined;
+    const key = keyOf(group, id);
+    const known = this.#copies.get(key) ?? [];
     const { ordinal, pack, offset, length, writer } = row;
-    this.#table.put(keyOf(group, id), {
-      group,
-      id: toHex(id),
-      ordinal,
-      pack,
-      offset,
-      length,
-      writer,
-      reporter,
-    });
-    return row;
+    const copies = withReport(known, { ...row, refs: this.#index.refsOf(ordinal) }, reporter);
+    if (copies === known) return undefined;
+    this.#copies.put(key, copies);
+    this.#serve(group, id, row, copies.find(({ reporters }) => !reporters.includes(reporter)) ?? row);
+    this.#table.put(key, { group, id: toHex(id), ordinal, pack, offset, length, writer, reporter });
+    return isHere(row) ? row : undefined;
+  }
+
+  /** Flags a row, which names this copy from now on. */
+  #serve(group: number, id: Uint8Array, row: ChunkRow, copy: ReportedCopy | ChunkRow): void {
+    const { pack, offset, length, type, writer } = copy;
+    const flags = row.flags | rowFlags.needed;
+    this.#index.update(group, id, row, { pack, offset, length, type, writer, flags });
+    if ("refs" in copy) this.#index.putRefs(row.ordinal, copy.refs);
   }
 
   /** All needs, met or not. */
@@ -97,6 +123,24 @@ export class Needs {
     }
     return missing;
   }
+}
+
+/** The copies with one more report; the same list where that says nothing new. */
+function withReport(
+  copies: readonly ReportedCopy[],
+  { pack, offset, length, type, writer, refs }: Omit<ReportedCopy, "reporters">,
+  reporter: string,
+): readonly ReportedCopy[] {
+  const at = copies.findIndex((copy) => copy.pack === pack && copy.offset === offset);
+  const known = copies[at];
+  if (known !== undefined) {
+    const { reporters } = known;
+    if (reporters.includes(reporter) || reporters.length >= reportersMax) return copies;
+    return copies.with(at, { ...known, reporters: [...reporters, reporter] });
+  }
+  const copy = { pack, offset, length, type, writer, refs, reporters: [reporter] };
+  const [, newest] = copies.filter((other) => other.writer === writer);
+  return [...(newest === undefined ? copies : copies.filter((other) => other !== newest)), copy];
 }
 
 function keyOf(group: number, id: Uint8Array): Buffer {

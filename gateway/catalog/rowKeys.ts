@@ -7,6 +7,13 @@ export function itemNameKey(device: string, name: string): Buffer {
   return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
 }
 
+/** The range of `itemNameKey`s of a device. */
+export function itemNamesOf(device: string): { readonly start: Buffer; readonly end: Buffer } {
+  const start = fromHex(device, 16);
+  // No byte of a name's UTF-8 is 0xff.
+  return { start, end: Buffer.concat([start, Buffer.of(0xff)]) };
+}
+
 /** A snapshot by its number in the order of commits. */
 export function orderKeyOf(number: number): Buffer {
   const key = Buffer.alloc(8);

@@ -8,13 +8,14 @@
 // - `changes` grows with every snapshot that appears or goes and never goes back.
 
 import { randomBytes } from "node:crypto";
+import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
 import type { EndedSession, Lease, SessionState } from "./leaseRows.ts";
 import { Retention } from "./retention.ts";
-import { itemNameKey, orderKeyOf } from "./rowKeys.ts";
+import { itemNameKey, itemNamesOf, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
 
 export type Item = {
@@ -103,11 +104,14 @@ export class VaultCatalog {
     return this.#items.get(fromHex(id, 16));
   }
 
-  /** The device's item of this name; created when it is new. */
+  /** The device's item of this name; created when it is new. @throws HoldfastError limit-exceeded: the device has too many */
   ensureItem(device: string, name: string): Item {
     const key = itemNameKey(device, name);
     const known = this.#itemNames.get(key);
     if (known !== undefined) return this.#items.get(known) as Item;
+    const most = wireLimits.itemsPerDevice;
+    if (this.#itemNames.entries({ ...itemNamesOf(device), limit: most }).length === most)
+      throw new HoldfastError(ErrorCode.limitExceeded, `this device has ${most} items`);
     return this.#environment.write(() => {
       const id = randomBytes(16);
       const item: Item = { id: toHex(id), device, name, sequence: 0, head: null };

@@ -147,10 +147,8 @@ export class ChunkIndex {
   insertBatch(inserts: readonly ChunkInsert[]): number {
     const rows = new PackedRows(inserts.length);
     for (const { group, id, row, refs } of inserts) rows.add(group, id, row, refs);
-    const sorted = this.sort(
-      rows,
-      Uint32Array.from({ length: rows.count }, (_, number) => number),
-    );
+    const numbers = Uint32Array.from({ length: rows.count }, (_, number) => number);
+    const sorted = this.sort(rows, numbers);
     return this.environment.write(() => this.insertSorted(sorted, 0).added);
   }
 
@@ -235,6 +233,11 @@ export class ChunkIndex {
     return this.#change(group, id, onlyIf, (bucket, at) => {
       packRow({ ...unpackRow(bucket.words, at), ...change }, bucket.words, at);
     });
+  }
+
+  /** Inside a write transaction: what a record refers to, whose row was changed to another copy. */
+  putRefs(ordinal: number, refs: readonly number[]): void {
+    this.#refs.put(ordinal, refs);
   }
 
   /**

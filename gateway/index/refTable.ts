@@ -85,6 +85,16 @@ export class RefTable {
     this.#database.putSync(this.#key, encoded);
   }
 
+  /** Stores references; a record without any has no row. Inside a write transaction only. */
+  put(ordinal: number, refs: readonly number[]): void {
+    if (refs.length === 0) {
+      this.remove(ordinal);
+      return;
+    }
+    const encoded = Buffer.alloc(refsBytesBound(refs.length));
+    this.putEncoded(ordinal, encoded.subarray(0, encodeRefs(refs, encoded, 0)));
+  }
+
   /** Forgets a record's references. Inside a write transaction only. */
   remove(ordinal: number): void {
     this.#environment.assertWriting("RefTable.remove");

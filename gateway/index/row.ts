@@ -45,15 +45,20 @@ export type ChunkInsert = {
 
 /** The copy that a change means; the row is left alone when it names another. */
 export type CopyPlace = Pick<ChunkRow, "pack" | "offset">;
-/** What may change in a row: its place (repack) and its flags (quarantine). */
-export type RowChange = Partial<Pick<ChunkRow, "pack" | "offset" | "length" | "writer" | "flags">>;
+/** What may change in a row: its place (repack, another copy) and its flags (quarantine). */
+export type RowChange = Partial<Omit<ChunkRow, "ordinal">>;
 
 export const rowFlags = {
-  /** Quarantined or on the need-list: "have?" answers no, and the next good copy takes the row's place and ordinal. */
+  /** Quarantined or on the need-list: "have?" answers no, and the next copy takes the row's place and ordinal. Readers still get this one, if there is one. */
   needed: 1,
   /** Not here, and on its way with a box (docs/seeding.md): no place, no length; the next copy takes the row's place and ordinal. */
   promised: 2,
 } as const;
+
+/** Whether a row names bytes in a pack, sound or not. */
+export function hasCopy({ flags, length }: Pick<ChunkRow, "flags" | "length">): boolean {
+  return (flags & rowFlags.promised) === 0 && length > 0;
+}
 
 /** Whether a row speaks of a record that is here and sound as far as is known. */
 export function isHere({ flags }: Pick<ChunkRow, "flags">): boolean {

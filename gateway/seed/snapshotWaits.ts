@@ -8,7 +8,7 @@
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { Width } from "../../vault/magic.ts";
+import { RecordType, Width } from "../../vault/magic.ts";
 import type { Needs } from "../catalog/needs.ts";
 import type { VaultCatalog } from "../catalog/vaultCatalog.ts";
 import type { Wait } from "../catalog/waitingSnapshots.ts";
@@ -123,10 +123,15 @@ export class SnapshotWaits {
     return found;
   }
 
-  /** @throws HoldfastError missing-chunks */
+  /** @throws HoldfastError missing-chunks; protocol when it is here and no directory */
   requireRoot(group: number, root: Uint8Array): void {
-    const [ordinal] = this.#port.store.promised.rely(group, root);
-    if (ordinal !== undefined) return;
+    const { store } = this.#port;
+    const [ordinal] = store.promised.rely(group, root);
+    if (ordinal !== undefined) {
+      const row = store.lookup(group, root);
+      if (row === undefined || row.type === RecordType.directory) return;
+      throw new HoldfastError(ErrorCode.protocol, "the snapshot's root is not a directory");
+    }
     throw new HoldfastError(ErrorCode.missingChunks, "the snapshot's root directory is not here", {
       detail: { missing: [toHex(root)] },
       next: "Upload it and commit again.",

@@ -17,7 +17,7 @@ import { type IndexEnvironment, openIndexEnvironment } from "../index/environmen
 import { IndexOverlay } from "../index/overlay.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
 import { type PackRow, PackTable } from "../index/packTable.ts";
-import { type ChunkRow, isHere } from "../index/row.ts";
+import { type ChunkRow, hasCopy, isHere } from "../index/row.ts";
 import { PromisedRecords } from "../seed/promisedRecords.ts";
 import { Promises } from "../seed/promises.ts";
 import { readEvictedPack } from "./evictedPack.ts";
@@ -159,6 +159,16 @@ export class VaultStore implements AdmissionStore {
     const rows = this.overlay.lookupBatch(group, ids);
     for (let i = 0; i < rows.length; i++) if (rows[i] !== undefined && !isHere(rows[i]!)) rows[i] = undefined;
     return rows;
+  }
+
+  /**
+   * The rows of copies that readers are given, for ids of 32 bytes one after the other: also of those that were reported as wrong. Who reads
+   * proves each record; a report proves nothing, and must not take a sound record from those who need it.
+   */
+  readableBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
+    return this.overlay
+      .lookupBatch(group, ids)
+      .map((row) => (row !== undefined && hasCopy(row) ? row : undefined));
   }
 
   findLive(group: number, ids: Buffer): (number | undefined)[] {

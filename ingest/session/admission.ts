@@ -11,7 +11,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType, Width } from "../../vault/magic.ts";
-import { parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
+import { hasDuplicates, parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
 import { idAt } from "../wire/idList.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { RecordStatus } from "../wire/recordStatus.ts";
@@ -228,6 +228,9 @@ export function checkRecord(record: Buffer, epochMax: number): RecordHeader {
       ErrorCode.corrupt,
       `a record of key epoch ${header.keyEpoch}, the vault is at ${epochMax}`,
     );
+  }
+  if (hasDuplicates(header.refs)) {
+    throw new HoldfastError(ErrorCode.corrupt, "a record in which a reference stands twice");
   }
   return header;
 }

@@ -3,6 +3,7 @@
 // Invariants
 // - Memory: at most `slabsPerBody` slabs at a time; bytes are copied once, into a slab, and a batch is views of it.
 // - A declared length is checked before room is made for it.
+// - A slab that is being filled is given up when others have waited for memory and it did not fill in a minute.
 // - Batches are handed on in the order of the body. A slab is given back when its batch has settled.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -40,6 +41,8 @@ export class RecordIntake {
   readonly #unsettled = new Set<Promise<void>>();
   #failure: unknown;
   #bytes = 0;
+  /** Told when the body is to be given up; then `abandon`. */
+  onGiveWay: ((error: HoldfastError) => void) | undefined;
 
   /** `contentLength`: bytes of the body where the client said so; small bodies take small slabs. */
   constructor(port: IntakePort, contentLength: number | undefined, signal: AbortSignal) {
@@ -87,8 +90,26 @@ export class RecordIntake {
   }
 
   async #firstSlab(): Promise<Buffer> {
-    this.#slab = await this.#port.slabs.acquire(this.#slabBytes, this.#signal);
-    return this.#slab;
+    const slab = await this.#port.slabs.acquire(this.#slabBytes, this.#signal);
+    this.#fill(slab);
+    return slab;
+  }
+
+  /** Goes on in this slab. */
+  #fill(slab: Buffer): void {
+    this.#slab = slab;
+    this.#port.slabs.hold(slab, () => {
+      if (this.#slab !== slab) return;
+      const error = new HoldfastError(
+        ErrorCode.busy,
+        "the body comes too slowly while others wait for memory",
+        {
+          next: "Send it again: what of it was whole is stored.",
+        },
+      );
+      this.#failure ??= error;
+      this.onGiveWay?.(error);
+    });
   }
 
   /** Finds the records that are whole now. */
@@ -118,10 +139,11 @@ export class RecordIntake {
     if (fresh !== undefined) {
       full.copy(fresh, 0, this.#next, this.#filled);
       void this.#handOn(records, full);
-      this.#slab = fresh;
+      this.#fill(fresh);
     } else {
       await this.#handOn(records, undefined);
       full.copyWithin(0, this.#next, this.#filled);
+      this.#fill(full);
     }
     this.#filled = left;
     this.#next = 0;

@@ -26,6 +26,8 @@ export const wireLimits = {
   missingPerCommit: 1000,
   /** Ids of one `suspect`. */
   idsPerSuspect: 1024,
+  /** Items of one device: each is a row for ever, and there is no need for more. */
+  itemsPerDevice: 1000,
   /** Snapshots of one `GET /v1/snapshots?newest=`. */
   newestSnapshots: 1000,
   jsonBytes: 1 * MiB,

@@ -193,7 +193,7 @@ test("an isolated device is not touched; what it finds in another group it lists
   await done("agent", "check", "--read-data", "100%", "--state", kiosk);
 
   const check = ["agent", "check", snapshot, "--device", "laptop", "--read-data", "100%"];
-  // Twice the same: it could not tell the gateway, so nothing was put away.
+  // Twice the same: it could not tell the gateway.
   for (const _ of [1, 2]) {
     const foreign = await holdfast(...check, "--state", kiosk);
     expect(foreign.status).toBe(1);
@@ -208,7 +208,8 @@ test("an isolated device is not touched; what it finds in another group it lists
   expect(told.stderr).toContain(mismatch);
   expect(told.stderr).not.toContain("as well");
   const after = await holdfast(...check, "--state", kiosk);
-  expect(after.stderr).toContain("the gateway does not have it");
+  // What was reported is given to readers while there is nothing better: a report proves nothing.
+  expect(after.stderr).toContain(mismatch);
   await backup(laptop, source, "shared", never);
   await done(...check, "--state", kiosk);
 });

@@ -203,3 +203,40 @@ test("who waits for memory is let go when his connection ends", async () => {
   slabs.release(await next);
   expect(slabs.bytesOut).toBe(0);
 });
+
+test("a body that drips gives way to those that wait, with all that was whole of it; one that moves on does not", async () => {
+  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, stepMs: 10 });
+  const port = recordingPort(slabs);
+  const slow = new RecordIntake(port, undefined, never);
+  const gaveWay = new Promise<HoldfastError>((resolve) => {
+    slow.onGiveWay = resolve;
+  });
+  const records = [randomBytes(500), randomBytes(500)];
+  await slow.push(Buffer.concat(encodeRecordBody(records)).subarray(0, 900));
+  const quick = new RecordIntake(recordingPort(slabs), undefined, never);
+  const waiting = quick.push(Buffer.concat(encodeRecordBody([randomBytes(700)])));
+  expect((await gaveWay).code).toBe("busy");
+  expect(() => slow.push(Buffer.alloc(1))).toThrow("too slowly");
+  await slow.abandon();
+  await waiting;
+  await quick.finish();
+  expect(port.seen).toEqual(records.slice(0, 1));
+  expect(slabs.bytesOut).toBe(0);
+});
+
+test("what was handed on is not given up: a body that has ended is answered", async () => {
+  const slabs = new SlabPool({ bytesMax: slabBytes, usual: slabBytes, stepMs: 1 });
+  let settle = (): void => undefined;
+  const admit = (records: readonly Buffer[]): Promise<BatchAnswer> =>
+    new Promise((resolve) => {
+      settle = () => resolve({ statuses: new Uint8Array(records.length), missing: [] });
+    });
+  const ended = new RecordIntake({ slabs, admit }, undefined, never);
+  await ended.push(Buffer.concat(encodeRecordBody([randomBytes(500)])));
+  const answer = ended.finish();
+  const waiting = slabs.acquire(1000);
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  settle();
+  expect((await answer).statuses.length).toBe(1);
+  slabs.release(await waiting);
+});
