@@ -12,6 +12,7 @@ import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
+import { JobAdministration } from "./admin/jobOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -42,6 +43,7 @@ export class Administration implements AdminOperations {
   readonly #url: () => string | null;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
+  readonly jobs: JobAdministration;
   readonly retention: RetentionAdministration;
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
@@ -53,6 +55,7 @@ export class Administration implements AdminOperations {
     this.#url = url;
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.jobs = new JobAdministration(gateway);
     this.retention = new RetentionAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);

@@ -20,6 +20,7 @@ import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
+import { Jobs } from "./jobs/jobs.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -54,6 +55,8 @@ export class Gateway {
   /** Manifests of boxes that come here. */
   readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
+  /** All long work, and what became of it. */
+  readonly jobs: Jobs;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
   /** Of snapshots that appear or go, and of keys documents; by account. */
@@ -85,6 +88,7 @@ export class Gateway {
     this.now = options.now;
     this.#lock = lock;
     this.#options = options;
+    this.jobs = new Jobs(this);
     this.unlocked = new UnlockedVaults(options.monotonicMs);
     const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
     this.authenticator = new Authenticator({
@@ -159,6 +163,7 @@ export class Gateway {
       throw error;
     }
     try {
+      gateway.jobs.interrupt();
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }

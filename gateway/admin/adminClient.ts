@@ -13,6 +13,8 @@ import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
+import { jobClient } from "./jobClient.ts";
+import type { JobOperations } from "./jobOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -53,6 +55,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
+  readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>
     this.#ask(method, path, json),
   );

@@ -6,6 +6,7 @@ import type { StoredKdf } from "../catalog/accounts.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
+import type { JobOperations } from "./jobOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
@@ -134,6 +135,7 @@ export type GatewayStatus = {
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
+  readonly jobs: JobOperations;
   readonly retention: RetentionOperations;
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;

@@ -19,6 +19,7 @@ import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
+import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
@@ -181,6 +182,7 @@ export function buildAdminApp(
   retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
   stopRoute(app);
+  jobHistoryRoutes(app, operations.jobs);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);

@@ -1,4 +1,4 @@
-// Keys of a vault's tables.
+// Keys of tables.
 
 import { fromHex } from "../../vault/bytes.ts";
 
@@ -7,7 +7,7 @@ export function itemNameKey(device: string, name: string): Buffer {
   return Buffer.concat([fromHex(device, 16), Buffer.from(name)]);
 }
 
-/** A snapshot by its number in the order of commits. */
+/** A row by its number, in the order of numbers: snapshots in the order of commits, jobs in that of their beginnings. */
 export function orderKeyOf(number: number): Buffer {
   const key = Buffer.alloc(8);
   key.writeBigUInt64BE(BigInt(number));
