@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
+import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
@@ -41,6 +42,7 @@ import { createVaultDirectory } from "./vaultDocuments.ts";
 export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
+  readonly alerts: AdminOperations["alerts"];
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
@@ -53,6 +55,7 @@ export class Administration implements AdminOperations {
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
+    this.alerts = alertOperations(gateway.alerts);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
     this.jobs = new JobAdministration(gateway);

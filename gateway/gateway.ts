@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import { AlertLog } from "./alerts/alertLog.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -69,6 +70,7 @@ export class Gateway {
   readonly stateReplication: GatewayReplication;
   /** Of gateway/sealed.json: `bring` it up to date after settings or vaults changed. */
   readonly sealing: Sealing;
+  readonly alerts: AlertLog;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -86,6 +88,7 @@ export class Gateway {
     this.logger = options.logger;
     this.version = options.version;
     this.now = options.now;
+    this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#options = options;
     this.jobs = new Jobs(this);

@@ -1,6 +1,7 @@
 // Every command, in the order of the help.
 
 import { agentCommands } from "./agentCommands.ts";
+import { alertCommands } from "./alertCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
@@ -17,6 +18,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...gatewayCommands,
   ...jobCommands,
   ...retentionCommands,
+  ...alertCommands,
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,

@@ -2,7 +2,9 @@
 // runs, over its admin socket (adminClient.ts). The command line does not care which.
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { Alert } from "../alerts/alertLog.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
+import type { AlertOperations } from "./alertOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
@@ -117,6 +119,8 @@ export type GatewayStatus = {
   readonly accounts: number;
   readonly devices: number;
   readonly freeBytes: number;
+  /** Those that are open, the newest first. */
+  readonly alerts: readonly Alert[];
   readonly vaults: readonly {
     readonly id: string;
     readonly account: string;
@@ -133,6 +137,7 @@ export type GatewayStatus = {
 };
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
+  readonly alerts: AlertOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;

@@ -14,6 +14,7 @@ import type {
 import { PeerAdministration } from "../admin/peerOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
+import { alertRoutes } from "./alertRoutes.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
@@ -176,6 +177,7 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
+  alertRoutes(app, operations.alerts);
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
