@@ -74,6 +74,7 @@ export class Gateway {
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
+  readonly monotonicMs: () => number;
   #dataDir: DataDir;
   readonly #lock: DataLock;
   readonly #options: GatewayOptions;
@@ -88,30 +89,31 @@ export class Gateway {
     this.logger = options.logger;
     this.version = options.version;
     this.now = options.now;
+    this.monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#options = options;
     this.jobs = new Jobs(this);
-    this.unlocked = new UnlockedVaults(options.monotonicMs);
-    const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
+    this.unlocked = new UnlockedVaults(this.monotonicMs);
+    const { monotonicMs } = this;
     this.authenticator = new Authenticator({
       catalog,
       secret: Buffer.from(dataDir.identity.secret, "base64"),
-      ...clock,
+      monotonicMs,
     });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
       now: options.now,
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      monotonicMs,
       report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({
       catalog,
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
-      ...clock,
+      monotonicMs,
     });
     this.sealing = new Sealing({
       catalog,
@@ -121,7 +123,7 @@ export class Gateway {
     const replicas = {
       gateway: this,
       openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      monotonicMs,
     };
     this.stateReplication = new GatewayReplication(replicas);
     this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
