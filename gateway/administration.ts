@@ -7,11 +7,13 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
+import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
+import { JobAdministration } from "./admin/jobOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -40,8 +42,10 @@ import { createVaultDirectory } from "./vaultDocuments.ts";
 export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
+  readonly alerts: AdminOperations["alerts"];
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
+  readonly jobs: JobAdministration;
   readonly retention: RetentionAdministration;
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
@@ -51,8 +55,10 @@ export class Administration implements AdminOperations {
   constructor(gateway: Gateway, url: () => string | null = () => null) {
     this.#gateway = gateway;
     this.#url = url;
+    this.alerts = alertOperations(gateway.alerts);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.jobs = new JobAdministration(gateway);
     this.retention = new RetentionAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);

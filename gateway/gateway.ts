@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import { AlertLog } from "./alerts/alertLog.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -20,6 +21,7 @@ import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
+import { Jobs } from "./jobs/jobs.ts";
 import { OpenVault } from "./openVault.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
@@ -54,6 +56,8 @@ export class Gateway {
   /** Manifests of boxes that come here. */
   readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
+  /** All long work, and what became of it. */
+  readonly jobs: Jobs;
   /** What is in replicas. */
   readonly elsewhere: GatewayElsewhere;
   /** Of snapshots that appear or go, and of keys documents; by account. */
@@ -66,9 +70,11 @@ export class Gateway {
   readonly stateReplication: GatewayReplication;
   /** Of gateway/sealed.json: `bring` it up to date after settings or vaults changed. */
   readonly sealing: Sealing;
+  readonly alerts: AlertLog;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
+  readonly monotonicMs: () => number;
   #dataDir: DataDir;
   readonly #lock: DataLock;
   readonly #options: GatewayOptions;
@@ -83,28 +89,31 @@ export class Gateway {
     this.logger = options.logger;
     this.version = options.version;
     this.now = options.now;
+    this.monotonicMs = options.monotonicMs ?? (() => performance.now());
+    this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#options = options;
-    this.unlocked = new UnlockedVaults(options.monotonicMs);
-    const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
+    this.jobs = new Jobs(this);
+    this.unlocked = new UnlockedVaults(this.monotonicMs);
+    const { monotonicMs } = this;
     this.authenticator = new Authenticator({
       catalog,
       secret: Buffer.from(dataDir.identity.secret, "base64"),
-      ...clock,
+      monotonicMs,
     });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
       now: options.now,
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      monotonicMs,
       report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({
       catalog,
       now: options.now,
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
-      ...clock,
+      monotonicMs,
     });
     this.sealing = new Sealing({
       catalog,
@@ -114,7 +123,7 @@ export class Gateway {
     const replicas = {
       gateway: this,
       openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      monotonicMs,
     };
     this.stateReplication = new GatewayReplication(replicas);
     this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
@@ -159,6 +168,7 @@ export class Gateway {
       throw error;
     }
     try {
+      gateway.jobs.interrupt();
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }

@@ -3,6 +3,7 @@
 import { rm } from "node:fs/promises";
 import type { Server } from "node:tls";
 import type { WebFront } from "../fs/view/webPort.ts";
+import { ErrorCode, isHoldfastError } from "../vault/errors.ts";
 import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
@@ -76,6 +77,7 @@ export class RunningGateway {
       gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
+      running.#openVaults();
       return running;
     } catch (error) {
       await api?.app.close();
@@ -83,6 +85,20 @@ export class RunningGateway {
       await gateway.close();
       throw error;
     }
+  }
+
+  /** Whoever comes first should not wait for their recovery. One that cannot be opened is told by /readyz and to who asks for it. */
+  #openVaults(): void {
+    const { gateway } = this;
+    const all = async (): Promise<void> => {
+      for (const { id } of gateway.catalog.vaults.list()) {
+        await gateway.vault(id).catch((error: unknown) => {
+          if (isHoldfastError(error, ErrorCode.cancelled)) return;
+          gateway.logger.error({ vault: id, err: error }, "a vault cannot be opened");
+        });
+      }
+    };
+    gateway.attend(all());
   }
 
   /** https://HOST:PORT */

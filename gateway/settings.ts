@@ -27,6 +27,10 @@ export type GatewaySettings = {
   readonly evictToPercent: number;
   /** Days that a proof of a copy elsewhere is good for. */
   readonly evictProofDays: number;
+  /** Rows of ended jobs that are kept, of each kind. */
+  readonly jobsKept: number;
+  /** And for how many days. */
+  readonly jobsDays: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -44,6 +48,8 @@ export const settingsDefault: GatewaySettings = {
   evictAbovePercent: 0,
   evictToPercent: 75,
   evictProofDays: 7,
+  jobsKept: 10_000,
+  jobsDays: 90,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -62,6 +68,8 @@ const keys = {
   "evict-above-percent": "evictAbovePercent",
   "evict-to-percent": "evictToPercent",
   "evict-proof-days": "evictProofDays",
+  "jobs-kept": "jobsKept",
+  "jobs-days": "jobsDays",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -111,6 +119,10 @@ evict-to-percent = ${settings.evictToPercent}
 # A pack leaves only if all its bytes were proven to be in a replica within so many days; else they are proven first.
 evict-proof-days = ${settings.evictProofDays}
 
+# The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
+jobs-kept = ${settings.jobsKept}
+jobs-days = ${settings.jobsDays}
+
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -157,6 +169,11 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("evict-to-percent", "a number, evict-above-percent at most");
   }
   if (!(evictProofDays >= 0 && evictProofDays <= 36_500)) throw wrong("evict-proof-days", "a number of days");
+  const { jobsKept, jobsDays } = settings;
+  if (!Number.isInteger(jobsKept) || jobsKept < 1 || jobsKept > 1_000_000) {
+    throw wrong("jobs-kept", "a whole number from 1 to 1000000");
+  }
+  if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }

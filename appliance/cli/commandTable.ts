@@ -1,10 +1,12 @@
 // Every command, in the order of the help.
 
 import { agentCommands } from "./agentCommands.ts";
+import { alertCommands } from "./alertCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
 import { importCommands } from "./importCommands.ts";
+import { jobCommands } from "./jobCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
@@ -14,7 +16,9 @@ import { seedCommands } from "./seedCommands.ts";
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
+  ...jobCommands,
   ...retentionCommands,
+  ...alertCommands,
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,

@@ -1,5 +1,6 @@
 // holdfast gateway status
 
+import { alertLines } from "../alertLines.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
@@ -25,6 +26,7 @@ export async function run(context: CommandContext): Promise<void> {
   output.line(`Fingerprint: ${status.fingerprint}`);
   output.line(`Data: ${dataOf(context)}, ${formatBytes(status.freeBytes)} free`);
   output.line(`Accounts: ${status.accounts}, devices: ${status.devices}`);
+  for (const line of status.alerts.flatMap(alertLines)) output.line(line);
   if (status.vaults.length === 0) return;
   const rows = status.vaults.map((vault) => [
     `${vault.account}/${vault.name}`,

@@ -6,6 +6,7 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
+import { alertClient } from "./alertOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { homeClient } from "./homeClient.ts";
@@ -13,6 +14,8 @@ import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
+import { jobClient } from "./jobClient.ts";
+import type { JobOperations } from "./jobOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -52,7 +55,9 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly staging: StageOperations = {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
+  readonly alerts = alertClient((method, path, json) => this.#ask(method, path, json));
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
+  readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>
     this.#ask(method, path, json),
   );

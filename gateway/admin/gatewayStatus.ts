@@ -42,6 +42,7 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
     accounts: names.size,
     devices: catalog.devices.list().filter((device) => !device.revoked).length,
     freeBytes: bavail * bsize,
+    alerts: gateway.alerts.list(),
     vaults,
   };
 }

@@ -9,7 +9,7 @@ import { importBox, requireImportable } from "../seed/import/importBox.ts";
 import { takeManifest } from "../seed/import/manifestOnBoard.ts";
 import { NetworkSource } from "../seed/import/networkSource.ts";
 import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
-import type { ImportOperations } from "./importOperations.ts";
+import type { ImportOperations, ImportReport } from "./importOperations.ts";
 
 export class ImportAdministration implements ImportOperations {
   readonly #gateway: Gateway;
@@ -23,7 +23,7 @@ export class ImportAdministration implements ImportOperations {
   readonly run: ImportOperations["run"] = async (request, watch) => {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
-    return await this.#alone(box.number, async () => {
+    const work = async (): Promise<ImportReport> => {
       if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources, watch.signal);
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
@@ -33,6 +33,14 @@ export class ImportAdministration implements ImportOperations {
       } finally {
         for (const source of sources) if (source instanceof NetworkSource) source.close();
       }
+    };
+    return await this.#alone(box.number, () => {
+      if (request.dryRun) return work();
+      const name = { kind: "seed-import", subject: `box ${box.number}` } as const;
+      return this.#gateway.jobs.run(name, watch.signal, work, ({ packs, takenBytes, left, refused }) => ({
+        figures: { packs, taken_bytes: takenBytes, left, refused },
+        warnings: refused > 0,
+      }));
     });
   };
 
@@ -40,7 +48,14 @@ export class ImportAdministration implements ImportOperations {
     const box = this.#gateway.catalog.boxes.get(number);
     if (box === undefined) throw noSuchBox(number);
     requireImportable(box);
-    return await this.#alone(number, () => abandonBox(this.#gateway, box, dryRun, watch));
+    const work = () => abandonBox(this.#gateway, box, dryRun, watch);
+    return await this.#alone(number, () => {
+      if (dryRun) return work();
+      const name = { kind: "seed-abandon", subject: `box ${number}` } as const;
+      return this.#gateway.jobs.run(name, watch.signal, work, ({ needs, waiting }) => ({
+        figures: { needs: needs ?? 0, waiting: waiting.length },
+      }));
+    });
   };
 
   #source(source: string, box: BoxRow, signal: AbortSignal): PackSource {

@@ -2,10 +2,13 @@
 // runs, over its admin socket (adminClient.ts). The command line does not care which.
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { Alert } from "../alerts/alertLog.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
+import type { AlertOperations } from "./alertOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
+import type { JobOperations } from "./jobOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
@@ -116,6 +119,8 @@ export type GatewayStatus = {
   readonly accounts: number;
   readonly devices: number;
   readonly freeBytes: number;
+  /** Those that are open, the newest first. */
+  readonly alerts: readonly Alert[];
   readonly vaults: readonly {
     readonly id: string;
     readonly account: string;
@@ -132,8 +137,10 @@ export type GatewayStatus = {
 };
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
+  readonly alerts: AlertOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
+  readonly jobs: JobOperations;
   readonly retention: RetentionOperations;
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;

@@ -40,7 +40,16 @@ export class ReplicaAdministration implements ReplicaOperations {
 
   readonly verify: ReplicaOperations["verify"] = async (request, watch) => {
     const replica = this.#replica(request.name);
-    const report = await verifyReplica(this.#gateway, replica, request, watch);
+    const report = await this.#gateway.jobs.run(
+      { kind: "replica-verify", subject: replica.name },
+      watch.signal,
+      () => verifyReplica(this.#gateway, replica, request, watch),
+      ({ packs, packsVerified, findings }) => {
+        const healed = findings.filter((finding) => finding.healed).length;
+        const figures = { packs, verified: packsVerified, healed, damaged: findings.length - healed };
+        return { figures, warnings: findings.length > 0 };
+      },
+    );
     // Receipts may have waited for this. What was found wrong is left to who asked, and to the next run.
     if (report.findings.every(({ healed }) => healed)) this.#gateway.replication.added(replica.id);
     return report;
@@ -53,7 +62,14 @@ export class ReplicaAdministration implements ReplicaOperations {
       fetchedPacks = packs;
       onProgress({ fetchedPacks });
     };
-    await this.#gateway.replication.remove(id, { abandon, onFetched, signal });
-    return { fetchedPacks };
+    return await this.#gateway.jobs.run(
+      { kind: "replica-remove", subject: name },
+      signal,
+      async () => {
+        await this.#gateway.replication.remove(id, { abandon, onFetched, signal });
+        return { fetchedPacks };
+      },
+      (done) => ({ figures: { fetched_packs: done.fetchedPacks } }),
+    );
   };
 }

@@ -64,7 +64,18 @@ export class RetentionAdministration implements RetentionOperations {
     });
   }
 
-  async prune({ dryRun, ...scope }: PruneRequest): Promise<PruneResult> {
+  async prune(request: PruneRequest): Promise<PruneResult> {
+    if (request.dryRun) return await this.#prune(request);
+    const { account = "", vault = "", device = "", item = "" } = request;
+    const subject = [account, vault, device, item].filter((name) => name !== "").join("/");
+    const work = () => this.#prune(request);
+    return await this.#gateway.jobs.run({ kind: "prune", subject }, undefined, work, (result) => ({
+      figures: { kept: result.kept, trashed: result.trashed },
+      warnings: result.held.length > 0,
+    }));
+  }
+
+  async #prune({ dryRun, ...scope }: PruneRequest): Promise<PruneResult> {
     this.#requireNoBox();
     const items: PrunedItem[] = [];
     const held: PruneResult["held"][number][] = [];

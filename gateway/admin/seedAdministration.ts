@@ -1,6 +1,8 @@
 // Operations of boxes in the gateway's own process.
 
 import type { Gateway } from "../gateway.ts";
+import type { JobKind } from "../jobs/jobRows.ts";
+import type { JobOutcome } from "../jobs/jobs.ts";
 import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { extendBox } from "../seed/extendBox.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
@@ -38,15 +40,49 @@ export class SeedAdministration implements SeedOperations {
     });
 
   readonly seal: SeedOperations["seal"] = (request, watch) =>
-    this.#inTurn(() => sealBox(this.#gateway, request, watch));
+    this.#inTurn(() => {
+      const work = () => sealBox(this.#gateway, request, watch);
+      if (request.dryRun) return work();
+      return this.#run("seed-seal", watch.signal, work, ({ packs, packBytes, snapshots, damaged }) => ({
+        figures: { packs, bytes: packBytes, snapshots, damaged: damaged.length },
+        warnings: damaged.length > 0,
+      }));
+    });
 
   readonly extend: SeedOperations["extend"] = (request) =>
     this.#inTurn(() => extendBox(this.#gateway, request));
 
   readonly reopen: SeedOperations["reopen"] = (by, watch) =>
-    this.#inTurn(() => reopenBox(this.#gateway, by, watch));
+    this.#inTurn(() =>
+      this.#run(
+        "seed-reopen",
+        watch.signal,
+        () => reopenBox(this.#gateway, by, watch),
+        ({ seal }) => ({ figures: { seal } }),
+      ),
+    );
 
-  readonly send: SeedOperations["send"] = (watch) => this.#inTurn(() => sendSeal(this.#gateway, watch));
+  readonly send: SeedOperations["send"] = (watch) =>
+    this.#inTurn(() =>
+      this.#run(
+        "seed-send",
+        watch.signal,
+        () => sendSeal(this.#gateway, watch),
+        ({ sentBytes }) => ({ figures: { sent_bytes: sentBytes } }),
+      ),
+    );
+
+  /** As a job of the box that this gateway is. */
+  #run<Result>(
+    kind: JobKind,
+    signal: AbortSignal,
+    work: () => Promise<Result>,
+    outcome: (result: Result) => JobOutcome,
+  ): Promise<Result> {
+    const { box } = this.#gateway.dataDir;
+    const subject = box === undefined ? "" : `box ${box.document.box}`;
+    return this.#gateway.jobs.run({ kind, subject }, signal, work, outcome);
+  }
 
   readonly promise: SeedOperations["promise"] = (file, watch) =>
     withManifestFile(file, async (carried) => ({

@@ -79,7 +79,17 @@ export class StageAdministration implements StageOperations {
     const sample = request.measure === true ? await sampleOf(staged, watch.signal) : null;
     const report = { ...this.#report(staged), sample, freeBytes: await freeBytes(request.directory) };
     if (request.key === undefined) return report;
-    const box = await this.#alone(request.directory, () => this.#make(request, urls, chosen, staged, watch));
+    const box = await this.#alone(request.directory, () =>
+      this.#gateway.jobs.run(
+        { kind: "seed-stage", subject: request.directory },
+        watch.signal,
+        () => this.#make(request, urls, chosen, staged, watch),
+        () => ({
+          figures: { snapshots: report.snapshots.length, records: report.records, bytes: report.bytes },
+          warnings: report.lacking > 0,
+        }),
+      ),
+    );
     return { ...report, box };
   };
 

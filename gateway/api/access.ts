@@ -112,5 +112,6 @@ export async function runningSessionOf(
       },
     );
   }
+  gateway.jobs.backups.seen(id);
   return session;
 }

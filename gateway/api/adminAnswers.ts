@@ -6,6 +6,21 @@ const text = { type: "string" } as const;
 
 export const aliveAnswer = { 200: object({ ok: flag }) } as const;
 
+const alert = {
+  id: count,
+  kind: text,
+  severity: text,
+  subject: text,
+  message: text,
+  figures: { type: "object", additionalProperties: true },
+  firstSeen: time,
+  lastSeen: time,
+  times: count,
+  acknowledged: { ...object({ at: time, note: text }), type: ["object", "null"] },
+  resolved: nullable(time),
+  change: count,
+} as const;
+
 export const statusAnswer = {
   200: object({
     id: shortId,
@@ -17,6 +32,7 @@ export const statusAnswer = {
     accounts: count,
     devices: count,
     freeBytes: count,
+    alerts: array(object(alert)),
     vaults: array(
       object({
         id: shortId,

@@ -14,11 +14,13 @@ import type {
 import { PeerAdministration } from "../admin/peerOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
+import { alertRoutes } from "./alertRoutes.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
+import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
@@ -175,12 +177,14 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
+  alertRoutes(app, operations.alerts);
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
   stopRoute(app);
+  jobHistoryRoutes(app, operations.jobs);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);

@@ -5,6 +5,7 @@ import type { DirectoryAnswer, LoginAnswer, LoginRequest } from "../../ingest/wi
 import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
+import { notReady, Readiness } from "../readiness.ts";
 import { array, base64, count, longId, object, shortId } from "./schemas.ts";
 
 const anyName = { type: "string", minLength: 1, maxLength: 200 } as const;
@@ -19,6 +20,22 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
     "/healthz",
     { schema: { response: { 200: object({ ok: { type: "boolean" } }) } }, logLevel: "warn" },
     async () => ({ ok: true }),
+  );
+
+  const readiness = new Readiness(gateway, gateway.monotonicMs);
+  const readyAnswer = object({
+    ready: { type: "boolean" },
+    reasons: array({ type: "string", enum: notReady }),
+  });
+  app.get(
+    "/readyz",
+    { schema: { response: { 200: readyAnswer, 503: readyAnswer } }, logLevel: "warn" },
+    async (_request, reply) => {
+      const reasons = await readiness.reasons();
+      const ready = reasons.length === 0;
+      void reply.status(ready ? 200 : 503);
+      return { ready, reasons };
+    },
   );
 
   app.get(

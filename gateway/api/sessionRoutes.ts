@@ -22,6 +22,7 @@ const sessionParams = object({ session: shortId });
 const bodiesPerDevice = 8;
 
 export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
+  const { backups } = gateway.jobs;
   app.post<{ Body: SessionRequest }>(
     "/v1/sessions",
     {
@@ -58,6 +59,11 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         );
       }
       const { session, resumed } = vault.startSession(item);
+      const account = gateway.catalog.accounts.get(device.account)?.name ?? device.account;
+      backups.started(
+        { id: session, vault: vault.id, item: item.id },
+        `${account}/${device.name}/${item.name}`,
+      );
       return {
         session,
         resumed,
@@ -107,7 +113,10 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { vault, device, state } = await sessionOf(gateway, request, request.params.session);
       // A commit that went through before the move is answered again.
       if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
-      const answer = await vault.commit(request.params.session, device, request.body);
+      const answer = await vault
+        .commit(request.params.session, device, request.body)
+        .catch((error: unknown) => refused(gateway, request, error));
+      backups.committed(request.params.session, vault.catalog.snapshot(answer.snapshot)?.incomplete === true);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);
       return answer;
@@ -120,10 +129,17 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const { vault } = await sessionOf(gateway, request, request.params.session);
       vault.catalog.endSession(request.params.session);
+      backups.ended(request.params.session);
       void reply.status(204);
       return null;
     },
   );
+}
+
+/** Notes why a session was refused something. @throws the error */
+function refused(gateway: Gateway, request: FastifyRequest<SessionParams>, error: unknown): never {
+  gateway.jobs.backups.refused(request.params.session, error);
+  throw error;
 }
 
 /** The one route whose body is not read into memory. */
@@ -145,14 +161,21 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
       if (running >= bodiesPerDevice)
         throw new HoldfastError(ErrorCode.busy, "this device uploads enough at a time");
       bodies.set(device.id, running + 1);
-      const port: IntakePort = { slabs, admit: (records) => vault.admit(device, records) };
+      const { backups } = gateway.jobs;
+      const port: IntakePort = {
+        slabs,
+        admit: (records) => {
+          backups.took(request.params.session, records);
+          return vault.admit(device, records);
+        },
+      };
       const intake = new RecordIntake(port, length, closedSignal(request.raw, reply.raw));
       try {
         await takeBody(request.raw, intake);
         return await reply.type(octetStream).send(encodeRecordsAnswer(await intake.finish()));
       } catch (error) {
         await intake.abandon();
-        throw error;
+        return refused(gateway, request, error);
       } finally {
         const left = bodies.get(device.id)! - 1;
         if (left === 0) bodies.delete(device.id);

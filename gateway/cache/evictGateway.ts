@@ -3,10 +3,10 @@
 import type { EvictProgress, EvictRequest, EvictResult } from "../admin/evictOperations.ts";
 import type { JobWatch } from "../admin/job.ts";
 import type { Gateway } from "../gateway.ts";
-import { type EvictableVault, evictOldest } from "./evictOldest.ts";
+import { type EvictableVault, type EvictWish, evictOldest } from "./evictOldest.ts";
 
 /** All vaults of a gateway, open. @throws HoldfastError what opening one says */
-export function evictableVaults(gateway: Gateway): Promise<EvictableVault[]> {
+function evictableVaults(gateway: Gateway): Promise<EvictableVault[]> {
   const rows = gateway.catalog.vaults.list();
   return Promise.all(
     rows.map(async ({ id }) => ({ vault: await gateway.vault(id), directory: gateway.vaultDirectory(id) })),
@@ -21,7 +21,25 @@ export async function evictGateway(
 ): Promise<EvictResult> {
   const { keepBytes, dryRun } = request;
   const wish = { goingBytes: (local: number) => local - keepBytes, insist: false, dryRun };
-  const result = await evictOldest(await evictableVaults(gateway), wish, watch);
-  if (!dryRun) gateway.logger.info({ ...result }, "packs were evicted");
+  if (dryRun) return await evictOldest(await evictableVaults(gateway), wish, watch);
+  const result = await evictAsJob(gateway, wish, watch);
+  gateway.logger.info({ ...result }, "packs were evicted");
   return result;
+}
+
+/** Evicts, and leaves a row in the history. */
+export function evictAsJob(
+  gateway: Gateway,
+  wish: EvictWish,
+  watch: JobWatch<EvictProgress>,
+): Promise<EvictResult> {
+  return gateway.jobs.run(
+    { kind: "evict", subject: "" },
+    watch.signal,
+    async () => await evictOldest(await evictableVaults(gateway), wish, watch),
+    ({ evictedPacks, evictedBytes, provenBytes, stayed }) => ({
+      figures: { packs: evictedPacks, bytes: evictedBytes, proven_bytes: provenBytes },
+      warnings: stayed.length > 0,
+    }),
+  );
 }

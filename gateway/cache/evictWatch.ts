@@ -7,8 +7,7 @@
 
 import type { EvictProgress } from "../admin/evictOperations.ts";
 import type { Gateway } from "../gateway.ts";
-import { evictableVaults } from "./evictGateway.ts";
-import { evictOldest } from "./evictOldest.ts";
+import { evictAsJob } from "./evictGateway.ts";
 
 /** Bytes of the disk that can be used, and of it all. */
 export type DiskRoom = { readonly freeBytes: number; readonly totalBytes: number };
@@ -66,8 +65,7 @@ export class EvictWatch {
     const wish = { goingBytes: () => goingBytes, insist: true, dryRun: false };
     const replicated = this.#replicated;
     try {
-      const vaults = await evictableVaults(this.#gateway);
-      const result = await evictOldest(vaults, wish, watch);
+      const result = await evictAsJob(this.#gateway, wish, watch);
       if (result.evictedBytes < goingBytes) {
         this.#restUntilMs = this.#monotonicMs() + restMs;
         if (result.stayed.every(({ why }) => why === "not-replicated")) this.#tooFewAt = replicated;

@@ -1,4 +1,4 @@
-// The gateway's catalog: accounts, app passwords, boxes, devices, homes, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
@@ -35,6 +35,13 @@ export class Catalog {
     this.peers = new PeerRows(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
+  }
+
+  /** A vault as people name it: ACCOUNT/VAULT; its id where it is gone. */
+  vaultTitle(id: string): string {
+    const row = this.vaults.get(id);
+    if (row === undefined) return id;
+    return `${this.accounts.get(row.account)?.name ?? row.account}/${row.name}`;
   }
 
   /** Runs changes of several tables in one durable transaction. */

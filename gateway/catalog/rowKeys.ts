@@ -1,4 +1,4 @@
-// Keys of a vault's tables.
+// Keys of tables.
 
 import { fromHex } from "../../vault/bytes.ts";
 
@@ -14,7 +14,7 @@ export function itemNamesOf(device: string): { readonly start: Buffer; readonly 
   return { start, end: Buffer.concat([start, Buffer.of(0xff)]) };
 }
 
-/** A snapshot by its number in the order of commits. */
+/** A row by its number, in the order of numbers: snapshots in the order of commits, jobs in that of their beginnings. */
 export function orderKeyOf(number: number): Buffer {
   const key = Buffer.alloc(8);
   key.writeBigUInt64BE(BigInt(number));

@@ -65,6 +65,11 @@ export class Table<V> {
     return this.#database.removeSync(key);
   }
 
+  /** All keys in their order, without the values. */
+  keys(): Uint8Array[] {
+    return [...this.#database.getKeys({})];
+  }
+
   /** Rows in key order. The range is read up front, so rows may be put and removed while iterating. */
   entries(range: KeyRange = {}): [Uint8Array, V][] {
     const { start, end, limit, reverse = false } = range;

@@ -13,7 +13,24 @@ import { type ScrubProblem, type ScrubProgress, scrubVault } from "./scrub.ts";
 const listedMax = 10_000;
 
 /** See ScrubOperations. */
-export async function scrubGateway(
+export function scrubGateway(
+  gateway: Gateway,
+  request: ScrubRequest,
+  watch: JobWatch<ScrubProgress>,
+): Promise<ScrubResult> {
+  return gateway.jobs.run(
+    { kind: "scrub", subject: "" },
+    watch.signal,
+    () => scrubAll(gateway, request, watch),
+    ({ packs, snapshots, bytes, problems }) => {
+      const open = problems.filter(({ healedFrom }) => healedFrom === null).length;
+      const figures = { packs, snapshots, bytes, healed: problems.length - open, damaged: open };
+      return { figures, warnings: problems.length > 0 };
+    },
+  );
+}
+
+async function scrubAll(
   gateway: Gateway,
   request: ScrubRequest,
   { onProgress, signal }: JobWatch<ScrubProgress>,

@@ -10,6 +10,7 @@ import { HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { Job, type RunOptions } from "../job/job.ts";
+import { replicateAsJob } from "../job/jobHistory.ts";
 import { JobSession, type OpenStore, usageOf } from "../job/jobSession.ts";
 import { JobState } from "../job/jobState.ts";
 import type { GatewayStateStatus, JobFailure, RunReport } from "../job/replicationStatus.ts";
@@ -19,7 +20,9 @@ import { usageSince } from "../job/storeUsage.ts";
 import { forgetWritten, gatewayStateChange, replicateGateway } from "./replicateGateway.ts";
 
 export type GatewayReplicationOptions = {
-  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "now" | "sealing"> & { readonly logger: Logger };
+  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "jobs" | "now" | "sealing"> & {
+    readonly logger: Logger;
+  };
   readonly openStore: OpenStore;
   readonly monotonicMs: () => number;
   /** For tests. */
@@ -102,7 +105,13 @@ export class GatewayReplication {
       pending: async () => catalog.replicas.get(replica) !== undefined,
       packsWait: async () => false,
       lingerMs: 0,
-      replicate: (run) => this.#replicate(replica, session, run, monotonicMs),
+      replicate: (run) =>
+        replicateAsJob(
+          gateway.jobs,
+          `${catalog.replicas.get(replica)?.name ?? replica} (gateway)`,
+          run.signal,
+          () => this.#replicate(replica, session, run, monotonicMs),
+        ),
       report: (level, event, facts) =>
         logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),
       now: gateway.now,

@@ -14,7 +14,8 @@ import { PackPlaces } from "../../index/packPlaces.ts";
 import type { VaultStore } from "../../store/vaultStore.ts";
 import type { GatewayReplication } from "../gatewayState/gatewayReplication.ts";
 import { lingerMsDefault } from "./ahead.ts";
-import { Job } from "./job.ts";
+import { Job, type RunOptions } from "./job.ts";
+import { replicateAsJob } from "./jobHistory.ts";
 import { JobSession, type OpenStore } from "./jobSession.ts";
 import { JobState } from "./jobState.ts";
 import { isPending, pendingPacks, statusOf } from "./jobStatus.ts";
@@ -39,6 +40,7 @@ export type ReplicationOptions = {
     | "closedPacks"
     | "dataDir"
     | "elsewhere"
+    | "jobs"
     | "logger"
     | "now"
     | "vault"
@@ -165,7 +167,7 @@ export class Replication implements ReplicationOperations {
       packsWait: async () => (await pendingPacks(await gateway.vault(vault), replica)).packs > 0,
       replicate: async (run) => {
         const row = this.#replica(replica);
-        const done = await replicate({
+        const asked = {
           ...run,
           gateway,
           session,
@@ -173,8 +175,10 @@ export class Replication implements ReplicationOperations {
           replica: row,
           vault,
           lane: this.#lanes.of(row),
-          stateThere: async (asked) => ownState?.stateThere(replica, asked),
-        });
+          stateThere: async (state: RunOptions) => ownState?.stateThere(replica, state),
+        };
+        const subject = `${row.name} ${gateway.catalog.vaultTitle(vault)}`;
+        const done = await replicateAsJob(gateway.jobs, subject, run.signal, () => replicate(asked));
         // Packs may go from the local disk that could not before.
         if (done.packs > 0) await gateway.elsewhere.lookAtRoom(true);
         return done;

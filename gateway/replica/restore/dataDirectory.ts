@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Catalog } from "../../catalog/catalog.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { GatewayIdentity } from "../../dataDir.ts";
-import { checkSettings, formatSettings } from "../../settings.ts";
+import { type JobRow, JobRows } from "../../jobs/jobRows.ts";
+import { checkSettings, formatSettings, settingsDefault } from "../../settings.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
 import type { RestoredState } from "./gatewayState.ts";
 import type { RestoreMark } from "./restoreMark.ts";
@@ -102,6 +103,23 @@ function replicaRows(
 /** keys/00000003.json -> 3 */
 function generationOf(name: string): number {
   return Number(/[0-9]{8}/.exec(name)?.[0]);
+}
+
+/** Leaves a row in the new gateway's history: of the run that brings the restore to its end. @throws HoldfastError disk-full, io-error */
+export async function noteRestore(
+  path: string,
+  restore: Pick<JobRow, "subject" | "started" | "result" | "figures">,
+  now: Date,
+): Promise<void> {
+  const catalog = new Catalog(join(path, "catalog"));
+  try {
+    const rows = new JobRows(catalog.environment);
+    const { jobsKept: keptMax, jobsDays: days } = settingsDefault;
+    const row = { ...restore, kind: "restore-from", ended: now.toISOString(), failure: null } as const;
+    rows.put({ ...row, id: rows.nextId() }, { keptMax, days }, now);
+  } finally {
+    await catalog.close();
+  }
 }
 
 /** Writes gateway.json: from here on the directory is a gateway's. @throws HoldfastError disk-full, io-error */

@@ -13,6 +13,7 @@ import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
 import { bytesOver } from "../../cache/evictWatch.ts";
 import { isOutage } from "../../cache/replicaStores.ts";
+import type { VaultElsewhere } from "../../cache/vaultElsewhere.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { Bandwidth } from "../job/bandwidth.ts";
@@ -21,7 +22,9 @@ import { Throttle } from "../job/throttle.ts";
 import { Backfill } from "./backfill.ts";
 
 export type FetchAllOptions = {
-  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "vault" | "now"> & { readonly logger: Logger };
+  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "jobs" | "vault" | "now"> & {
+    readonly logger: Logger;
+  };
   readonly monotonicMs: () => number;
   /** Packs of a vault came back, which proved their copies: receipts may have waited for that. */
   readonly proven: () => void;
@@ -60,10 +63,26 @@ export class FetchAll {
   }
 
   async #fetchVault(vault: OpenVault): Promise<void> {
-    const { logger } = this.#options.gateway;
-    const { environment, packs, elsewhere } = vault.store;
+    const { environment, elsewhere } = vault.store;
     const backfill = new Backfill(environment);
     if (backfill.end() === 0 || elsewhere === undefined) return;
+    const { catalog, jobs } = this.#options.gateway;
+    const name = { kind: "fetch", subject: catalog.vaultTitle(vault.id) } as const;
+    const work = () => this.#fetchPacks(vault, backfill, elsewhere);
+    await jobs.run(name, this.#stopping.signal, work, ({ isFull, ...figures }) => ({
+      figures,
+      warnings: isFull || figures.damaged > 0,
+    }));
+  }
+
+  async #fetchPacks(
+    vault: OpenVault,
+    backfill: Backfill,
+    elsewhere: VaultElsewhere,
+  ): Promise<{ packs: number; bytes: number; damaged: number; isFull: boolean }> {
+    const { logger } = this.#options.gateway;
+    const { packs } = vault.store;
+    const fetched = { packs: 0, bytes: 0, damaged: 0, isFull: false };
     const throttles = new Map<string, Throttle>();
     logger.info({ vault: vault.id, ...fetchStatus(vault) }, "packs are being fetched back");
     for (let ordinal = backfill.end() - 1; ordinal >= 0; ordinal--) {
@@ -74,30 +93,36 @@ export class FetchAll {
             { vault: vault.id, ...fetchStatus(vault) },
             "the disk is full enough: the other packs stay in the replica",
           );
-          return backfill.setEnd(0);
+          backfill.setEnd(0);
+          return { ...fetched, isFull: true };
         }
         await this.#throttle(throttles, elsewhere.places.of(ordinal)[0]?.replica, pack.bytes);
-        await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()));
+        if (await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()))) {
+          fetched.packs++;
+          fetched.bytes += pack.bytes;
+        } else fetched.damaged++;
         backfill.setEnd(ordinal);
       }
     }
     backfill.setEnd(0);
     this.#options.proven();
     logger.info({ vault: vault.id }, "all packs are on this disk");
+    return fetched;
   }
 
-  /** Fetches a pack, as often as it takes. @throws HoldfastError disk-full, io-error, cancelled */
-  async #fetch(vault: OpenVault, ordinal: number, pack: string): Promise<void> {
+  /** Fetches a pack, as often as it takes; false where it is damaged there. @throws HoldfastError disk-full, io-error, cancelled */
+  async #fetch(vault: OpenVault, ordinal: number, pack: string): Promise<boolean> {
     const { gateway, pauses = retryPausesDefault } = this.#options;
     const { signal } = this.#stopping;
     for (let failures = 1; ; failures++) {
       try {
-        return await vault.store.elsewhere?.moves.fetchBack(ordinal, signal);
+        await vault.store.elsewhere?.moves.fetchBack(ordinal, signal);
+        return true;
       } catch (error) {
         signal.throwIfAborted();
         if (isHoldfastError(error, ErrorCode.replicaDamaged)) {
           gateway.logger.error({ vault: vault.id, pack, err: error }, "a pack cannot be fetched back");
-          return;
+          return false;
         }
         if (!isOutage(error)) throw error;
         if (failures === 1)

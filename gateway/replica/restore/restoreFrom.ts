@@ -14,7 +14,7 @@ import { unknownWriter } from "../../catalog/devices.ts";
 import type { ReplicaOptions } from "../../catalog/replicas.ts";
 import { type DataLock, lockDirectory } from "../../dataLock.ts";
 import { openReplicaStore } from "../openStore.ts";
-import { fillDataDir, finishDataDir } from "./dataDirectory.ts";
+import { fillDataDir, finishDataDir, noteRestore } from "./dataDirectory.ts";
 import {
   openGatewayState,
   type RestoredState,
@@ -140,6 +140,7 @@ class Restore {
 
   async run(): Promise<RestoreReport> {
     const { data, dryRun, onPlan, now, listen } = this.#options;
+    const started = now().toISOString();
     const state = await this.#state();
     const { signal } = this.#options;
     const roots = await provenVaultRoots(state, {
@@ -157,6 +158,11 @@ class Restore {
     const replica = await fillDataDir(data, { state, roots, mark, source, listen, now });
     const vaults: RestoredVault[] = [];
     for (const { root } of roots) vaults.push(await this.#vault(state, root, replica.id));
+    const { objects, bytes } = this.#progress;
+    const damaged = this.#damage.length;
+    const result = damaged > 0 ? "warnings" : "done";
+    const figures = { vaults: vaults.length, objects, bytes, damaged };
+    await noteRestore(data, { subject: replica.name, started, result, figures }, now());
     await finishDataDir(data, state);
     await removeMark(data);
     return { plan, vaults, damage: this.#damage, replica: replica.name };

@@ -78,12 +78,17 @@ export class SealReceiver {
       });
       return orStopped(joined, watch.signal);
     }
-    const work = this.#inTurn(box.number, () =>
+    const accept = (): Promise<AcceptedSeal> =>
       acceptSeal(this.#gateway, this.#row(box), { manifest, bytes, hash, folder }, watch).catch(
         (error: unknown) => {
           throw watch.signal.aborted ? stoppedBy(watch.signal) : error;
         },
-      ),
+      );
+    const name = { kind: "seed-promise", subject: `box ${box.number}` } as const;
+    const work = this.#inTurn(box.number, () =>
+      this.#gateway.jobs.run(name, watch.signal, accept, ({ chunks, snapshots, forked }) => ({
+        figures: { chunks, snapshots, forked },
+      })),
     );
     this.#accepting.set(hash, work);
     this.#gateway.attend(work);

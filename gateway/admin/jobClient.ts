@@ -1,0 +1,11 @@
+// JobOperations of a running gateway, over its admin socket.
+
+import type { JobOperations } from "./jobOperations.ts";
+import type { Ask } from "./peerClient.ts";
+
+export function jobClient(ask: Ask): JobOperations {
+  return {
+    list: (filter) => ask("POST", "/jobs/list", filter),
+    get: (id) => ask("GET", `/jobs/${id}`),
+  };
+}
