@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
+import { Audit, byGateway } from "./audit/audit.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
@@ -30,6 +31,7 @@ import { Sealing } from "./sealing.ts";
 import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
+import { changedKeys } from "./settings.ts";
 import type { VaultStoreOptions } from "./store/vaultStore.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
@@ -48,6 +50,7 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly audit: Audit;
   readonly peers: Peers;
   /** Whose agents back up here, and the directory of homes. */
   readonly homes: Homes;
@@ -85,26 +88,27 @@ export class Gateway {
     this.now = options.now;
     this.#lock = lock;
     this.#options = options;
-    this.unlocked = new UnlockedVaults(options.monotonicMs);
-    const clock = options.monotonicMs === undefined ? {} : { monotonicMs: options.monotonicMs };
-    this.authenticator = new Authenticator({
-      catalog,
-      secret: Buffer.from(dataDir.identity.secret, "base64"),
-      ...clock,
+    const { now, monotonicMs = () => performance.now() } = options;
+    const secret = Buffer.from(dataDir.identity.secret, "base64");
+    this.audit = new Audit({
+      ...{ dataDir, now, monotonicMs },
+      written: () => this.stateReplication.changed(),
+      warn: (error, waiting) => this.logger.error({ err: error, waiting }, "the audit log cannot be written"),
     });
+    this.unlocked = new UnlockedVaults(monotonicMs, (vault, why) =>
+      this.audit.note(byGateway("vault.locked", { vault, why })),
+    );
+    this.authenticator = new Authenticator({ catalog, secret, monotonicMs });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
-      now: options.now,
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      ...{ now, monotonicMs },
       report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({
-      catalog,
-      now: options.now,
+      ...{ catalog, now, monotonicMs, audit: this.audit },
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
-      ...clock,
     });
     this.sealing = new Sealing({
       catalog,
@@ -113,15 +117,15 @@ export class Gateway {
     });
     const replicas = {
       gateway: this,
-      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
-      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now }),
+      monotonicMs,
     };
     this.stateReplication = new GatewayReplication(replicas);
     this.replication = new Replication({ ...replicas, ownState: this.stateReplication });
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),
-      now: options.now,
+      now,
       endLeases: async (account, isAway) => {
         const away = catalog.devices.list(account).filter(({ id }) => isAway(id));
         if (away.length === 0) return;
@@ -132,9 +136,9 @@ export class Gateway {
     this.peers = new Peers({
       rows: catalog.peers,
       path: dataDir.path,
-      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      secret,
       gatewayId: Buffer.from(dataDir.identity.id, "hex"),
-      now: options.now,
+      now,
       reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
   }
@@ -185,7 +189,9 @@ export class Gateway {
    */
   async reload(): Promise<void> {
     const dataDir = await readDataDir(this.#dataDir.path, this.#options.boxKey);
+    const keys = changedKeys(this.#dataDir.settings, dataDir.settings);
     this.#dataDir = dataDir;
+    if (keys.length > 0) await this.audit.record(byGateway("settings.changed", { keys }));
     this.logger.level = dataDir.settings.logLevel;
     await this.sealing.bring();
   }
@@ -282,6 +288,7 @@ export class Gateway {
       await vault?.close();
     }
     await this.authenticator.close();
+    await this.audit.close();
     this.appPasswords.writeUses();
     await this.catalog.close();
     this.#lock.release();

@@ -1,6 +1,7 @@
 // Every command, in the order of the help.
 
 import { agentCommands } from "./agentCommands.ts";
+import { auditCommands } from "./auditCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
@@ -14,6 +15,7 @@ import { seedCommands } from "./seedCommands.ts";
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
+  ...auditCommands,
   ...retentionCommands,
   ...replicaCommands,
   ...peerCommands,

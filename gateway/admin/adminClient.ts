@@ -6,6 +6,7 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
+import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { homeClient } from "./homeClient.ts";
@@ -51,6 +52,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly imports: ImportOperations;
   readonly staging: StageOperations = {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
+  };
+  readonly audit: AuditOperations = {
+    list: (query) => this.#ask("POST", "/audit/list", query),
+    verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>

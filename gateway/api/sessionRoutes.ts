@@ -58,6 +58,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         );
       }
       const { session, resumed } = vault.startSession(item);
+      gateway.audit.reads.uploads(device.id, true);
       return {
         session,
         resumed,
@@ -108,6 +109,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       // A commit that went through before the move is answered again.
       if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
       const answer = await vault.commit(request.params.session, device, request.body);
+      gateway.audit.reads.uploads(device.id, false);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);
       return answer;
@@ -118,8 +120,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     "/v1/sessions/:session",
     { schema: { params: sessionParams, response: { 204: { type: "null" } } } },
     async (request, reply) => {
-      const { vault } = await sessionOf(gateway, request, request.params.session);
+      const { vault, device } = await sessionOf(gateway, request, request.params.session);
       vault.catalog.endSession(request.params.session);
+      gateway.audit.reads.uploads(device.id, false);
       void reply.status(204);
       return null;
     },
