@@ -9,6 +9,7 @@ import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
+import { AuditAdministration } from "./admin/auditOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
@@ -50,6 +51,7 @@ export class Administration implements AdminOperations {
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
   readonly staging: StageAdministration;
+  readonly audit: AuditAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -63,6 +65,7 @@ export class Administration implements AdminOperations {
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);
     this.staging = new StageAdministration(gateway);
+    this.audit = new AuditAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

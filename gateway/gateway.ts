@@ -1,41 +1,37 @@
 // A running gateway: its data directory, catalog, open vaults, logins and unlocked keys. Listeners (api/server.ts) and
 // administration (administration.ts) work on this object.
 //
-// Invariants
-// - One process per data directory (dataLock.ts).
-// - A vault is opened when it is first needed, once, and stays open until the gateway closes.
+// Invariant: one process per data directory (dataLock.ts).
 
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { toHex } from "../vault/bytes.ts";
-import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { withoutDevice } from "../vault/keys/keysDocument.ts";
 import { AlertLog } from "./alerts/alertLog.ts";
+import { Audit, byGateway } from "./audit/audit.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
-import { unknownWriter } from "./catalog/devices.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
 import { Jobs } from "./jobs/jobs.ts";
-import { OpenVault } from "./openVault.ts";
+import type { OpenVault } from "./openVault.ts";
+import { OpenVaults, type VaultOptions } from "./openVaults.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
-import { databaseKey, vaultOfBox } from "./seed/boxDirectory.ts";
+import { databaseKey } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
-import type { VaultStoreOptions } from "./store/vaultStore.ts";
+import { changedKeys } from "./settings.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
-export type GatewayOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget"> & {
+export type GatewayOptions = VaultOptions & {
   readonly logger: Logger;
   readonly now: () => Date;
   /** Milliseconds of a clock that does not jump; performance.now by default. */
@@ -50,6 +46,7 @@ export class Gateway {
   readonly catalog: Catalog;
   readonly authenticator: Authenticator;
   readonly appPasswords: AppPasswords;
+  readonly audit: Audit;
   readonly peers: Peers;
   /** Whose agents back up here, and the directory of homes. */
   readonly homes: Homes;
@@ -77,9 +74,8 @@ export class Gateway {
   readonly monotonicMs: () => number;
   #dataDir: DataDir;
   readonly #lock: DataLock;
-  readonly #options: GatewayOptions;
-  readonly #vaults = new Map<string, Promise<OpenVault>>();
-  readonly #writers = new Map<string, number>();
+  readonly #boxKey: Uint8Array | undefined;
+  readonly #vaults: OpenVaults;
   readonly #work = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -92,28 +88,31 @@ export class Gateway {
     this.monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
-    this.#options = options;
+    this.#boxKey = options.boxKey;
+    this.#vaults = new OpenVaults(this, options);
     this.jobs = new Jobs(this);
-    this.unlocked = new UnlockedVaults(this.monotonicMs);
     const { monotonicMs } = this;
-    this.authenticator = new Authenticator({
-      catalog,
-      secret: Buffer.from(dataDir.identity.secret, "base64"),
-      monotonicMs,
+    const { now } = options;
+    const secret = Buffer.from(dataDir.identity.secret, "base64");
+    this.audit = new Audit({
+      ...{ dataDir, now, monotonicMs },
+      written: () => this.stateReplication.changed(),
+      warn: (error, waiting) => this.logger.error({ err: error, waiting }, "the audit log cannot be written"),
     });
+    this.unlocked = new UnlockedVaults(monotonicMs, (vault, why) =>
+      this.audit.note(byGateway("vault.locked", { vault, why })),
+    );
+    this.authenticator = new Authenticator({ catalog, secret, monotonicMs });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
-      now: options.now,
-      monotonicMs,
+      ...{ now, monotonicMs },
       report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({
-      catalog,
-      now: options.now,
+      ...{ catalog, now, monotonicMs, audit: this.audit },
       warn: (error) => this.logger.warn({ err: error }, "the last use of app passwords could not be noted"),
-      monotonicMs,
     });
     this.sealing = new Sealing({
       catalog,
@@ -122,7 +121,7 @@ export class Gateway {
     });
     const replicas = {
       gateway: this,
-      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now: options.now }),
+      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now }),
       monotonicMs,
     };
     this.stateReplication = new GatewayReplication(replicas);
@@ -130,7 +129,7 @@ export class Gateway {
     this.homes = new Homes({
       rows: catalog.homes,
       gateway: () => homeFacts(this.dataDir),
-      now: options.now,
+      now,
       endLeases: async (account, isAway) => {
         const away = catalog.devices.list(account).filter(({ id }) => isAway(id));
         if (away.length === 0) return;
@@ -141,9 +140,9 @@ export class Gateway {
     this.peers = new Peers({
       rows: catalog.peers,
       path: dataDir.path,
-      secret: Buffer.from(dataDir.identity.secret, "base64"),
+      secret,
       gatewayId: Buffer.from(dataDir.identity.id, "hex"),
-      now: options.now,
+      now,
       reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
   }
@@ -194,8 +193,10 @@ export class Gateway {
    * @throws HoldfastError usage (config.toml), data-dir-invalid, io-error
    */
   async reload(): Promise<void> {
-    const dataDir = await readDataDir(this.#dataDir.path, this.#options.boxKey);
+    const dataDir = await readDataDir(this.#dataDir.path, this.#boxKey);
+    const keys = changedKeys(this.#dataDir.settings, dataDir.settings);
     this.#dataDir = dataDir;
+    if (keys.length > 0) await this.audit.record(byGateway("settings.changed", { keys }));
     this.logger.level = dataDir.settings.logLevel;
     await this.sealing.bring();
   }
@@ -210,42 +211,7 @@ export class Gateway {
    * @throws HoldfastError not-found, and whatever opening it says
    */
   vault(id: string): Promise<OpenVault> {
-    if (this.#closed)
-      return Promise.reject(new HoldfastError(ErrorCode.cancelled, "the gateway is stopping"));
-    const open = this.#vaults.get(id);
-    if (open !== undefined) return open;
-    const row = this.catalog.vaults.get(id);
-    if (row === undefined) return Promise.reject(new HoldfastError(ErrorCode.notFound, "no such vault"));
-    const opening = OpenVault.open({
-      row,
-      directory: this.vaultDirectory(id),
-      ...vaultOfBox(this.dataDir, id),
-      writerOrdinal: (device) => this.#writerOrdinal(toHex(device)),
-      deviceOf: (ordinal) => this.catalog.devices.byOrdinal(ordinal),
-      reserveBytes: this.dataDir.settings.reserveMiB * 2 ** 20,
-      now: this.now,
-      elsewhere: this.elsewhere.of(id),
-      changed: () => this.changes.tell(row.account),
-      packClosed: () => this.closedPacks.tell(id),
-      report: (event, facts) => this.logger.warn({ vault: id, ...facts }, event),
-      sha256: this.#options.sha256,
-      ...(this.#options.packBytesTarget !== undefined && { packBytesTarget: this.#options.packBytesTarget }),
-    }).then((vault) => this.#finishRevocations(vault));
-    this.#vaults.set(id, opening);
-    // A vault that could not be opened (its disk is full, say) is tried again by who asks next.
-    opening.catch(() => this.#vaults.delete(id));
-    return opening;
-  }
-
-  /** A gateway that died while it revoked a device may have left the device's wrap, which opens the vault's keys. */
-  async #finishRevocations(vault: OpenVault): Promise<OpenVault> {
-    const { devices, vaults } = this.catalog;
-    for (const wrap of vault.keys.wraps) {
-      if (wrap.kind !== "device" || devices.get(wrap.device)?.revoked !== true) continue;
-      const { generation } = await vault.replaceKeys((keys) => withoutDevice(keys, wrap.device));
-      vaults.setKeysGeneration(vault.id, generation);
-    }
-    return vault;
+    return this.#vaults.get(id);
   }
 
   /** The account's vaults, open. */
@@ -257,15 +223,6 @@ export class Gateway {
   async changeNumber(account: string): Promise<number> {
     const vaults = await this.vaultsOf(account);
     return vaults.reduce((sum, vault) => sum + vault.catalog.changes(), 0);
-  }
-
-  #writerOrdinal(device: string): number {
-    const known = this.#writers.get(device);
-    if (known !== undefined) return known;
-    const ordinal = this.catalog.devices.get(device)?.ordinal;
-    if (ordinal === undefined) return unknownWriter;
-    this.#writers.set(device, ordinal);
-    return ordinal;
   }
 
   /** Long work that uses vaults, and that ends soon when it is told to: vaults are closed after it ended. */
@@ -282,16 +239,15 @@ export class Gateway {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#vaults.stop();
     this.unlocked.lockAll();
     // Together: runs of the one wait for those of the other.
     await Promise.all([this.replication.close(), this.stateReplication.close()]);
     await this.elsewhere.close();
     await Promise.all(this.#work);
-    for (const opening of this.#vaults.values()) {
-      const vault = await opening.catch(() => undefined);
-      await vault?.close();
-    }
+    await this.#vaults.close();
     await this.authenticator.close();
+    await this.audit.close();
     this.appPasswords.writeUses();
     await this.catalog.close();
     this.#lock.release();

@@ -1,5 +1,6 @@
 // A gateway with its listeners: what `gateway run` starts and stops.
 
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Server } from "node:tls";
 import type { WebFront } from "../fs/view/webPort.ts";
@@ -9,6 +10,7 @@ import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
+import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
@@ -78,6 +80,8 @@ export class RunningGateway {
       gateway.stateReplication.start();
       running.#fetchAll.start();
       running.#openVaults();
+      const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
+      await gateway.audit.record(byGateway("gateway.started", { version: options.version, url, settings }));
       return running;
     } catch (error) {
       await api?.app.close();
@@ -139,6 +143,7 @@ export class RunningGateway {
     await this.#evictWatch.close();
     await this.#fetchAll.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
+    this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();
   }
 }

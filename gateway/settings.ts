@@ -1,6 +1,7 @@
 // config.toml of a data directory: what an administrator may change. Every key has a comment in the file that `init` writes.
 
 import { readFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { fileError } from "./store/files.ts";
@@ -181,6 +182,12 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("tls-cert and tls-key", "given together");
   }
   return settings;
+}
+
+/** Keys of config.toml whose values differ. */
+export function changedKeys(before: GatewaySettings, after: GatewaySettings): string[] {
+  const fields = Object.entries(keys) as [string, keyof GatewaySettings][];
+  return fields.filter(([, field]) => !isDeepStrictEqual(before[field], after[field])).map(([key]) => key);
 }
 
 /** Parses a config.toml. @throws HoldfastError usage that names the key */

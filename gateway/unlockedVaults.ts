@@ -16,9 +16,15 @@ export class UnlockedVaults {
   readonly #vaults = new Map<string, Unlocked>();
   readonly #listeners = new Set<() => void>();
   readonly #monotonicMs: () => number;
+  readonly #locked: (vault: string, why: "time" | "end") => void;
 
-  constructor(monotonicMs: () => number = () => performance.now()) {
+  /** `locked` is told of vaults that nobody asked to lock: their time was over, or the process ends. */
+  constructor(
+    monotonicMs: () => number = () => performance.now(),
+    locked: (vault: string, why: "time" | "end") => void = () => undefined,
+  ) {
     this.#monotonicMs = monotonicMs;
+    this.#locked = locked;
   }
 
   /**
@@ -47,8 +53,10 @@ export class UnlockedVaults {
       () => {
         const entry = this.#vaults.get(vault);
         if (entry?.until !== until) return;
-        if (this.#monotonicMs() >= until) this.lock(vault);
-        else this.#vaults.set(vault, { ...entry, timer: this.#lockAt(vault, until) });
+        if (this.#monotonicMs() >= until) {
+          this.lock(vault);
+          this.#locked(vault, "time");
+        } else this.#vaults.set(vault, { ...entry, timer: this.#lockAt(vault, until) });
       },
       Math.min(Math.max(left, 1), timerMaxMs),
     );
@@ -83,7 +91,10 @@ export class UnlockedVaults {
 
   /** Forgets all keys. */
   lockAll(): void {
-    for (const vault of [...this.#vaults.keys()]) this.lock(vault);
+    for (const vault of [...this.#vaults.keys()]) {
+      this.lock(vault);
+      this.#locked(vault, "end");
+    }
   }
 
   /** Calls back when a vault was locked or unlocked; returns a stop function. */

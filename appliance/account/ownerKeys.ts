@@ -128,6 +128,7 @@ export async function changedPassword(
     (keys) => openWithPassword(keys, r),
     await passwords.new(),
     passwords.iterations,
+    "password",
   );
 }
 
@@ -144,7 +145,7 @@ export function recoveredPassword(
       next: "Check the account's name, and take the key that was printed when it was added.",
     });
   }
-  return rewrapped(documents, open, recovery.password, recovery.iterations);
+  return rewrapped(documents, open, recovery.password, recovery.iterations, "recovery");
 }
 
 async function rewrapped(
@@ -152,6 +153,7 @@ async function rewrapped(
   open: (document: KeysDocument) => OpenedKeys,
   password: string,
   iterations: number,
+  by: "password" | "recovery",
 ): Promise<NewPassword> {
   const kdf = newKdf(iterations);
   const { l, r } = await deriveLogin(password, kdf);
@@ -159,7 +161,7 @@ async function rewrapped(
     const { e } = openProven(document, open);
     return withPassword(document, e, r, kdf);
   });
-  return { kdf: storedKdf(kdf), l: l.toString("base64"), keysDocuments };
+  return { kdf: storedKdf(kdf), l: l.toString("base64"), keysDocuments, by };
 }
 
 /** A vault's secrets, opened with the password. @throws HoldfastError key-wrong, kdf-weak */

@@ -2,6 +2,7 @@
 
 import { agentCommands } from "./agentCommands.ts";
 import { alertCommands } from "./alertCommands.ts";
+import { auditCommands } from "./auditCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
@@ -17,6 +18,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
   ...jobCommands,
+  ...auditCommands,
   ...retentionCommands,
   ...alertCommands,
   ...replicaCommands,

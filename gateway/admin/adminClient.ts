@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { alertClient } from "./alertOperations.ts";
+import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
 import { homeClient } from "./homeClient.ts";
@@ -56,6 +57,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
   readonly alerts = alertClient((method, path, json) => this.#ask(method, path, json));
+  readonly audit: AuditOperations = {
+    list: (query) => this.#ask("POST", "/audit/list", query),
+    verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
+  };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>

@@ -2,6 +2,7 @@
 
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
+import { auditedAdministration, auditedPeers } from "../audit/adminRules.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
 import type { AdminOperations } from "./operations.ts";
@@ -36,9 +37,10 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
     if (isHoldfastError(error, ErrorCode.dataDirLocked) && (await client.isRunning())) return running();
     throw error;
   }
+  const by = { audit: gateway.audit, actor: { kind: "administrator" } } as const;
   return {
-    operations: new Administration(gateway),
-    peers: new PeerAdministration(gateway),
+    operations: auditedAdministration(new Administration(gateway), by),
+    peers: auditedPeers(new PeerAdministration(gateway), by),
     running: false,
     close: () => gateway.close(),
   };

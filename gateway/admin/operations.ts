@@ -5,6 +5,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { AlertOperations } from "./alertOperations.ts";
+import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
@@ -39,6 +40,8 @@ export type NewPassword = {
   readonly kdf: StoredKdf;
   readonly l: string;
   readonly keysDocuments: readonly unknown[];
+  /** What opened the old wraps, as the client says: for the audit log. */
+  readonly by?: "password" | "recovery";
 };
 
 /** A vault's secrets as JSON (hex), for unlocking. */
@@ -145,6 +148,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;
   readonly staging: StageOperations;
+  readonly audit: AuditOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -4,6 +4,7 @@
 import type { FastifyRequest } from "fastify";
 import { protocolHeader, protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { AuditActor } from "../audit/events.ts";
 import type { Principal } from "../auth/authenticator.ts";
 import type { Device } from "../catalog/devices.ts";
 import type { SessionState } from "../catalog/leaseRows.ts";
@@ -43,6 +44,17 @@ export function bearerToken(request: FastifyRequest): string {
 /** Finds out who asks. @throws HoldfastError token-invalid, account-disabled */
 export function authenticate(gateway: Gateway, request: FastifyRequest): void {
   request.principal = gateway.authenticator.authenticate(bearerToken(request));
+}
+
+/** The actor that the audit log names, and where the request comes from. */
+export function actorOf(request: FastifyRequest): { actor: AuditActor; address: string } {
+  const principal = principalOf(request);
+  const account = principal.account.name;
+  if (principal.kind === "login") {
+    return { actor: { kind: "account", account, id: principal.account.id }, address: request.ip };
+  }
+  const { id, name } = principal.device;
+  return { actor: { kind: "device", account, device: name, id }, address: request.ip };
 }
 
 /** Who asks. */

@@ -5,7 +5,7 @@ import type { DeviceRow, EnrollRequest, HomeAnswer, MeAnswer } from "../../inges
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { enrollDevice } from "../enrollment.ts";
 import type { Gateway } from "../gateway.ts";
-import { principalOf, requireLogin, vaultOf } from "./access.ts";
+import { actorOf, principalOf, requireLogin, vaultOf } from "./access.ts";
 import {
   array,
   base64,
@@ -97,6 +97,12 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
       requireLogin(request);
       gateway.homes.requireHere(principalOf(request).account.id);
       const answer = await enrollDevice(gateway, principalOf(request).account, request.body);
+      await gateway.audit.record({
+        event: "device.enrolled",
+        outcome: "done",
+        ...actorOf(request),
+        subject: { device: request.body.name, id: answer.id, isolated: request.body.isolated },
+      });
       request.log.info({ device: answer.id, name: request.body.name }, "device enrolled");
       void reply.status(201);
       return answer;

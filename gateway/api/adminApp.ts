@@ -12,10 +12,12 @@ import type {
   UnlockRequest,
 } from "../admin/operations.ts";
 import { PeerAdministration } from "../admin/peerOperations.ts";
+import { auditedAdministration, auditedDrives, auditedPeers } from "../audit/adminRules.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
+import { auditRoutes } from "./auditRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { homeRoutes } from "./homeRoutes.ts";
@@ -50,9 +52,12 @@ const userNumber = { type: "integer", minimum: 0, maximum: 0xffff_fffe } as cons
 /** Builds the app without listening. `drives`: where this program can mount. */
 export function buildAdminApp(
   gateway: Gateway,
-  operations: AdminOperations,
-  drives?: DriveOperations,
+  given: AdminOperations,
+  givenDrives?: DriveOperations,
 ): FastifyInstance {
+  const by = { audit: gateway.audit, actor: { kind: "administrator" } } as const;
+  const operations = auditedAdministration(given, by);
+  const drives = givenDrives && auditedDrives(givenDrives, by);
   const app = fastify({
     // Bodies hold L and, for unlock, secrets: nothing of a request is logged.
     logger: false,
@@ -103,7 +108,13 @@ export function buildAdminApp(
   app.put<ByAccount & { Body: NewPassword }>(
     "/accounts/:account/password",
     {
-      schema: { params: accountParams, body: object({ kdf, l: base64(24), keysDocuments: array(document) }) },
+      schema: {
+        params: accountParams,
+        body: object(
+          { kdf, l: base64(24), keysDocuments: array(document), by: { enum: ["password", "recovery"] } },
+          ["by"],
+        ),
+      },
     },
     async (request) => {
       await operations.changePassword(request.params.account, request.body);
@@ -112,7 +123,7 @@ export function buildAdminApp(
     },
   );
   appPasswordRoutes(app, gateway, operations);
-  peerAdminRoutes(app, gateway, new PeerAdministration(gateway));
+  peerAdminRoutes(app, gateway, auditedPeers(new PeerAdministration(gateway), by));
   app.get<{ Querystring: { account?: string } }>(
     "/devices",
     { schema: { querystring: accountQuery } },
@@ -188,6 +199,7 @@ export function buildAdminApp(
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);
+  auditRoutes(app, gateway, operations.audit);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

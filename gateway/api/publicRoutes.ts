@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { DirectoryAnswer, LoginAnswer, LoginRequest } from "../../ingest/wire/messages.ts";
 import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { noteLogin } from "../audit/noteLogin.ts";
 import type { Gateway } from "../gateway.ts";
 import { notReady, Readiness } from "../readiness.ts";
 import { array, base64, count, longId, object, shortId } from "./schemas.ts";
@@ -108,10 +109,11 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request): Promise<LoginAnswer> => {
       const l = Buffer.from(request.body.l, "base64");
       if (l.length !== 24) throw new HoldfastError(ErrorCode.usage, "l is not the base64 of 24 bytes");
-      const { token, account, expiresInSeconds } = await authenticator.login(
+      const { token, account, expiresInSeconds } = await noteLogin(
+        gateway.audit,
         request.body.account,
-        l,
         request.ip,
+        () => authenticator.login(request.body.account, l, request.ip),
       );
       return { token, accountId: account.id, expiresInSeconds };
     },

@@ -8,7 +8,7 @@ import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import type { Gateway } from "../gateway.ts";
-import { deviceOf, vaultOf } from "./access.ts";
+import { actorOf, deviceOf, vaultOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { sendPack } from "./packAnswer.ts";
 import { type ReadSlots, sendRecords } from "./recordStream.ts";
@@ -28,6 +28,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
       const asked = parseGroupIds(request.body, wireLimits.idsPerRead);
+      gateway.audit.reads.read({ ...actorOf(request), records: asked.ids.length / Width.id });
       const signal = closedSignal(request.raw, reply.raw);
       await slots.take(signal);
       try {
@@ -61,6 +62,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
     { schema: { params: object({ vault: shortId, sha256: longId }), response: binaryAnswer } },
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
+      gateway.audit.reads.read({ ...actorOf(request), packs: 1 });
       return await sendPack(gateway, vault, fromHex(request.params.sha256, 32), request, reply);
     },
   );
@@ -81,7 +83,16 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
       if (request.body.group !== device.group)
         throw new HoldfastError(ErrorCode.forbidden, "not this device's group");
       const ids = request.body.ids.map((id) => fromHex(id, 32));
-      return await vault.quarantine(device.group, ids, device.id);
+      const answer = await vault.quarantine(device.group, ids, device.id);
+      if (answer.quarantined > 0) {
+        gateway.audit.note({
+          event: "record.quarantined",
+          outcome: "done",
+          ...actorOf(request),
+          subject: { vault: vault.id, records: answer.quarantined },
+        });
+      }
+      return answer;
     },
   );
 }

@@ -18,6 +18,7 @@ import {
 } from "../../ingest/wire/recordChannel.ts";
 import { giveBack } from "../../vault/bytes.ts";
 import { HoldfastError } from "../../vault/errors.ts";
+import { Width } from "../../vault/magic.ts";
 import { isOutage } from "../cache/replicaStores.ts";
 import type { OpenVault } from "../openVault.ts";
 import { promisingBox } from "../seed/promisedError.ts";
@@ -37,6 +38,8 @@ export type ChannelParts = {
   readonly readNow: ReadOptions["readNow"];
   /** Whether who opened the channel may still read this vault. @throws HoldfastError when not */
   readonly demandRights: () => void;
+  /** So many records are asked for. */
+  readonly reads: (records: number) => void;
 };
 
 export class RecordChannel {
@@ -109,9 +112,10 @@ export class RecordChannel {
   }
 
   async #send({ ticket, group, ids }: ChannelRequest): Promise<void> {
-    const { vault, readNow, log, demandRights } = this.#parts;
+    const { vault, readNow, log, demandRights, reads } = this.#parts;
     const { signal } = this.#gone;
     demandRights();
+    reads(ids.length / Width.id);
     const places = vault.store.readableBatch(group, ids);
     const order = placeOrder(places);
     const pieces = new Pieces(this.#parts.socket);

@@ -11,7 +11,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Principal } from "../auth/authenticator.ts";
 import type { Gateway } from "../gateway.ts";
 import type { ReadOptions } from "../store/packReader.ts";
-import { bearerToken, principalOf, vaultOf } from "./access.ts";
+import { actorOf, bearerToken, principalOf, vaultOf } from "./access.ts";
 import { RecordChannel } from "./recordChannel.ts";
 import type { ReadSlots } from "./recordStream.ts";
 import { object, shortId } from "./schemas.ts";
@@ -62,6 +62,7 @@ export function recordChannelRoute(
       const principal = principalOf(request);
       const vault = await vaultOf(gateway, request, request.params.vault);
       const token = bearerToken(request);
+      const reader = actorOf(request);
       const owner = ownerOf(principal);
       demandRoom(open, owner);
       const { socket, head } = taken;
@@ -81,6 +82,7 @@ export function recordChannelRoute(
         slots,
         log: gateway.logger,
         readNow,
+        reads: (records) => gateway.audit.reads.read({ ...reader, records }),
         demandRights: () => demandRights(gateway, token, principal, vault.id),
       });
       // HTTP's own limit would end it while something far away is waited for.

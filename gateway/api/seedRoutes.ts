@@ -45,6 +45,19 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
   });
   app.addContentTypeParser(octetStream, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
+  const note = async (request: FastifyRequest, event: "box.promised" | "box.reopened"): Promise<void> => {
+    const { number, id, name } = boxOf(request);
+    const actor = { kind: "box", box: String(number), id, name } as const;
+    const seal = gateway.catalog.boxes.get(number)?.seal?.seal ?? null;
+    await gateway.audit.record({
+      event,
+      outcome: "done",
+      actor,
+      address: request.ip,
+      subject: { box: number, seal },
+    });
+  };
+
   app.get(
     "/v1/seed",
     { schema: { response: { 200: object({ box: count, state: { type: "string" }, seal: count }) } } },
@@ -56,8 +69,11 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
   app.post<{ Body: Buffer }>(
     "/v1/seed/manifest",
     { bodyLimit: limits.signedBytesMax, schema: { response: { 200: sealAnswer } } },
-    async (request): Promise<SealAnswer> =>
-      await gateway.seals.submit(boxOf(request), bytesOf(request.body), waitMs),
+    async (request): Promise<SealAnswer> => {
+      const answer = await gateway.seals.submit(boxOf(request), bytesOf(request.body), waitMs);
+      if (answer.accepted) await note(request, "box.promised");
+      return answer;
+    },
   );
   app.post<{ Body: { seal: number } }>(
     "/v1/seed/reopened",
@@ -73,7 +89,11 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
         },
       },
     },
-    async (request): Promise<ReopenAnswer> => await gateway.seals.reopen(boxOf(request), request.body.seal),
+    async (request): Promise<ReopenAnswer> => {
+      const answer = await gateway.seals.reopen(boxOf(request), request.body.seal);
+      await note(request, "box.reopened");
+      return answer;
+    },
   );
   app.put<ByList & { Body: Buffer }>(
     "/v1/seed/lists/:vault/:list",

@@ -4,10 +4,11 @@ import type { RequestListener } from "node:http";
 import { createServer, type Server, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { WebFront } from "../../fs/view/webPort.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
@@ -102,6 +103,7 @@ export async function buildApp(
     },
   });
   app.addHook("onRequest", async (request) => checkProtocol(request));
+  app.addHook("onError", async (request, _reply, error) => noteRefusedToken(gateway, request, error));
   await app.register(async (open) => publicRoutes(open, gateway));
   if (front !== undefined) {
     await app.register(async (trees) => treeRoutes(trees, gateway, front));
@@ -127,6 +129,20 @@ export async function buildApp(
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** A token that is unknown, expired or revoked; who shows none was not refused one. */
+function noteRefusedToken({ audit }: Gateway, request: FastifyRequest, error: Error): void {
+  const { authorization } = request.headers;
+  if (authorization === undefined || !isHoldfastError(error, ErrorCode.tokenInvalid)) return;
+  audit.noteOften({
+    event: "token.refused",
+    outcome: "refused",
+    code: ErrorCode.tokenInvalid,
+    actor: { kind: "unknown" },
+    address: request.ip,
+    subject: { method: request.method, path: request.url.split("?")[0] ?? "" },
+  });
 }
 
 /** The server of a listener: what is for the front goes there, everything else to the framework. */

@@ -64,6 +64,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         { id: session, vault: vault.id, item: item.id },
         `${account}/${device.name}/${item.name}`,
       );
+      gateway.audit.reads.uploads(device.id, true);
       return {
         session,
         resumed,
@@ -117,6 +118,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         .commit(request.params.session, device, request.body)
         .catch((error: unknown) => refused(gateway, request, error));
       backups.committed(request.params.session, vault.catalog.snapshot(answer.snapshot)?.incomplete === true);
+      gateway.audit.reads.uploads(device.id, false);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);
       return answer;
@@ -127,9 +129,10 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     "/v1/sessions/:session",
     { schema: { params: sessionParams, response: { 204: { type: "null" } } } },
     async (request, reply) => {
-      const { vault } = await sessionOf(gateway, request, request.params.session);
+      const { vault, device } = await sessionOf(gateway, request, request.params.session);
       vault.catalog.endSession(request.params.session);
       backups.ended(request.params.session);
+      gateway.audit.reads.uploads(device.id, false);
       void reply.status(204);
       return null;
     },

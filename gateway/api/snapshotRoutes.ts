@@ -7,7 +7,7 @@ import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import { listItems, listNewest, listSnapshots } from "../snapshotLists.ts";
-import { deviceOf, principalOf } from "./access.ts";
+import { actorOf, deviceOf, principalOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import {
   array,
@@ -101,6 +101,7 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       for (const vault of await gateway.vaultsOf(principalOf(request).account.id)) {
         const snapshot = vault.catalog.snapshot(request.params.id);
         if (snapshot === undefined || vault.catalog.retention.isInTrash(snapshot.id)) continue;
+        gateway.audit.reads.read({ ...actorOf(request), snapshot: snapshot.id });
         return reply.type(octetStream).send(await vault.snapshotObject(snapshot));
       }
       throw new HoldfastError(ErrorCode.notFound, "no such snapshot");

@@ -12,6 +12,7 @@ import { closedSignal } from "./closedSignal.ts";
 import { passwordOf } from "./connectionPassword.ts";
 import { array, count, longId, object, time } from "./schemas.ts";
 import { sendAnswer } from "./webAnswer.ts";
+import { webActor } from "./webRequests.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -82,6 +83,7 @@ export function treeRoutes(app: FastifyInstance, gateway: Gateway, front: WebFro
     },
     async (request, reply) => {
       const { asked, scope, principal, name } = askedOf(request, reply, prefixes[0]);
+      gateway.audit.reads.read({ actor: webActor(principal), address: request.ip });
       const answer = await front.archive(asked, scope, name, request.query.format);
       reply.hijack();
       const mayGoOn = (): boolean => gateway.appPasswords.isCurrent(principal);

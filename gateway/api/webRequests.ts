@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { WebAnswer, WebFront, WebRequest } from "../../fs/view/webPort.ts";
 import { HoldfastError } from "../../vault/errors.ts";
+import type { AuditActor } from "../audit/events.ts";
 import type { AppPrincipal } from "../auth/appPasswords.ts";
 import type { Gateway } from "../gateway.ts";
 import { basicChallenge } from "./basicAuth.ts";
@@ -59,6 +60,7 @@ export async function answerWeb(
     const shown = passwordOf(request.socket, request.headers.authorization);
     principal = gateway.appPasswords.authenticate(shown, from);
     const { read, asUser } = principal;
+    if (parts.method === "GET") gateway.audit.reads.read({ actor: webActor(principal), address: from });
     const scope = { account: principal.account.name, read, ...(asUser !== undefined && { asUser }) };
     await sendAnswer(sending, await front.answer(parts, scope));
   } catch (error) {
@@ -71,6 +73,11 @@ export async function answerWeb(
     }
     await sendAnswer(sending, refusal(error));
   }
+}
+
+/** Who reads, for the audit log. */
+export function webActor({ account, id, label }: AppPrincipal): AuditActor {
+  return { kind: "app-password", account: account.name, id, label };
 }
 
 function refusal(error: unknown): WebAnswer {

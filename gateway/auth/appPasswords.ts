@@ -10,11 +10,12 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Audit } from "../audit/audit.ts";
 import { type Account, nameUnitsMax } from "../catalog/accounts.ts";
 import type { AppPasswordRow } from "../catalog/appPasswords.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { refuseDisabled } from "./authenticator.ts";
-import { LoginThrottle } from "./loginThrottle.ts";
+import { LoginThrottle, networkOf } from "./loginThrottle.ts";
 import type { PresentedPassword } from "./presentedPassword.ts";
 
 export type AppPrincipal = {
@@ -32,6 +33,7 @@ export type AppPrincipal = {
 export type AppPasswordsOptions = {
   readonly catalog: Catalog;
   readonly now: () => Date;
+  readonly audit: Pick<Audit, "note" | "noteOften">;
   readonly monotonicMs?: () => number;
   /** Told when the catalog cannot be written; nobody is kept out for that. */
   readonly warn: (error: unknown) => void;
@@ -39,6 +41,7 @@ export type AppPasswordsOptions = {
 
 type Use = { readonly account: string; readonly id: string; readonly lastUsed: string };
 
+const addressesMax = 10_000;
 const useWriteMs = 10 * 60_000;
 /** Stand for whoever is not there: no row has these. */
 const nobody = "0".repeat(32);
@@ -47,6 +50,9 @@ const noHash = Buffer.alloc(32);
 export class AppPasswords {
   readonly #catalog: Catalog;
   readonly #now: () => Date;
+  readonly #audit: AppPasswordsOptions["audit"];
+  /** Who used which from where since the start: those that used one last. */
+  readonly #addresses = new Set<string>();
   readonly #warn: (error: unknown) => void;
   readonly #throttle: LoginThrottle;
   readonly #monotonicMs: () => number;
@@ -58,6 +64,7 @@ export class AppPasswords {
   constructor(options: AppPasswordsOptions) {
     this.#catalog = options.catalog;
     this.#now = options.now;
+    this.#audit = options.audit;
     this.#warn = options.warn;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#throttle = new LoginThrottle(this.#monotonicMs);
@@ -74,6 +81,13 @@ export class AppPasswords {
     if (account === undefined || !presented.isOne || row === undefined) {
       // Names that cannot be count as one, so that they fill no memory.
       const name = accountName.length > nameUnitsMax ? "" : accountName.normalize("NFC");
+      this.#audit.noteOften({
+        event: "app-password.refused",
+        outcome: "refused",
+        actor: { kind: "unknown" },
+        address,
+        subject: { account: name, id: presented.isOne ? presented.id : null },
+      });
       this.#throttle.failed(name, address);
       throw new HoldfastError(ErrorCode.authFailed, "account and app password do not go together", {
         next: "Check both; `holdfast account app-password ACCOUNT` makes a new one. The account's own password is never taken here.",
@@ -82,6 +96,7 @@ export class AppPasswords {
     this.#throttle.succeeded(account.name, address);
     refuseDisabled(account);
     this.#noteUse(row);
+    this.#noteAddress(account, row, address);
     return {
       account,
       id: row.id,
@@ -115,6 +130,22 @@ export class AppPasswords {
     const row = this.#catalog.appPasswords.get(account ?? nobody, presented.id);
     const fits = timingSafeEqual(hash, row === undefined ? noHash : Buffer.from(row.hash, "hex"));
     return fits && row !== undefined && !this.hasExpired(row) ? row : undefined;
+  }
+
+  #noteAddress(
+    { name: account }: Account,
+    { account: owner, id, label }: AppPasswordRow,
+    address: string,
+  ): void {
+    const key = `${owner} ${id} ${networkOf(address)}`;
+    if (this.#addresses.has(key)) return;
+    this.#addresses.add(key);
+    for (const oldest of this.#addresses) {
+      if (this.#addresses.size <= addressesMax) break;
+      this.#addresses.delete(oldest);
+    }
+    const actor = { kind: "app-password", account, id, label } as const;
+    this.#audit.note({ event: "app-password.new-address", outcome: "done", actor, address, subject: {} });
   }
 
   #noteUse(row: AppPasswordRow): void {

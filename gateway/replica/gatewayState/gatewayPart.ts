@@ -4,6 +4,7 @@
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asHex, asInteger, asObject, asText, asTime, parseJson } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
+import type { AuditHead } from "../../audit/entry.ts";
 import type { Account } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
@@ -43,6 +44,8 @@ export type GatewayPart = {
   readonly replicas: readonly PartReplica[];
   readonly homes: readonly PartHome[];
   readonly boxes: readonly BoxRow[];
+  /** Of the audit log. */
+  readonly audit: AuditHead | null;
 };
 
 /** What fits the bytes anyway: each row has a hundred and more. */
@@ -50,7 +53,12 @@ const rowsMax = 2 ** 20;
 const what = "the gateway's catalog";
 
 /** The JSON text of the catalog as it is now, for the replica of this id. Equal catalogs give equal texts. */
-export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, replica: string): Buffer {
+export function exportGatewayPart(
+  identity: GatewayIdentity,
+  catalog: Catalog,
+  replica: string,
+  audit: AuditHead | undefined,
+): Buffer {
   const accounts = catalog.accounts.list();
   const part: GatewayPart = {
     created: identity.created,
@@ -70,6 +78,7 @@ export function exportGatewayPart(identity: GatewayIdentity, catalog: Catalog, r
     replicas: catalog.replicas.list().map(({ writer: _writer, ...row }) => row),
     homes: catalog.homes.list(),
     boxes: catalog.boxes.list(),
+    audit: audit ?? null,
   };
   return Buffer.from(
     JSON.stringify({ format: "holdfast-gateway-catalog", version: 1, gateway: identity.id, ...part }),
@@ -102,9 +111,17 @@ export function parseGatewayPart(text: Uint8Array, gateway: string): GatewayPart
     homes: asArray(json.homes ?? [], "homes", rowsMax).map(parseHome),
     // Likewise, of before there were boxes.
     boxes: asArray(json.boxes ?? [], "boxes", rowsMax).map(parseBox),
+    // Likewise, of before there was an audit log.
+    audit: parseHead(json.audit ?? null),
   };
   checkReferences(part);
   return part;
+}
+
+function parseHead(value: unknown): AuditHead | null {
+  if (value === null) return null;
+  const json = asObject(value, "audit");
+  return { sequence: asInteger(json.sequence, "sequence", 1), hash: asHex(json.hash, "hash", 32) };
 }
 
 function parseVault(value: unknown): PartVault {

@@ -20,7 +20,7 @@ import { usageSince } from "../job/storeUsage.ts";
 import { forgetWritten, gatewayStateChange, replicateGateway } from "./replicateGateway.ts";
 
 export type GatewayReplicationOptions = {
-  readonly gateway: Pick<Gateway, "catalog" | "dataDir" | "jobs" | "now" | "sealing"> & {
+  readonly gateway: Pick<Gateway, "audit" | "catalog" | "dataDir" | "jobs" | "now" | "sealing"> & {
     readonly logger: Logger;
   };
   readonly openStore: OpenStore;
@@ -32,7 +32,7 @@ export type GatewayReplicationOptions = {
 };
 
 const gatherMsDefault = 3000;
-/** Where snapshots go at once, newer roots of vaults alone are worth a generation so often. */
+/** Where snapshots go at once, newer roots of vaults and lines of the audit log alone are worth a generation so often. */
 const seenEveryMs = 3_600_000;
 
 export class GatewayReplication {
@@ -88,10 +88,10 @@ export class GatewayReplication {
 
   /** A replica that is there at times only is written to when roots of vaults just were. */
   async #isDue(replica: Replica): Promise<boolean> {
-    const { state, seen, ageMs } = await gatewayStateChange(this.#options.gateway, replica.id);
+    const { state, seen, audit, ageMs } = await gatewayStateChange(this.#options.gateway, replica.id);
     const { continuous } = parseSchedule(replica.schedule);
     // A clock that was set back must not hold it up until it is there again.
-    return continuous ? state || (seen && Math.abs(ageMs) >= seenEveryMs) : seen;
+    return continuous ? state || ((seen || audit) && Math.abs(ageMs) >= seenEveryMs) : seen;
   }
 
   #job(replica: string): Job {

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { gatewayRootKey, type NamedObject } from "../../../vault/replica/root.ts";
 import { gatewayCatalogKey, sealCatalog } from "../../../vault/replica/sealedCatalog.ts";
+import type { AuditHead } from "../../audit/entry.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { jsonCodec, openTable, type Table } from "../../index/table.ts";
@@ -27,16 +28,18 @@ type Written = {
   readonly sealed: string;
   readonly rows: string;
   readonly seen: string;
+  /** The audit log's head; absent where there was none yet. */
+  readonly audit?: AuditHead | null;
   /** Milliseconds since 1970. */
   readonly writtenMs: number;
 };
 
-type GatewayPort = Pick<Gateway, "catalog" | "dataDir" | "now" | "sealing">;
+type GatewayPort = Pick<Gateway, "audit" | "catalog" | "dataDir" | "now" | "sealing">;
 
 /** The state as it would be written now. */
 type Current = Written & { readonly sealedBytes: Buffer; readonly textBytes: Buffer };
 
-function writtenTable({ catalog }: GatewayPort): Table<Written> {
+function writtenTable({ catalog }: Pick<GatewayPort, "catalog">): Table<Written> {
   return openTable(catalog.environment, "replicated-state", jsonCodec<Written>());
 }
 
@@ -54,17 +57,18 @@ async function currentSealed({ dataDir, sealing }: GatewayPort): Promise<Buffer>
 
 async function currentState(gateway: GatewayPort, replica: string): Promise<Current> {
   const sealedBytes = await currentSealed(gateway);
-  const { catalog, dataDir, now } = gateway;
-  const textBytes = exportGatewayPart(dataDir.identity, catalog, replica);
+  const { audit, catalog, dataDir, now } = gateway;
+  const textBytes = exportGatewayPart(dataDir.identity, catalog, replica, audit.head);
   const part = JSON.parse(textBytes.toString()) as GatewayPart;
   const seen = part.vaults.flatMap((vault) => (vault.seen === null ? [] : [vault.id, vault.seen]));
-  const rows = { ...part, vaults: part.vaults.map((vault) => ({ ...vault, seen: null })) };
+  const rows = { ...part, audit: null, vaults: part.vaults.map((vault) => ({ ...vault, seen: null })) };
   return {
     sealedBytes,
     textBytes,
     sealed: sha256(sealedBytes),
     rows: sha256(Buffer.from(JSON.stringify(rows))),
     seen: sha256(Buffer.from(JSON.stringify(seen))),
+    audit: part.audit,
     writtenMs: now().getTime(),
   };
 }
@@ -75,6 +79,8 @@ export type StateChange = {
   readonly state: boolean;
   /** Roots of vaults that were written there since. */
   readonly seen: boolean;
+  /** Lines of the audit log. */
+  readonly audit: boolean;
   /** Since the state was written there. */
   readonly ageMs: number;
 };
@@ -85,16 +91,25 @@ export async function gatewayStateChange(gateway: GatewayPort, replica: string):
   return changeSince(written, await currentState(gateway, replica));
 }
 
-function changeSince(written: Written | undefined, { sealed, rows, seen, writtenMs }: Current): StateChange {
-  if (written === undefined) return { state: true, seen: true, ageMs: Number.POSITIVE_INFINITY };
+function changeSince(
+  written: Written | undefined,
+  { sealed, rows, seen, audit, writtenMs }: Current,
+): StateChange {
+  if (written === undefined) return { state: true, seen: true, audit: true, ageMs: Number.POSITIVE_INFINITY };
   const state = written.sealed !== sealed || written.rows !== rows;
-  return { state, seen: written.seen !== seen, ageMs: writtenMs - written.writtenMs };
+  const hasLines = audit?.hash !== undefined && audit.hash !== written.audit?.hash;
+  return { state, seen: written.seen !== seen, audit: hasLines, ageMs: writtenMs - written.writtenMs };
 }
 
 /** Forgets what was written to a replica that was removed. */
 export function forgetWritten(gateway: GatewayPort, replica: string): void {
   const table = writtenTable(gateway);
   gateway.catalog.write(() => table.remove(fromHex(replica, 16)));
+}
+
+/** The head of the audit log that was written to the replica of this id last. */
+export function auditHeadAt(gateway: Pick<GatewayPort, "catalog">, replica: string): AuditHead | null {
+  return writtenTable(gateway).get(fromHex(replica, 16))?.audit ?? null;
 }
 
 export type ReplicateGatewayOptions = {
@@ -134,7 +149,8 @@ export async function replicateGateway(
   const newest = await chain.newest(signal);
   const own = newest !== undefined && chain.isOwn(newest);
   const change = changeSince(table.get(key), current);
-  if (own && !change.state && !change.seen) return { generation: newest.root.generation, appended: false };
+  if (own && !change.state && !change.seen && !change.audit)
+    return { generation: newest.root.generation, appended: false };
   const put = async (kind: "sealed" | "catalog", bytes: Buffer): Promise<NamedObject> => {
     const hash = sha256(bytes);
     await putProven(store, namedKey(gatewayFolder, kind, fromHex(hash, 32)), bytes, { signal });
@@ -147,8 +163,8 @@ export async function replicateGateway(
   // An earlier try of ours that stands in its place said what was so then: the next one comes behind it.
   let appended = await chain.append(content, { takeOver, signal });
   while (appended.outcome === "overtaken") appended = await chain.append(content, { takeOver, signal });
-  const { sealed, rows, seen, writtenMs } = current;
-  gateway.catalog.write(() => table.put(key, { sealed, rows, seen, writtenMs }));
+  const { sealed, rows, seen, audit = null, writtenMs } = current;
+  gateway.catalog.write(() => table.put(key, { sealed, rows, seen, audit, writtenMs }));
   return { generation: appended.found.root.generation, appended: true };
 }
 

@@ -79,7 +79,7 @@ test("a vault whose first root was meant and never answered is nothing seen, and
   const { vault } = await fixture.device(await fixture.account("anna"), "laptop");
   catalog.replicas.intend(replica, vault, "ab".repeat(16));
   const { identity } = dataDir;
-  const part = parseGatewayPart(exportGatewayPart(identity, catalog, replica), identity.id);
+  const part = parseGatewayPart(exportGatewayPart(identity, catalog, replica, undefined), identity.id);
   expect(part.vaults).toMatchObject([{ id: vault, seen: null }]);
 });
 

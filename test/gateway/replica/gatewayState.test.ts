@@ -58,6 +58,7 @@ const part: GatewayPart = {
       seen: { generation: 5, root: hex("root", 32) },
     },
   ],
+  audit: { sequence: 12, hash: hex("line", 32) },
   homes: [{ account, record: "one\n\n", previous: null, handedOut: 4 }],
   boxes: [
     {

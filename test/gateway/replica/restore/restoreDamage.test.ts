@@ -196,7 +196,7 @@ test("a state that somebody else sealed to the recovery key's public half is ref
   const { catalog, dataDir } = old.gateway;
   const { id, recoveryPublic } = dataDir.identity;
   const secret = randomBytes(32);
-  const part = JSON.parse(exportGatewayPart(dataDir.identity, catalog, replica).toString());
+  const part = JSON.parse(exportGatewayPart(dataDir.identity, catalog, replica, undefined).toString());
   for (const account of part.accounts) account.loginHash = "the forger's own";
   const put = (kind: string, bytes: Buffer) => {
     const sha256 = createHash("sha256").update(bytes).digest("hex");

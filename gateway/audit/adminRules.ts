@@ -1,0 +1,199 @@
+// What is noted of each thing that an administrator does. Subjects are picked field by field: requests hold L, keys, and what somebody may have
+// typed in a wrong place.
+
+import type { DriveOperations } from "../admin/drives.ts";
+import type { HomeOperations } from "../admin/homeOperations.ts";
+import type { ImportOperations } from "../admin/importOperations.ts";
+import type { AdminOperations } from "../admin/operations.ts";
+import type { PeerOperations } from "../admin/peerOperations.ts";
+import type { ReplicaOperations } from "../admin/replicaOperations.ts";
+import type { RetentionOperations, RetentionScope } from "../admin/retentionOperations.ts";
+import type { SeedOperations } from "../admin/seedOperations.ts";
+import type { StageOperations } from "../admin/stageOperations.ts";
+import { type AuditPort, audited, type Rules } from "./audited.ts";
+import type { AuditActor, AuditSubject } from "./events.ts";
+
+const core: Rules<AdminOperations> = {
+  status: "reads",
+  accounts: "reads",
+  keysDocuments: "reads",
+  appPasswords: "reads",
+  devices: "reads",
+  vaults: "reads",
+  scrub: "reads",
+  addAccount: ([{ name }], made) => ({
+    event: "account.added",
+    subject: { account: name, id: made?.id ?? null, vault: made?.vault ?? null },
+  }),
+  setDisabled: ([account, disabled]) => ({
+    event: disabled ? "account.disabled" : "account.enabled",
+    subject: { account },
+  }),
+  changePassword: ([account, { by = "password" }]) => ({
+    event: "account.password-changed",
+    subject: { account, by },
+  }),
+  addAppPassword: ([account, { label, read }], made) => ({
+    event: "app-password.made",
+    subject: { account, label, read: read ?? null, id: made?.id ?? null, expires: made?.expires ?? null },
+  }),
+  // What was typed may be the password itself.
+  revokeAppPassword: ([account], gone) => ({
+    event: "app-password.revoked",
+    subject: { account, id: gone?.id ?? null, label: gone?.label ?? null },
+  }),
+  revokeDevice: ([account, device]) => ({ event: "device.revoked", subject: { account, device } }),
+  createVault: ([account], made) => ({
+    event: "vault.created",
+    subject: { account, vault: made?.vault ?? null },
+  }),
+  unlock: ([vault, { forSeconds = null }]) => ({ event: "vault.unlocked", subject: { vault, forSeconds } }),
+  lock: ([vault], wasUnlocked) =>
+    wasUnlocked === false ? undefined : { event: "vault.locked", subject: { vault, why: "command" } },
+  evict: ([{ keepBytes, dryRun }], done) =>
+    dryRun
+      ? undefined
+      : {
+          event: "packs.evicted",
+          subject: { keepBytes, packs: done?.evictedPacks ?? null, bytes: done?.evictedBytes ?? null },
+        },
+};
+
+const replicas: Rules<ReplicaOperations> = {
+  status: "reads",
+  verify: "reads",
+  // An address that was not taken may have anything in it.
+  add: ([{ name }], added) => ({
+    event: "replica.added",
+    subject: { replica: name, url: added?.url ?? null },
+  }),
+  run: ([{ name, takeOver }]) =>
+    takeOver ? { event: "replica.taken-over", subject: { replica: name } } : undefined,
+  remove: ([{ name, abandon }]) => ({ event: "replica.removed", subject: { replica: name, abandon } }),
+};
+
+const homes: Rules<HomeOperations> = {
+  show: "reads",
+  plan: "reads",
+  move: ([{ account, devices, force }], moved) => ({
+    event: "home.moved",
+    subject: { account, devices, force, gateway: moved?.home.gateway ?? null },
+  }),
+  undo: ([account]) => ({ event: "home.undone", subject: { account } }),
+};
+
+const retention: Rules<RetentionOperations> = {
+  policies: "reads",
+  snapshots: "reads",
+  setPolicy: ([{ policy, ...scope }]) => ({
+    event: "retention.changed",
+    subject: { ...scopeOf(scope), policy: policy === null ? null : JSON.stringify(policy) },
+  }),
+  prune: ([{ dryRun, ...scope }], done) =>
+    dryRun
+      ? undefined
+      : {
+          event: "retention.pruned",
+          subject: { ...scopeOf(scope), kept: done?.kept ?? null, trashed: done?.trashed ?? null },
+        },
+  mark: ([{ snapshots, pin, addTags, removeTags }]) => ({
+    event: "snapshot.marked",
+    subject: {
+      ...listOf(snapshots),
+      ...(pin !== undefined && { pinned: pin !== null, reason: pin }),
+      addTags,
+      removeTags,
+    },
+  }),
+  remove: ([snapshots, reason], gone) => ({
+    event: "snapshot.deleted",
+    subject: { ...listOf(gone?.map(({ id }) => id) ?? snapshots), reason },
+  }),
+  undelete: ([snapshots], back) => ({
+    event: "snapshot.undeleted",
+    subject: listOf(back?.map(({ id }) => id) ?? snapshots ?? []),
+  }),
+};
+
+const seed: Rules<SeedOperations> = {
+  send: "reads",
+  look: "reads",
+  readRate: "reads",
+  status: "reads",
+  custody: "reads",
+  prepare: ([{ accounts, key }], made) =>
+    key === undefined
+      ? undefined
+      : { event: "box.prepared", subject: { box: made?.box?.number ?? null, accounts } },
+  seal: ([{ dryRun }]) => (dryRun ? undefined : { event: "box.sealed", subject: {} }),
+  extend: (_asked, made) => ({ event: "box.extended", subject: { replica: made?.replica ?? null } }),
+  reopen: (_asked, done) => ({ event: "box.reopened", subject: { box: done?.box ?? null } }),
+  promise: (_asked, done) => ({
+    event: "box.promised",
+    subject: { box: done?.accepted?.box ?? null, seal: done?.accepted?.seal ?? null },
+  }),
+};
+
+const imports: Rules<ImportOperations> = {
+  run: ([{ dryRun }], done) =>
+    dryRun
+      ? undefined
+      : { event: "box.imported", subject: { box: done?.box ?? null, left: done?.left ?? null } },
+  abandon: ([{ box, dryRun }], done) =>
+    dryRun ? undefined : { event: "box.abandoned", subject: { box, needs: done?.needs ?? null } },
+};
+
+const staging: Rules<StageOperations> = {
+  stage: ([{ key, snapshots }], done) =>
+    key === undefined
+      ? undefined
+      : {
+          event: "box.staged",
+          subject: { box: done?.box?.number ?? null, ...listOf(snapshots.map(({ snapshot }) => snapshot)) },
+        },
+};
+
+const peerRules: Rules<PeerOperations> = {
+  peers: "reads",
+  addPeer: ([{ name }], made) => ({ event: "peer.added", subject: { peer: name, id: made?.id ?? null } }),
+  rotatePeer: ([peer]) => ({ event: "peer.token-changed", subject: { peer } }),
+  removePeer: ([peer, deleteData]) => ({ event: "peer.removed", subject: { peer, deleteData } }),
+};
+
+const driveRules: Rules<DriveOperations> = {
+  drives: "reads",
+  mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
+};
+
+function scopeOf({ account, vault, device, item }: RetentionScope): AuditSubject {
+  const named = Object.entries({ account, vault, device, item });
+  return Object.fromEntries(named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** The first of them, and how many there are. */
+function listOf(snapshots: readonly string[]): AuditSubject {
+  return { snapshots, count: snapshots.length };
+}
+
+/** By whom, and where it is noted. */
+type By = { readonly audit: AuditPort; readonly actor: AuditActor; readonly address?: string };
+
+/** What is done through it is in the audit log before it is answered. */
+export function auditedAdministration(operations: AdminOperations, by: By): AdminOperations {
+  return audited(operations, core, by, {
+    replicas: audited(operations.replicas, replicas, by),
+    homes: audited(operations.homes, homes, by),
+    retention: audited(operations.retention, retention, by),
+    seed: audited(operations.seed, seed, by),
+    imports: audited(operations.imports, imports, by),
+    staging: audited(operations.staging, staging, by),
+  });
+}
+
+export function auditedPeers(operations: PeerOperations, by: By): PeerOperations {
+  return audited(operations, peerRules, by);
+}
+
+export function auditedDrives(operations: DriveOperations, by: By): DriveOperations {
+  return audited(operations, driveRules, by);
+}

@@ -1,0 +1,87 @@
+// Every event of the audit log. docs/security.md says when each is written; a test compares the two.
+
+export const auditEvents = [
+  "log.begun",
+  "log.recovered",
+  "log.lost",
+  "log.counted",
+  "gateway.started",
+  "gateway.stopped",
+  "settings.changed",
+  "login.accepted",
+  "login.refused",
+  "login.throttled",
+  "token.refused",
+  "app-password.refused",
+  "app-password.new-address",
+  "account.added",
+  "account.disabled",
+  "account.enabled",
+  "account.password-changed",
+  "app-password.made",
+  "app-password.revoked",
+  "device.enrolled",
+  "device.revoked",
+  "vault.created",
+  "vault.unlocked",
+  "vault.locked",
+  "drive.mounted",
+  "content.read",
+  "record.quarantined",
+  "retention.changed",
+  "retention.pruned",
+  "snapshot.marked",
+  "snapshot.deleted",
+  "snapshot.undeleted",
+  "packs.evicted",
+  "replica.added",
+  "replica.removed",
+  "replica.taken-over",
+  "peer.added",
+  "peer.token-changed",
+  "peer.removed",
+  "home.moved",
+  "home.undone",
+  "box.prepared",
+  "box.staged",
+  "box.extended",
+  "box.sealed",
+  "box.reopened",
+  "box.promised",
+  "box.imported",
+  "box.abandoned",
+] as const;
+export type AuditEvent = (typeof auditEvents)[number];
+
+export const auditOutcomes = ["done", "refused", "failed"] as const;
+export type AuditOutcome = (typeof auditOutcomes)[number];
+
+export const actorKinds = [
+  "administrator",
+  "account",
+  "device",
+  "app-password",
+  "peer",
+  "box",
+  "gateway",
+  "unknown",
+] as const;
+export type ActorKind = (typeof actorKinds)[number];
+
+/** Who did it, as far as that was proven. */
+export type AuditActor = { readonly kind: ActorKind; readonly [name: string]: string };
+
+/** What it was done to: never a secret, nor a hash of one. */
+export type AuditSubject = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+/** What is noted. */
+export type AuditFacts = {
+  readonly event: AuditEvent;
+  readonly outcome: AuditOutcome;
+  /** Of the error, where it was refused or failed. */
+  readonly code?: string;
+  readonly actor: AuditActor;
+  /** Where it came from over the network. */
+  readonly address?: string;
+  readonly subject: AuditSubject;
+};
