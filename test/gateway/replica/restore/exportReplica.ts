@@ -113,6 +113,8 @@ export async function exportGateway(
 ): Promise<boolean> {
   const row = gateway.catalog.replicas.get(replica);
   if (row === undefined) throw new Error("the gateway does not know the replica");
+  // Lines of the audit log that come to the disk later would be a change of their own.
+  await gateway.audit.flush();
   const { signal } = new AbortController();
   const options = { gateway, replica: row, store, roots: store, takeOver: false, signal };
   return (await replicateGateway(options)).appended;
