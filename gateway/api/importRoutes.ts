@@ -11,10 +11,9 @@ import type {
 import type { JobWatch } from "../admin/job.ts";
 import type { Gateway } from "../gateway.ts";
 import { jobRoute } from "./jobRoute.ts";
-import { array, flag, object } from "./schemas.ts";
+import { array, boxNumber, flag, object } from "./schemas.ts";
 
 const source = { type: "string", minLength: 1, maxLength: 4096 } as const;
-const number = { type: "integer", minimum: 1, maximum: 0xffff_ffff } as const;
 
 export function importRoutes(app: FastifyInstance, gateway: Gateway, operations: ImportOperations): void {
   jobRoute(
@@ -22,7 +21,12 @@ export function importRoutes(app: FastifyInstance, gateway: Gateway, operations:
     gateway,
     "/seed/import",
     object(
-      { sources: { ...array(source), minItems: 1, maxItems: 64 }, box: number, finish: flag, dryRun: flag },
+      {
+        sources: { ...array(source), minItems: 1, maxItems: 64 },
+        box: boxNumber,
+        finish: flag,
+        dryRun: flag,
+      },
       ["box"],
     ),
     async (body: ImportRequest, watch: JobWatch<ImportProgress>) => {
@@ -36,7 +40,7 @@ export function importRoutes(app: FastifyInstance, gateway: Gateway, operations:
     app,
     gateway,
     "/seed/abandon",
-    object({ box: number, dryRun: flag }),
+    object({ box: boxNumber, dryRun: flag }),
     async (body: AbandonRequest, watch: JobWatch<AbandonProgress>) => {
       const report = await operations.abandon(body, watch);
       const { box, needs } = report;

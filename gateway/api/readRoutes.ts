@@ -9,6 +9,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
 import type { Gateway } from "../gateway.ts";
 import { actorOf, deviceOf, vaultOf } from "./access.ts";
+import { bytesOf } from "./binaryBody.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { sendPack } from "./packAnswer.ts";
 import { type ReadSlots, sendRecords } from "./recordStream.ts";
@@ -27,7 +28,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
     },
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
-      const asked = parseGroupIds(request.body, wireLimits.idsPerRead);
+      const asked = parseGroupIds(bytesOf(request.body), wireLimits.idsPerRead);
       gateway.audit.reads.read({ ...actorOf(request), records: asked.ids.length / Width.id });
       const signal = closedSignal(request.raw, reply.raw);
       await slots.take(signal);
@@ -52,7 +53,7 @@ export function readRoutes(app: FastifyInstance, gateway: Gateway, slots: ReadSl
     },
     async (request, reply) => {
       const vault = await vaultOf(gateway, request, request.params.vault);
-      const asked = parseGroupIds(request.body, wireLimits.idsPerHave);
+      const asked = parseGroupIds(bytesOf(request.body), wireLimits.idsPerHave);
       return reply.type(octetStream).send(vault.present(asked.group, asked.ids));
     },
   );

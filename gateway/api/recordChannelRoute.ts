@@ -18,9 +18,17 @@ import { object, shortId } from "./schemas.ts";
 
 type HandedOver = { readonly socket: Socket; readonly head: Buffer };
 
-/** Whether a request asks for a record channel: for the server, which lets all other upgrades be. */
-export function asksForChannel({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === channelProtocol;
+const address = /^\/v1\/vaults\/[^/?]*\/records$/;
+
+/**
+ * Whether a request asks for a record channel: for the server, which lets all other upgrades be. One with a body does not: HTTP would hand its
+ * socket over before the body was read, and whoever waits for the body would wait for ever.
+ */
+export function asksForChannel({ method, url = "", headers }: IncomingMessage): boolean {
+  const hasBody = headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+  return (
+    headers.upgrade?.toLowerCase() === channelProtocol && method === "GET" && address.test(url) && !hasBody
+  );
 }
 
 export function recordChannelRoute(
@@ -30,6 +38,8 @@ export function recordChannelRoute(
   readNow: ReadOptions["readNow"],
 ): void {
   const handedOver = new WeakMap<IncomingMessage, HandedOver>();
+  /** All that HTTP does not know any more, so that closing the server would wait for them. */
+  const sockets = new Set<Socket>();
   const open = new Map<Socket, string>();
 
   app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -39,6 +49,8 @@ export function recordChannelRoute(
       return;
     }
     handedOver.set(request, { socket, head });
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
     const response = new ServerResponse(request);
     // A refusal is the last that this connection brings: HTTP does not listen to it any more.
     response.shouldKeepAlive = false;
@@ -48,7 +60,7 @@ export function recordChannelRoute(
   });
 
   app.addHook("preClose", async () => {
-    for (const socket of open.keys()) socket.destroy();
+    for (const socket of sockets) socket.destroy();
   });
 
   app.get<{ Params: { vault: string } }>(

@@ -8,6 +8,8 @@ export const name = { type: "string", pattern: namePattern } as const;
 export const time = { type: "string" } as const;
 export const count = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 export const group = { type: "integer", minimum: 0, maximum: 0xffff_ffff } as const;
+/** Number of a box. */
+export const boxNumber = { type: "integer", minimum: 1, maximum: 0xffff_ffff } as const;
 export const flag = { type: "boolean" } as const;
 /** base64 of exactly `bytes` bytes. */
 export function base64(bytes: number): {

@@ -10,7 +10,7 @@ import type { ReopenProgress } from "../seed/seal/reopenBox.ts";
 import type { SealProgress, SealRequest } from "../seed/seal/sealBox.ts";
 import type { SendProgress } from "../seed/send/sendSeal.ts";
 import { jobRoute } from "./jobRoute.ts";
-import { array, base64, count, flag, object } from "./schemas.ts";
+import { array, base64, boxNumber, count, flag, object } from "./schemas.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const path = { type: "string", pattern: "^/", maxLength: 4096 } as const;
@@ -79,7 +79,7 @@ export function seedAdminRoutes(app: FastifyInstance, gateway: Gateway, operatio
   );
   app.get<{ Querystring: { number?: number } }>(
     "/seed/status",
-    { schema: { querystring: object({ number: count }, ["number"]) } },
+    { schema: { querystring: object({ number: boxNumber }, ["number"]) } },
     async (request) => await operations.status(request.query.number),
   );
   app.post<{ Body: ExtendRequest }>(

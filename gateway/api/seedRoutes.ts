@@ -8,11 +8,11 @@ import {
   type SeedAnswer,
   seedPartBytesMax,
 } from "../../ingest/wire/seed.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { type SeedListName, seedLists } from "../../vault/seed/manifest.ts";
 import type { BoxRow } from "../catalog/boxes.ts";
 import type { Gateway } from "../gateway.ts";
+import { bytesOf } from "./binaryBody.ts";
 import { array, count, flag, object, shortId } from "./schemas.ts";
 
 declare module "fastify" {
@@ -113,12 +113,6 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
         bytesOf(request.body),
       ),
   );
-}
-
-/** @throws HoldfastError usage for a body of another kind */
-function bytesOf(body: unknown): Buffer {
-  if (Buffer.isBuffer(body)) return body;
-  throw new HoldfastError(ErrorCode.usage, `the body is to be ${octetStream}`);
 }
 
 function boxOf(request: FastifyRequest): BoxRow {

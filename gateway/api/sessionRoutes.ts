@@ -11,6 +11,7 @@ import { encodeRecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import { deviceOf, runningSessionOf, sessionOf } from "./access.ts";
+import { bytesOf } from "./binaryBody.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { takeBody } from "./recordsBody.ts";
 import { binaryAnswer, count, flag, group, longId, nullable, object, shortId, time } from "./schemas.ts";
@@ -85,8 +86,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
-      idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.have(device.group, request.body));
+      const ids = bytesOf(request.body);
+      idCount(ids, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(vault.have(device.group, ids));
     },
   );
 
@@ -99,8 +101,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
-      idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(bitmapOf(await vault.waits.whole(device.group, request.body)));
+      const ids = bytesOf(request.body);
+      idCount(ids, wireLimits.idsPerHave);
+      return reply.type(octetStream).send(bitmapOf(await vault.waits.whole(device.group, ids)));
     },
   );
 
@@ -115,7 +118,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       // A commit that went through before the move is answered again.
       if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
       const answer = await vault
-        .commit(request.params.session, device, request.body)
+        .commit(request.params.session, device, bytesOf(request.body))
         .catch((error: unknown) => refused(gateway, request, error));
       backups.committed(request.params.session, vault.catalog.snapshot(answer.snapshot)?.incomplete === true);
       gateway.audit.reads.uploads(device.id, false);
