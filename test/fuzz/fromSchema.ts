@@ -1,6 +1,7 @@
 // Values for a JSON schema: what it asks for, what lies at its edges, and what it must refuse.
 
 import fc from "fast-check";
+import { namePattern } from "../../ingest/wire/names.ts";
 
 export type JsonSchema = {
   readonly type?: string | readonly string[];
@@ -88,7 +89,7 @@ export const hostileValues: fc.Arbitrary<unknown> = fc.oneof(
 );
 
 /** `known`: ids and names that exist, of whomever. */
-export function valueOf(schema: JsonSchema, known: readonly string[]): fc.Arbitrary<unknown> {
+export function anyValueOf(schema: JsonSchema, known: readonly string[]): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 7, arbitrary: rightValue(schema, known) },
     { weight: 1, arbitrary: hostileValues },
@@ -99,14 +100,14 @@ function rightValue(schema: JsonSchema, known: readonly string[]): fc.Arbitrary<
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   const alternatives = schema.anyOf ?? schema.oneOf;
-  if (alternatives !== undefined) return fc.oneof(...alternatives.map((each) => valueOf(each, known)));
+  if (alternatives !== undefined) return fc.oneof(...alternatives.map((each) => anyValueOf(each, known)));
   const [type, ...others] = [schema.type ?? (schema.properties === undefined ? "string" : "object")].flat();
   if (others.length > 0)
     return fc.oneof(
       ...[type, ...others].map((each) => rightValue({ ...schema, type: each ?? "null" }, known)),
     );
   if (type === "object") return objectOf(schema, known);
-  if (type === "array") return fc.array(valueOf(schema.items ?? {}, known), { maxLength: 4 });
+  if (type === "array") return fc.array(anyValueOf(schema.items ?? {}, known), { maxLength: 4 });
   if (type === "integer" || type === "number") return numberOf(schema);
   if (type === "boolean") return fc.boolean();
   if (type === "null") return fc.constant(null);
@@ -121,7 +122,7 @@ function objectOf(schema: JsonSchema, known: readonly string[]): fc.Arbitrary<un
   const more = schema.additionalProperties;
   const others =
     typeof more === "object"
-      ? fc.dictionary(stringOf(schema.propertyNames ?? {}, known), valueOf(more, known), { maxKeys: 3 })
+      ? fc.dictionary(stringOf(schema.propertyNames ?? {}, known), anyValueOf(more, known), { maxKeys: 3 })
       : fc.constantFrom<Record<string, unknown>>(
           {},
           {},
@@ -139,10 +140,10 @@ function objectOf(schema: JsonSchema, known: readonly string[]): fc.Arbitrary<un
 }
 
 function memberOf(name: string, schema: JsonSchema, known: readonly string[]): fc.Arbitrary<unknown> {
-  if (!placeMembers.test(name)) return valueOf(schema, known);
+  if (!placeMembers.test(name)) return anyValueOf(schema, known);
   const place = fc.constantFrom(...places);
   if (schema.type === "array") return fc.array(place, { maxLength: 3 });
-  if (schema.type === "object") return valueOf(schema, known);
+  if (schema.type === "object") return anyValueOf(schema, known);
   return fc.oneof(
     { weight: 9, arbitrary: place },
     { weight: 1, arbitrary: fc.constantFrom(null, 1, [], {}) },
@@ -153,11 +154,15 @@ function numberOf({ minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: JsonSchema
   return fc.oneof(fc.constantFrom(minimum, maximum, minimum - 1, maximum + 1, 1), fc.integer());
 }
 
+const isId = /^[0-9a-f]{32,}$/;
+
 function stringOf(
   { pattern, minLength = 0, maxLength }: JsonSchema,
   known: readonly string[],
 ): fc.Arbitrary<string> {
-  const fitting = known.filter((each) => pattern === undefined || new RegExp(pattern, "u").test(each));
+  // Where anything goes, only names: an id would become one, and be shown later.
+  const form = pattern === undefined ? /^[a-z-]+$/ : new RegExp(pattern, "u");
+  const fitting = known.filter((each) => form.test(each) && !(pattern === namePattern && isId.test(each)));
   const choices: fc.Arbitrary<string>[] = [fc.constantFrom(...hostileStrings), fc.string({ maxLength: 20 })];
   if (fitting.length > 0) choices.push(fc.constantFrom(...fitting), fc.constantFrom(...fitting));
   if (pattern !== undefined) {

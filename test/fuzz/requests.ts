@@ -5,7 +5,7 @@ import { type Agent, request as httpsRequest } from "node:https";
 import fc from "fast-check";
 import { octetStream } from "../../ingest/wire/protocol.ts";
 import type { AppRoute } from "./appRoutes.ts";
-import { hostileStrings, type JsonSchema, valueOf } from "./fromSchema.ts";
+import { anyValueOf, hostileStrings, type JsonSchema } from "./fromSchema.ts";
 import { hostileBytes } from "./hostileBytes.ts";
 
 export type FuzzRequest = {
@@ -79,7 +79,7 @@ function pathOf(route: AppRoute, known: readonly string[]): fc.Arbitrary<string>
   const parts = route.url.split("/").map((part): fc.Arbitrary<string> => {
     if (!part.startsWith(":") && part !== "*") return fc.constant(part);
     const schema = route.schema.params?.properties?.[part.replace(":", "")] ?? { type: "string" };
-    const whole = valueOf(schema, known).map((value) => percent(asText(value)));
+    const whole = anyValueOf(schema, known).map((value) => percent(asText(value)));
     return part === "*" ? fc.array(whole, { minLength: 1, maxLength: 4 }).map((all) => all.join("/")) : whole;
   });
   return fc
@@ -91,7 +91,7 @@ function queryOf(schema: JsonSchema | undefined, known: readonly string[]): fc.A
   const names = Object.entries(schema?.properties ?? {});
   const pairs = names.map(([name, member]) =>
     fc.option(
-      valueOf(member, known).map((value) => `${name}=${percent(asText(value))}`),
+      anyValueOf(member, known).map((value) => `${name}=${percent(asText(value))}`),
       { nil: undefined, freq: 5 },
     ),
   );
@@ -119,7 +119,7 @@ function bodyOf(
   known: readonly string[],
   seeds: readonly Buffer[],
 ): fc.Arbitrary<{ type: string; body: Buffer } | undefined> {
-  const json = valueOf(route.schema.body ?? {}, known).map((value) =>
+  const json = anyValueOf(route.schema.body ?? {}, known).map((value) =>
     Buffer.from(JSON.stringify(value) ?? "null"),
   );
   const binary = hostileBytes(seeds);
