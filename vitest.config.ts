@@ -35,7 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: [...rooms.map((room) => `test/${room}/**/*.test.ts`), "test/tidy.test.ts"],
+          include: [...rooms.map((room) => `test/${room}/**/*.test.ts`), "test/{tidy,supplyChain}.test.ts"],
           maxWorkers: "100%",
           sequence: { groupOrder: 0 },
           testTimeout: 60_000,

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { auditDependencies } from "./dependencyAudit.ts";
 
 type Count = { passed: number; failed: number; skipped: number };
 
@@ -70,6 +71,20 @@ const tests = await runVitest(process.argv.slice(2));
 total.passed += tests.passed;
 total.failed += tests.failed;
 total.skipped += tests.skipped;
+
+// Here, where it is not scrolled away.
+const audit = auditDependencies();
+if (audit.kind === "clean") total.passed += 1;
+else if (audit.kind === "found") {
+  total.failed += 1;
+  console.error(`\nKNOWN HOLES in what is shipped:\n${audit.advisories.join("\n")}`);
+} else {
+  total.skipped += 1;
+  const line = "!".repeat(100);
+  console.error(
+    `\n${line}\nDEPENDENCIES WERE NOT AUDITED: ${audit.why}\nNothing says that what is shipped has no known holes.\n${line}`,
+  );
+}
 
 console.log(
   `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
