@@ -2,6 +2,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Context } from "./cases/context.ts";
+import { fleetRun } from "./cases/fleet.ts";
 import { largeRun } from "./cases/large.ts";
 import { offsiteRun } from "./cases/offsite.ts";
 import { seedingRun } from "./cases/seeding.ts";
@@ -9,6 +10,7 @@ import { restoredFolder, standardRun } from "./cases/standard.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
 import { evaluate } from "./evaluate.ts";
 import { BenchFailure } from "./failure.ts";
+import { fleetRows } from "./fleetRows.ts";
 import { claimFolder } from "./folder.ts";
 import { endEverything } from "./lifetimes.ts";
 import { checkFreeSpace, describeMachine } from "./machine.ts";
@@ -58,6 +60,7 @@ async function runAll(options: Options): Promise<Report> {
   const freeBytes = {
     large: bigScale.freeBytes,
     offsite: scale.offsiteFreeBytes,
+    fleet: scale.fleetFreeBytes,
     seeding: options.seedingPhases.has("large") ? scale.seedFreeBytes : scale.seedSmallFreeBytes,
     standard: scale.freeBytes + runs * peers.length * scale.restoredBytes,
   };
@@ -75,6 +78,7 @@ async function runAll(options: Options): Promise<Report> {
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     for (let run = 0; run < runs; run++) {
       if (options.mode === "offsite") await offsiteRun(context, corpus, run);
+      else if (options.mode === "fleet") await fleetRun(context, corpus, scale);
       else if (options.mode === "seeding")
         await seedingRun(context, corpus, scale, options.seedingPhases, run);
       else await standardRun(context, corpus, options.phases, run);
@@ -101,6 +105,7 @@ async function runAll(options: Options): Promise<Report> {
 function rowsOf({ mode, mountCacheBytes }: Options): readonly RowDefinition[] {
   if (mode === "large") return largeRows;
   if (mode === "seeding") return seedingRows;
+  if (mode === "fleet") return fleetRows;
   return mode === "offsite" ? offsiteRows : standardRows(mountCacheBytes);
 }
 
@@ -133,6 +138,7 @@ function choosePeers(options: Options): Peer[] {
     large: [PeerName.holdfast],
     offsite: [PeerName.holdfast, PeerName.restic],
     seeding: [PeerName.holdfast],
+    fleet: [PeerName.holdfast],
     standard: Object.values(PeerName),
   };
   const names = options.peers ?? usual[options.mode];

@@ -9,24 +9,25 @@ import { BenchFailure } from "./failure.ts";
 import type { CacheState } from "./measure/caches.ts";
 import { PeerName } from "./peers/peer.ts";
 
-export const usage = `npm run bench -- [--runs N] [--dir DIR] [--json FILE] [--peers LIST] [--phases LIST] [--cold] [--large | --offsite | --seeding] [--tiny] [--check]
+export const usage = `npm run bench -- [--runs N] [--dir DIR] [--json FILE] [--peers LIST] [--phases LIST] [--cold] [--large | --offsite | --seeding | --fleet] [--tiny] [--check]
 
-  --runs N        how often everything is done (default: 5; 1 with --tiny, --large, --offsite and --seeding)
+  --runs N        how often everything is done (default: 5; 1 with --tiny, --large, --offsite, --seeding and --fleet)
   --dir DIR       where corpus and repositories are made; the corpus stays for the next time (default: ${join(tmpdir(), "holdfast-bench")})
   --json FILE     also write the report as JSON
-  --peers LIST    of ${Object.values(PeerName).join(",")} (default: all; --large: holdfast; --offsite: holdfast,restic; --seeding: holdfast)
+  --peers LIST    of ${Object.values(PeerName).join(",")} (default: all; --large: holdfast; --offsite: holdfast,restic; --seeding, --fleet: holdfast)
   --phases LIST   of ${Object.values(Phase).join(",")} (default: all); with --seeding of ${Object.values(SeedingPhase).join(",")}
   --cold          drop the kernel's caches before every step (root only)
   --large         a million files, a 20 GiB sparse file and ten million chunks instead
   --offsite       replicas in a real S3 server on this machine, and what was evicted to them, instead
   --seeding       a box: first backup into it, increments while it is on its way, its import, instead
+  --fleet         50 agents at once, and a backup beside wrong logins, instead
   --tiny          a few hundred files: shows that everything works, its figures mean nothing
   --check         exit status 1 when a goal is missed
   --seed TEXT     chooses which files and places are edited (default: holdfast)
   --mount-cache N bytes of cache the Holdfast mount is configured to keep, on top of its memory goal (default: 80 MiB, its own)`;
 
 /** Which cases are run. */
-export type Mode = "standard" | "large" | "offsite" | "seeding";
+export type Mode = "standard" | "large" | "offsite" | "seeding" | "fleet";
 
 export type Options = {
   readonly runs: number | undefined;
@@ -47,7 +48,7 @@ export type Options = {
 export function parseOptions(args: readonly string[]): Options | undefined {
   const values = parse(args);
   if (values.help) return undefined;
-  const modes = (["large", "offsite", "seeding"] as const).filter((mode) => values[mode]);
+  const modes = (["large", "offsite", "seeding", "fleet"] as const).filter((mode) => values[mode]);
   if (modes.length > 1) throw new BenchFailure(`--${modes.join(" and --")} are ${modes.length} runs`);
   return {
     runs: values.runs === undefined ? undefined : wholeNumber("--runs", values.runs, 1),
@@ -79,6 +80,7 @@ function parse(args: readonly string[]) {
         large: { type: "boolean", default: false },
         offsite: { type: "boolean", default: false },
         seeding: { type: "boolean", default: false },
+        fleet: { type: "boolean", default: false },
         tiny: { type: "boolean", default: false },
         check: { type: "boolean", default: false },
         seed: { type: "string", default: "holdfast" },

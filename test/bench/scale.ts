@@ -27,6 +27,11 @@ export type Scale = {
    */
   readonly seedFreeBytes: number;
   readonly seedSmallFreeBytes: number;
+  /** Agents at once, and how long they upload. */
+  readonly fleetAgents: number;
+  readonly fleetSeconds: number;
+  /** Free bytes wanted below --dir by `--fleet`: what so many seconds bring, twice, at any speed that is to be had. */
+  readonly fleetFreeBytes: number;
   /** Free bytes wanted below --dir by `--offsite`, which keeps everything several times in its S3 server. */
   readonly offsiteFreeBytes: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
@@ -54,6 +59,9 @@ export const fullScale: Scale = {
   seedPacks: 50_000,
   seedFreeBytes: 46 * GIB,
   seedSmallFreeBytes: 8 * GIB,
+  fleetAgents: 50,
+  fleetSeconds: 20,
+  fleetFreeBytes: 24 * GIB,
   offsiteFreeBytes: 22 * GIB,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
@@ -76,6 +84,9 @@ export const tinyScale: Scale = {
   seedPacks: 200,
   seedFreeBytes: GIB,
   seedSmallFreeBytes: GIB,
+  fleetAgents: 4,
+  fleetSeconds: 1,
+  fleetFreeBytes: GIB,
   offsiteFreeBytes: GIB,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { fleetRows } from "./fleetRows.ts";
 import { mountsBelow } from "./lifetimes.ts";
 import { holdfast } from "./peers/holdfast.ts";
 import { PeerName } from "./peers/peer.ts";
@@ -142,6 +143,24 @@ describe.runIf(programExists)("seeding run", () => {
     const report = JSON.parse(readFileSync(json, "utf8")) as Report;
     expect(report.rows.map((row) => row.id).sort()).toEqual(seedingRows.map((row) => row.id).sort());
     expect(report.rows.find((row) => row.id === "seed-imported")?.columns.source?.samples).toHaveLength(1);
+    expectNothingLeft();
+  });
+});
+
+describe.runIf(programExists)("fleet run", () => {
+  test("every row is there", () => {
+    const json = join(dir, "fleet.json");
+    const result = bench("--tiny", "--fleet", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report.rows.map((row) => row.id).sort()).toEqual(fleetRows.map((row) => row.id).sort());
+    for (const { id, columns } of report.rows) {
+      const samples = columns.holdfast?.samples ?? [];
+      expect(samples.every((value) => Number.isFinite(value) && value >= 0) && samples.length === 1, id).toBe(
+        true,
+      );
+    }
     expectNothingLeft();
   });
 });

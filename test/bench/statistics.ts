@@ -17,6 +17,14 @@ export function median(samples: readonly number[]): number {
   return ((sorted[(sorted.length >> 1) - 1] ?? upper) + upper) / 2;
 }
 
+/** The smallest value that `percent` of the samples do not exceed (nearest rank). Throws on no samples. */
+export function percentile(samples: readonly number[], percent: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const found = sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+  if (found === undefined) throw new RangeError("percentile of no samples");
+  return found;
+}
+
 /** Median, smallest and largest of `samples`. Throws on no samples. */
 export function summarize(samples: readonly number[]): Summary {
   return {

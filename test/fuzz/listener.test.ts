@@ -19,59 +19,8 @@ import { exchange } from "../gateway/rawHttps.ts";
 import { commitOn, makeBox, type OpenBox } from "../gateway/seed/boxFixture.ts";
 import { type AppRoute, withRoutes } from "./appRoutes.ts";
 import { type FuzzAnswer, type FuzzRequest, requestsOf, send, type Where } from "./requests.ts";
+import { type Key, keys } from "./routeKeys.ts";
 import { runs } from "./runs.ts";
-
-/** Whose key opens a route. */
-type Key = "anybody" | "device" | "login" | "peer" | "box" | "appPassword";
-
-const keys: Readonly<Record<string, Key>> = {
-  "GET /healthz": "anybody",
-  "GET /v1/hello": "anybody",
-  "GET /v1/directory": "anybody",
-  "GET /v1/openapi.json": "anybody",
-  "GET /v1/accounts/:name/kdf": "anybody",
-  "POST /v1/login": "anybody",
-  "GET /v1/archive/*": "appPassword",
-  "GET /v1/history/*": "appPassword",
-  "GET /v1/me": "device",
-  "GET /v1/home": "device",
-  "GET /v1/vaults/:vault/document": "device",
-  "GET /v1/vaults/:vault/keys": "device",
-  "POST /v1/devices": "login",
-  "GET /v1/devices": "login",
-  "PUT /v1/items/:name": "device",
-  "GET /v1/items": "device",
-  "GET /v1/snapshots": "device",
-  "GET /v1/snapshots/:id/object": "device",
-  "GET /v1/events": "device",
-  "POST /v1/sessions": "device",
-  "POST /v1/sessions/:session/have": "device",
-  "POST /v1/sessions/:session/whole": "device",
-  "POST /v1/sessions/:session/commit": "device",
-  "DELETE /v1/sessions/:session": "device",
-  "POST /v1/sessions/:session/records": "device",
-  "POST /v1/vaults/:vault/read": "device",
-  "POST /v1/vaults/:vault/exists": "device",
-  "POST /v1/vaults/:vault/suspect": "device",
-  "GET /v1/vaults/:vault/records": "device",
-  "GET /v1/vaults/:vault/packs/:sha256": "device",
-  "HEAD /v1/peer/objects/*": "peer",
-  "GET /v1/peer/objects/*": "peer",
-  "PUT /v1/peer/objects/*": "peer",
-  "DELETE /v1/peer/objects/*": "peer",
-  "GET /v1/peer/objects": "peer",
-  "POST /v1/peer/uploads": "peer",
-  "GET /v1/peer/uploads/:upload": "peer",
-  "PUT /v1/peer/uploads/:upload": "peer",
-  "DELETE /v1/peer/uploads/:upload": "peer",
-  "GET /v1/peer/usage": "peer",
-  "POST /v1/peer/vaults/:vault/receipts": "peer",
-  "POST /v1/peer/challenge": "peer",
-  "GET /v1/seed": "box",
-  "POST /v1/seed/manifest": "box",
-  "POST /v1/seed/reopened": "box",
-  "PUT /v1/seed/lists/:vault/:list": "box",
-};
 
 /** Answers of 500 and more that a client may cause: it is told to wait, or what it asked for is full. */
 const mayFail = ["busy", "replica-full", "cancelled"];

@@ -146,6 +146,7 @@ async function enroll(
   };
   return {
     services,
+    url: gateway.url,
     data: gateway.data,
     admin: (...args) => measure(program(ADMIN, dir, ...args, "--data", gateway.data), services),
     backup: async (source) => {

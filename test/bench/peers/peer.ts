@@ -67,6 +67,8 @@ export type HoldfastRepository = Repository & {
   readonly agentMount: (source: string, point: string) => Promise<Mounted>;
   /** The gateway's WebDAV, just started. */
   readonly webdav: (source: string) => Promise<WebDav>;
+  /** Where the gateway listens. */
+  readonly url: string;
   /** The gateway's data directory. */
   readonly data: string;
   /** Runs an administrator's command of the running gateway to its end. */
