@@ -5,6 +5,7 @@ export type Key = "anybody" | "device" | "login" | "peer" | "box" | "appPassword
 
 export const keys: Readonly<Record<string, Key>> = {
   "GET /healthz": "anybody",
+  "GET /readyz": "anybody",
   "GET /v1/hello": "anybody",
   "GET /v1/directory": "anybody",
   "GET /v1/openapi.json": "anybody",
