@@ -100,7 +100,11 @@ describe("secrets", () => {
   });
 
   test("what only looks like one is none", () => {
-    const text = of("https://host:8443/a@b ssh://git@host hfd_short https://$", "{user}:$", "{password}@host AKIA");
+    const text = of(
+      "https://host:8443/a@b ssh://git@host hfd_short https://$",
+      "{user}:$",
+      "{password}@host AKIA",
+    );
     expect(checkSecrets([{ path: "x.md", text }], {})).toEqual([]);
   });
 

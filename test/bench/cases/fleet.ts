@@ -22,47 +22,44 @@ const nodeProgram = (role: string, file: string, ...args: string[]): Program => 
   role,
 });
 
-/** One run of both cases, from empty gateways. */
+/** One run of both cases, from an empty gateway. */
 export async function fleetRun(context: Context, corpus: Corpus, scale: Scale): Promise<void> {
   const home = join(context.dir, "run");
-  for (const work of [
-    () => manyAgents(context, scale, join(home, "fleet")),
-    () => wrongLogins(context, corpus, home),
-  ]) {
-    rmSync(home, { recursive: true, force: true });
-    mkdirSync(home, { recursive: true });
-    await work();
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
+  const dir = join(home, column);
+  const gateway = await holdfast.create(dir);
+  try {
+    await manyAgents(context, scale, gateway, dir);
+    await wrongLogins(context, corpus, gateway);
+  } finally {
+    await gateway.close();
   }
   rmSync(home, { recursive: true, force: true });
 }
 
 async function manyAgents(
-  context: Context,
+  { samples, say }: Context,
   { fleetAgents, fleetSeconds }: Scale,
+  gateway: HoldfastRepository,
   dir: string,
 ): Promise<void> {
-  const gateway = await holdfast.create(dir);
-  try {
-    const states = ["first"];
-    await narrated(context.say, `${fleetAgents + 1} devices enrolled`, async () => {
-      for (let i = 1; i <= fleetAgents; i++) {
-        states.push(`agent-${i}`);
-        await gateway.enrollAnother(`agent-${i}`);
-      }
-    });
-    const [asker = "", ...agents] = states.map((device) => join(dir, `state-${device}`));
-    const two = await uploaded(gateway, agents.slice(0, 2), asker, fleetSeconds);
-    const all = await uploaded(gateway, agents, asker, fleetSeconds);
-    const { samples } = context;
-    samples.add("fleet-two", column, two.rate);
-    samples.add("fleet-all", column, all.rate);
-    samples.add("fleet-have", column, percentile(all.waits, 99) / 1000);
-    samples.add("fleet-least", column, (100 * Math.min(...all.bytes) * all.bytes.length) / sum(all.bytes));
-    samples.addUsage("fleet-all", column, all.step);
-    samples.add("fleet-memory", column, all.step.usage.get(GATEWAY)?.peakMemory ?? Number.NaN);
-  } finally {
-    await gateway.close();
-  }
+  const states = ["first"];
+  await narrated(say, `${fleetAgents} devices enrolled`, async () => {
+    for (let i = 1; i <= fleetAgents; i++) {
+      states.push(`agent-${i}`);
+      await gateway.enrollAnother(`agent-${i}`);
+    }
+  });
+  const [asker = "", ...agents] = states.map((device) => join(dir, `state-${device}`));
+  const two = await uploaded(gateway, agents.slice(0, 2), asker, fleetSeconds);
+  const all = await uploaded(gateway, agents, asker, fleetSeconds);
+  samples.add("fleet-two", column, two.rate);
+  samples.add("fleet-all", column, all.rate);
+  samples.add("fleet-have", column, percentile(all.waits, 99) / 1000);
+  samples.add("fleet-least", column, (100 * Math.min(...all.bytes) * all.bytes.length) / sum(all.bytes));
+  samples.addUsage("fleet-all", column, all.step);
+  samples.add("fleet-memory", column, all.step.usage.get(GATEWAY)?.peakMemory ?? Number.NaN);
 }
 
 async function uploaded(
@@ -81,23 +78,31 @@ async function uploaded(
   return { step, waits, bytes: done.bytes, rate: sum(done.bytes) / done.seconds };
 }
 
-/** First backups into empty gateways: alone, beside a core that is busy with something else, and beside one that tries logins. */
-async function wrongLogins({ samples, say, caches }: Context, corpus: Corpus, home: string): Promise<void> {
+/**
+ * First backups, each of a device with a group of its own: alone, beside a core that is busy with something else, and beside one that tries
+ * logins.
+ */
+async function wrongLogins(
+  { samples, say, caches }: Context,
+  corpus: Corpus,
+  gateway: HoldfastRepository,
+): Promise<void> {
   corpus.revert();
-  for (const how of ["quiet", "spin", "kept", "fresh"] as const) {
-    const gateway = await holdfast.create(join(home, how));
+  // All before the attack: the gateway would make this address wait.
+  const turns: (readonly ["quiet" | "spin" | "kept" | "fresh", HoldfastRepository])[] = [];
+  for (const how of ["quiet", "spin", "kept", "fresh"] as const)
+    turns.push([how, await gateway.enrollAnother(how, "isolated")]);
+  for (const [how, device] of turns) {
     const attack =
       how === "quiet" ? undefined : startService(nodeProgram("attack", "wrongLogins.ts", how, gateway.url));
     try {
       prepareCaches(caches, [corpus.tree]);
-      const { step } = await narrated(say, `first backup, login ${how}`, () => gateway.backup(corpus.tree));
+      const { step } = await narrated(say, `first backup, logins: ${how}`, () => device.backup(corpus.tree));
       if (attack?.hasEnded()) throw new BenchFailure(`the attack on the login ended: ${attack.output()}`);
       samples.addStep(`logins-${how}`, column, step);
     } finally {
       await attack?.stop();
-      await gateway.close();
     }
-    rmSync(join(home, how), { recursive: true, force: true });
   }
 }
 

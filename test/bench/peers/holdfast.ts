@@ -126,6 +126,7 @@ async function enroll(
   dir: string,
   device: string,
   close: () => Promise<void>,
+  isolated?: "isolated",
 ): Promise<HoldfastRepository> {
   const state = join(dir, `state-${device}`);
   const agent = (...args: string[]): Program => program(AGENT, dir, "agent", ...args, "--state", state);
@@ -133,6 +134,7 @@ async function enroll(
     agent(
       ...["enroll", gateway.url, "--account", ACCOUNT, "--password-file", gateway.password],
       ...["--fingerprint", gateway.fingerprint, "--device", device],
+      ...(isolated === undefined ? [] : ["--isolated"]),
     ),
   );
   const { services } = gateway;
@@ -208,7 +210,7 @@ async function enroll(
       if (!existsSync(cache)) throw new BenchFailure(`the agent's cache was not found at ${cache}`);
       rmSync(cache, { recursive: true });
     },
-    enrollAnother: (another) => enroll(gateway, dir, another, async () => {}),
+    enrollAnother: (another, isolated) => enroll(gateway, dir, another, async () => {}, isolated),
   };
 }
 

@@ -75,6 +75,6 @@ export type HoldfastRepository = Repository & {
   readonly admin: (...args: string[]) => Promise<Measurement>;
   /** Deletes the agent's local cache, as a user may at any time. */
   readonly forgetCache: () => void;
-  /** Another device of the same account, which has never seen anything. */
-  readonly enrollAnother: (device: string) => Promise<HoldfastRepository>;
+  /** Another device of the same account, which has never seen anything; `isolated`: and finds nothing that others sent. */
+  readonly enrollAnother: (device: string, isolated?: "isolated") => Promise<HoldfastRepository>;
 };
