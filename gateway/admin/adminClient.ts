@@ -17,6 +17,7 @@ import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import { jobClient } from "./jobClient.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import { metricsClient } from "./metricsOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -63,6 +64,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
+  readonly metrics = metricsClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>
     this.#ask(method, path, json),
   );

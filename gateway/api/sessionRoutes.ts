@@ -86,7 +86,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     async (request, reply) => {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
       idCount(request.body, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.have(device.group, request.body));
+      const bitmap = vault.have(device.group, request.body);
+      gateway.probes.have(reply.elapsedTime / 1000);
+      return reply.type(octetStream).send(bitmap);
     },
   );
 

@@ -145,6 +145,11 @@ export class VaultCatalog {
     }));
   }
 
+  /** How many snapshots there are, those in the trash too. */
+  snapshotRows(): number {
+    return this.#snapshots.count();
+  }
+
   /** The number of the newest commit in the order of commits; 0 for none. */
   newestOrder(): number {
     return Number(this.#state.get(orderKey) ?? 0);

@@ -45,6 +45,8 @@ export type VaultStoreOptions = {
   readonly report: (event: string, facts: Record<string, unknown>) => void;
   /** Told when a pack was closed. */
   readonly packClosed?: () => void;
+  /** Told how many seconds each group commit took. */
+  readonly groupCommitted?: (seconds: number) => void;
   /** Hashes what is stored; node:crypto by default. */
   readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
@@ -111,6 +113,7 @@ export class VaultStore implements AdmissionStore {
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
         closed: () => options.packClosed?.(),
+        groupCommitted: options.groupCommitted,
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),

@@ -36,6 +36,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   lmdb: ["gateway/index", "gateway/catalog", "gateway/cache", "agent/source"],
   pino: ["gateway", "agent", "appliance"],
   "playwright-core": [],
+  "prom-client": ["gateway/metrics"],
   re2js: ["agent"],
   "reflect-metadata": ["gateway", "appliance"],
   saxes: ["fs/webdav"],
