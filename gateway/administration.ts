@@ -60,7 +60,7 @@ export class Administration implements AdminOperations {
   constructor(gateway: Gateway, url: () => string | null = () => null, metrics?: GatewayMetrics) {
     this.#gateway = gateway;
     this.#url = url;
-    this.alerts = alertOperations(gateway.alerts);
+    this.alerts = alertOperations(gateway);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
     this.metrics = metricsOperations(gateway, metrics);

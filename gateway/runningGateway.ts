@@ -8,6 +8,7 @@ import { ErrorCode, isHoldfastError } from "../vault/errors.ts";
 import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
+import { Alerting } from "./alerts/alerting.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
@@ -51,6 +52,7 @@ export class RunningGateway {
   readonly #drives: Drives | undefined;
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
+  readonly #alerting: Alerting;
   readonly #upkeep: Upkeep;
 
   private constructor({ gateway, administration, api, admin, drives, forecast }: RunningParts) {
@@ -59,10 +61,12 @@ export class RunningGateway {
     this.#api = api;
     this.#admin = admin;
     this.#drives = drives;
+    this.#alerting = new Alerting(gateway, forecast);
     this.#upkeep = new Upkeep({
       tasks: [
         { name: "sessions", run: () => gateway.jobs.review() },
         { name: "disk", run: () => forecast.sample() },
+        { name: "alerts", run: () => this.#alerting.look() },
       ],
       everyMs: upkeepMs,
       failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
@@ -160,6 +164,7 @@ export class RunningGateway {
     await this.#admin.close();
     await this.#drives?.close();
     await this.#api.app.close();
+    this.#alerting.stop();
     await this.#upkeep.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();

@@ -4,9 +4,16 @@ import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import {
+  type AlertSettings,
+  alertKeys,
+  alertSettingsDefault,
+  checkAlertSettings,
+  formatAlertSettings,
+} from "./alerts/alertSettings.ts";
 import { fileError } from "./store/files.ts";
 
-export type GatewaySettings = {
+export type GatewaySettings = AlertSettings & {
   /** What people call this gateway. */
   readonly name: string;
   /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
@@ -54,6 +61,7 @@ export const settingsDefault: GatewaySettings = {
   metrics: "token",
   jobsKept: 10_000,
   jobsDays: 90,
+  ...alertSettingsDefault,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -75,6 +83,7 @@ const keys = {
   metrics: "metrics",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
+  ...alertKeys,
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -132,6 +141,7 @@ metrics = ${text(settings.metrics)}
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 
+${formatAlertSettings(settings)}
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -185,6 +195,7 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("jobs-kept", "a whole number from 1 to 1000000");
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
+  checkAlertSettings(settings, wrong);
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }

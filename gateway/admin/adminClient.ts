@@ -6,7 +6,7 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
-import { alertClient } from "./alertOperations.ts";
+import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
@@ -57,7 +57,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly staging: StageOperations = {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
-  readonly alerts = alertClient((method, path, json) => this.#ask(method, path, json));
+  readonly alerts: AlertOperations;
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
@@ -72,6 +72,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.alerts = alertClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.imports = importClient(this.#socketPath);
     this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));

@@ -189,7 +189,7 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
-  alertRoutes(app, operations.alerts);
+  alertRoutes(app, gateway, operations.alerts);
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);

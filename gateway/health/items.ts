@@ -9,12 +9,17 @@ export type ItemState = {
   readonly device: string;
   readonly item: string;
   readonly itemId: string;
+  /** Its device backs up here now, and not to a box, say. */
+  readonly isHere: boolean;
   /** RFC 3339; null where there is no snapshot yet. */
   readonly received: string | null;
 };
 
 /** Items of devices that are not revoked. */
-export function itemsOf(gateway: Pick<Gateway, "catalog">, { id, catalog }: OpenVault): ItemState[] {
+export function itemsOf(
+  gateway: Pick<Gateway, "catalog" | "homes">,
+  { id, catalog }: OpenVault,
+): ItemState[] {
   const { accounts, devices, vaults } = gateway.catalog;
   const row = vaults.get(id);
   const account = row === undefined ? "" : (accounts.get(row.account)?.name ?? row.account);
@@ -23,6 +28,7 @@ export function itemsOf(gateway: Pick<Gateway, "catalog">, { id, catalog }: Open
     if (device === undefined || device.revoked) return [];
     const received = item.head === null ? null : (catalog.snapshot(item.head)?.received ?? null);
     const names = { account, vault: row?.name ?? id, device: device.name, item: item.name };
-    return [{ ...names, itemId: item.id, received }];
+    const isHere = gateway.homes.isHere(device.account, device.id);
+    return [{ ...names, itemId: item.id, isHere, received }];
   });
 }

@@ -1,7 +1,7 @@
 // How far one replica of a vault is behind, from the vault's own tables: as `replica status` tells it, without a row for each snapshot.
 
 import type { OpenVault } from "../openVault.ts";
-import { JobState } from "../replica/job/jobState.ts";
+import { type JobRow, JobState } from "../replica/job/jobState.ts";
 import { pendingPacks } from "../replica/job/jobStatus.ts";
 
 export type ReplicaLag = {
@@ -13,7 +13,7 @@ export type ReplicaLag = {
   readonly seconds: number;
   readonly receipts: number;
   /** Why its last run failed. */
-  readonly failure: string | null;
+  readonly failure: Pick<NonNullable<JobRow["failure"]>, "code" | "message" | "state"> | null;
 };
 
 /** Snapshots that are counted one by one; what comes behind them is counted by their numbers. */
@@ -40,6 +40,6 @@ export async function replicaLag(vault: OpenVault, replica: string, now: Date): 
     ...pending,
     seconds: (now.getTime() - oldestMs) / 1000,
     receipts: Math.max(0, catalog.snapshotRows() - snapshots),
-    failure: row.failure?.code ?? null,
+    failure: row.failure,
   };
 }
