@@ -3,6 +3,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { spanText } from "../retentionLines.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output } = context;
@@ -23,5 +24,5 @@ export async function run(context: CommandContext): Promise<void> {
 
 function textOf(everySeconds: number | null | "learn"): string {
   if (everySeconds === null) return "nothing; no snapshot is missed";
-  return everySeconds === "learn" ? "as its backups come" : `a snapshot every ${everySeconds / 3600} hours`;
+  return everySeconds === "learn" ? "as its backups come" : `a snapshot every ${spanText(everySeconds)}`;
 }
