@@ -108,12 +108,10 @@ export class VaultStore implements AdmissionStore {
     this.#reader = new PackReader(options.directory, parts.packs, this.#away);
     this.#packStore = new PackStore(
       {
-        directory: options.directory,
-        packs: parts.packs,
+        ...{ directory: options.directory, packs: parts.packs, groupCommitted: options.groupCommitted },
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
         closed: () => options.packClosed?.(),
-        groupCommitted: options.groupCommitted,
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         sha256: options.sha256 ?? nodeSha256,
         ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),

@@ -40,7 +40,7 @@ export function webhookWay(settings: AlertSettings, now: () => Date): Way | unde
 }
 
 /** Hex. */
-export function signatureOf(secret: string, seconds: number, body: string): string {
+function signatureOf(secret: string, seconds: number, body: string): string {
   return createHmac("sha256", secret).update(`${seconds}.${body}`).digest("hex");
 }
 
