@@ -10,7 +10,7 @@ import { formatTable } from "./cli/output/table.ts";
 export const shownId = (id: string): string => id.slice(0, 16);
 
 /** A span as people write it: "14d", "36h", "90s". */
-function spanText(seconds: number): string {
+export function spanText(seconds: number): string {
   for (const [unit, length] of [
     ["d", 86_400],
     ["h", 3600],

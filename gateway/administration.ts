@@ -15,6 +15,7 @@ import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
+import { metricsOperations } from "./admin/metricsOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -37,6 +38,7 @@ import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
+import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
@@ -47,19 +49,21 @@ export class Administration implements AdminOperations {
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
+  readonly metrics: AdminOperations["metrics"];
   readonly retention: RetentionAdministration;
   readonly seed: SeedAdministration;
   readonly imports: ImportAdministration;
   readonly staging: StageAdministration;
   readonly audit: AuditAdministration;
 
-  /** `url`: where the gateway listens, or null. */
-  constructor(gateway: Gateway, url: () => string | null = () => null) {
+  /** `url`: where the gateway listens, or null; `metrics`: of one that runs. */
+  constructor(gateway: Gateway, url: () => string | null = () => null, metrics?: GatewayMetrics) {
     this.#gateway = gateway;
     this.#url = url;
-    this.alerts = alertOperations(gateway.alerts);
+    this.alerts = alertOperations(gateway);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
+    this.metrics = metricsOperations(gateway, metrics);
     this.jobs = new JobAdministration(gateway);
     this.retention = new RetentionAdministration(gateway);
     this.seed = new SeedAdministration(gateway);

@@ -14,6 +14,7 @@ import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
 import { Jobs } from "./jobs/jobs.ts";
@@ -61,6 +62,7 @@ export class Gateway {
   readonly changes = new ChangeFeed();
   /** Of packs that are closed; by vault. */
   readonly closedPacks = new ChangeFeed();
+  readonly probes = new Probes();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */

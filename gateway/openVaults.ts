@@ -55,6 +55,7 @@ export class OpenVaults {
       elsewhere: gateway.elsewhere.of(id),
       changed: () => gateway.changes.tell(row.account),
       packClosed: () => gateway.closedPacks.tell(id),
+      groupCommitted: (seconds) => gateway.probes.groupCommit(seconds),
       report: (event, facts) => gateway.logger.warn({ vault: id, ...facts }, event),
       sha256,
       ...(packBytesTarget !== undefined && { packBytesTarget }),

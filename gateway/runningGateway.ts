@@ -8,11 +8,15 @@ import { ErrorCode, isHoldfastError } from "../vault/errors.ts";
 import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
+import { Alerting } from "./alerts/alerting.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { DiskForecast } from "./health/diskForecast.ts";
+import { Upkeep } from "./health/upkeep.ts";
+import { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
 
@@ -29,6 +33,17 @@ export type RunOptions = GatewayOptions & {
   readonly readNow?: ReadOptions["readNow"];
 };
 
+type RunningParts = {
+  readonly gateway: Gateway;
+  readonly administration: Administration;
+  readonly api: Listening;
+  readonly admin: Listener;
+  readonly drives: Drives | undefined;
+  readonly forecast: DiskForecast;
+};
+
+const upkeepMs = 60_000;
+
 export class RunningGateway {
   readonly gateway: Gateway;
   readonly administration: Administration;
@@ -37,19 +52,25 @@ export class RunningGateway {
   readonly #drives: Drives | undefined;
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
+  readonly #alerting: Alerting;
+  readonly #upkeep: Upkeep;
 
-  private constructor(
-    gateway: Gateway,
-    administration: Administration,
-    api: Listening,
-    admin: Listener,
-    drives: Drives | undefined,
-  ) {
+  private constructor({ gateway, administration, api, admin, drives, forecast }: RunningParts) {
     this.gateway = gateway;
     this.administration = administration;
     this.#api = api;
     this.#admin = admin;
     this.#drives = drives;
+    this.#alerting = new Alerting(gateway, forecast);
+    this.#upkeep = new Upkeep({
+      tasks: [
+        { name: "sessions", run: () => gateway.jobs.review() },
+        { name: "disk", run: () => forecast.sample() },
+        { name: "alerts", run: () => this.#alerting.look() },
+      ],
+      everyMs: upkeepMs,
+      failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
+    });
     this.#evictWatch = new EvictWatch(gateway);
     this.#fetchAll = new FetchAll({
       gateway,
@@ -69,17 +90,20 @@ export class RunningGateway {
     const drives = options.drives?.(gateway);
     let api: Listening | undefined;
     try {
-      api = await listen(gateway, address, drives?.web, options.readNow);
+      const forecast = new DiskForecast(gateway);
+      const metrics = new GatewayMetrics({ gateway, forecast, drives });
+      api = await listen(gateway, address, drives?.web, options.readNow, metrics);
       const { url } = api;
-      const administration = new Administration(gateway, () => url);
+      const administration = new Administration(gateway, () => url, metrics);
       const admin = await listenAdmin(gateway, administration, drives);
-      const running = new RunningGateway(gateway, administration, api, admin, drives);
+      const running = new RunningGateway({ gateway, administration, api, admin, drives, forecast });
       // Where it fails, uploads look again.
       await gateway.elsewhere.lookAtRoom().catch(() => undefined);
       gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
       running.#openVaults();
+      running.#upkeep.start();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
       await gateway.audit.record(byGateway("gateway.started", { version: options.version, url, settings }));
       return running;
@@ -140,6 +164,8 @@ export class RunningGateway {
     await this.#admin.close();
     await this.#drives?.close();
     await this.#api.app.close();
+    this.#alerting.stop();
+    await this.#upkeep.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });

@@ -4,9 +4,16 @@ import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import {
+  type AlertSettings,
+  alertKeys,
+  alertSettingsDefault,
+  checkAlertSettings,
+  formatAlertSettings,
+} from "./alerts/alertSettings.ts";
 import { fileError } from "./store/files.ts";
 
-export type GatewaySettings = {
+export type GatewaySettings = AlertSettings & {
   /** What people call this gateway. */
   readonly name: string;
   /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
@@ -28,6 +35,8 @@ export type GatewaySettings = {
   readonly evictToPercent: number;
   /** Days that a proof of a copy elsewhere is good for. */
   readonly evictProofDays: number;
+  /** Who may read /metrics: nobody, who has the token, everybody. */
+  readonly metrics: "off" | "token" | "open";
   /** Rows of ended jobs that are kept, of each kind. */
   readonly jobsKept: number;
   /** And for how many days. */
@@ -49,8 +58,10 @@ export const settingsDefault: GatewaySettings = {
   evictAbovePercent: 0,
   evictToPercent: 75,
   evictProofDays: 7,
+  metrics: "token",
   jobsKept: 10_000,
   jobsDays: 90,
+  ...alertSettingsDefault,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -69,8 +80,10 @@ const keys = {
   "evict-above-percent": "evictAbovePercent",
   "evict-to-percent": "evictToPercent",
   "evict-proof-days": "evictProofDays",
+  metrics: "metrics",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
+  ...alertKeys,
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -120,10 +133,15 @@ evict-to-percent = ${settings.evictToPercent}
 # A pack leaves only if all its bytes were proven to be in a replica within so many days; else they are proven first.
 evict-proof-days = ${settings.evictProofDays}
 
+# Who may read /metrics, which names accounts, devices and items: "off" (nobody), "token" (who has the token of
+# \`holdfast gateway metrics-token\`), "open" (everybody who reaches the port).
+metrics = ${text(settings.metrics)}
+
 # The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 
+${formatAlertSettings(settings)}
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -170,11 +188,14 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("evict-to-percent", "a number, evict-above-percent at most");
   }
   if (!(evictProofDays >= 0 && evictProofDays <= 36_500)) throw wrong("evict-proof-days", "a number of days");
+  if (!["off", "token", "open"].includes(settings.metrics))
+    throw wrong("metrics", '"off", "token" or "open"');
   const { jobsKept, jobsDays } = settings;
   if (!Number.isInteger(jobsKept) || jobsKept < 1 || jobsKept > 1_000_000) {
     throw wrong("jobs-kept", "a whole number from 1 to 1000000");
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
+  checkAlertSettings(settings, wrong);
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }

@@ -55,6 +55,7 @@ export const ErrorCode = {
   replicaDamaged: "replica-damaged",
   replicaFenced: "replica-fenced",
   mountFailed: "mount-failed",
+  alertNotSent: "alert-not-sent",
   busy: "busy",
   internal: "internal",
 } as const;

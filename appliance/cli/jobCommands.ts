@@ -1,4 +1,4 @@
-// The rows of commands about jobs that run and ran.
+// The rows of commands about jobs that run and ran, and about metrics.
 
 import { jobKinds } from "../../gateway/jobs/jobRows.ts";
 import type { CommandSpec } from "./command.ts";
@@ -36,5 +36,23 @@ export const jobCommands: readonly CommandSpec[] = [
     options: [data],
     example: "holdfast gateway job 42 --data /srv/holdfast",
     load: () => import("../commands/gatewayJob.ts"),
+  },
+  {
+    path: ["gateway", "metrics"],
+    summary: "print the metrics of the running gateway, as /metrics gives them to Prometheus",
+    operands: [],
+    options: [data],
+    example: "holdfast gateway metrics --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/gatewayMetrics.ts"),
+  },
+  {
+    path: ["gateway", "metrics-token"],
+    summary: "make a token with which Prometheus may read /metrics; the one before ends",
+    details: ["It is printed once and reads nothing but metrics, which name accounts, devices and items."],
+    operands: [],
+    options: [data, { name: "remove", kind: "flag", summary: "end the token and make none" }],
+    example: "holdfast gateway metrics-token --data /srv/holdfast",
+    load: () => import("../commands/gatewayMetricsToken.ts"),
   },
 ];

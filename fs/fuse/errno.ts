@@ -58,6 +58,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.replicaDamaged]: errno.EIO,
   [ErrorCode.replicaFenced]: errno.EIO,
   [ErrorCode.mountFailed]: errno.EIO,
+  [ErrorCode.alertNotSent]: errno.EIO,
   [ErrorCode.busy]: errno.EBUSY,
   [ErrorCode.internal]: errno.EIO,
 };

@@ -6,7 +6,7 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
-import { alertClient } from "./alertOperations.ts";
+import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
@@ -17,6 +17,7 @@ import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import { jobClient } from "./jobClient.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import { metricsClient } from "./metricsOperations.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -56,13 +57,14 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly staging: StageOperations = {
     stage: (request, watch) => followJob(this.#socketPath, "/seed/stage", request, watch),
   };
-  readonly alerts = alertClient((method, path, json) => this.#ask(method, path, json));
+  readonly alerts: AlertOperations;
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
+  readonly metrics = metricsClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>
     this.#ask(method, path, json),
   );
@@ -70,6 +72,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
+    this.alerts = alertClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.imports = importClient(this.#socketPath);
     this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
     this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));

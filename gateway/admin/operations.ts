@@ -10,6 +10,7 @@ import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import type { MetricsOperations } from "./metricsOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
@@ -144,6 +145,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;
+  readonly metrics: MetricsOperations;
   readonly retention: RetentionOperations;
   readonly seed: SeedOperations;
   readonly imports: ImportOperations;

@@ -24,6 +24,7 @@ import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
+import { metricsAdminRoutes } from "./metricsAdminRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
@@ -188,7 +189,7 @@ export function buildAdminApp(
     gateway.logger.info({ vault: request.params.vault }, "vault locked");
     return { wasUnlocked };
   });
-  alertRoutes(app, operations.alerts);
+  alertRoutes(app, gateway, operations.alerts);
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
@@ -196,6 +197,7 @@ export function buildAdminApp(
   scrubRoute(app, gateway, operations);
   stopRoute(app);
   jobHistoryRoutes(app, operations.jobs);
+  metricsAdminRoutes(app, gateway, operations.metrics);
   seedAdminRoutes(app, gateway, operations.seed);
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);

@@ -48,6 +48,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.replicaDamaged]: 500,
   [ErrorCode.replicaFenced]: 409,
   [ErrorCode.mountFailed]: 500,
+  [ErrorCode.alertNotSent]: 502,
   [ErrorCode.busy]: 503,
   [ErrorCode.internal]: 500,
 };

@@ -6,7 +6,7 @@ import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { noteLogin } from "../audit/noteLogin.ts";
 import type { Gateway } from "../gateway.ts";
-import { notReady, Readiness } from "../readiness.ts";
+import { notReady, Readiness } from "../health/readiness.ts";
 import { array, base64, count, longId, object, shortId } from "./schemas.ts";
 
 const anyName = { type: "string", minLength: 1, maxLength: 200 } as const;

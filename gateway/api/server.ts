@@ -10,12 +10,14 @@ import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
+import type { GatewayMetrics } from "../metrics/gatewayMetrics.ts";
 import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
+import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
@@ -65,6 +67,7 @@ export async function buildApp(
   gateway: Gateway,
   front?: WebFront,
   readNow?: ReadOptions["readNow"],
+  metrics?: GatewayMetrics,
 ): Promise<FastifyInstance> {
   const app = fastify({
     serverFactory: (framework) => serverOf(gateway, front, framework),
@@ -105,6 +108,7 @@ export async function buildApp(
   app.addHook("onRequest", async (request) => checkProtocol(request));
   app.addHook("onError", async (request, _reply, error) => noteRefusedToken(gateway, request, error));
   await app.register(async (open) => publicRoutes(open, gateway));
+  if (metrics !== undefined) await app.register(async (own) => metricsRoute(own, gateway, metrics));
   if (front !== undefined) {
     await app.register(async (trees) => treeRoutes(trees, gateway, front));
   }
@@ -173,9 +177,10 @@ export async function listen(
   address = gateway.dataDir.settings.listen,
   front?: WebFront,
   readNow?: ReadOptions["readNow"],
+  metrics?: GatewayMetrics,
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway, front, readNow);
+  const app = await buildApp(gateway, front, readNow, metrics);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

@@ -88,7 +88,9 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
       const ids = bytesOf(request.body);
       idCount(ids, wireLimits.idsPerHave);
-      return reply.type(octetStream).send(vault.have(device.group, ids));
+      const bitmap = vault.have(device.group, ids);
+      gateway.probes.have(reply.elapsedTime / 1000);
+      return reply.type(octetStream).send(bitmap);
     },
   );
 

@@ -1,9 +1,11 @@
 // What is noted of each thing that an administrator does. Subjects are picked field by field: requests hold L, keys, and what somebody may have
 // typed in a wrong place.
 
+import type { AlertOperations } from "../admin/alertOperations.ts";
 import type { DriveOperations } from "../admin/drives.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
+import type { MetricsOperations } from "../admin/metricsOperations.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
 import type { ReplicaOperations } from "../admin/replicaOperations.ts";
@@ -153,6 +155,22 @@ const staging: Rules<StageOperations> = {
         },
 };
 
+const metrics: Rules<MetricsOperations> = {
+  text: "reads",
+  issueToken: () => ({ event: "metrics.token-changed", subject: { made: true } }),
+  removeToken: () => ({ event: "metrics.token-changed", subject: { made: false } }),
+};
+
+const alerts: Rules<AlertOperations> = {
+  list: "reads",
+  test: "reads",
+  acknowledge: ([alert, note]) => ({ event: "alert.acknowledged", subject: { alert, note } }),
+  expect: ([{ account, device, item, everySeconds }]) => ({
+    event: "alert.expectation-changed",
+    subject: { account, device, item, everySeconds },
+  }),
+};
+
 const peerRules: Rules<PeerOperations> = {
   peers: "reads",
   addPeer: ([{ name }], made) => ({ event: "peer.added", subject: { peer: name, id: made?.id ?? null } }),
@@ -187,6 +205,8 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     seed: audited(operations.seed, seed, by),
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),
+    metrics: audited(operations.metrics, metrics, by),
+    alerts: audited(operations.alerts, alerts, by),
   });
 }
 

@@ -15,7 +15,7 @@ import { type Account, nameUnitsMax } from "../catalog/accounts.ts";
 import type { AppPasswordRow } from "../catalog/appPasswords.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { refuseDisabled } from "./authenticator.ts";
-import { LoginThrottle, networkOf } from "./loginThrottle.ts";
+import { type LoginCounts, LoginThrottle, networkOf } from "./loginThrottle.ts";
 import type { PresentedPassword } from "./presentedPassword.ts";
 
 export type AppPrincipal = {
@@ -68,6 +68,10 @@ export class AppPasswords {
     this.#warn = options.warn;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#throttle = new LoginThrottle(this.#monotonicMs);
+  }
+
+  get loginCounts(): Readonly<LoginCounts> {
+    return this.#throttle.counts;
   }
 
   /**

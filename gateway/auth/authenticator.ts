@@ -11,7 +11,7 @@ import { limits } from "../../vault/limits.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Device } from "../catalog/devices.ts";
-import { LoginThrottle } from "./loginThrottle.ts";
+import { type LoginCounts, LoginThrottle } from "./loginThrottle.ts";
 import { LoginTokens, loginSeconds } from "./loginTokens.ts";
 import { PasswordHasher } from "./passwordHash.ts";
 import { tokenHash, tokenKind } from "./tokens.ts";
@@ -41,6 +41,10 @@ export class Authenticator {
     this.#secret = options.secret;
     this.#throttle = new LoginThrottle(options.monotonicMs);
     this.#logins = new LoginTokens(options.monotonicMs);
+  }
+
+  get loginCounts(): Readonly<LoginCounts> {
+    return this.#throttle.counts;
   }
 
   /** How an account's password becomes L; for an unknown account what it would look like. Salt in base64. */

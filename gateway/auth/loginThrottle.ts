@@ -21,7 +21,11 @@ const sourcesMax = 10_000;
 /** Logins of one address that are being checked at a time. */
 const inFlightMax = 4;
 
+/** Attempts since the start; they only grow. */
+export type LoginCounts = { succeeded: number; failed: number; throttled: number };
+
 export class LoginThrottle {
+  readonly counts: LoginCounts = { succeeded: 0, failed: 0, throttled: 0 };
   readonly #strikes = new Map<string, Strikes>();
   readonly #monotonicMs: () => number;
 
@@ -39,10 +43,11 @@ export class LoginThrottle {
     const byPair = this.#entry(`pair ${source} ${account}`);
     this.#refuse(byAddress);
     this.#refuse(byPair);
-    if (byAddress.inFlight >= inFlightMax) throw throttled(1000);
+    if (byAddress.inFlight >= inFlightMax) throw this.#throttled(1000);
     byAddress.inFlight++;
     try {
       const right = await attempt();
+      this.counts[right ? "succeeded" : "failed"]++;
       if (right) {
         byPair.failures = 0;
         byPair.blockedUntil = 0;
@@ -64,12 +69,14 @@ export class LoginThrottle {
     const source = networkOf(address);
     const strikes = [this.#entry(`address ${source}`), this.#entry(`pair ${source} ${account}`)] as const;
     for (const each of strikes) this.#refuse(each);
+    this.counts.failed++;
     this.#strike(strikes[0], addressFree);
     this.#strike(strikes[1], pairFree);
   }
 
   /** Clears the pair. */
   succeeded(account: string, address: string): void {
+    this.counts.succeeded++;
     const pair = this.#strikes.get(`pair ${networkOf(address)} ${account}`);
     if (pair === undefined) return;
     pair.failures = 0;
@@ -78,7 +85,12 @@ export class LoginThrottle {
 
   #refuse(strikes: Strikes): void {
     const left = strikes.blockedUntil - this.#monotonicMs();
-    if (left > 0) throw throttled(left);
+    if (left > 0) throw this.#throttled(left);
+  }
+
+  #throttled(milliseconds: number): HoldfastError {
+    this.counts.throttled++;
+    return throttled(milliseconds);
   }
 
   #strike(strikes: Strikes, free: number): void {

@@ -25,6 +25,9 @@ export type BlockSource = {
   readonly next: () => BlockSource | undefined;
 };
 
+/** What readers asked for, in parts of blocks: `hits` were here, `misses` waited for a replica. Plain numbers that only grow. */
+export type BlockCounts = { hits: number; misses: number; fetchedBytes: number };
+
 /** A run on its way, or in memory. */
 type Flight = { readonly run: Run; readonly answer: Promise<Buffer> };
 
@@ -41,8 +44,11 @@ export class BlockReader {
   });
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(cache: BlockCache) {
+  readonly #counts: BlockCounts;
+
+  constructor(cache: BlockCache, counts: BlockCounts = { hits: 0, misses: 0, fetchedBytes: 0 }) {
     this.#cache = cache;
+    this.#counts = counts;
   }
 
   /**
@@ -61,8 +67,9 @@ export class BlockReader {
         const block = Math.floor(at / blockBytes);
         const from = at - block * blockBytes;
         const part = buffer.subarray(done, done + blockBytes - from);
-        if (!this.#copyNow(this.#flights.get(keyOf(source, block))?.run, block, part, from))
-          waiting.push(this.#copy(source, block, part, from));
+        if (this.#copyNow(this.#flights.get(keyOf(source, block))?.run, block, part, from))
+          this.#counts.hits++;
+        else waiting.push(this.#copy(source, block, part, from));
         done += part.length;
         at += part.length;
       }
@@ -96,8 +103,14 @@ export class BlockReader {
       if (flight !== undefined) {
         await flight.answer;
         // It may have left memory between its answer and this turn.
-        if (this.#copyNow(flight.run, block, part, from)) return;
-      } else if (await this.#cache.read(source.name, block, part, from)) return;
+        if (this.#copyNow(flight.run, block, part, from)) {
+          this.#counts.misses++;
+          return;
+        }
+      } else if (await this.#cache.read(source.name, block, part, from)) {
+        this.#counts.hits++;
+        return;
+      }
       // Not in the cache, or its bytes there are no good.
       this.#fetchMissing(source, block, block, false);
     }
@@ -126,6 +139,7 @@ export class BlockReader {
   #fetch(source: BlockSource, first: number, count: number, ahead: boolean): void {
     const offset = first * blockBytes;
     const length = Math.min(source.bytes, (first + count) * blockBytes) - offset;
+    this.#counts.fetchedBytes += length;
     const keys = Array.from({ length: count }, (_, i) => keyOf(source, first + i));
     const run: Run = { keys, first, length, ahead, bytes: undefined, copied: 0, idle: false };
     const reserved = this.#held.reserve(length);

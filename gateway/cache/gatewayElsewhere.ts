@@ -6,7 +6,7 @@ import type { Replicas } from "../catalog/replicas.ts";
 import { openReplicaStore } from "../replica/openStore.ts";
 import type { GatewaySettings } from "../settings.ts";
 import { BlockCache } from "./blockCache.ts";
-import { BlockReader } from "./blockReader.ts";
+import { type BlockCounts, BlockReader } from "./blockReader.ts";
 import type { DiskRoom } from "./evictWatch.ts";
 import { ReplicaStores } from "./replicaStores.ts";
 import type { ElsewhereOptions } from "./vaultElsewhere.ts";
@@ -33,6 +33,7 @@ export function cacheFolder(dataDir: string): string {
 
 export class GatewayElsewhere {
   readonly stores: ReplicaStores;
+  readonly blockCounts: BlockCounts = { hits: 0, misses: 0, fetchedBytes: 0 };
   readonly #options: GatewayElsewhereOptions;
   #roomListener: RoomListener | undefined;
   #cache: BlockCache | undefined;
@@ -96,7 +97,7 @@ export class GatewayElsewhere {
       reserveBytes: reserveMiB * 2 ** 20,
       report,
     });
-    return new BlockReader(this.#cache);
+    return new BlockReader(this.#cache, this.blockCounts);
   }
 
   /** Ends connections, then what still waits for them, and closes the cache. */

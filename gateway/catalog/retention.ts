@@ -73,6 +73,11 @@ export class Retention {
     return this.#trash.has(fromHex(snapshot, 32));
   }
 
+  /** Snapshots in the trash. */
+  trashRows(): number {
+    return this.#trash.count();
+  }
+
   /** Undefined for a snapshot that is not in the trash. */
   trashRow(snapshot: string): TrashRow | undefined {
     return this.#trash.get(fromHex(snapshot, 32));

@@ -145,6 +145,9 @@ export class VaultCatalog {
     }));
   }
 
+  /** How many snapshots there are, those in the trash too. */
+  readonly snapshotRows = (): number => this.#snapshots.count();
+
   /** The number of the newest commit in the order of commits; 0 for none. */
   newestOrder(): number {
     return Number(this.#state.get(orderKey) ?? 0);
@@ -232,10 +235,7 @@ export class VaultCatalog {
     this.renewCacheToken();
   }
 
-  /**
-   * Inside a write transaction: makes a snapshot its item's head and ends the session.
-   * @throws HoldfastError session-ended; sequence-conflict when the head is another than `previous`
-   */
+  /** Inside a write transaction: makes a snapshot its item's head and ends the session. @throws HoldfastError session-ended; sequence-conflict for another head */
   commit(session: string, snapshot: Snapshot, previous: string | null): void {
     const key = fromHex(snapshot.item, 16);
     const item = this.#items.get(key);

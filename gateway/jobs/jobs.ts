@@ -144,6 +144,11 @@ export class Jobs {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Rows of jobs that run now. */
+  running(): JobRow[] {
+    return [...this.#running.values()];
+  }
+
   get(id: number): JobRow | undefined {
     return this.#running.get(id) ?? this.#rows.get(id);
   }

@@ -43,6 +43,8 @@ export type PackStoreOptions = {
   readonly flushWith: (change: () => void) => Promise<void>;
   /** Told when a pack has its name and its place. */
   readonly closed: () => void;
+  /** Told after a group commit how many seconds its writes and syncs took. */
+  readonly groupCommitted?: ((seconds: number) => void) | undefined;
   /** Told when closing a pack failed; it is tried again with the next one. */
   readonly closingFailed: (error: unknown) => void;
   readonly sha256: Sha256Engine;
@@ -117,9 +119,11 @@ export class PackStore {
         }
         locations.push(places);
       }
+      const beganMs = performance.now();
       await allOf([...touched].map((pack) => pack.write()));
       try {
         await allOf([...touched].map((pack) => pack.sync()));
+        this.#options.groupCommitted?.((performance.now() - beganMs) / 1000);
       } catch (error) {
         const code = errnoOf(error);
         if (code !== "ENOSPC" && code !== "EDQUOT") this.#failure = fileError(error, this.#options.directory);

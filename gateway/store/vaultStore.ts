@@ -45,6 +45,8 @@ export type VaultStoreOptions = {
   readonly report: (event: string, facts: Record<string, unknown>) => void;
   /** Told when a pack was closed. */
   readonly packClosed?: () => void;
+  /** Told how many seconds each group commit took. */
+  readonly groupCommitted?: (seconds: number) => void;
   /** Hashes what is stored; node:crypto by default. */
   readonly sha256?: Sha256Engine | undefined;
   /** For tests. */
@@ -106,8 +108,7 @@ export class VaultStore implements AdmissionStore {
     this.#reader = new PackReader(options.directory, parts.packs, this.#away);
     this.#packStore = new PackStore(
       {
-        directory: options.directory,
-        packs: parts.packs,
+        ...{ directory: options.directory, packs: parts.packs, groupCommitted: options.groupCommitted },
         covered: (pack, bytes) => this.overlay.cover(pack, bytes),
         flushWith: async (change) => void (await this.overlay.flush(change)),
         closed: () => options.packClosed?.(),

@@ -44,6 +44,8 @@ test("take-over, then the fetch of packs in the background: the run that follows
       expect(places.get(ordinal, replica)).toMatchObject({ listed: true, proof: "hashed" });
     expect(await status()).toMatchObject({ pendingSnapshots: 0, unprovenPacks: 0 });
     await fetchAll.close();
+    const [fetched] = gateway.jobs.list({ kind: "fetch", failed: false, limit: 1 });
+    expect(fetched).toMatchObject({ result: "done", figures: { packs: contents, damaged: 0 } });
   });
   await rm(join(data, ".."), { recursive: true, force: true });
   await site.remove();

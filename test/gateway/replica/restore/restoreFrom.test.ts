@@ -61,6 +61,9 @@ test("everything of the gateway is there: catalog, identity, vaults, index", asy
     const backfill = new Backfill(vault.store.environment);
     expect(backfill.end()).toBe([...vault.store.packs.all()].length);
     for (const { id } of pages) expect(vault.store.lookup(device.group, id)).toBeDefined();
+    expect(gateway.jobs.list({ kind: "restore-from", failed: false, limit: 9 })).toMatchObject([
+      { subject: "disk", result: "done", figures: { vaults: report.vaults.length, damaged: 0 } },
+    ]);
     const [row] = gateway.catalog.replicas.list();
     expect(row).toMatchObject({ id: replica, url: `file://${place}`, name: "disk", conditionalPuts: true });
     expect(row?.writer).not.toBe(before.replicas.get(replica)?.writer);

@@ -3,9 +3,9 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { fetchJson } from "./fetchJson.ts";
-import { GatewayFixture } from "./gatewayFixture.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { fetchJson } from "../fetchJson.ts";
+import { GatewayFixture } from "../gatewayFixture.ts";
 
 let fixture: GatewayFixture;
 let clockMs: number;

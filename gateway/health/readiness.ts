@@ -7,8 +7,8 @@
 
 import { statfs } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Gateway } from "./gateway.ts";
-import { jsonCodec, openTable, type Table } from "./index/table.ts";
+import type { Gateway } from "../gateway.ts";
+import { jsonCodec, openTable, type Table } from "../index/table.ts";
 
 /** vaults-opening: their open packs are being recovered. */
 export const notReady = [

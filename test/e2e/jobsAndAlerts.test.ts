@@ -1,0 +1,97 @@
+// Jobs, metrics and alerts as an administrator meets them, with a running gateway and without.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parsePrometheusText, seriesValue } from "../gateway/metrics/prometheusText.ts";
+import { done, enroll, holdfast, lastEvent, openSite, type Site } from "./program.ts";
+
+const undo: (() => void | Promise<void>)[] = [];
+let site: Site;
+
+beforeAll(async () => {
+  site = await openSite((end) => void undo.unshift(end));
+  const state = await enroll(site, "laptop");
+  const source = join(site.folder, "source");
+  mkdirSync(source);
+  writeFileSync(join(source, "note"), "version 1\n");
+  await done("agent", "backup", source, "--state", state);
+}, 60_000);
+afterAll(async () => {
+  for (const each of undo) await each();
+});
+
+const gateway = (...words: string[]): Promise<string> => done(...words, "--data", site.data);
+
+test("what was done is told, in lines and in JSON, and metrics come over the admin socket", async () => {
+  await gateway("gateway", "prune");
+  const lines = (await gateway("gateway", "jobs")).split("\n");
+  expect(lines[0]).toMatch(/^ID +STARTED +KIND +OF +RESULT +TOOK +NOTES$/);
+  expect(lines[1]).toMatch(/^2 .* prune +done/);
+  expect(lines[2]).toMatch(/^1 .* backup +alice\/laptop\/files +done .*records \d+, bytes/);
+  expect(
+    JSON.parse(await gateway("gateway", "jobs", "--kind", "backup", "--since", "1h", "--json")),
+  ).toMatchObject([
+    { id: 1, kind: "backup", result: "done", failure: null, figures: { records: expect.any(Number) } },
+  ]);
+  expect(await gateway("gateway", "jobs", "--failed")).toBe("No jobs.\n");
+  expect(await gateway("gateway", "job", "1")).toMatch(
+    /^Job 1: backup of alice\/laptop\/files\nResult: done\n/,
+  );
+  expect((await holdfast("gateway", "job", "77", "--data", site.data)).stderr).toContain(
+    "there is no job 77",
+  );
+  expect(await holdfast("gateway", "jobs", "--since", "soon", "--data", site.data)).toMatchObject({
+    status: 2,
+  });
+  const families = parsePrometheusText(await gateway("gateway", "metrics"));
+  expect(seriesValue(families, "holdfast_jobs_total", { kind: "backup", result: "done" })).toBe(1);
+  expect(lastEvent(await gateway("gateway", "metrics-token", "--remove", "--json"))).toMatchObject({
+    removed: false,
+  });
+  expect(await gateway("gateway", "metrics-token")).toMatch(/^hfm_[\w-]{43}\n$/);
+});
+
+test("a test of alerts says by which way it got out and by which not; expectations are set by name", async () => {
+  expect(await holdfast("alert", "test", "--data", site.data)).toMatchObject({ status: 2 });
+  const posts: string[] = [];
+  const server = createServer(async (request, response) => {
+    posts.push(Buffer.concat(await request.toArray()).toString());
+    response.writeHead(204).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  undo.unshift(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const secret = join(site.folder, "hook.secret");
+  writeFileSync(secret, "planted secret\n", { mode: 0o600 });
+  // A gateway that is opened by the command itself reads the file as it is now.
+  await site.gateway.stop();
+  const config = join(site.data, "config.toml");
+  const text = readFileSync(config, "utf8")
+    .replace('alert-webhook = ""', `alert-webhook = "http://127.0.0.1:${port}/"`)
+    .replace('alert-webhook-secret-file = ""', `alert-webhook-secret-file = "${secret}"`);
+  writeFileSync(config, text);
+  expect(await gateway("config", "check")).toContain("good");
+  expect(await gateway("alert", "test")).toBe("webhook: sent\n");
+  expect(posts.map((post) => (JSON.parse(post) as { kind: string }).kind)).toEqual(["test"]);
+  server.close();
+  const failed = await holdfast("alert", "test", "--data", site.data);
+  expect(failed.status).toBe(1);
+  expect(failed.stderr).toContain(`http://127.0.0.1:${port}`);
+  expect(failed.stderr).not.toContain("planted secret");
+  expect(await gateway("alert", "expect", "alice/laptop/files", "--every", "26h")).toBe(
+    "Expected of alice/laptop/files: a snapshot every 26h.\n",
+  );
+  for (const words of [
+    ["alice/laptop"],
+    ["alice/laptop/files"],
+    ["alice/laptop/files", "--never", "--learn"],
+  ]) {
+    expect(await holdfast("alert", "expect", ...words, "--data", site.data)).toMatchObject({ status: 2 });
+  }
+  const none = await holdfast("gateway", "metrics", "--data", site.data);
+  expect(none).toMatchObject({ status: 1 });
+  expect(none.stderr).toContain("gateway that runs");
+});
