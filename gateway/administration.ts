@@ -33,6 +33,7 @@ import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChe
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
+import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
@@ -83,6 +84,7 @@ export class Administration implements AdminOperations {
       kdf: account.kdf,
       recoveryPublic: account.recoveryPublic,
       disabled: account.disabled,
+      access: account.access ?? null,
       created: account.created,
       vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
       devices: devices.list(account.id).filter((device) => !device.revoked).length,
@@ -152,6 +154,13 @@ export class Administration implements AdminOperations {
     const { id } = this.#account(name);
     catalog.accounts.update(id, (account) => ({ ...account, disabled }));
     if (disabled) authenticator.endLogins(id);
+  }
+
+  async setAccess(name: string, access: AddressLists | null): Promise<void> {
+    if (access !== null) new AddressRules(access);
+    this.#gateway.catalog.accounts.update(this.#account(name).id, ({ access: _before, ...account }) =>
+      access === null ? account : { ...account, access },
+    );
   }
 
   async keysDocuments(name: string): Promise<KeysDocument[]> {

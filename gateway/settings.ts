@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { AddressSet } from "./auth/addressLists.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = {
@@ -35,6 +36,12 @@ export type GatewaySettings = {
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  /** Addresses and networks that alone may connect; empty: all. */
+  readonly allow: readonly string[];
+  /** Those that may not. */
+  readonly deny: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
 };
 
 export const settingsDefault: GatewaySettings = {
@@ -53,6 +60,9 @@ export const settingsDefault: GatewaySettings = {
   jobsDays: 90,
   tlsCertificate: "",
   tlsKey: "",
+  allow: [],
+  deny: [],
+  trustedProxies: [],
 };
 
 const levels: readonly string[] = ["trace", "debug", "info", "warn", "error", "silent"];
@@ -73,6 +83,9 @@ const keys = {
   "jobs-days": "jobsDays",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
+  allow: "allow",
+  deny: "deny",
+  "trusted-proxies": "trustedProxies",
 } as const;
 
 /** What values of a type look like. */
@@ -80,6 +93,7 @@ const forms = {
   number: "a number",
   boolean: "true or false",
   string: 'a text between quotes: "..."',
+  object: 'a list of texts: ["..."]',
 } as const;
 
 /** The text of a config.toml with these settings. */
@@ -127,6 +141,13 @@ jobs-days = ${settings.jobsDays}
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
+
+# Addresses and networks ("192.0.2.0/24", "2001:db8::/32") that alone may connect, and those that may not. Empty: all may.
+allow = ${JSON.stringify(settings.allow)}
+deny = ${JSON.stringify(settings.deny)}
+
+# Reverse proxies in front of this gateway; only what they say in X-Forwarded-For is believed.
+trusted-proxies = ${JSON.stringify(settings.trustedProxies)}
 `;
 }
 
@@ -181,7 +202,18 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if ((settings.tlsCertificate === "") !== (settings.tlsKey === "")) {
     throw wrong("tls-cert and tls-key", "given together");
   }
+  checkLists(settings);
   return settings;
+}
+
+/** @throws HoldfastError usage */
+function checkLists({ allow, deny, trustedProxies }: GatewaySettings): void {
+  for (const [key, rows] of Object.entries({ allow, deny, "trusted-proxies": trustedProxies })) {
+    if (!Array.isArray(rows) || rows.some((row) => typeof row !== "string")) {
+      throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} must be ${forms.object}`);
+    }
+    void new AddressSet(rows, `config.toml: ${key}`);
+  }
 }
 
 /** Keys of config.toml whose values differ. */

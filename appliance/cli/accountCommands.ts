@@ -121,6 +121,27 @@ export const accountCommands: readonly CommandSpec[] = [
     load: () => import("../commands/accountAppPassword.ts"),
   },
   {
+    path: ["account", "access"],
+    summary: "say from which addresses an account may be used",
+    details: [
+      "For its logins, devices and app passwords. What is given replaces what was said before; without options it says what there is. The gateway's own lists, in config.toml, count besides.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      {
+        name: "allow",
+        kind: "texts",
+        value: "ADDRESS",
+        summary: "only this address or network (may repeat)",
+      },
+      { name: "deny", kind: "texts", value: "ADDRESS", summary: "not this address or network (may repeat)" },
+      { name: "clear", kind: "flag", summary: "from everywhere again" },
+    ],
+    example: "holdfast account access alice --allow 192.0.2.0/24 --data /srv/holdfast",
+    load: () => import("../commands/accountAccess.ts"),
+  },
+  {
     path: ["account", "disable"],
     summary: "refuse an account's logins and devices; its backups stay",
     operands: [{ name: "NAME", required: true }],

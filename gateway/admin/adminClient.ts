@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { AddressLists } from "../auth/addressLists.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -171,6 +172,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   createVault(account: string, request: NewVault): Promise<{ vault: string }> {
     return this.#ask("POST", `/accounts/${encodeURIComponent(account)}/vaults`, request);
+  }
+
+  async setAccess(account: string, access: AddressLists | null): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/access`, { access });
   }
 
   async unlock(vault: string, request: UnlockRequest): Promise<void> {

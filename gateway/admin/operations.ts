@@ -3,6 +3,7 @@
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
+import type { AddressLists } from "../auth/addressLists.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -60,6 +61,7 @@ export type AccountRow = {
   readonly kdf: StoredKdf;
   readonly recoveryPublic: string;
   readonly disabled: boolean;
+  readonly access: AddressLists | null;
   readonly created: string;
   readonly vaults: readonly { readonly id: string; readonly name: string }[];
   /** Devices that are not revoked. */
@@ -155,6 +157,8 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   addAccount(request: NewAccount): Promise<{ id: string; vault: string }>;
   /** @throws HoldfastError not-found */
   setDisabled(account: string, disabled: boolean): Promise<void>;
+  /** From where an account may be used; null: from everywhere. @throws HoldfastError not-found, usage */
+  setAccess(account: string, access: AddressLists | null): Promise<void>;
   /** Newest keys document of each vault of an account. @throws HoldfastError not-found */
   keysDocuments(account: string): Promise<KeysDocument[]>;
   /**

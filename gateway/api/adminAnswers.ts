@@ -58,6 +58,7 @@ export const accountsAnswer = {
       kdf: object({ suite: count, iterations: count, salt: base64(32) }),
       recoveryPublic: base64(32),
       disabled: flag,
+      access: nullable(object({ allow: array(text), deny: array(text) })),
       created: time,
       vaults: array(object({ id: shortId, name: text })),
       devices: count,

@@ -13,6 +13,7 @@ import type {
 } from "../admin/operations.ts";
 import { PeerAdministration } from "../admin/peerOperations.ts";
 import { auditedAdministration, auditedDrives, auditedPeers } from "../audit/adminRules.ts";
+import { type AddressLists, addressesMax } from "../auth/addressLists.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
@@ -27,7 +28,7 @@ import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
-import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
@@ -97,6 +98,21 @@ export function buildAdminApp(
         { account: request.params.account, disabled: request.body.disabled },
         "account changed",
       );
+      return {};
+    },
+  );
+  const addresses = { ...array(text), maxItems: addressesMax };
+  app.put<ByAccount & { Body: { access: AddressLists | null } }>(
+    "/accounts/:account/access",
+    {
+      schema: {
+        params: accountParams,
+        body: object({ access: nullable(object({ allow: addresses, deny: addresses })) }),
+      },
+    },
+    async (request) => {
+      await operations.setAccess(request.params.account, request.body.access);
+      gateway.logger.info({ account: request.params.account, access: request.body.access }, "access changed");
       return {};
     },
   );

@@ -112,8 +112,8 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { token, account, expiresInSeconds } = await noteLogin(
         gateway.audit,
         request.body.account,
-        request.ip,
-        () => authenticator.login(request.body.account, l, request.ip),
+        request.from,
+        () => authenticator.login(request.body.account, l, request.from),
       );
       return { token, accountId: account.id, expiresInSeconds };
     },

@@ -1,26 +1,29 @@
 // The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
 
-import type { RequestListener } from "node:http";
+import type { RequestListener, ServerResponse } from "node:http";
 import { createServer, type Server, type ServerOptions } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import fastify, { type FastifyInstance } from "fastify";
 import type { WebFront } from "../../fs/view/webPort.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import { addressRefused } from "../auth/accountAddresses.ts";
 import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
+import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
+import { ConnectionPace } from "./connectionPace.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { asksForChannel, recordChannelRoute } from "./recordChannelRoute.ts";
 import { ReadSlots } from "./recordStream.ts";
+import { noteRefusal } from "./refusals.ts";
 import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
@@ -37,6 +40,8 @@ export const serverLimits = {
   /** A whole request, body included. */
   requestMs: 20 * 60_000,
   keepAliveMs: 75_000,
+  /** Of one connection, without an answer. */
+  requestsWaiting: 8,
   slabBytes: 8 * MiB,
   /** Memory for bodies of all uploads together. */
   uploadBytes: 96 * MiB,
@@ -102,8 +107,20 @@ export async function buildApp(
       },
     },
   });
-  app.addHook("onRequest", async (request) => checkProtocol(request));
-  app.addHook("onError", async (request, _reply, error) => noteRefusedToken(gateway, request, error));
+  app.decorateRequest("from", "");
+  app.addHook("onRequest", async (request) => {
+    request.from = originOf(gateway, request.raw);
+    demandAddress(gateway, request.from);
+    checkProtocol(request);
+  });
+  app.addHook("onError", async (request, reply, error) => {
+    const { method, from, headers } = request;
+    const path = request.url.split("?")[0] ?? "";
+    // A login shows what it shows in its body.
+    const hasShown = headers.authorization !== undefined || path === "/v1/login";
+    if (noteRefusal(gateway, { from, method, path, hasShown }, error))
+      void reply.header("connection", "close");
+  });
   await app.register(async (open) => publicRoutes(open, gateway));
   if (front !== undefined) {
     await app.register(async (trees) => treeRoutes(trees, gateway, front));
@@ -131,20 +148,6 @@ export async function buildApp(
   return app;
 }
 
-/** A token that is unknown, expired or revoked; who shows none was not refused one. */
-function noteRefusedToken({ audit }: Gateway, request: FastifyRequest, error: Error): void {
-  const { authorization } = request.headers;
-  if (authorization === undefined || !isHoldfastError(error, ErrorCode.tokenInvalid)) return;
-  audit.noteOften({
-    event: "token.refused",
-    outcome: "refused",
-    code: ErrorCode.tokenInvalid,
-    actor: { kind: "unknown" },
-    address: request.ip,
-    subject: { method: request.method, path: request.url.split("?")[0] ?? "" },
-  });
-}
-
 /** The server of a listener: what is for the front goes there, everything else to the framework. */
 function serverOf(gateway: Gateway, front: WebFront | undefined, framework: RequestListener): Server {
   const { tls } = gateway.dataDir;
@@ -159,12 +162,53 @@ function serverOf(gateway: Gateway, front: WebFront | undefined, framework: Requ
     requestTimeout: serverLimits.requestMs,
   };
   const server = createServer(options as ServerOptions, (request, response) => {
+    if (!mayWait(request.socket, response)) return;
     if (front !== undefined && isForWeb(request)) void answerWeb(gateway, front, request, response);
     else framework(request, response);
   });
   server.setTimeout(serverLimits.idleMs);
   server.maxConnections = serverLimits.connections;
+  guardConnections(gateway, server);
   return server;
+}
+
+/** Looks at connections before TLS costs anything: addresses that are not to connect, and sources that showed wrong credentials. */
+function guardConnections(gateway: Gateway, server: Server): void {
+  const { suspects } = gateway.authenticator;
+  const pace = new ConnectionPace(
+    (address) => suspects.isSuspect(address),
+    () => performance.now(),
+  );
+  const begin = server.listeners("connection") as ((socket: Socket) => void)[];
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const admit = (): void => {
+      for (const listener of begin) listener.call(server, socket);
+    };
+    if (isProxy(gateway, address)) admit();
+    else if (admitsAddress(gateway, address)) pace.take(socket, address, admit);
+    else {
+      noteRefusal(gateway, { from: address, method: "connect", hasShown: false }, addressRefused("gateway"));
+      socket.destroy();
+    }
+  });
+  server.once("close", () => pace.close());
+}
+
+/** Requests of a connection that have no answer yet. */
+const openRequests = new WeakMap<Socket, number>();
+
+/** Nobody who means well sends many requests before the first is answered; the connection of who does is closed. */
+function mayWait(socket: Socket, response: ServerResponse): boolean {
+  const open = (openRequests.get(socket) ?? 0) + 1;
+  if (open > serverLimits.requestsWaiting) {
+    socket.destroy();
+    return false;
+  }
+  openRequests.set(socket, open);
+  response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
+  return true;
 }
 
 /** Listens on the address of the settings (or `address`). @throws HoldfastError usage; the system's error */

@@ -37,6 +37,10 @@ const core: Rules<AdminOperations> = {
     event: "app-password.made",
     subject: { account, label, read: read ?? null, id: made?.id ?? null, expires: made?.expires ?? null },
   }),
+  setAccess: ([account, access]) => ({
+    event: "account.access-changed",
+    subject: { account, allow: access?.allow ?? null, deny: access?.deny ?? null },
+  }),
   // What was typed may be the password itself.
   revokeAppPassword: ([account], gone) => ({
     event: "app-password.revoked",

@@ -11,9 +11,11 @@ import { limits } from "../../vault/limits.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Device } from "../catalog/devices.ts";
-import { LoginThrottle } from "./loginThrottle.ts";
+import { accountAdmits, addressRefused, requireAddress } from "./accountAddresses.ts";
+import { LoginThrottle, networkOf } from "./loginThrottle.ts";
 import { LoginTokens, loginSeconds } from "./loginTokens.ts";
 import { PasswordHasher } from "./passwordHash.ts";
+import { Suspects } from "./suspects.ts";
 import { tokenHash, tokenKind } from "./tokens.ts";
 
 export type Principal =
@@ -27,18 +29,25 @@ export type AuthenticatorOptions = {
   readonly monotonicMs?: () => number;
 };
 
+const sourcesMax = 10_000;
+
 export class Authenticator {
   readonly hasher = new PasswordHasher();
+  /** Told of wrong credentials of all kinds. */
+  readonly suspects: Suspects;
   readonly #catalog: Catalog;
   readonly #secret: Uint8Array;
   readonly #throttle: LoginThrottle;
   readonly #logins: LoginTokens;
+  /** Account and network, those that were seen last at the end. */
+  readonly #sources = new Set<string>();
   /** A hash that no login fits, for unknown accounts. */
   #nobody: Promise<string> | undefined;
 
   constructor(options: AuthenticatorOptions) {
     this.#catalog = options.catalog;
     this.#secret = options.secret;
+    this.suspects = new Suspects(options.monotonicMs ?? (() => performance.now()));
     this.#throttle = new LoginThrottle(options.monotonicMs);
     this.#logins = new LoginTokens(options.monotonicMs);
   }
@@ -64,27 +73,26 @@ export class Authenticator {
     address: string,
   ): Promise<{ token: string; account: Account; expiresInSeconds: number }> {
     const account = this.#catalog.accounts.byName(name);
+    if (account !== undefined && !accountAdmits(account, address)) throw wrong(addressRefused("account"));
+    const source = { name: networkOf(address), known: this.#isKnown(account, address) };
     const right = await this.#throttle.run(name.normalize("NFC"), address, async () => {
       this.#nobody ??= this.hasher.hash(randomBytes(24));
       // Awaited for known accounts too: the first login after a start takes equally long for both.
       const nobody = await this.#nobody;
-      const fits = await this.hasher.verify(l, account?.loginHash ?? nobody);
+      const fits = await this.hasher.verify(l, account?.loginHash ?? nobody, source);
       return fits && account !== undefined;
     });
-    if (!right || account === undefined) {
-      throw new HoldfastError(ErrorCode.authFailed, "account and password do not go together", {
-        next: "Check the name and the password.",
-      });
-    }
+    if (!right || account === undefined) throw wrong();
     refuseDisabled(account);
+    this.noteSource(account.id, address);
     return { token: this.#logins.issue(account.id), account, expiresInSeconds: loginSeconds };
   }
 
   /**
-   * Who presents this token.
-   * @throws HoldfastError token-invalid, account-disabled
+   * Who presents this token from `address`.
+   * @throws HoldfastError token-invalid, account-disabled; forbidden from an address that the account does not admit
    */
-  authenticate(token: string): Principal {
+  authenticate(token: string, address: string): Principal {
     const kind = tokenKind(token);
     const hash = tokenHash(token);
     if (kind === "device") {
@@ -93,13 +101,30 @@ export class Authenticator {
       const account = this.#catalog.accounts.get(device.account);
       if (account === undefined) throw invalidToken();
       refuseDisabled(account);
+      requireAddress(account, address);
       return { kind, account, device };
     }
     const id = kind === "login" ? this.#logins.account(hash) : undefined;
     const account = id === undefined ? undefined : this.#catalog.accounts.get(id);
     if (account === undefined) throw invalidToken();
     refuseDisabled(account);
+    requireAddress(account, address);
     return { kind: "login", account };
+  }
+
+  /** Somebody proved to belong to the account from there: logins from there wait for no strangers. */
+  noteSource(account: string, address: string): void {
+    const key = `${account} ${networkOf(address)}`;
+    this.#sources.delete(key);
+    this.#sources.add(key);
+    for (const oldest of this.#sources) {
+      if (this.#sources.size <= sourcesMax) break;
+      this.#sources.delete(oldest);
+    }
+  }
+
+  #isKnown(account: Account | undefined, address: string): boolean {
+    return account !== undefined && this.#sources.has(`${account.id} ${networkOf(address)}`);
   }
 
   /** Ends an account's logins, after its password changed or it was disabled. */
@@ -110,6 +135,14 @@ export class Authenticator {
   async close(): Promise<void> {
     await this.hasher.close();
   }
+}
+
+/** `cause` is for the audit log: the answer is the same. */
+function wrong(cause?: HoldfastError): HoldfastError {
+  return new HoldfastError(ErrorCode.authFailed, "account and password do not go together", {
+    next: "Check the name and the password.",
+    cause,
+  });
 }
 
 function invalidToken(): HoldfastError {

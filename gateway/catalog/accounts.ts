@@ -21,6 +21,8 @@ export type Account = {
   /** Public half of the account's recovery key, base64. */
   readonly recoveryPublic: string;
   readonly disabled: boolean;
+  /** From where it may be used; absent: from everywhere. */
+  readonly access?: { readonly allow: readonly string[]; readonly deny: readonly string[] };
   /** RFC 3339. */
   readonly created: string;
   /** The next isolated device's deduplication group. */

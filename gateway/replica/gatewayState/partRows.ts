@@ -13,6 +13,7 @@ import {
 } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
+import { type AddressLists, AddressRules, addressesMax } from "../../auth/addressLists.ts";
 import type { Account, StoredKdf } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { Device } from "../../catalog/devices.ts";
@@ -51,6 +52,18 @@ function parseLogin(json: JsonObject): { kdf: StoredKdf; loginHash: string } {
   return { kdf: parseKdf(json.kdf), loginHash: asText(json.loginHash, "loginHash") };
 }
 
+function parseAccess(json: JsonObject): AddressLists {
+  const list = (value: unknown): string[] =>
+    asArray(value, "addresses", addressesMax).map((row) => asText(row, "address"));
+  const access = { allow: list(json.allow), deny: list(json.deny) };
+  try {
+    new AddressRules(access);
+  } catch (cause) {
+    throw new HoldfastError(ErrorCode.corrupt, "access is no lists of addresses", { cause });
+  }
+  return access;
+}
+
 /** @throws HoldfastError corrupt, unsupported, limit-exceeded */
 export function parseAccount(value: unknown): Account {
   const json = asObject(value, "account");
@@ -65,6 +78,7 @@ export function parseAccount(value: unknown): Account {
     ...pending,
     recoveryPublic: asKey(json.recoveryPublic, "recoveryPublic"),
     disabled: asFlag(json.disabled, "disabled"),
+    ...(json.access !== undefined && { access: parseAccess(asObject(json.access, "access")) }),
     created: asTime(json.created, "created"),
     nextGroup: asInteger(json.nextGroup, "nextGroup", 1, u32Max),
   };
