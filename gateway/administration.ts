@@ -33,6 +33,7 @@ import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChe
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
+import { TokenAdministration } from "./admin/tokenOperations.ts";
 import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
@@ -53,6 +54,7 @@ export class Administration implements AdminOperations {
   readonly imports: ImportAdministration;
   readonly staging: StageAdministration;
   readonly audit: AuditAdministration;
+  readonly tokens: TokenAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -67,6 +69,7 @@ export class Administration implements AdminOperations {
     this.imports = new ImportAdministration(gateway);
     this.staging = new StageAdministration(gateway);
     this.audit = new AuditAdministration(gateway);
+    this.tokens = new TokenAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);

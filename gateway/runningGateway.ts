@@ -69,9 +69,10 @@ export class RunningGateway {
     const drives = options.drives?.(gateway);
     let api: Listening | undefined;
     try {
-      api = await listen(gateway, address, drives?.web, options.readNow);
-      const { url } = api;
+      let url: string | null = null;
       const administration = new Administration(gateway, () => url);
+      api = await listen(gateway, address, drives?.web, options.readNow, administration);
+      url = api.url;
       const admin = await listenAdmin(gateway, administration, drives);
       const running = new RunningGateway(gateway, administration, api, admin, drives);
       // Where it fails, uploads look again.

@@ -41,6 +41,7 @@ import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { TokenOperations } from "./tokenOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -61,6 +62,11 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
+  };
+  readonly tokens: TokenOperations = {
+    create: (request) => this.#ask("POST", "/tokens", request),
+    list: () => this.#ask("GET", "/tokens"),
+    revoke: (which) => this.#ask("DELETE", `/tokens/${encodeURIComponent(which)}`),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));

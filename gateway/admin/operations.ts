@@ -16,6 +16,7 @@ import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { TokenOperations } from "./tokenOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -151,6 +152,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly imports: ImportOperations;
   readonly staging: StageOperations;
   readonly audit: AuditOperations;
+  readonly tokens: TokenOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

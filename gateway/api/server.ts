@@ -8,12 +8,15 @@ import fastify, { type FastifyInstance } from "fastify";
 import type { WebFront } from "../../fs/view/webPort.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
+import type { AdminOperations } from "../admin/operations.ts";
 import { addressRefused } from "../auth/accountAddresses.ts";
 import type { Gateway } from "../gateway.ts";
 import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
+import { accessTokenRoutes } from "./accessTokenRoutes.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { guardRoutes } from "./askers.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
 import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
 import { ConnectionPace } from "./connectionPace.ts";
@@ -65,11 +68,12 @@ export type Listening = {
   readonly port: number;
 };
 
-/** Builds the app without listening. With a front, it serves WebDAV, archives and histories too. */
+/** Builds the app without listening. With a front, it serves WebDAV, archives and histories too; with operations, access tokens. */
 export async function buildApp(
   gateway: Gateway,
   front?: WebFront,
   readNow?: ReadOptions["readNow"],
+  operations?: AdminOperations,
 ): Promise<FastifyInstance> {
   const app = fastify({
     serverFactory: (framework) => serverOf(gateway, front, framework),
@@ -107,6 +111,7 @@ export async function buildApp(
       },
     },
   });
+  guardRoutes(app);
   app.decorateRequest("from", "");
   app.addHook("onRequest", async (request) => {
     request.from = originOf(gateway, request.raw);
@@ -143,6 +148,9 @@ export async function buildApp(
   const box = gateway.dataDir.box?.document;
   if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));
   await app.register(async (boxes) => seedRoutes(boxes, gateway));
+  if (operations !== undefined) {
+    await app.register(async (tokens) => accessTokenRoutes(tokens, gateway, operations));
+  }
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
@@ -217,9 +225,10 @@ export async function listen(
   address = gateway.dataDir.settings.listen,
   front?: WebFront,
   readNow?: ReadOptions["readNow"],
+  operations?: AdminOperations,
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway, front, readNow);
+  const app = await buildApp(gateway, front, readNow, operations);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

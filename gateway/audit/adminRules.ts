@@ -10,8 +10,9 @@ import type { ReplicaOperations } from "../admin/replicaOperations.ts";
 import type { RetentionOperations, RetentionScope } from "../admin/retentionOperations.ts";
 import type { SeedOperations } from "../admin/seedOperations.ts";
 import type { StageOperations } from "../admin/stageOperations.ts";
-import { type AuditPort, audited, type Rules } from "./audited.ts";
-import type { AuditActor, AuditSubject } from "./events.ts";
+import type { TokenOperations } from "../admin/tokenOperations.ts";
+import { audited, type By, type Rules } from "./audited.ts";
+import type { AuditSubject } from "./events.ts";
 
 const core: Rules<AdminOperations> = {
   status: "reads",
@@ -164,6 +165,19 @@ const peerRules: Rules<PeerOperations> = {
   removePeer: ([peer, deleteData]) => ({ event: "peer.removed", subject: { peer, deleteData } }),
 };
 
+const tokens: Rules<TokenOperations> = {
+  list: "reads",
+  create: ([{ role, label, scopes, expiresInSeconds }], made) => ({
+    event: "access-token.made",
+    subject: { label, role, scopes, expiresInSeconds, id: made?.id ?? null },
+  }),
+  // What was typed may be the token itself.
+  revoke: (_which, gone) => ({
+    event: "access-token.revoked",
+    subject: { id: gone?.id ?? null, label: gone?.label ?? null },
+  }),
+};
+
 const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
@@ -179,9 +193,6 @@ function listOf(snapshots: readonly string[]): AuditSubject {
   return { snapshots, count: snapshots.length };
 }
 
-/** By whom, and where it is noted. */
-type By = { readonly audit: AuditPort; readonly actor: AuditActor; readonly address?: string };
-
 /** What is done through it is in the audit log before it is answered. */
 export function auditedAdministration(operations: AdminOperations, by: By): AdminOperations {
   return audited(operations, core, by, {
@@ -191,6 +202,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     seed: audited(operations.seed, seed, by),
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),
+    tokens: audited(operations.tokens, tokens, by),
   });
 }
 

@@ -4,9 +4,9 @@
 import { hash, randomBytes } from "node:crypto";
 
 /** Prefixes tell people and secret scanners what they look at. */
-const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_" } as const;
+const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_", access: "hfa_" } as const;
 export type TokenKind = keyof typeof prefixes;
-const kinds: readonly TokenKind[] = ["device", "login", "peer", "box"];
+const kinds: readonly TokenKind[] = ["device", "login", "peer", "box", "access"];
 
 export type IssuedToken = { readonly token: string; readonly hash: Buffer };
 

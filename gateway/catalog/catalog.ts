@@ -1,9 +1,10 @@
-// The gateway's catalog: accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
 
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
+import { AccessTokens } from "./accessTokens.ts";
 import { Accounts } from "./accounts.ts";
 import { AppPasswordRows } from "./appPasswords.ts";
 import { Boxes } from "./boxes.ts";
@@ -15,6 +16,7 @@ import { Vaults } from "./vaults.ts";
 
 export class Catalog {
   readonly environment: IndexEnvironment;
+  readonly accessTokens: AccessTokens;
   readonly accounts: Accounts;
   readonly appPasswords: AppPasswordRows;
   readonly boxes: Boxes;
@@ -27,6 +29,7 @@ export class Catalog {
   /** Opens (creates) the catalog in a directory. `key`: see openIndexEnvironment. */
   constructor(directory: string, key?: string) {
     this.environment = openIndexEnvironment(directory, key);
+    this.accessTokens = new AccessTokens(this.environment);
     this.accounts = new Accounts(this.environment);
     this.appPasswords = new AppPasswordRows(this.environment);
     this.boxes = new Boxes(this.environment);
