@@ -34,9 +34,10 @@ import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
 import { TokenAdministration } from "./admin/tokenOperations.ts";
+import { TotpAdministration } from "./admin/totpOperations.ts";
 import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
-import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
+import { type Account, accountTaken, noAccount, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -55,6 +56,7 @@ export class Administration implements AdminOperations {
   readonly staging: StageAdministration;
   readonly audit: AuditAdministration;
   readonly tokens: TokenAdministration;
+  readonly totp: TotpAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -70,6 +72,7 @@ export class Administration implements AdminOperations {
     this.staging = new StageAdministration(gateway);
     this.audit = new AuditAdministration(gateway);
     this.tokens = new TokenAdministration(gateway);
+    this.totp = new TotpAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
@@ -97,11 +100,7 @@ export class Administration implements AdminOperations {
   /** @throws HoldfastError not-found */
   #account(name: string): Account {
     const account = this.#gateway.catalog.accounts.byName(name);
-    if (account === undefined) {
-      throw new HoldfastError(ErrorCode.notFound, `there is no account ${name}`, {
-        next: "`holdfast account list --data DIR` shows which there are.",
-      });
-    }
+    if (account === undefined) throw noAccount(name);
     return account;
   }
 
@@ -176,6 +175,7 @@ export class Administration implements AdminOperations {
     const { catalog, authenticator } = this.#gateway;
     const account = this.#account(name);
     checkKdf(request.kdf);
+    authenticator.secondFactor.demand(account, request.code);
     const loginHash = await authenticator.hasher.hash(bytes(request.l, 24, "l"));
     const documents = new Map<string, KeysDocument>();
     for (const each of request.keysDocuments) {

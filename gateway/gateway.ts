@@ -102,7 +102,8 @@ export class Gateway {
     this.unlocked = new UnlockedVaults(monotonicMs, (vault, why) =>
       this.audit.note(byGateway("vault.locked", { vault, why })),
     );
-    this.authenticator = new Authenticator({ catalog, secret, monotonicMs });
+    const owner = { id: dataDir.identity.id, secret };
+    this.authenticator = new Authenticator({ catalog, owner, audit: this.audit, now, monotonicMs });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,

@@ -1,7 +1,7 @@
 // The rows of commands that look after accounts, on the gateway's own machine.
 
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passwordFile } from "./gatewayOptions.ts";
+import { data, passwordFile, totp } from "./gatewayOptions.ts";
 
 const kdfIterations: OptionSpec = {
   name: "kdf-iterations",
@@ -51,6 +51,7 @@ export const accountCommands: readonly CommandSpec[] = [
     operands: [{ name: "NAME", required: true }],
     options: [
       data,
+      totp,
       { ...passwordFile, summary: "file whose first line is the present password" },
       {
         name: "new-password-file",
@@ -69,6 +70,7 @@ export const accountCommands: readonly CommandSpec[] = [
     operands: [{ name: "NAME", required: true }],
     options: [
       data,
+      totp,
       {
         name: "recovery-key-file",
         kind: "text",
@@ -119,6 +121,41 @@ export const accountCommands: readonly CommandSpec[] = [
     ],
     example: "holdfast account app-password alice --label phone --read /laptop/files --data /srv/holdfast",
     load: () => import("../commands/accountAppPassword.ts"),
+  },
+  {
+    path: ["account", "totp", "enable"],
+    summary: "ask for a code of an authenticator besides the account's password",
+    details: [
+      "At every login: when a device is enrolled, and when the password is changed or recovered. Prints once the address for the authenticator and ten recovery codes; it counts when a first code was right.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp enable alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpEnable.ts"),
+  },
+  {
+    path: ["account", "totp", "confirm"],
+    summary: "give the first code: the account asks for codes from then on",
+    operands: [{ name: "NAME", required: true }],
+    options: [data, totp],
+    example: "holdfast account totp confirm alice --totp 123456 --data /srv/holdfast",
+    load: () => import("../commands/accountTotpConfirm.ts"),
+  },
+  {
+    path: ["account", "totp", "status"],
+    summary: "say whether an account asks for codes, and how many recovery codes are left",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp status alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpStatus.ts"),
+  },
+  {
+    path: ["account", "totp", "disable"],
+    summary: "ask for no codes any more",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp disable alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpDisable.ts"),
   },
   {
     path: ["account", "access"],

@@ -42,6 +42,7 @@ import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
 import type { TokenOperations } from "./tokenOperations.ts";
+import type { TotpOperations } from "./totpOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -62,6 +63,12 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
+  };
+  readonly totp: TotpOperations = {
+    status: (account) => this.#ask("GET", totpPath(account)),
+    begin: (account) => this.#ask("POST", totpPath(account), {}),
+    confirm: async (account, code) => void (await this.#ask("PUT", totpPath(account), { code })),
+    disable: (account) => this.#ask("DELETE", totpPath(account)),
   };
   readonly tokens: TokenOperations = {
     create: (request) => this.#ask("POST", "/tokens", request),
@@ -208,6 +215,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
     const answer = await this.#ask<{ wasUnlocked: boolean }>("DELETE", `/vaults/${vault}/unlocked`);
     return answer.wasUnlocked;
   }
+}
+
+function totpPath(account: string): string {
+  return `/accounts/${encodeURIComponent(account)}/totp`;
 }
 
 function query(account: string | undefined): string {

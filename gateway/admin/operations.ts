@@ -17,6 +17,7 @@ import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
 import type { TokenOperations } from "./tokenOperations.ts";
+import type { TotpOperations } from "./totpOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -44,6 +45,8 @@ export type NewPassword = {
   readonly keysDocuments: readonly unknown[];
   /** What opened the old wraps, as the client says: for the audit log. */
   readonly by?: "password" | "recovery";
+  /** Of the account's authenticator, where it asks for one. */
+  readonly code?: string;
 };
 
 /** A vault's secrets as JSON (hex), for unlocking. */
@@ -153,6 +156,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly staging: StageOperations;
   readonly audit: AuditOperations;
   readonly tokens: TokenOperations;
+  readonly totp: TotpOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */
@@ -165,7 +169,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   keysDocuments(account: string): Promise<KeysDocument[]>;
   /**
    * Sets a new password: after a change by its owner, or with the recovery key. Every vault's document must come along.
-   * @throws HoldfastError not-found, usage, kdf-weak, sequence-conflict
+   * @throws HoldfastError not-found, usage, kdf-weak, code-required, sequence-conflict
    */
   changePassword(account: string, request: NewPassword): Promise<void>;
   /** An account's app passwords, the oldest first. @throws HoldfastError not-found */

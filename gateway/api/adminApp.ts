@@ -35,6 +35,7 @@ import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
 import { stateRoutes } from "./stateRoutes.ts";
 import { tokenRoutes } from "./tokenRoutes.ts";
+import { totpRoutes } from "./totpRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -120,8 +121,14 @@ export function buildAdminApp(
       schema: {
         params: accountParams,
         body: object(
-          { kdf, l: base64(24), keysDocuments: array(document), by: { enum: ["password", "recovery"] } },
-          ["by"],
+          {
+            kdf,
+            l: base64(24),
+            keysDocuments: array(document),
+            by: { enum: ["password", "recovery"] },
+            code: text,
+          },
+          ["by", "code"],
         ),
       },
     },
@@ -200,6 +207,7 @@ export function buildAdminApp(
   stageRoutes(app, gateway, operations.staging);
   auditRoutes(app, gateway, operations.audit);
   tokenRoutes(app, gateway, operations.tokens);
+  totpRoutes(app, gateway, operations.totp);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

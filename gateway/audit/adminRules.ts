@@ -11,6 +11,7 @@ import type { RetentionOperations, RetentionScope } from "../admin/retentionOper
 import type { SeedOperations } from "../admin/seedOperations.ts";
 import type { StageOperations } from "../admin/stageOperations.ts";
 import type { TokenOperations } from "../admin/tokenOperations.ts";
+import type { TotpOperations } from "../admin/totpOperations.ts";
 import { audited, type By, type Rules } from "./audited.ts";
 import type { AuditSubject } from "./events.ts";
 
@@ -178,6 +179,13 @@ const tokens: Rules<TokenOperations> = {
   }),
 };
 
+const totp: Rules<TotpOperations> = {
+  status: "reads",
+  begin: () => undefined,
+  confirm: ([account]) => ({ event: "totp.enabled", subject: { account } }),
+  disable: ([account]) => ({ event: "totp.disabled", subject: { account } }),
+};
+
 const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
@@ -203,6 +211,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),
     tokens: audited(operations.tokens, tokens, by),
+    totp: audited(operations.totp, totp, by),
   });
 }
 

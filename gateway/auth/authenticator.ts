@@ -6,8 +6,9 @@
 // - A principal names one account; everything that a request may see is looked up below it.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
+import type { Audit } from "../audit/audit.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Device } from "../catalog/devices.ts";
@@ -15,8 +16,10 @@ import { accountAdmits, addressRefused, requireAddress } from "./accountAddresse
 import { LoginThrottle, networkOf } from "./loginThrottle.ts";
 import { LoginTokens, loginSeconds } from "./loginTokens.ts";
 import { PasswordHasher } from "./passwordHash.ts";
+import { SecondFactor } from "./secondFactor.ts";
 import { Suspects } from "./suspects.ts";
 import { tokenHash, tokenKind } from "./tokens.ts";
+import type { SecretOwner } from "./totpSecret.ts";
 
 export type Principal =
   | { readonly kind: "login"; readonly account: Account }
@@ -24,8 +27,10 @@ export type Principal =
 
 export type AuthenticatorOptions = {
   readonly catalog: Catalog;
-  /** 32 random bytes of this gateway, for invented salts. */
-  readonly secret: Uint8Array;
+  /** This gateway: its secret makes invented salts, and seals what authenticators have. */
+  readonly owner: SecretOwner;
+  readonly audit: Pick<Audit, "note">;
+  readonly now: () => Date;
   readonly monotonicMs?: () => number;
 };
 
@@ -35,6 +40,7 @@ export class Authenticator {
   readonly hasher = new PasswordHasher();
   /** Told of wrong credentials of all kinds. */
   readonly suspects: Suspects;
+  readonly secondFactor: SecondFactor;
   readonly #catalog: Catalog;
   readonly #secret: Uint8Array;
   readonly #throttle: LoginThrottle;
@@ -46,8 +52,19 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#catalog = options.catalog;
-    this.#secret = options.secret;
-    this.suspects = new Suspects(options.monotonicMs ?? (() => performance.now()));
+    const { catalog, owner, audit, now, monotonicMs = () => performance.now() } = options;
+    this.#secret = owner.secret;
+    this.suspects = new Suspects(monotonicMs);
+    this.secondFactor = new SecondFactor({
+      ...{ catalog, owner, now, monotonicMs },
+      recoveryUsed: ({ name, id }, left) =>
+        audit.note({
+          event: "totp.recovery-used",
+          outcome: "done",
+          actor: { kind: "account", account: name, id },
+          subject: { left },
+        }),
+    });
     this.#throttle = new LoginThrottle(options.monotonicMs);
     this.#logins = new LoginTokens(options.monotonicMs);
   }
@@ -64,13 +81,14 @@ export class Authenticator {
   }
 
   /**
-   * Checks a password's L and gives out a login token.
-   * @throws HoldfastError auth-failed, auth-throttled, account-disabled, busy
+   * Checks a password's L, and the code where the account asks for one, and gives out a login token.
+   * @throws HoldfastError auth-failed, auth-throttled, account-disabled, code-required, busy
    */
   async login(
     name: string,
     l: Uint8Array,
     address: string,
+    code?: string,
   ): Promise<{ token: string; account: Account; expiresInSeconds: number }> {
     const account = this.#catalog.accounts.byName(name);
     if (account !== undefined && !accountAdmits(account, address)) throw wrong(addressRefused("account"));
@@ -84,6 +102,12 @@ export class Authenticator {
     });
     if (!right || account === undefined) throw wrong();
     refuseDisabled(account);
+    try {
+      this.secondFactor.demand(account, code);
+    } catch (error) {
+      if (isHoldfastError(error) && error.detail.wrong === true) this.#throttle.failed(account.name, address);
+      throw error;
+    }
     this.noteSource(account.id, address);
     return { token: this.#logins.issue(account.id), account, expiresInSeconds: loginSeconds };
   }

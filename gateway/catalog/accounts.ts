@@ -9,6 +9,13 @@ import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts"
 /** How a password becomes L and R; `salt` in base64. */
 export type StoredKdf = { readonly suite: 1; readonly iterations: number; readonly salt: string };
 
+/** `secret`: sealed, base64; `recovery`: SHA-256 of recovery codes that are left, hex; `since`: RFC 3339. */
+export type TotpRow = {
+  readonly secret: string;
+  readonly recovery: readonly string[];
+  readonly since: string;
+};
+
 export type Account = {
   /** 32 hex digits. */
   readonly id: string;
@@ -21,6 +28,8 @@ export type Account = {
   /** Public half of the account's recovery key, base64. */
   readonly recoveryPublic: string;
   readonly disabled: boolean;
+  /** Asks for codes besides the password (auth/secondFactor.ts). */
+  readonly totp?: TotpRow;
   /** From where it may be used; absent: from everywhere. */
   readonly access?: { readonly allow: readonly string[]; readonly deny: readonly string[] };
   /** RFC 3339. */
@@ -39,6 +48,13 @@ export const nameUnitsMax = 256;
 export function accountTaken(name: string): HoldfastError {
   return new HoldfastError(ErrorCode.exists, `there is an account ${name} already`, {
     next: "Choose another name; `holdfast account list` shows which there are.",
+  });
+}
+
+/** What is said where there is none. */
+export function noAccount(name: string): HoldfastError {
+  return new HoldfastError(ErrorCode.notFound, `there is no account ${name}`, {
+    next: "`holdfast account list --data DIR` shows which there are.",
   });
 }
 
