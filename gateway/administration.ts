@@ -28,6 +28,7 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./admin/operations.ts";
+import { RemovalAdministration } from "./admin/removalOperations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChecks.ts";
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
@@ -57,6 +58,7 @@ export class Administration implements AdminOperations {
   readonly audit: AuditAdministration;
   readonly tokens: TokenAdministration;
   readonly totp: TotpAdministration;
+  readonly removals: RemovalAdministration;
 
   /** `url`: where the gateway listens, or null. */
   constructor(gateway: Gateway, url: () => string | null = () => null) {
@@ -72,6 +74,7 @@ export class Administration implements AdminOperations {
     this.staging = new StageAdministration(gateway);
     this.audit = new AuditAdministration(gateway);
     this.tokens = new TokenAdministration(gateway);
+    this.removals = new RemovalAdministration(gateway, () => url() !== null);
     this.totp = new TotpAdministration(gateway);
   }
 

@@ -179,6 +179,30 @@ export const accountCommands: readonly CommandSpec[] = [
     load: () => import("../commands/accountAccess.ts"),
   },
   {
+    path: ["account", "remove"],
+    summary: "remove an account with all its backups, for good, and sign what was erased",
+    details: [
+      "Keys are erased first, then the account's rows, then its data. The gateway must not run. Replicas keep what they have: the statement names them. A removal that was stopped goes on with the same command, or with the gateway's next start.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      { name: "yes", kind: "flag", summary: "do not ask" },
+      { name: "dry-run", kind: "flag", summary: "say what would go, and remove nothing" },
+    ],
+    example: "holdfast account remove alice --dry-run --data /srv/holdfast",
+    load: () => import("../commands/accountRemove.ts"),
+  },
+  {
+    path: ["account", "removals"],
+    summary: "list the signed statements of accounts that were removed",
+    operands: [],
+    options: [data],
+    example: "holdfast account removals --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/accountRemovals.ts"),
+  },
+  {
     path: ["account", "disable"],
     summary: "refuse an account's logins and devices; its backups stay",
     operands: [{ name: "NAME", required: true }],

@@ -33,6 +33,7 @@ import type {
 } from "./operations.ts";
 import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
+import type { RemovalOperations } from "./removalOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import { retentionClient } from "./retentionClient.ts";
@@ -63,6 +64,11 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
+  };
+  readonly removals: RemovalOperations = {
+    plan: (account) => this.#ask("GET", `/accounts/${encodeURIComponent(account)}/removal`),
+    remove: (account) => this.#ask("DELETE", `/accounts/${encodeURIComponent(account)}`),
+    list: () => this.#ask("GET", "/removals"),
   };
   readonly totp: TotpOperations = {
     status: (account) => this.#ask("GET", totpPath(account)),

@@ -11,6 +11,7 @@ import type { EvictOperations } from "./evictOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import type { RemovalOperations } from "./removalOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
@@ -157,6 +158,7 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly audit: AuditOperations;
   readonly tokens: TokenOperations;
   readonly totp: TotpOperations;
+  readonly removals: RemovalOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */

@@ -27,6 +27,7 @@ import { importRoutes } from "./importRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
+import { removalRoutes } from "./removalRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
 import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
@@ -207,6 +208,7 @@ export function buildAdminApp(
   stageRoutes(app, gateway, operations.staging);
   auditRoutes(app, gateway, operations.audit);
   tokenRoutes(app, gateway, operations.tokens);
+  removalRoutes(app, operations.removals);
   totpRoutes(app, gateway, operations.totp);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;

@@ -6,6 +6,7 @@ import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
+import type { RemovalOperations } from "../admin/removalOperations.ts";
 import type { ReplicaOperations } from "../admin/replicaOperations.ts";
 import type { RetentionOperations, RetentionScope } from "../admin/retentionOperations.ts";
 import type { SeedOperations } from "../admin/seedOperations.ts";
@@ -186,6 +187,20 @@ const totp: Rules<TotpOperations> = {
   disable: ([account]) => ({ event: "totp.disabled", subject: { account } }),
 };
 
+const removals: Rules<RemovalOperations> = {
+  plan: "reads",
+  list: "reads",
+  remove: ([account], done) => ({
+    event: "account.removed",
+    subject: {
+      account,
+      id: done?.account ?? null,
+      vaults: done?.vaults.map(({ id }) => id) ?? [],
+      remains: done?.remains.map(({ replica }) => replica) ?? [],
+    },
+  }),
+};
+
 const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
@@ -211,6 +226,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),
     tokens: audited(operations.tokens, tokens, by),
+    removals: audited(operations.removals, removals, by),
     totp: audited(operations.totp, totp, by),
   });
 }

@@ -24,6 +24,7 @@ export const auditEvents = [
   "account.added",
   "account.disabled",
   "account.enabled",
+  "account.removed",
   "account.password-changed",
   "account.access-changed",
   "app-password.made",

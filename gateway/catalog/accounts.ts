@@ -1,4 +1,4 @@
-// Accounts: who owns backups. Names are unique; rows are never removed, only disabled.
+// Accounts: who owns backups. Names are unique; a row goes with all of the account (gateway/removal/), else it is only disabled.
 
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -100,6 +100,15 @@ export class Accounts {
       this.#names.put(name, id);
       this.#rows.put(id, account);
     });
+  }
+
+  /** Inside a write transaction; nothing happens where it is gone. */
+  remove(id: string): void {
+    const key = fromHex(id, 16);
+    const account = this.#rows.get(key);
+    if (account === undefined) return;
+    this.#names.remove(Buffer.from(account.name));
+    this.#rows.remove(key);
   }
 
   /** Changes an account in one transaction. @throws HoldfastError not-found */

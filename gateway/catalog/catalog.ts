@@ -11,6 +11,7 @@ import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
+import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
 import { Vaults } from "./vaults.ts";
 
@@ -23,6 +24,7 @@ export class Catalog {
   readonly devices: Devices;
   readonly homes: HomeRows;
   readonly peers: PeerRows;
+  readonly removals: Removals;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
@@ -36,6 +38,7 @@ export class Catalog {
     this.devices = new Devices(this.environment);
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
+    this.removals = new Removals(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
   }
