@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
+import { listAccounts } from "./admin/accountRows.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { AuditAdministration } from "./admin/auditOperations.ts";
@@ -86,18 +87,7 @@ export class Administration implements AdminOperations {
   }
 
   async accounts(): Promise<AccountRow[]> {
-    const { accounts, vaults, devices } = this.#gateway.catalog;
-    return accounts.list().map((account) => ({
-      id: account.id,
-      name: account.name,
-      kdf: account.kdf,
-      recoveryPublic: account.recoveryPublic,
-      disabled: account.disabled,
-      access: account.access ?? null,
-      created: account.created,
-      vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
-      devices: devices.list(account.id).filter((device) => !device.revoked).length,
-    }));
+    return listAccounts(this.#gateway);
   }
 
   /** @throws HoldfastError not-found */

@@ -41,6 +41,7 @@ function run(scope: TokenScope): RouteRight {
 /** By method and pattern; HEAD of what has GET goes as GET. */
 export const routeRights: Readonly<Record<string, RouteRight>> = {
   "GET /healthz": anybody,
+  "GET /readyz": anybody,
   "GET /v1/hello": anybody,
   "GET /v1/directory": anybody,
   "GET /v1/accounts/:name/kdf": anybody,
@@ -101,16 +102,20 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "GET /v1/admin/vaults": seen("vaults"),
   "POST /v1/admin/retention/policies": seen("retention"),
   "POST /v1/admin/retention/snapshots": seen("snapshots"),
+  "GET /v1/admin/alerts": seen("alerts"),
+  "POST /v1/admin/jobs/list": seen("jobs"),
+  "GET /v1/admin/jobs/:id": seen("jobs"),
   "GET /v1/admin/replicas": seen("replicas"),
   "GET /v1/admin/peers": seen("peers"),
   "POST /v1/admin/audit/list": seen("audit"),
   "POST /v1/admin/audit/verify": seen("audit"),
 
+  "POST /v1/admin/alerts/acknowledge": run("alerts"),
   "POST /v1/admin/retention/prune": run("prune"),
   "POST /v1/admin/retention/undelete": run("undelete"),
   "POST /v1/admin/scrub": run("scrub"),
   "POST /v1/admin/evict": run("evict"),
   "POST /v1/admin/replicas/run": run("replicas"),
   "POST /v1/admin/replicas/verify": run("replicas"),
-  "POST /v1/admin/jobs/stop": of("operator"),
+  "POST /v1/admin/jobs/stop": run("jobs"),
 };

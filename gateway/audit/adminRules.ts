@@ -1,6 +1,7 @@
 // What is noted of each thing that an administrator does. Subjects are picked field by field: requests hold L, keys, and what somebody may have
 // typed in a wrong place.
 
+import type { AlertOperations } from "../admin/alertOperations.ts";
 import type { DriveOperations } from "../admin/drives.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
@@ -201,6 +202,11 @@ const removals: Rules<RemovalOperations> = {
   }),
 };
 
+const alerts: Rules<AlertOperations> = {
+  list: "reads",
+  acknowledge: ([id, note]) => ({ event: "alert.acknowledged", subject: { alert: id, note } }),
+};
+
 const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
@@ -227,6 +233,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     staging: audited(operations.staging, staging, by),
     tokens: audited(operations.tokens, tokens, by),
     removals: audited(operations.removals, removals, by),
+    alerts: audited(operations.alerts, alerts, by),
     totp: audited(operations.totp, totp, by),
   });
 }

@@ -34,6 +34,7 @@ export const auditEvents = [
   "vault.created",
   "vault.unlocked",
   "vault.locked",
+  "alert.acknowledged",
   "drive.mounted",
   "content.read",
   "record.quarantined",

@@ -16,6 +16,8 @@ export const tokenScopes = [
   "vaults",
   "snapshots",
   "retention",
+  "alerts",
+  "jobs",
   "replicas",
   "peers",
   "audit",
