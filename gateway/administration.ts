@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
+import { listAccounts } from "./admin/accountRows.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { AuditAdministration } from "./admin/auditOperations.ts";
@@ -29,13 +30,17 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./admin/operations.ts";
+import { RemovalAdministration } from "./admin/removalOperations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
 import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChecks.ts";
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
+import { TokenAdministration } from "./admin/tokenOperations.ts";
+import { TotpAdministration } from "./admin/totpOperations.ts";
+import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
-import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
+import { type Account, accountTaken, noAccount, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
@@ -55,6 +60,9 @@ export class Administration implements AdminOperations {
   readonly imports: ImportAdministration;
   readonly staging: StageAdministration;
   readonly audit: AuditAdministration;
+  readonly tokens: TokenAdministration;
+  readonly totp: TotpAdministration;
+  readonly removals: RemovalAdministration;
 
   /** `url`: where the gateway listens, or null; `metrics`: of one that runs. */
   constructor(gateway: Gateway, url: () => string | null = () => null, metrics?: GatewayMetrics) {
@@ -70,6 +78,9 @@ export class Administration implements AdminOperations {
     this.imports = new ImportAdministration(gateway);
     this.staging = new StageAdministration(gateway);
     this.audit = new AuditAdministration(gateway);
+    this.tokens = new TokenAdministration(gateway);
+    this.removals = new RemovalAdministration(gateway, () => url() !== null);
+    this.totp = new TotpAdministration(gateway);
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
@@ -80,27 +91,13 @@ export class Administration implements AdminOperations {
   }
 
   async accounts(): Promise<AccountRow[]> {
-    const { accounts, vaults, devices } = this.#gateway.catalog;
-    return accounts.list().map((account) => ({
-      id: account.id,
-      name: account.name,
-      kdf: account.kdf,
-      recoveryPublic: account.recoveryPublic,
-      disabled: account.disabled,
-      created: account.created,
-      vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
-      devices: devices.list(account.id).filter((device) => !device.revoked).length,
-    }));
+    return listAccounts(this.#gateway);
   }
 
   /** @throws HoldfastError not-found */
   #account(name: string): Account {
     const account = this.#gateway.catalog.accounts.byName(name);
-    if (account === undefined) {
-      throw new HoldfastError(ErrorCode.notFound, `there is no account ${name}`, {
-        next: "`holdfast account list --data DIR` shows which there are.",
-      });
-    }
+    if (account === undefined) throw noAccount(name);
     return account;
   }
 
@@ -158,6 +155,13 @@ export class Administration implements AdminOperations {
     if (disabled) authenticator.endLogins(id);
   }
 
+  async setAccess(name: string, access: AddressLists | null): Promise<void> {
+    if (access !== null) new AddressRules(access);
+    this.#gateway.catalog.accounts.update(this.#account(name).id, ({ access: _before, ...account }) =>
+      access === null ? account : { ...account, access },
+    );
+  }
+
   async keysDocuments(name: string): Promise<KeysDocument[]> {
     const vaults = await this.#gateway.vaultsOf(this.#account(name).id);
     return vaults.map((vault) => vault.keys);
@@ -168,6 +172,7 @@ export class Administration implements AdminOperations {
     const { catalog, authenticator } = this.#gateway;
     const account = this.#account(name);
     checkKdf(request.kdf);
+    authenticator.secondFactor.demand(account, request.code);
     const loginHash = await authenticator.hasher.hash(bytes(request.l, 24, "l"));
     const documents = new Map<string, KeysDocument>();
     for (const each of request.keysDocuments) {

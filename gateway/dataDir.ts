@@ -8,6 +8,7 @@
 //   vaults/<id>/       docs/format.md, section 2
 //   peers/<id>/        replicas of other gateways, each laid out as a folder replica (section 11.1)
 //   audit/             log of security events (docs/security.md)
+//   removals/<account>    statements of what was removed (docs/format.md, section 13)
 //   lock, admin.sock   of the running gateway
 //   box.json, gateway/secrets.sealed, seed/    of a box (docs/format.md, section 12): then gateway.json has no secret, and there is no tls/
 //   restore.json       while `gateway restore-from` is at work, or was stopped in it: no gateway yet

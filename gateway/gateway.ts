@@ -22,6 +22,7 @@ import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
+import { finishRemoval } from "./removal/removeAccount.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
@@ -104,7 +105,8 @@ export class Gateway {
     this.unlocked = new UnlockedVaults(monotonicMs, (vault, why) =>
       this.audit.note(byGateway("vault.locked", { vault, why })),
     );
-    this.authenticator = new Authenticator({ catalog, secret, monotonicMs });
+    const owner = { id: dataDir.identity.id, secret };
+    this.authenticator = new Authenticator({ catalog, owner, audit: this.audit, now, monotonicMs });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,
@@ -170,6 +172,10 @@ export class Gateway {
     }
     try {
       gateway.jobs.interrupt();
+      for (const row of gateway.catalog.removals.list()) {
+        const { account: id, name: account } = await finishRemoval(gateway, row);
+        await gateway.audit.record(byGateway("account.removed", { account, id }));
+      }
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
@@ -214,6 +220,11 @@ export class Gateway {
    */
   vault(id: string): Promise<OpenVault> {
     return this.#vaults.get(id);
+  }
+
+  /** Closes a vault that nobody uses, before it is removed. */
+  closeVault(id: string): Promise<void> {
+    return this.#vaults.closeOne(id);
   }
 
   /** The account's vaults, open. */

@@ -1,6 +1,6 @@
 // The vaults of a gateway that are open in this process.
 //
-// Invariant: a vault is opened when it is first needed, once, and stays open until the gateway closes.
+// Invariant: a vault is opened when it is first needed, once, and stays open until the gateway closes, or it is removed.
 
 import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
@@ -81,6 +81,14 @@ export class OpenVaults {
     if (ordinal === undefined) return unknownWriter;
     this.#writers.set(device, ordinal);
     return ordinal;
+  }
+
+  /** Closes one that nobody uses, before it is removed. */
+  async closeOne(id: string): Promise<void> {
+    const opening = this.#vaults.get(id);
+    this.#vaults.delete(id);
+    const vault = await opening?.catch(() => undefined);
+    await vault?.close();
   }
 
   /** None is opened from now on. */

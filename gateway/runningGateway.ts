@@ -92,9 +92,16 @@ export class RunningGateway {
     try {
       const forecast = new DiskForecast(gateway);
       const metrics = new GatewayMetrics({ gateway, forecast, drives });
-      api = await listen(gateway, address, drives?.web, options.readNow, metrics);
-      const { url } = api;
+      let url: string | null = null;
       const administration = new Administration(gateway, () => url, metrics);
+      const { readNow } = options;
+      api = await listen(gateway, address, {
+        front: drives?.web,
+        readNow,
+        metrics,
+        operations: administration,
+      });
+      url = api.url;
       const admin = await listenAdmin(gateway, administration, drives);
       const running = new RunningGateway({ gateway, administration, api, admin, drives, forecast });
       // Where it fails, uploads look again.

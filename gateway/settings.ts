@@ -11,6 +11,7 @@ import {
   checkAlertSettings,
   formatAlertSettings,
 } from "./alerts/alertSettings.ts";
+import { AddressSet } from "./auth/addressLists.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = AlertSettings & {
@@ -44,6 +45,12 @@ export type GatewaySettings = AlertSettings & {
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
+  /** Addresses and networks that alone may connect; empty: all. */
+  readonly allow: readonly string[];
+  /** Those that may not. */
+  readonly deny: readonly string[];
+  /** Proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
 };
 
 export const settingsDefault: GatewaySettings = {
@@ -64,6 +71,9 @@ export const settingsDefault: GatewaySettings = {
   ...alertSettingsDefault,
   tlsCertificate: "",
   tlsKey: "",
+  allow: [],
+  deny: [],
+  trustedProxies: [],
 };
 
 const levels: readonly string[] = ["trace", "debug", "info", "warn", "error", "silent"];
@@ -86,6 +96,9 @@ const keys = {
   ...alertKeys,
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
+  allow: "allow",
+  deny: "deny",
+  "trusted-proxies": "trustedProxies",
 } as const;
 
 /** What values of a type look like. */
@@ -93,6 +106,7 @@ const forms = {
   number: "a number",
   boolean: "true or false",
   string: 'a text between quotes: "..."',
+  object: 'a list of texts: ["..."]',
 } as const;
 
 /** The text of a config.toml with these settings. */
@@ -145,6 +159,13 @@ ${formatAlertSettings(settings)}
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
+
+# Addresses and networks ("192.0.2.0/24", "2001:db8::/32") that alone may connect, and those that may not. Empty: all may.
+allow = ${JSON.stringify(settings.allow)}
+deny = ${JSON.stringify(settings.deny)}
+
+# Reverse proxies in front of this gateway; only what they say in X-Forwarded-For is believed.
+trusted-proxies = ${JSON.stringify(settings.trustedProxies)}
 `;
 }
 
@@ -202,7 +223,18 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if ((settings.tlsCertificate === "") !== (settings.tlsKey === "")) {
     throw wrong("tls-cert and tls-key", "given together");
   }
+  checkLists(settings);
   return settings;
+}
+
+/** @throws HoldfastError usage */
+function checkLists({ allow, deny, trustedProxies }: GatewaySettings): void {
+  for (const [key, rows] of Object.entries({ allow, deny, "trusted-proxies": trustedProxies })) {
+    if (!Array.isArray(rows) || rows.some((row) => typeof row !== "string")) {
+      throw new HoldfastError(ErrorCode.usage, `config.toml: ${key} must be ${forms.object}`);
+    }
+    void new AddressSet(rows, `config.toml: ${key}`);
+  }
 }
 
 /** Keys of config.toml whose values differ. */

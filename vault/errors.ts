@@ -21,6 +21,7 @@ export const ErrorCode = {
   keyWrong: "key-wrong",
   kdfWeak: "kdf-weak",
   authFailed: "auth-failed",
+  codeRequired: "code-required",
   authThrottled: "auth-throttled",
   tokenInvalid: "token-invalid",
   accountDisabled: "account-disabled",

@@ -3,7 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
-import type { DeviceWrapRequest, EnrollAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
+import type { DeviceWrapRequest, EnrollAnswer, LoginAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { asInteger, fromBase64 } from "../../vault/jsonFields.ts";
@@ -21,6 +21,10 @@ export type EnrollOptions = {
   readonly fingerprint: string;
   readonly account: string;
   readonly password: string;
+  /** Of the account's authenticator, or a recovery code. */
+  readonly code?: string | undefined;
+  /** Asked where the account wants a code and none was given. */
+  readonly askCode?: () => Promise<string>;
   readonly deviceName: string;
   readonly isolated: boolean;
   readonly state: string;
@@ -35,7 +39,7 @@ const triesMax = 4;
 
 /**
  * Enrolls and writes the state directory.
- * @throws HoldfastError exists (device name, or the state directory is enrolled), auth-failed, kdf-weak, key-wrong,
+ * @throws HoldfastError exists (device name, or the state directory is enrolled), auth-failed, code-required, kdf-weak, key-wrong,
  * fingerprint-mismatch, gateway-unreachable, busy
  */
 export async function enroll(options: EnrollOptions): Promise<Enrollment> {
@@ -96,6 +100,20 @@ function alreadyEnrolled(former: Enrollment, state: string): HoldfastError {
   );
 }
 
+async function logIn(
+  client: GatewayClient,
+  { account, code, askCode }: EnrollOptions,
+  l: Uint8Array,
+): Promise<LoginAnswer> {
+  try {
+    return await client.login(account, l, code);
+  } catch (error) {
+    const mayAsk = code === undefined && askCode !== undefined;
+    if (!mayAsk || !isHoldfastError(error, ErrorCode.codeRequired)) throw error;
+    return await client.login(account, l, await askCode());
+  }
+}
+
 async function enrollWith(
   client: GatewayClient,
   options: EnrollOptions,
@@ -104,7 +122,7 @@ async function enrollWith(
 ): Promise<Enrollment> {
   const kdf = await pinnedKdf(client, options, former);
   const { l, r } = kdf;
-  const login = await client.login(options.account, l);
+  const login = await logIn(client, options, l);
   const person = client.withToken(login.token);
   const me = await person.me();
   const device = { id: toHex(randomBytes(deviceIdBytes)), ...generateKeyPair() };

@@ -1,7 +1,7 @@
 // The rows of commands that look after accounts, on the gateway's own machine.
 
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passwordFile } from "./gatewayOptions.ts";
+import { data, passwordFile, totp } from "./gatewayOptions.ts";
 
 const kdfIterations: OptionSpec = {
   name: "kdf-iterations",
@@ -51,6 +51,7 @@ export const accountCommands: readonly CommandSpec[] = [
     operands: [{ name: "NAME", required: true }],
     options: [
       data,
+      totp,
       { ...passwordFile, summary: "file whose first line is the present password" },
       {
         name: "new-password-file",
@@ -69,6 +70,7 @@ export const accountCommands: readonly CommandSpec[] = [
     operands: [{ name: "NAME", required: true }],
     options: [
       data,
+      totp,
       {
         name: "recovery-key-file",
         kind: "text",
@@ -119,6 +121,86 @@ export const accountCommands: readonly CommandSpec[] = [
     ],
     example: "holdfast account app-password alice --label phone --read /laptop/files --data /srv/holdfast",
     load: () => import("../commands/accountAppPassword.ts"),
+  },
+  {
+    path: ["account", "totp", "enable"],
+    summary: "ask for a code of an authenticator besides the account's password",
+    details: [
+      "At every login: when a device is enrolled, and when the password is changed or recovered. Prints once the address for the authenticator and ten recovery codes; it counts when a first code was right.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp enable alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpEnable.ts"),
+  },
+  {
+    path: ["account", "totp", "confirm"],
+    summary: "give the first code: the account asks for codes from then on",
+    operands: [{ name: "NAME", required: true }],
+    options: [data, totp],
+    example: "holdfast account totp confirm alice --totp 123456 --data /srv/holdfast",
+    load: () => import("../commands/accountTotpConfirm.ts"),
+  },
+  {
+    path: ["account", "totp", "status"],
+    summary: "say whether an account asks for codes, and how many recovery codes are left",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp status alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpStatus.ts"),
+  },
+  {
+    path: ["account", "totp", "disable"],
+    summary: "ask for no codes any more",
+    operands: [{ name: "NAME", required: true }],
+    options: [data],
+    example: "holdfast account totp disable alice --data /srv/holdfast",
+    load: () => import("../commands/accountTotpDisable.ts"),
+  },
+  {
+    path: ["account", "access"],
+    summary: "say from which addresses an account may be used",
+    details: [
+      "For its logins, devices and app passwords. What is given replaces what was said before; without options it says what there is. The gateway's own lists, in config.toml, count besides.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      {
+        name: "allow",
+        kind: "texts",
+        value: "ADDRESS",
+        summary: "only this address or network (may repeat)",
+      },
+      { name: "deny", kind: "texts", value: "ADDRESS", summary: "not this address or network (may repeat)" },
+      { name: "clear", kind: "flag", summary: "from everywhere again" },
+    ],
+    example: "holdfast account access alice --allow 192.0.2.0/24 --data /srv/holdfast",
+    load: () => import("../commands/accountAccess.ts"),
+  },
+  {
+    path: ["account", "remove"],
+    summary: "remove an account with all its backups, for good, and sign what was erased",
+    details: [
+      "Keys are erased first, then the account's rows, then its data. The gateway must not run. Replicas keep what they have: the statement names them. A removal that was stopped goes on with the same command, or with the gateway's next start.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      { name: "yes", kind: "flag", summary: "do not ask" },
+      { name: "dry-run", kind: "flag", summary: "say what would go, and remove nothing" },
+    ],
+    example: "holdfast account remove alice --dry-run --data /srv/holdfast",
+    load: () => import("../commands/accountRemove.ts"),
+  },
+  {
+    path: ["account", "removals"],
+    summary: "list the signed statements of accounts that were removed",
+    operands: [],
+    options: [data],
+    example: "holdfast account removals --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/accountRemovals.ts"),
   },
   {
     path: ["account", "disable"],

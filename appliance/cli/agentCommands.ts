@@ -3,6 +3,7 @@
 import { agentBackupCommand } from "./agentBackupCommand.ts";
 import { item, state } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
+import { totp } from "./gatewayOptions.ts";
 
 const device: OptionSpec = {
   name: "device",
@@ -41,6 +42,7 @@ export const agentCommands: readonly CommandSpec[] = [
         value: "FILE",
         summary: "file whose first line is the password (else HOLDFAST_PASSWORD, else it is asked)",
       },
+      totp,
       { name: "fingerprint", kind: "text", value: "SHA256:HEX", summary: "the gateway's fingerprint" },
       { name: "device", kind: "text", value: "NAME", summary: "what to call this machine (its host name)" },
       { name: "isolated", kind: "flag", summary: "share no chunks with the account's other devices" },

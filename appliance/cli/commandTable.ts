@@ -13,11 +13,13 @@ import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
 import { retentionCommands } from "./retentionCommands.ts";
 import { seedCommands } from "./seedCommands.ts";
+import { tokenCommands } from "./tokenCommands.ts";
 
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
   ...jobCommands,
+  ...tokenCommands,
   ...auditCommands,
   ...retentionCommands,
   ...alertCommands,

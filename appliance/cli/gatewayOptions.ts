@@ -14,6 +14,13 @@ export const passphraseFile: OptionSpec = {
   value: "FILE",
   summary: "of a box: file whose first line is its passphrase (else HOLDFAST_PASSPHRASE, else it is asked)",
 };
+export const totp: OptionSpec = {
+  name: "totp",
+  kind: "text",
+  value: "CODE",
+  summary:
+    "code of the account's authenticator, or a recovery code, where it asks for one (else it is asked)",
+};
 export const passwordFile: OptionSpec = {
   name: "password-file",
   kind: "text",

@@ -3,7 +3,7 @@
 
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { ReadStream } from "node:tty";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "./command.ts";
 import { TypedLine } from "./typedLine.ts";
 
@@ -81,6 +81,30 @@ export async function readRecoveryKey({ args, signal }: CommandContext): Promise
     await onTerminal("Recovery key: ", false, signal, missing, "Use --recovery-key-file FILE."),
     "recovery key",
   );
+}
+
+/** The code that an account's authenticator shows now. @throws HoldfastError usage without a terminal; cancelled */
+export async function askCode({ signal }: CommandContext): Promise<string> {
+  const missing = "a code is needed and there is no terminal to ask on";
+  return checked(
+    await onTerminal("Code of the authenticator: ", false, signal, missing, "Use --totp CODE."),
+    "code",
+  );
+}
+
+/** Does what may need a code: that of --totp, or one that is asked for where it turns out that it does. */
+export async function withCode<Result>(
+  context: CommandContext,
+  work: (code: string | undefined) => Promise<Result>,
+): Promise<Result> {
+  const given = context.args.text("totp");
+  try {
+    return await work(given);
+  } catch (error) {
+    const mayAsk = given === undefined && context.output.interactive;
+    if (!mayAsk || !isHoldfastError(error, ErrorCode.codeRequired)) throw error;
+    return await work(await askCode(context));
+  }
 }
 
 async function askPassword(

@@ -3,7 +3,7 @@
 import { limits } from "../../vault/limits.ts";
 import { changedPassword } from "../account/ownerKeys.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { readNewPassword, readPassword } from "../cli/password.ts";
+import { readNewPassword, readPassword, withCode } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -18,7 +18,9 @@ export async function run(context: CommandContext): Promise<void> {
       new: () => readNewPassword(context, "new-password-file"),
       iterations,
     });
-    await operations.changePassword(name, changed);
+    await withCode(context, (code) =>
+      operations.changePassword(name, { ...changed, ...(code !== undefined && { code }) }),
+    );
   });
   output.line(`The password of ${name} is changed. Enrolled devices go on working.`);
   output.event({ event: "done", account: name });

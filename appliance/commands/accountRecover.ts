@@ -4,7 +4,7 @@ import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
 import { limits } from "../../vault/limits.ts";
 import { recoveredPassword } from "../account/ownerKeys.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { readPassword, readRecoveryKey } from "../cli/password.ts";
+import { readPassword, readRecoveryKey, withCode } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -16,7 +16,9 @@ export async function run(context: CommandContext): Promise<void> {
     const documents = await operations.keysDocuments(name);
     const password = await readPassword(context, { isNew: true });
     const changed = await recoveredPassword(documents, { privateKey, password, iterations });
-    await operations.changePassword(name, changed);
+    await withCode(context, (code) =>
+      operations.changePassword(name, { ...changed, ...(code !== undefined && { code }) }),
+    );
   });
   privateKey.fill(0);
   output.line(`Account ${name} has its new password.`);

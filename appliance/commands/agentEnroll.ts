@@ -7,7 +7,7 @@ import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { askYes, readPassword } from "../cli/password.ts";
+import { askCode, askYes, readPassword } from "../cli/password.ts";
 import { stateFolder } from "../locations.ts";
 
 /** The gateway's address in one form: https, host and port alone. @throws HoldfastError usage */
@@ -69,6 +69,8 @@ export async function run(context: CommandContext): Promise<void> {
     fingerprint,
     account,
     password: await readPassword(context),
+    code: args.text("totp"),
+    ...(output.interactive && { askCode: () => askCode(context) }),
     deviceName,
     isolated: args.flag("isolated"),
     state,

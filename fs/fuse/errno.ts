@@ -27,6 +27,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.keyWrong]: errno.EACCES,
   [ErrorCode.kdfWeak]: errno.EIO,
   [ErrorCode.authFailed]: errno.EACCES,
+  [ErrorCode.codeRequired]: errno.EACCES,
   [ErrorCode.authThrottled]: errno.EBUSY,
   [ErrorCode.tokenInvalid]: errno.EACCES,
   [ErrorCode.accountDisabled]: errno.EACCES,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { AddressLists } from "../auth/addressLists.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -33,6 +34,7 @@ import type {
 } from "./operations.ts";
 import { PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
+import type { RemovalOperations } from "./removalOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import { retentionClient } from "./retentionClient.ts";
@@ -41,6 +43,8 @@ import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { TokenOperations } from "./tokenOperations.ts";
+import type { TotpOperations } from "./totpOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -61,6 +65,22 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly audit: AuditOperations = {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
+  };
+  readonly removals: RemovalOperations = {
+    plan: (account) => this.#ask("GET", `/accounts/${encodeURIComponent(account)}/removal`),
+    remove: (account) => this.#ask("DELETE", `/accounts/${encodeURIComponent(account)}`),
+    list: () => this.#ask("GET", "/removals"),
+  };
+  readonly totp: TotpOperations = {
+    status: (account) => this.#ask("GET", totpPath(account)),
+    begin: (account) => this.#ask("POST", totpPath(account), {}),
+    confirm: async (account, code) => void (await this.#ask("PUT", totpPath(account), { code })),
+    disable: (account) => this.#ask("DELETE", totpPath(account)),
+  };
+  readonly tokens: TokenOperations = {
+    create: (request) => this.#ask("POST", "/tokens", request),
+    list: () => this.#ask("GET", "/tokens"),
+    revoke: (which) => this.#ask("DELETE", `/tokens/${encodeURIComponent(which)}`),
   };
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
@@ -176,6 +196,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
     return this.#ask("POST", `/accounts/${encodeURIComponent(account)}/vaults`, request);
   }
 
+  async setAccess(account: string, access: AddressLists | null): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/access`, { access });
+  }
+
   async unlock(vault: string, request: UnlockRequest): Promise<void> {
     await this.#ask("PUT", `/vaults/${vault}/unlocked`, request);
   }
@@ -200,6 +224,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
     const answer = await this.#ask<{ wasUnlocked: boolean }>("DELETE", `/vaults/${vault}/unlocked`);
     return answer.wasUnlocked;
   }
+}
+
+function totpPath(account: string): string {
+  return `/accounts/${encodeURIComponent(account)}/totp`;
 }
 
 function query(account: string | undefined): string {

@@ -3,6 +3,7 @@
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
 import { auditedAdministration, auditedPeers } from "../audit/adminRules.ts";
+import { byAdministrator } from "../audit/audited.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
 import type { AdminOperations } from "./operations.ts";
@@ -37,7 +38,7 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
     if (isHoldfastError(error, ErrorCode.dataDirLocked) && (await client.isRunning())) return running();
     throw error;
   }
-  const by = { audit: gateway.audit, actor: { kind: "administrator" } } as const;
+  const by = byAdministrator(gateway.audit);
   return {
     operations: auditedAdministration(new Administration(gateway), by),
     peers: auditedPeers(new PeerAdministration(gateway), by),

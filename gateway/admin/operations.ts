@@ -3,6 +3,7 @@
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
+import type { AddressLists } from "../auth/addressLists.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -11,11 +12,14 @@ import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
 import type { MetricsOperations } from "./metricsOperations.ts";
+import type { RemovalOperations } from "./removalOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { TokenOperations } from "./tokenOperations.ts";
+import type { TotpOperations } from "./totpOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -43,6 +47,8 @@ export type NewPassword = {
   readonly keysDocuments: readonly unknown[];
   /** What opened the old wraps, as the client says: for the audit log. */
   readonly by?: "password" | "recovery";
+  /** Of the account's authenticator, where it asks for one. */
+  readonly code?: string;
 };
 
 /** A vault's secrets as JSON (hex), for unlocking. */
@@ -61,6 +67,7 @@ export type AccountRow = {
   readonly kdf: StoredKdf;
   readonly recoveryPublic: string;
   readonly disabled: boolean;
+  readonly access: AddressLists | null;
   readonly created: string;
   readonly vaults: readonly { readonly id: string; readonly name: string }[];
   /** Devices that are not revoked. */
@@ -151,17 +158,22 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly imports: ImportOperations;
   readonly staging: StageOperations;
   readonly audit: AuditOperations;
+  readonly tokens: TokenOperations;
+  readonly totp: TotpOperations;
+  readonly removals: RemovalOperations;
   status(): Promise<GatewayStatus>;
   accounts(): Promise<AccountRow[]>;
   /** @throws HoldfastError exists, usage, kdf-weak, corrupt, disk-full */
   addAccount(request: NewAccount): Promise<{ id: string; vault: string }>;
   /** @throws HoldfastError not-found */
   setDisabled(account: string, disabled: boolean): Promise<void>;
+  /** From where an account may be used; null: from everywhere. @throws HoldfastError not-found, usage */
+  setAccess(account: string, access: AddressLists | null): Promise<void>;
   /** Newest keys document of each vault of an account. @throws HoldfastError not-found */
   keysDocuments(account: string): Promise<KeysDocument[]>;
   /**
    * Sets a new password: after a change by its owner, or with the recovery key. Every vault's document must come along.
-   * @throws HoldfastError not-found, usage, kdf-weak, sequence-conflict
+   * @throws HoldfastError not-found, usage, kdf-weak, code-required, sequence-conflict
    */
   changePassword(account: string, request: NewPassword): Promise<void>;
   /** An account's app passwords, the oldest first. @throws HoldfastError not-found */

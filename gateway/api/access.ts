@@ -41,9 +41,9 @@ export function bearerToken(request: FastifyRequest): string {
   });
 }
 
-/** Finds out who asks. @throws HoldfastError token-invalid, account-disabled */
+/** Finds out who asks. @throws HoldfastError token-invalid, account-disabled, forbidden */
 export function authenticate(gateway: Gateway, request: FastifyRequest): void {
-  request.principal = gateway.authenticator.authenticate(bearerToken(request));
+  request.principal = gateway.authenticator.authenticate(bearerToken(request), request.from);
 }
 
 /** The actor that the audit log names, and where the request comes from. */
@@ -51,10 +51,10 @@ export function actorOf(request: FastifyRequest): { actor: AuditActor; address: 
   const principal = principalOf(request);
   const account = principal.account.name;
   if (principal.kind === "login") {
-    return { actor: { kind: "account", account, id: principal.account.id }, address: request.ip };
+    return { actor: { kind: "account", account, id: principal.account.id }, address: request.from };
   }
   const { id, name } = principal.device;
-  return { actor: { kind: "device", account, device: name, id }, address: request.ip };
+  return { actor: { kind: "device", account, device: name, id }, address: request.from };
 }
 
 /** Who asks. */

@@ -50,17 +50,25 @@ export const statusAnswer = {
   }),
 } as const;
 
+const accountSeen = {
+  id: shortId,
+  name: text,
+  disabled: flag,
+  access: nullable(object({ allow: array(text), deny: array(text) })),
+  created: time,
+  vaults: array(object({ id: shortId, name: text })),
+  devices: count,
+} as const;
+
+/** What others than administrators are told. */
+export const accountsSeenAnswer = { 200: array(object(accountSeen)) } as const;
+
 export const accountsAnswer = {
   200: array(
     object({
-      id: shortId,
-      name: text,
+      ...accountSeen,
       kdf: object({ suite: count, iterations: count, salt: base64(32) }),
       recoveryPublic: base64(32),
-      disabled: flag,
-      created: time,
-      vaults: array(object({ id: shortId, name: text })),
-      devices: count,
     }),
   ),
 } as const;

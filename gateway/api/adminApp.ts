@@ -13,8 +13,10 @@ import type {
 } from "../admin/operations.ts";
 import { PeerAdministration } from "../admin/peerOperations.ts";
 import { auditedAdministration, auditedDrives, auditedPeers } from "../audit/adminRules.ts";
+import { byAdministrator } from "../audit/audited.ts";
+import { type AddressLists, addressesMax } from "../auth/addressLists.ts";
 import type { Gateway } from "../gateway.ts";
-import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
+import { accountsAnswer, aliveAnswer, drivesAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
@@ -26,12 +28,16 @@ import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { metricsAdminRoutes } from "./metricsAdminRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
+import { removalRoutes } from "./removalRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
-import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
+import { stateRoutes } from "./stateRoutes.ts";
+import { tokenRoutes } from "./tokenRoutes.ts";
+import { totpRoutes } from "./totpRoutes.ts";
 
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
@@ -40,7 +46,6 @@ const hexKey = { type: "string", pattern: "^[0-9a-f]{64}$" } as const;
 const accountParams = object({ account: text });
 const vaultParams = object({ vault: shortId });
 const nothing = object({});
-const accountQuery = object({ account: text }, ["account"]);
 
 type ByAccount = { Params: { account: string } };
 type ByVault = { Params: { vault: string } };
@@ -56,7 +61,7 @@ export function buildAdminApp(
   given: AdminOperations,
   givenDrives?: DriveOperations,
 ): FastifyInstance {
-  const by = { audit: gateway.audit, actor: { kind: "administrator" } } as const;
+  const by = byAdministrator(gateway.audit);
   const operations = auditedAdministration(given, by);
   const drives = givenDrives && auditedDrives(givenDrives, by);
   const app = fastify({
@@ -69,16 +74,7 @@ export function buildAdminApp(
   answerErrors(app);
 
   app.get("/alive", { schema: { querystring: nothing, response: aliveAnswer } }, async () => ({ ok: true }));
-  app.get(
-    "/status",
-    { schema: { querystring: nothing, response: statusAnswer } },
-    async () => await operations.status(),
-  );
-  app.get(
-    "/accounts",
-    { schema: { querystring: nothing, response: accountsAnswer } },
-    async () => await operations.accounts(),
-  );
+  stateRoutes(app, operations, accountsAnswer);
   app.post<{ Body: NewAccount }>(
     "/accounts",
     { schema: { body: object({ name: text, kdf, l: base64(24), recoveryPublic: base64(32), ...newVault }) } },
@@ -101,6 +97,21 @@ export function buildAdminApp(
       return {};
     },
   );
+  const addresses = { ...array(text), maxItems: addressesMax };
+  app.put<ByAccount & { Body: { access: AddressLists | null } }>(
+    "/accounts/:account/access",
+    {
+      schema: {
+        params: accountParams,
+        body: object({ access: nullable(object({ allow: addresses, deny: addresses })) }),
+      },
+    },
+    async (request) => {
+      await operations.setAccess(request.params.account, request.body.access);
+      gateway.logger.info({ account: request.params.account, access: request.body.access }, "access changed");
+      return {};
+    },
+  );
   app.get<ByAccount>(
     "/accounts/:account/keys",
     { schema: { params: accountParams } },
@@ -112,8 +123,14 @@ export function buildAdminApp(
       schema: {
         params: accountParams,
         body: object(
-          { kdf, l: base64(24), keysDocuments: array(document), by: { enum: ["password", "recovery"] } },
-          ["by"],
+          {
+            kdf,
+            l: base64(24),
+            keysDocuments: array(document),
+            by: { enum: ["password", "recovery"] },
+            code: text,
+          },
+          ["by", "code"],
         ),
       },
     },
@@ -125,11 +142,6 @@ export function buildAdminApp(
   );
   appPasswordRoutes(app, gateway, operations);
   peerAdminRoutes(app, gateway, auditedPeers(new PeerAdministration(gateway), by));
-  app.get<{ Querystring: { account?: string } }>(
-    "/devices",
-    { schema: { querystring: accountQuery } },
-    async (request) => await operations.devices(request.query.account),
-  );
   app.delete<{ Params: { account: string; device: string } }>(
     "/accounts/:account/devices/:device",
     { schema: { params: object({ account: text, device: text }) } },
@@ -138,11 +150,6 @@ export function buildAdminApp(
       gateway.logger.info(request.params, "device revoked");
       return {};
     },
-  );
-  app.get<{ Querystring: { account?: string } }>(
-    "/vaults",
-    { schema: { querystring: accountQuery } },
-    async (request) => await operations.vaults(request.query.account),
   );
   app.post<ByAccount & { Body: NewVault }>(
     "/accounts/:account/vaults",
@@ -202,6 +209,9 @@ export function buildAdminApp(
   importRoutes(app, gateway, operations.imports);
   stageRoutes(app, gateway, operations.staging);
   auditRoutes(app, gateway, operations.audit);
+  tokenRoutes(app, gateway, operations.tokens);
+  removalRoutes(app, operations.removals);
+  totpRoutes(app, gateway, operations.totp);
   if (drives !== undefined) driveRoutes(app, gateway, drives);
   return app;
 }

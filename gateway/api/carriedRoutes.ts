@@ -12,7 +12,8 @@ import { binaryAnswer, longId, object, shortId } from "./schemas.ts";
 export function carriedRoutes(app: FastifyInstance, gateway: Gateway, { id, datacentre }: BoxDocument): void {
   app.addHook("onRequest", async (request) => {
     const match = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(request.headers.authorization ?? "");
-    if (isImportToken(match?.[1] ?? "", id, datacentre.signer)) return;
+    request.isDatacentre = isImportToken(match?.[1] ?? "", id, datacentre.signer);
+    if (request.isDatacentre) return;
     throw new HoldfastError(ErrorCode.tokenInvalid, "only this box's datacentre may read its packs");
   });
   app.get<{ Params: { vault: string; sha256: string } }>(

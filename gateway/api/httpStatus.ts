@@ -17,6 +17,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.keyWrong]: 403,
   [ErrorCode.kdfWeak]: 400,
   [ErrorCode.authFailed]: 401,
+  [ErrorCode.codeRequired]: 401,
   [ErrorCode.authThrottled]: 429,
   [ErrorCode.tokenInvalid]: 401,
   [ErrorCode.accountDisabled]: 403,

@@ -100,7 +100,7 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
     {
       bodyLimit: loginBytesMax,
       schema: {
-        body: object({ account: anyName, l: base64(24) }),
+        body: object({ account: anyName, l: base64(24), code: { type: "string", maxLength: 64 } }, ["code"]),
         response: {
           200: object({ token: { type: "string" }, accountId: shortId, expiresInSeconds: count }),
         },
@@ -112,8 +112,8 @@ export function publicRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { token, account, expiresInSeconds } = await noteLogin(
         gateway.audit,
         request.body.account,
-        request.ip,
-        () => authenticator.login(request.body.account, l, request.ip),
+        request.from,
+        () => authenticator.login(request.body.account, l, request.from, request.body.code),
       );
       return { token, accountId: account.id, expiresInSeconds };
     },

@@ -12,6 +12,7 @@ import type { Principal } from "../auth/authenticator.ts";
 import type { Gateway } from "../gateway.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { actorOf, bearerToken, principalOf, vaultOf } from "./access.ts";
+import { demandAddress } from "./clientAddress.ts";
 import { RecordChannel } from "./recordChannel.ts";
 import type { ReadSlots } from "./recordStream.ts";
 import { object, shortId } from "./schemas.ts";
@@ -95,7 +96,7 @@ export function recordChannelRoute(
         log: gateway.logger,
         readNow,
         reads: (records) => gateway.audit.reads.read({ ...reader, records }),
-        demandRights: () => demandRights(gateway, token, principal, vault.id),
+        demandRights: () => demandRights(gateway, token, principal, vault.id, reader.address),
       });
       // HTTP's own limit would end it while something far away is waited for.
       socket.removeAllListeners("timeout");
@@ -121,10 +122,17 @@ function demandRoom(open: ReadonlyMap<Socket, string>, owner: string): void {
 
 /**
  * Looks everything up anew: a channel outlives what it was opened with.
- * @throws HoldfastError token-invalid, account-disabled, not-found
+ * @throws HoldfastError token-invalid, account-disabled, not-found, forbidden
  */
-function demandRights(gateway: Gateway, token: string, opener: Principal, vault: string): void {
-  const { account } = gateway.authenticator.authenticate(token);
+function demandRights(
+  gateway: Gateway,
+  token: string,
+  opener: Principal,
+  vault: string,
+  address: string,
+): void {
+  demandAddress(gateway, address);
+  const { account } = gateway.authenticator.authenticate(token, address);
   const row = gateway.catalog.vaults.get(vault);
   if (account.id === opener.account.id && row?.account === account.id) return;
   throw new HoldfastError(ErrorCode.notFound, "no such vault");

@@ -53,7 +53,7 @@ export async function seedRoutes(app: FastifyInstance, gateway: Gateway): Promis
       event,
       outcome: "done",
       actor,
-      address: request.ip,
+      address: request.from,
       subject: { box: number, seal },
     });
   };

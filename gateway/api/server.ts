@@ -1,21 +1,26 @@
 // The HTTPS listener: fastify with the routes of docs/protocol.md, limits on connections and time, and an OpenAPI description.
 
-import type { RequestListener } from "node:http";
+import type { RequestListener, ServerResponse } from "node:http";
 import { createServer, type Server, type ServerOptions } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import fastify, { type FastifyInstance } from "fastify";
 import type { WebFront } from "../../fs/view/webPort.ts";
 import { SlabPool } from "../../ingest/session/slabPool.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import type { AdminOperations } from "../admin/operations.ts";
+import { addressRefused } from "../auth/accountAddresses.ts";
 import type { Gateway } from "../gateway.ts";
 import type { GatewayMetrics } from "../metrics/gatewayMetrics.ts";
 import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
+import { accessTokenRoutes } from "./accessTokenRoutes.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { guardRoutes } from "./askers.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
+import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
+import { ConnectionPace } from "./connectionPace.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -23,6 +28,7 @@ import { publicRoutes } from "./publicRoutes.ts";
 import { readRoutes } from "./readRoutes.ts";
 import { asksForChannel, recordChannelRoute } from "./recordChannelRoute.ts";
 import { ReadSlots } from "./recordStream.ts";
+import { noteRefusal } from "./refusals.ts";
 import { seedRoutes } from "./seedRoutes.ts";
 import { recordsRoute, sessionRoutes } from "./sessionRoutes.ts";
 import { snapshotRoutes } from "./snapshotRoutes.ts";
@@ -39,6 +45,8 @@ export const serverLimits = {
   /** A whole request, body included. */
   requestMs: 20 * 60_000,
   keepAliveMs: 75_000,
+  /** Of one connection, without an answer. */
+  requestsWaiting: 8,
   slabBytes: 8 * MiB,
   /** Memory for bodies of all uploads together. */
   uploadBytes: 96 * MiB,
@@ -62,13 +70,20 @@ export type Listening = {
   readonly port: number;
 };
 
-/** Builds the app without listening. With a front, it serves WebDAV, archives and histories too. */
-export async function buildApp(
-  gateway: Gateway,
-  front?: WebFront,
-  readNow?: ReadOptions["readNow"],
-  metrics?: GatewayMetrics,
-): Promise<FastifyInstance> {
+/** What a listener serves besides agents. */
+export type Served = {
+  /** WebDAV, archives and histories. */
+  readonly front?: WebFront | undefined;
+  /** Reads what is in the page cache at once. */
+  readonly readNow?: ReadOptions["readNow"];
+  readonly metrics?: GatewayMetrics;
+  /** For access tokens. */
+  readonly operations?: AdminOperations;
+};
+
+/** Builds the app without listening. */
+export async function buildApp(gateway: Gateway, served: Served = {}): Promise<FastifyInstance> {
+  const { front, readNow, metrics, operations } = served;
   const app = fastify({
     serverFactory: (framework) => serverOf(gateway, front, framework),
     loggerInstance: gateway.logger.child(
@@ -105,8 +120,21 @@ export async function buildApp(
       },
     },
   });
-  app.addHook("onRequest", async (request) => checkProtocol(request));
-  app.addHook("onError", async (request, _reply, error) => noteRefusedToken(gateway, request, error));
+  guardRoutes(app);
+  app.decorateRequest("from", "");
+  app.addHook("onRequest", async (request) => {
+    request.from = originOf(gateway, request.raw);
+    demandAddress(gateway, request.from);
+    checkProtocol(request);
+  });
+  app.addHook("onError", async (request, reply, error) => {
+    const { method, from, headers } = request;
+    const path = request.url.split("?")[0] ?? "";
+    // A login shows what it shows in its body.
+    const hasShown = headers.authorization !== undefined || path === "/v1/login";
+    if (noteRefusal(gateway, { from, method, path, hasShown }, error))
+      void reply.header("connection", "close");
+  });
   await app.register(async (open) => publicRoutes(open, gateway));
   if (metrics !== undefined) await app.register(async (own) => metricsRoute(own, gateway, metrics));
   if (front !== undefined) {
@@ -130,23 +158,12 @@ export async function buildApp(
   const box = gateway.dataDir.box?.document;
   if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));
   await app.register(async (boxes) => seedRoutes(boxes, gateway));
+  if (operations !== undefined) {
+    await app.register(async (tokens) => accessTokenRoutes(tokens, gateway, operations));
+  }
   app.get("/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
-}
-
-/** A token that is unknown, expired or revoked; who shows none was not refused one. */
-function noteRefusedToken({ audit }: Gateway, request: FastifyRequest, error: Error): void {
-  const { authorization } = request.headers;
-  if (authorization === undefined || !isHoldfastError(error, ErrorCode.tokenInvalid)) return;
-  audit.noteOften({
-    event: "token.refused",
-    outcome: "refused",
-    code: ErrorCode.tokenInvalid,
-    actor: { kind: "unknown" },
-    address: request.ip,
-    subject: { method: request.method, path: request.url.split("?")[0] ?? "" },
-  });
 }
 
 /** The server of a listener: what is for the front goes there, everything else to the framework. */
@@ -163,24 +180,63 @@ function serverOf(gateway: Gateway, front: WebFront | undefined, framework: Requ
     requestTimeout: serverLimits.requestMs,
   };
   const server = createServer(options as ServerOptions, (request, response) => {
+    if (!mayWait(request.socket, response)) return;
     if (front !== undefined && isForWeb(request)) void answerWeb(gateway, front, request, response);
     else framework(request, response);
   });
   server.setTimeout(serverLimits.idleMs);
   server.maxConnections = serverLimits.connections;
+  guardConnections(gateway, server);
   return server;
+}
+
+/** Looks at connections before TLS costs anything: addresses that are not to connect, and sources that showed wrong credentials. */
+function guardConnections(gateway: Gateway, server: Server): void {
+  const { suspects } = gateway.authenticator;
+  const pace = new ConnectionPace(
+    (address) => suspects.isSuspect(address),
+    () => performance.now(),
+  );
+  const begin = server.listeners("connection") as ((socket: Socket) => void)[];
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const admit = (): void => {
+      for (const listener of begin) listener.call(server, socket);
+    };
+    if (isProxy(gateway, address)) admit();
+    else if (admitsAddress(gateway, address)) pace.take(socket, address, admit);
+    else {
+      noteRefusal(gateway, { from: address, method: "connect", hasShown: false }, addressRefused("gateway"));
+      socket.destroy();
+    }
+  });
+  server.once("close", () => pace.close());
+}
+
+/** Requests of a connection that have no answer yet. */
+const openRequests = new WeakMap<Socket, number>();
+
+/** Nobody who means well sends many requests before the first is answered; the connection of who does is closed. */
+function mayWait(socket: Socket, response: ServerResponse): boolean {
+  const open = (openRequests.get(socket) ?? 0) + 1;
+  if (open > serverLimits.requestsWaiting) {
+    socket.destroy();
+    return false;
+  }
+  openRequests.set(socket, open);
+  response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
+  return true;
 }
 
 /** Listens on the address of the settings (or `address`). @throws HoldfastError usage; the system's error */
 export async function listen(
   gateway: Gateway,
   address = gateway.dataDir.settings.listen,
-  front?: WebFront,
-  readNow?: ReadOptions["readNow"],
-  metrics?: GatewayMetrics,
+  served: Served = {},
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
-  const app = await buildApp(gateway, front, readNow, metrics);
+  const app = await buildApp(gateway, served);
   await app.listen({ host, port });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;

@@ -66,6 +66,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         `${account}/${device.name}/${item.name}`,
       );
       gateway.audit.reads.uploads(device.id, true);
+      gateway.authenticator.noteSource(device.account, request.from);
       return {
         session,
         resumed,

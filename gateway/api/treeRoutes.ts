@@ -57,7 +57,7 @@ export function treeRoutes(app: FastifyInstance, gateway: Gateway, front: WebFro
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("www-authenticate", basicChallenge);
     const shown = passwordOf(request.raw.socket, request.headers.authorization);
-    request.appPrincipal = gateway.appPasswords.authenticate(shown, request.ip);
+    request.appPrincipal = gateway.appPasswords.authenticate(shown, request.from);
     void reply.removeHeader("www-authenticate");
   });
 
@@ -83,7 +83,7 @@ export function treeRoutes(app: FastifyInstance, gateway: Gateway, front: WebFro
     },
     async (request, reply) => {
       const { asked, scope, principal, name } = askedOf(request, reply, prefixes[0]);
-      gateway.audit.reads.read({ actor: webActor(principal), address: request.ip });
+      gateway.audit.reads.read({ actor: webActor(principal), address: request.from });
       const answer = await front.archive(asked, scope, name, request.query.format);
       reply.hijack();
       const mayGoOn = (): boolean => gateway.appPasswords.isCurrent(principal);

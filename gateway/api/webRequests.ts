@@ -10,9 +10,11 @@ import type { AuditActor } from "../audit/events.ts";
 import type { AppPrincipal } from "../auth/appPasswords.ts";
 import type { Gateway } from "../gateway.ts";
 import { basicChallenge } from "./basicAuth.ts";
+import { demandAddress, originOf } from "./clientAddress.ts";
 import { connectionSignal } from "./closedSignal.ts";
 import { passwordOf } from "./connectionPassword.ts";
 import { httpStatus } from "./httpStatus.ts";
+import { noteRefusal } from "./refusals.ts";
 import { type Sending, sendAnswer } from "./webAnswer.ts";
 
 /** The folder that the front is below. */
@@ -36,7 +38,7 @@ export async function answerWeb(
   response: ServerResponse,
 ): Promise<void> {
   const signal = connectionSignal(request.socket);
-  const from = request.socket.remoteAddress ?? "";
+  const from = originOf(gateway, request);
   const log = gateway.logger;
   let principal: AppPrincipal | undefined;
   const sending: Sending = {
@@ -55,6 +57,7 @@ export async function answerWeb(
     signal,
   };
   try {
+    demandAddress(gateway, from);
     const known = front.answerAnybody(parts);
     if (known !== undefined) return await sendAnswer(sending, known);
     const shown = passwordOf(request.socket, request.headers.authorization);
@@ -66,12 +69,14 @@ export async function answerWeb(
   } catch (error) {
     // A client that left while its body was read hears no answer.
     if (signal.aborted) return;
+    const hasShown = request.headers.authorization !== undefined;
+    const closes = noteRefusal(gateway, { from, method: parts.method, hasShown }, error);
     if (!(error instanceof HoldfastError)) log.error({ err: error }, "WebDAV request failed");
     // Clients begin without credentials, to be asked for them.
-    else if (request.headers.authorization !== undefined) {
+    else if (hasShown) {
       log.info({ code: error.code, from }, "WebDAV request refused");
     }
-    await sendAnswer(sending, refusal(error));
+    await sendAnswer(sending, refusal(error, closes));
   }
 }
 
@@ -80,7 +85,7 @@ export function webActor({ account, id, label }: AppPrincipal): AuditActor {
   return { kind: "app-password", account: account.name, id, label };
 }
 
-function refusal(error: unknown): WebAnswer {
+function refusal(error: unknown, closes: boolean): WebAnswer {
   const known = error instanceof HoldfastError;
   const status = known ? httpStatus(error.code) : 500;
   const wait = known ? error.detail.retryAfterSeconds : undefined;
@@ -92,6 +97,7 @@ function refusal(error: unknown): WebAnswer {
     headers: {
       "content-type": "text/plain; charset=utf-8",
       "cache-control": "no-store",
+      ...(closes && { connection: "close" }),
       ...(status === 401 && { "www-authenticate": basicChallenge }),
       ...(typeof wait === "number" && { "retry-after": String(wait) }),
     },

@@ -8,12 +8,15 @@ import type { ImportOperations } from "../admin/importOperations.ts";
 import type { MetricsOperations } from "../admin/metricsOperations.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
+import type { RemovalOperations } from "../admin/removalOperations.ts";
 import type { ReplicaOperations } from "../admin/replicaOperations.ts";
 import type { RetentionOperations, RetentionScope } from "../admin/retentionOperations.ts";
 import type { SeedOperations } from "../admin/seedOperations.ts";
 import type { StageOperations } from "../admin/stageOperations.ts";
-import { type AuditPort, audited, type Rules } from "./audited.ts";
-import type { AuditActor, AuditSubject } from "./events.ts";
+import type { TokenOperations } from "../admin/tokenOperations.ts";
+import type { TotpOperations } from "../admin/totpOperations.ts";
+import { audited, type By, type Rules } from "./audited.ts";
+import type { AuditSubject } from "./events.ts";
 
 const core: Rules<AdminOperations> = {
   status: "reads",
@@ -38,6 +41,10 @@ const core: Rules<AdminOperations> = {
   addAppPassword: ([account, { label, read }], made) => ({
     event: "app-password.made",
     subject: { account, label, read: read ?? null, id: made?.id ?? null, expires: made?.expires ?? null },
+  }),
+  setAccess: ([account, access]) => ({
+    event: "account.access-changed",
+    subject: { account, allow: access?.allow ?? null, deny: access?.deny ?? null },
   }),
   // What was typed may be the password itself.
   revokeAppPassword: ([account], gone) => ({
@@ -178,6 +185,40 @@ const peerRules: Rules<PeerOperations> = {
   removePeer: ([peer, deleteData]) => ({ event: "peer.removed", subject: { peer, deleteData } }),
 };
 
+const tokens: Rules<TokenOperations> = {
+  list: "reads",
+  create: ([{ role, label, scopes, expiresInSeconds }], made) => ({
+    event: "access-token.made",
+    subject: { label, role, scopes, expiresInSeconds, id: made?.id ?? null },
+  }),
+  // What was typed may be the token itself.
+  revoke: (_which, gone) => ({
+    event: "access-token.revoked",
+    subject: { id: gone?.id ?? null, label: gone?.label ?? null },
+  }),
+};
+
+const totp: Rules<TotpOperations> = {
+  status: "reads",
+  begin: () => undefined,
+  confirm: ([account]) => ({ event: "totp.enabled", subject: { account } }),
+  disable: ([account]) => ({ event: "totp.disabled", subject: { account } }),
+};
+
+const removals: Rules<RemovalOperations> = {
+  plan: "reads",
+  list: "reads",
+  remove: ([account], done) => ({
+    event: "account.removed",
+    subject: {
+      account,
+      id: done?.account ?? null,
+      vaults: done?.vaults.map(({ id }) => id) ?? [],
+      remains: done?.remains.map(({ replica }) => replica) ?? [],
+    },
+  }),
+};
+
 const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
@@ -193,9 +234,6 @@ function listOf(snapshots: readonly string[]): AuditSubject {
   return { snapshots, count: snapshots.length };
 }
 
-/** By whom, and where it is noted. */
-type By = { readonly audit: AuditPort; readonly actor: AuditActor; readonly address?: string };
-
 /** What is done through it is in the audit log before it is answered. */
 export function auditedAdministration(operations: AdminOperations, by: By): AdminOperations {
   return audited(operations, core, by, {
@@ -206,7 +244,10 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),
     metrics: audited(operations.metrics, metrics, by),
+    tokens: audited(operations.tokens, tokens, by),
+    removals: audited(operations.removals, removals, by),
     alerts: audited(operations.alerts, alerts, by),
+    totp: audited(operations.totp, totp, by),
   });
 }
 

@@ -20,7 +20,18 @@ export type Rules<Operations> = {
     | (Operations[Name] extends Operation ? Rule<Operations[Name]> : never);
 };
 
-export type AuditPort = { readonly record: (facts: AuditFacts) => Promise<void> };
+/** Who does it, and from where over the network. */
+export type Doer = { readonly actor: AuditActor; readonly address?: string };
+
+/** Where it is noted, and how it is found out who does what is done now. */
+export type By = { readonly audit: AuditPort; readonly who: () => Doer };
+
+/** The admin socket, and commands on the data directory. */
+export function byAdministrator(audit: AuditPort): By {
+  return { audit, who: () => ({ actor: { kind: "administrator" } }) };
+}
+
+type AuditPort = { readonly record: (facts: AuditFacts) => Promise<void> };
 
 /**
  * The same operations; each that changes something ends when its line is durable. `inner`: members that are groups of operations, noted already.
@@ -28,14 +39,15 @@ export type AuditPort = { readonly record: (facts: AuditFacts) => Promise<void> 
 export function audited<Operations extends object>(
   operations: Operations,
   rules: Rules<Operations>,
-  { audit, actor, address }: { audit: AuditPort; actor: AuditActor; address?: string },
+  { audit, who }: By,
   inner: Partial<Operations> = {},
 ): Operations {
   const noted = async (call: Operation, args: unknown[], rule: Rule<Operation>): Promise<unknown> => {
+    const doer = who();
     const note = async (result: unknown, outcome: Pick<AuditFacts, "outcome" | "code">): Promise<void> => {
       const facts = rule(args, result);
       if (facts === undefined) return;
-      await audit.record({ ...facts, ...outcome, actor, ...(address !== undefined && { address }) });
+      await audit.record({ ...facts, ...outcome, ...doer });
     };
     let result: unknown;
     try {

@@ -1,13 +1,13 @@
 // Events that strangers can bring about as often as they like: the first ones of a minute are written, the rest is counted.
 //
-// Invariants: at most `perSource` lines of one event and address and `inAll` lines a window, and one line for what was counted; memory is
+// Invariants: at most `perSource` lines of one event and address and `perEvent` of one event a window, and one line for what was counted; memory is
 // bounded by these and by `addressesMax`.
 
 import type { AuditEvent, AuditFacts } from "./events.ts";
 
 const windowMs = 60_000;
 const perSource = 10;
-const inAll = 60;
+const perEvent = 20;
 const addressesMax = 1000;
 
 export class FloodGate {
@@ -16,7 +16,7 @@ export class FloodGate {
   readonly #sources = new Map<string, number>();
   readonly #counted = new Map<AuditEvent, number>();
   readonly #addresses = new Set<string>();
-  #written = 0;
+  readonly #written = new Map<AuditEvent, number>();
   #since = "";
   #timer: NodeJS.Timeout | undefined;
 
@@ -33,8 +33,9 @@ export class FloodGate {
     const { event, address = "" } = facts;
     const source = `${event} ${address}`;
     const before = this.#sources.get(source) ?? 0;
-    if (this.#written < inAll && before < perSource) {
-      this.#written++;
+    const written = this.#written.get(event) ?? 0;
+    if (written < perEvent && before < perSource) {
+      this.#written.set(event, written + 1);
       this.#sources.set(source, before + 1);
       this.#write(facts);
       return;
@@ -60,7 +61,7 @@ export class FloodGate {
         },
       });
     }
-    this.#written = 0;
+    this.#written.clear();
     this.#sources.clear();
     this.#counted.clear();
     this.#addresses.clear();

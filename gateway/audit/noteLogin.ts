@@ -16,7 +16,9 @@ export async function noteLogin<Answer>(
     answer = await login();
   } catch (error) {
     const code = isHoldfastError(error) ? error.code : ErrorCode.internal;
-    const event = code === ErrorCode.authThrottled ? "login.throttled" : "login.refused";
+    const byAddress = isHoldfastError(error) && isHoldfastError(error.cause, ErrorCode.forbidden);
+    const event =
+      code === ErrorCode.authThrottled ? "login.throttled" : byAddress ? "address.refused" : "login.refused";
     const actor = { kind: "unknown" } as const;
     audit.noteOften({ event, outcome: "refused", code, actor, address, subject: { account } });
     throw error;

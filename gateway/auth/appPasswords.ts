@@ -14,6 +14,7 @@ import type { Audit } from "../audit/audit.ts";
 import { type Account, nameUnitsMax } from "../catalog/accounts.ts";
 import type { AppPasswordRow } from "../catalog/appPasswords.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { requireAddress } from "./accountAddresses.ts";
 import { refuseDisabled } from "./authenticator.ts";
 import { type LoginCounts, LoginThrottle, networkOf } from "./loginThrottle.ts";
 import type { PresentedPassword } from "./presentedPassword.ts";
@@ -76,7 +77,7 @@ export class AppPasswords {
 
   /**
    * Who presents this app password from `address`. For every request anew; it costs some microseconds.
-   * @throws HoldfastError auth-failed, auth-throttled, account-disabled
+   * @throws HoldfastError auth-failed, auth-throttled, account-disabled; forbidden from an address that the account does not admit
    */
   authenticate(presented: PresentedPassword, address: string): AppPrincipal {
     const { accountName } = presented;
@@ -99,6 +100,7 @@ export class AppPasswords {
     }
     this.#throttle.succeeded(account.name, address);
     refuseDisabled(account);
+    requireAddress(account, address);
     this.#noteUse(row);
     this.#noteAddress(account, row, address);
     return {

@@ -6,15 +6,20 @@
 // - A principal names one account; everything that a request may see is looked up below it.
 
 import { createHmac, randomBytes } from "node:crypto";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
+import type { Audit } from "../audit/audit.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Device } from "../catalog/devices.ts";
-import { type LoginCounts, LoginThrottle } from "./loginThrottle.ts";
+import { accountAdmits, addressRefused, requireAddress } from "./accountAddresses.ts";
+import { type LoginCounts, LoginThrottle, networkOf } from "./loginThrottle.ts";
 import { LoginTokens, loginSeconds } from "./loginTokens.ts";
 import { PasswordHasher } from "./passwordHash.ts";
+import { SecondFactor } from "./secondFactor.ts";
+import { Suspects } from "./suspects.ts";
 import { tokenHash, tokenKind } from "./tokens.ts";
+import type { SecretOwner } from "./totpSecret.ts";
 
 export type Principal =
   | { readonly kind: "login"; readonly account: Account }
@@ -22,23 +27,44 @@ export type Principal =
 
 export type AuthenticatorOptions = {
   readonly catalog: Catalog;
-  /** 32 random bytes of this gateway, for invented salts. */
-  readonly secret: Uint8Array;
+  /** This gateway: its secret makes invented salts, and seals what authenticators have. */
+  readonly owner: SecretOwner;
+  readonly audit: Pick<Audit, "note">;
+  readonly now: () => Date;
   readonly monotonicMs?: () => number;
 };
 
+const sourcesMax = 10_000;
+
 export class Authenticator {
   readonly hasher = new PasswordHasher();
+  /** Told of wrong credentials of all kinds. */
+  readonly suspects: Suspects;
+  readonly secondFactor: SecondFactor;
   readonly #catalog: Catalog;
   readonly #secret: Uint8Array;
   readonly #throttle: LoginThrottle;
   readonly #logins: LoginTokens;
+  /** Account and network, those that were seen last at the end. */
+  readonly #sources = new Set<string>();
   /** A hash that no login fits, for unknown accounts. */
   #nobody: Promise<string> | undefined;
 
   constructor(options: AuthenticatorOptions) {
     this.#catalog = options.catalog;
-    this.#secret = options.secret;
+    const { catalog, owner, audit, now, monotonicMs = () => performance.now() } = options;
+    this.#secret = owner.secret;
+    this.suspects = new Suspects(monotonicMs);
+    this.secondFactor = new SecondFactor({
+      ...{ catalog, owner, now, monotonicMs },
+      recoveryUsed: ({ name, id }, left) =>
+        audit.note({
+          event: "totp.recovery-used",
+          outcome: "done",
+          actor: { kind: "account", account: name, id },
+          subject: { left },
+        }),
+    });
     this.#throttle = new LoginThrottle(options.monotonicMs);
     this.#logins = new LoginTokens(options.monotonicMs);
   }
@@ -59,36 +85,42 @@ export class Authenticator {
   }
 
   /**
-   * Checks a password's L and gives out a login token.
-   * @throws HoldfastError auth-failed, auth-throttled, account-disabled, busy
+   * Checks a password's L, and the code where the account asks for one, and gives out a login token.
+   * @throws HoldfastError auth-failed, auth-throttled, account-disabled, code-required, busy
    */
   async login(
     name: string,
     l: Uint8Array,
     address: string,
+    code?: string,
   ): Promise<{ token: string; account: Account; expiresInSeconds: number }> {
     const account = this.#catalog.accounts.byName(name);
+    if (account !== undefined && !accountAdmits(account, address)) throw wrong(addressRefused("account"));
+    const source = { name: networkOf(address), known: this.#isKnown(account, address) };
     const right = await this.#throttle.run(name.normalize("NFC"), address, async () => {
       this.#nobody ??= this.hasher.hash(randomBytes(24));
       // Awaited for known accounts too: the first login after a start takes equally long for both.
       const nobody = await this.#nobody;
-      const fits = await this.hasher.verify(l, account?.loginHash ?? nobody);
+      const fits = await this.hasher.verify(l, account?.loginHash ?? nobody, source);
       return fits && account !== undefined;
     });
-    if (!right || account === undefined) {
-      throw new HoldfastError(ErrorCode.authFailed, "account and password do not go together", {
-        next: "Check the name and the password.",
-      });
-    }
+    if (!right || account === undefined) throw wrong();
     refuseDisabled(account);
+    try {
+      this.secondFactor.demand(account, code);
+    } catch (error) {
+      if (isHoldfastError(error) && error.detail.wrong === true) this.#throttle.failed(account.name, address);
+      throw error;
+    }
+    this.noteSource(account.id, address);
     return { token: this.#logins.issue(account.id), account, expiresInSeconds: loginSeconds };
   }
 
   /**
-   * Who presents this token.
-   * @throws HoldfastError token-invalid, account-disabled
+   * Who presents this token from `address`.
+   * @throws HoldfastError token-invalid, account-disabled; forbidden from an address that the account does not admit
    */
-  authenticate(token: string): Principal {
+  authenticate(token: string, address: string): Principal {
     const kind = tokenKind(token);
     const hash = tokenHash(token);
     if (kind === "device") {
@@ -97,13 +129,30 @@ export class Authenticator {
       const account = this.#catalog.accounts.get(device.account);
       if (account === undefined) throw invalidToken();
       refuseDisabled(account);
+      requireAddress(account, address);
       return { kind, account, device };
     }
     const id = kind === "login" ? this.#logins.account(hash) : undefined;
     const account = id === undefined ? undefined : this.#catalog.accounts.get(id);
     if (account === undefined) throw invalidToken();
     refuseDisabled(account);
+    requireAddress(account, address);
     return { kind: "login", account };
+  }
+
+  /** Somebody proved to belong to the account from there: logins from there wait for no strangers. */
+  noteSource(account: string, address: string): void {
+    const key = `${account} ${networkOf(address)}`;
+    this.#sources.delete(key);
+    this.#sources.add(key);
+    for (const oldest of this.#sources) {
+      if (this.#sources.size <= sourcesMax) break;
+      this.#sources.delete(oldest);
+    }
+  }
+
+  #isKnown(account: Account | undefined, address: string): boolean {
+    return account !== undefined && this.#sources.has(`${account.id} ${networkOf(address)}`);
   }
 
   /** Ends an account's logins, after its password changed or it was disabled. */
@@ -114,6 +163,14 @@ export class Authenticator {
   async close(): Promise<void> {
     await this.hasher.close();
   }
+}
+
+/** `cause` is for the audit log: the answer is the same. */
+function wrong(cause?: HoldfastError): HoldfastError {
+  return new HoldfastError(ErrorCode.authFailed, "account and password do not go together", {
+    next: "Check the name and the password.",
+    cause,
+  });
 }
 
 function invalidToken(): HoldfastError {

@@ -1,5 +1,7 @@
-// Worker thread of passwordHash.ts: one bcrypt after the other.
+// Worker thread of passwordHash.ts: one bcrypt after the other, when nothing else wants the processor.
 
+import { readlinkSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import { bcrypt, bcryptVerify } from "hash-wasm";
 import type { BcryptAnswer, BcryptRequest } from "./passwordHash.ts";
@@ -10,6 +12,17 @@ async function run(request: BcryptRequest): Promise<string | boolean> {
   return await bcrypt({ password, salt: request.salt, costFactor: request.cost, outputType: "encoded" });
 }
 
+/** Linux takes a thread's number for setpriority(2); elsewhere the thread stays as it is. */
+function giveWay(): void {
+  try {
+    const thread = Number(/\/task\/(?<thread>\d+)$/.exec(readlinkSync("/proc/thread-self"))?.groups?.thread);
+    if (thread > 0) setPriority(thread, constants.priority.PRIORITY_LOW);
+  } catch {
+    // No such file, or not allowed: a slower backup, and nothing worse.
+  }
+}
+
+giveWay();
 parentPort?.on("message", async (request: BcryptRequest) => {
   const { id } = request;
   let answer: BcryptAnswer;

@@ -4,9 +4,11 @@
 import { hash, randomBytes } from "node:crypto";
 
 /** Prefixes tell people and secret scanners what they look at. */
-const prefixes = { device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_", metrics: "hfm_" } as const;
+const prefixes = {
+  ...{ device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_", metrics: "hfm_", access: "hfa_" },
+} as const;
 export type TokenKind = keyof typeof prefixes;
-const kinds: readonly TokenKind[] = ["device", "login", "peer", "box", "metrics"];
+const kinds: readonly TokenKind[] = ["device", "login", "peer", "box", "metrics", "access"];
 
 export type IssuedToken = { readonly token: string; readonly hash: Buffer };
 

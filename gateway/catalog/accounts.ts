@@ -1,4 +1,4 @@
-// Accounts: who owns backups. Names are unique; rows are never removed, only disabled.
+// Accounts: who owns backups. Names are unique; a row goes with all of the account (gateway/removal/), else it is only disabled.
 
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -8,6 +8,13 @@ import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts"
 
 /** How a password becomes L and R; `salt` in base64. */
 export type StoredKdf = { readonly suite: 1; readonly iterations: number; readonly salt: string };
+
+/** `secret`: sealed, base64; `recovery`: SHA-256 of recovery codes that are left, hex; `since`: RFC 3339. */
+export type TotpRow = {
+  readonly secret: string;
+  readonly recovery: readonly string[];
+  readonly since: string;
+};
 
 export type Account = {
   /** 32 hex digits. */
@@ -21,6 +28,10 @@ export type Account = {
   /** Public half of the account's recovery key, base64. */
   readonly recoveryPublic: string;
   readonly disabled: boolean;
+  /** Asks for codes besides the password (auth/secondFactor.ts). */
+  readonly totp?: TotpRow;
+  /** From where it may be used; absent: from everywhere. */
+  readonly access?: { readonly allow: readonly string[]; readonly deny: readonly string[] };
   /** RFC 3339. */
   readonly created: string;
   /** The next isolated device's deduplication group. */
@@ -37,6 +48,13 @@ export const nameUnitsMax = 256;
 export function accountTaken(name: string): HoldfastError {
   return new HoldfastError(ErrorCode.exists, `there is an account ${name} already`, {
     next: "Choose another name; `holdfast account list` shows which there are.",
+  });
+}
+
+/** What is said where there is none. */
+export function noAccount(name: string): HoldfastError {
+  return new HoldfastError(ErrorCode.notFound, `there is no account ${name}`, {
+    next: "`holdfast account list --data DIR` shows which there are.",
   });
 }
 
@@ -82,6 +100,15 @@ export class Accounts {
       this.#names.put(name, id);
       this.#rows.put(id, account);
     });
+  }
+
+  /** Inside a write transaction; nothing happens where it is gone. */
+  remove(id: string): void {
+    const key = fromHex(id, 16);
+    const account = this.#rows.get(key);
+    if (account === undefined) return;
+    this.#names.remove(Buffer.from(account.name));
+    this.#rows.remove(key);
   }
 
   /** Changes an account in one transaction. @throws HoldfastError not-found */

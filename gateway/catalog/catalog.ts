@@ -1,38 +1,44 @@
-// The gateway's catalog: accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
 
 import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
+import { AccessTokens } from "./accessTokens.ts";
 import { Accounts } from "./accounts.ts";
 import { AppPasswordRows } from "./appPasswords.ts";
 import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
+import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
 import { Vaults } from "./vaults.ts";
 
 export class Catalog {
   readonly environment: IndexEnvironment;
+  readonly accessTokens: AccessTokens;
   readonly accounts: Accounts;
   readonly appPasswords: AppPasswordRows;
   readonly boxes: Boxes;
   readonly devices: Devices;
   readonly homes: HomeRows;
   readonly peers: PeerRows;
+  readonly removals: Removals;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
   /** Opens (creates) the catalog in a directory. `key`: see openIndexEnvironment. */
   constructor(directory: string, key?: string) {
     this.environment = openIndexEnvironment(directory, key);
+    this.accessTokens = new AccessTokens(this.environment);
     this.accounts = new Accounts(this.environment);
     this.appPasswords = new AppPasswordRows(this.environment);
     this.boxes = new Boxes(this.environment);
     this.devices = new Devices(this.environment);
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
+    this.removals = new Removals(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
   }

@@ -1,5 +1,5 @@
 // Devices: machines that may upload for an account. Names are unique within an account among devices that are not
-// revoked; a revoked device stays, because its snapshots name it.
+// revoked; a revoked device stays, because its snapshots name it, until its account is removed with them.
 
 import { fromHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -108,6 +108,15 @@ export class Devices {
       }
       this.#counters.put(counterKey, Math.max(-1, ...devices.map(({ ordinal }) => ordinal)) + 1);
     });
+  }
+
+  /** Removes all devices of an account. Their numbers are not used again. Inside a write transaction. */
+  removeOf(account: string): void {
+    for (const { id, name, tokenHash } of this.list(account)) {
+      this.#names.remove(nameKey(account, name));
+      this.#tokens.remove(fromHex(tokenHash, 32));
+      this.#rows.remove(fromHex(id, 16));
+    }
   }
 
   /** Ends a device's token and frees its name. @throws HoldfastError not-found */

@@ -43,6 +43,11 @@ export class HomeRows {
     return this.#rows.get(fromHex(account, 16));
   }
 
+  /** Inside a write transaction; nothing happens where there is none. */
+  remove(account: string): void {
+    this.#rows.remove(fromHex(account, 16));
+  }
+
   /** All rows, with the id of their account. */
   list(): (HomeRow & { readonly account: string })[] {
     return this.#rows.entries().map(([key, row]) => ({ account: Buffer.from(key).toString("hex"), ...row }));

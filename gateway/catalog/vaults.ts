@@ -54,6 +54,11 @@ export class Vaults {
     });
   }
 
+  /** Inside a write transaction; nothing happens where it is gone. */
+  remove(id: string): void {
+    this.#rows.remove(fromHex(id, 16));
+  }
+
   /** Notes that a generation of the keys document is on disk. Never goes back. */
   setKeysGeneration(id: string, generation: number): void {
     this.#environment.write(() => {

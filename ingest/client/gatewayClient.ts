@@ -134,8 +134,12 @@ export class GatewayClient {
   }
 
   /** `l`: 24 bytes. Use the token with `withToken`. */
-  login(account: string, l: Uint8Array): Promise<messages.LoginAnswer> {
-    const json: messages.LoginRequest = { account, l: Buffer.from(l).toString("base64") };
+  /** `code`: where the account asks for one. */
+  login(account: string, l: Uint8Array, code?: string): Promise<messages.LoginAnswer> {
+    const json: messages.LoginRequest = {
+      ...{ account, l: Buffer.from(l).toString("base64") },
+      ...(code !== undefined && { code }),
+    };
     return this.#json({ method: "POST", path: "/v1/login", json, once: true });
   }
 

@@ -33,7 +33,12 @@ export type HomeAnswer = { readonly record: string | null };
 
 export type KdfAnswer = { readonly suite: number; readonly iterations: number; readonly salt: string };
 
-export type LoginRequest = { readonly account: string; readonly l: string };
+export type LoginRequest = {
+  readonly account: string;
+  readonly l: string;
+  /** Of the account's authenticator, or a recovery code. */
+  readonly code?: string;
+};
 export type LoginAnswer = {
   readonly token: string;
   readonly accountId: string;

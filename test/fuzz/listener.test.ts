@@ -129,7 +129,7 @@ beforeAll(async () => {
     Buffer.from('{"manifest":1}\n{"signature":"00"}\n'),
   ];
   const front = davOver(() => namespaceOf(directory([["f", file("content")]]), ["x", directory([])]));
-  ({ app, routes } = await withRoutes(() => buildApp(fixture.gateway, front)));
+  ({ app, routes } = await withRoutes(() => buildApp(fixture.gateway, { front })));
   await app.listen({ host: "127.0.0.1", port: 0 });
   where = { agent, port: (app.server.address() as AddressInfo).port };
   before = await ofVictim();

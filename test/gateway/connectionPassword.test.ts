@@ -13,7 +13,9 @@ test("every request is looked at anew, and another password is another", async (
   await fixture.account("alice");
   await fixture.account("bob");
   const other = await fixture.administration.addAppPassword("alice", { label: "other" });
-  const app = await buildApp(fixture.gateway, davOver(namespaceOf(directory([["f", file("content")]]))));
+  const app = await buildApp(fixture.gateway, {
+    front: davOver(namespaceOf(directory([["f", file("content")]]))),
+  });
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const made = await fixture.administration.addAppPassword("alice", { label: "kept" });

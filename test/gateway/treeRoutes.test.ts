@@ -38,7 +38,7 @@ beforeAll(async () => {
       yield version;
     },
   });
-  app = await buildApp(fixture.gateway, front);
+  app = await buildApp(fixture.gateway, { front });
 });
 afterAll(async () => {
   await app.close();

@@ -29,10 +29,7 @@ beforeAll(async () => {
   await fixture.account("alice");
   await fixture.account("bob");
   password = (await fixture.administration.addAppPassword("alice", { label: "test" })).password;
-  app = await buildApp(
-    fixture.gateway,
-    davOver(() => view),
-  );
+  app = await buildApp(fixture.gateway, { front: davOver(() => view) });
   await app.listen({ host: "127.0.0.1", port: 0 });
   port = (app.server.address() as AddressInfo).port;
 });

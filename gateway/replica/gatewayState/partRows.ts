@@ -13,7 +13,8 @@ import {
 } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
-import type { Account, StoredKdf } from "../../catalog/accounts.ts";
+import { type AddressLists, AddressRules, addressesMax } from "../../auth/addressLists.ts";
+import type { Account, StoredKdf, TotpRow } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { HomeRow } from "../../catalog/homes.ts";
@@ -23,6 +24,7 @@ import type { PartReplica } from "./gatewayPart.ts";
 const u32Max = 0xffff_ffff;
 /** Lists inside a row: groups of a user, folders of a path. */
 const listMax = 65_536;
+const recoveryCodesMax = 100;
 
 function asFlag(value: unknown, what: string): boolean {
   if (typeof value !== "boolean") throw new HoldfastError(ErrorCode.corrupt, `${what} is not true or false`);
@@ -51,6 +53,28 @@ function parseLogin(json: JsonObject): { kdf: StoredKdf; loginHash: string } {
   return { kdf: parseKdf(json.kdf), loginHash: asText(json.loginHash, "loginHash") };
 }
 
+function parseTotp(json: JsonObject): TotpRow {
+  return {
+    secret: fromBase64(json.secret, "secret").toString("base64"),
+    recovery: asArray(json.recovery, "recovery", recoveryCodesMax).map((hash) =>
+      asHex(hash, "recovery code", 32),
+    ),
+    since: asTime(json.since, "since"),
+  };
+}
+
+function parseAccess(json: JsonObject): AddressLists {
+  const list = (value: unknown): string[] =>
+    asArray(value, "addresses", addressesMax).map((row) => asText(row, "address"));
+  const access = { allow: list(json.allow), deny: list(json.deny) };
+  try {
+    new AddressRules(access);
+  } catch (cause) {
+    throw new HoldfastError(ErrorCode.corrupt, "access is no lists of addresses", { cause });
+  }
+  return access;
+}
+
 /** @throws HoldfastError corrupt, unsupported, limit-exceeded */
 export function parseAccount(value: unknown): Account {
   const json = asObject(value, "account");
@@ -65,6 +89,8 @@ export function parseAccount(value: unknown): Account {
     ...pending,
     recoveryPublic: asKey(json.recoveryPublic, "recoveryPublic"),
     disabled: asFlag(json.disabled, "disabled"),
+    ...(json.totp !== undefined && { totp: parseTotp(asObject(json.totp, "totp")) }),
+    ...(json.access !== undefined && { access: parseAccess(asObject(json.access, "access")) }),
     created: asTime(json.created, "created"),
     nextGroup: asInteger(json.nextGroup, "nextGroup", 1, u32Max),
   };

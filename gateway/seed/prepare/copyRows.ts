@@ -4,6 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type BoxDocument, boxDatabaseKey, boxGroupsStart } from "../../../vault/seed/boxDocument.ts";
 import { openHomeRecord } from "../../../vault/seed/homeRecord.ts";
+import { openTotpSecret, sealTotpSecret } from "../../auth/totpSecret.ts";
+import type { Account } from "../../catalog/accounts.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import { Catalog } from "../../catalog/catalog.ts";
 import type { Device } from "../../catalog/devices.ts";
@@ -12,6 +14,7 @@ import type { Gateway } from "../../gateway.ts";
 import { openIndexEnvironment } from "../../index/environment.ts";
 import { fileError } from "../../store/files.ts";
 import { createVaultDirectory } from "../../vaultDocuments.ts";
+import { boxGatewaySecret } from "../boxDirectory.ts";
 import { BoxState } from "../boxState.ts";
 
 export type CopyTarget = {
@@ -47,7 +50,8 @@ export async function copyRows(gateway: Gateway, target: CopyTarget, content: Bo
       for (const chosen of accounts) {
         const account = gateway.catalog.accounts.get(chosen.account)!;
         const { pendingLogin: _pending, ...settled } = account;
-        catalog.accounts.add({ ...settled, nextGroup: boxGroupsStart(document.box) });
+        const totp = totpForBox(gateway, target, settled);
+        catalog.accounts.add({ ...settled, ...totp, nextGroup: boxGroupsStart(document.box) });
         for (const { ordinal: _ordinal, ...device } of boxDevices(gateway, chosen)) {
           catalog.devices.add(device);
         }
@@ -65,6 +69,23 @@ export async function copyRows(gateway: Gateway, target: CopyTarget, content: Bo
     });
   } finally {
     await catalog.close();
+  }
+}
+
+/** The box asks for the same codes; its catalog has the secret under a key of its own. */
+function totpForBox(
+  { dataDir: { identity } }: Gateway,
+  { boxKey, document }: CopyTarget,
+  { id, totp }: Account,
+): Pick<Account, "totp"> {
+  if (totp === undefined) return {};
+  const datacentre = { id: identity.id, secret: Buffer.from(identity.secret, "base64") };
+  const box = { id: document.id, secret: boxGatewaySecret(boxKey, document.id) };
+  const secret = openTotpSecret(datacentre, id, totp.secret);
+  try {
+    return { totp: { ...totp, secret: sealTotpSecret(box, id, secret) } };
+  } finally {
+    secret.fill(0);
   }
 }
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { AuditAdministration } from "../../../gateway/admin/auditOperations.ts";
 import { PeerAdministration } from "../../../gateway/admin/peerOperations.ts";
 import { auditedAdministration, auditedPeers } from "../../../gateway/audit/adminRules.ts";
+import { byAdministrator } from "../../../gateway/audit/audited.ts";
 import type { AuditEntry } from "../../../gateway/audit/entry.ts";
 import { PresentedPassword } from "../../../gateway/auth/presentedPassword.ts";
 import { exportGatewayPart, parseGatewayPart } from "../../../gateway/replica/gatewayState/gatewayPart.ts";
@@ -22,7 +23,7 @@ afterEach(async () => {
 });
 
 const administrator = () => {
-  const by = { audit: fixture.gateway.audit, actor: { kind: "administrator" } } as const;
+  const by = byAdministrator(fixture.gateway.audit);
   return {
     operations: auditedAdministration(fixture.administration, by),
     peers: auditedPeers(new PeerAdministration(fixture.gateway), by),
