@@ -12,6 +12,7 @@ import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/app
 import { AuditAdministration } from "./admin/auditOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
+import { GuardAdministration } from "./admin/guardAdministration.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
@@ -44,6 +45,7 @@ export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly alerts: AdminOperations["alerts"];
+  readonly guard: GuardAdministration;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
@@ -58,6 +60,7 @@ export class Administration implements AdminOperations {
     this.#gateway = gateway;
     this.#url = url;
     this.alerts = alertOperations(gateway.alerts);
+    this.guard = new GuardAdministration(gateway);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
     this.jobs = new JobAdministration(gateway);

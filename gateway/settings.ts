@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { type GuardThresholds, guardRules, isPercentage, thresholdsDefault } from "./guard/thresholds.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = {
@@ -32,6 +33,13 @@ export type GatewaySettings = {
   readonly jobsKept: number;
   /** And for how many days. */
   readonly jobsDays: number;
+  /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
+  readonly guard: boolean;
+  readonly guardRewrittenPercent: number;
+  readonly guardEncryptedPercent: number;
+  readonly guardRenamedPercent: number;
+  readonly guardVanishedPercent: number;
+  readonly guardCreepingPercent: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -51,6 +59,12 @@ export const settingsDefault: GatewaySettings = {
   evictProofDays: 7,
   jobsKept: 10_000,
   jobsDays: 90,
+  guard: true,
+  guardRewrittenPercent: thresholdsDefault.rewritten,
+  guardEncryptedPercent: thresholdsDefault.encrypted,
+  guardRenamedPercent: thresholdsDefault.renamed,
+  guardVanishedPercent: thresholdsDefault.vanished,
+  guardCreepingPercent: thresholdsDefault.creeping,
   tlsCertificate: "",
   tlsKey: "",
 };
@@ -71,6 +85,12 @@ const keys = {
   "evict-proof-days": "evictProofDays",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
+  guard: "guard",
+  "guard-rewritten-percent": "guardRewrittenPercent",
+  "guard-encrypted-percent": "guardEncryptedPercent",
+  "guard-renamed-percent": "guardRenamedPercent",
+  "guard-vanished-percent": "guardVanishedPercent",
+  "guard-creeping-percent": "guardCreepingPercent",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
 } as const;
@@ -124,6 +144,15 @@ evict-proof-days = ${settings.evictProofDays}
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 
+# A sudden change in a backup holds what there was before it, and raises an alert (docs/guard.md): when so many percent of
+# an item are rewritten, of which most look encrypted, renamed, gone, or rewritten little by little. 0: not for that.
+guard = ${settings.guard}
+guard-rewritten-percent = ${settings.guardRewrittenPercent}
+guard-encrypted-percent = ${settings.guardEncryptedPercent}
+guard-renamed-percent = ${settings.guardRenamedPercent}
+guard-vanished-percent = ${settings.guardVanishedPercent}
+guard-creeping-percent = ${settings.guardCreepingPercent}
+
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -175,6 +204,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("jobs-kept", "a whole number from 1 to 1000000");
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
+  const thresholds = guardThresholds(settings);
+  for (const rule of guardRules) {
+    if (!isPercentage(thresholds[rule])) throw wrong(`guard-${rule}-percent`, "a number from 0 to 100");
+  }
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }
@@ -188,6 +221,18 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
 export function changedKeys(before: GatewaySettings, after: GatewaySettings): string[] {
   const fields = Object.entries(keys) as [string, keyof GatewaySettings][];
   return fields.filter(([, field]) => !isDeepStrictEqual(before[field], after[field])).map(([key]) => key);
+}
+
+/** The guard's thresholds of the whole gateway. */
+export function guardThresholds(settings: GatewaySettings): GuardThresholds {
+  return {
+    off: !settings.guard,
+    rewritten: settings.guardRewrittenPercent,
+    encrypted: settings.guardEncryptedPercent,
+    renamed: settings.guardRenamedPercent,
+    vanished: settings.guardVanishedPercent,
+    creeping: settings.guardCreepingPercent,
+  };
 }
 
 /** Parses a config.toml. @throws HoldfastError usage that names the key */

@@ -2,6 +2,7 @@
 // (agent/upload/resend.ts).
 
 import { bitAt } from "../../ingest/wire/bitmap.ts";
+import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
@@ -111,8 +112,11 @@ export class GatewayBackupSession implements BackupSession {
     return rows.filter(({ vault }) => vault === this.#vault);
   }
 
-  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {
-    return this.#connection.client.commit(this.#session.session, object, this.#signal);
+  commit(
+    object: Buffer,
+    figures: BackupFigures,
+  ): Promise<{ readonly snapshot: string; readonly received: string }> {
+    return this.#connection.client.commit(this.#session.session, object, { figures, signal: this.#signal });
   }
 
   remember(): void {

@@ -10,6 +10,7 @@ import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import { guardClient } from "./guardOperations.ts";
 import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
@@ -61,6 +62,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     list: (query) => this.#ask("POST", "/audit/list", query),
     verify: (request, watch) => followJob(this.#socketPath, "/audit/verify", request, watch),
   };
+  readonly guard = guardClient((method, path, json) => this.#ask(method, path, json));
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
   readonly retention: RetentionOperations = retentionClient((method, path, json) =>

@@ -7,6 +7,7 @@ import type { StoredKdf } from "../catalog/accounts.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { GuardOperations } from "./guardOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
@@ -141,6 +142,7 @@ export type GatewayStatus = {
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly alerts: AlertOperations;
+  readonly guard: GuardOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;

@@ -20,6 +20,7 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { guardRoutes } from "./guardRoutes.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
@@ -192,6 +193,7 @@ export function buildAdminApp(
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
+  guardRoutes(app, gateway, operations.guard);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
   stopRoute(app);
