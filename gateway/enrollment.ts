@@ -54,9 +54,11 @@ export async function enrollDevice(
     catalog.vaults.setKeysGeneration(vaultId, document.generation);
   }
   const { token, hash } = issueToken("device");
+  // In a group that others share, `have` would tell it what they have.
+  const isolated = request.isolated || request.appendOnly === true;
   const device = catalog.write(() => {
     let group = sharedGroup;
-    if (request.isolated) {
+    if (isolated) {
       catalog.accounts.update(account.id, (row) => {
         group = row.nextGroup;
         return { ...row, nextGroup: row.nextGroup + 1 };
@@ -70,8 +72,9 @@ export async function enrollDevice(
       publicKey: request.publicKey,
       tokenHash: hash.toString("hex"),
       vault: home.id,
-      isolated: request.isolated,
+      isolated,
       revoked: false,
+      ...(request.appendOnly === true && { appendOnly: true }),
       enrolled: gateway.now().toISOString(),
     });
   });

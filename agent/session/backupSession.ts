@@ -52,6 +52,10 @@ export class GatewayBackupSession implements BackupSession {
     });
   }
 
+  get #appendOnly(): boolean {
+    return this.#connection.enrollment.appendOnly === true;
+  }
+
   get group(): number {
     return this.#session.group;
   }
@@ -88,6 +92,8 @@ export class GatewayBackupSession implements BackupSession {
   }
 
   async read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    // It would be refused: what an append-only device does not know itself is sent anew.
+    if (this.#appendOnly) return ids.map(() => undefined);
     const results: (Buffer | undefined)[] = [];
     for (let at = 0; at < ids.length; at += wireLimits.idsPerRead) {
       const some = ids.slice(at, at + wireLimits.idsPerRead);
@@ -108,6 +114,7 @@ export class GatewayBackupSession implements BackupSession {
   }
 
   async newestSnapshots(): Promise<readonly SnapshotRow[]> {
+    if (this.#appendOnly) return [];
     const rows = await this.#connection.client.snapshots({ newest: wireLimits.newestSnapshots });
     return rows.filter(({ vault }) => vault === this.#vault);
   }

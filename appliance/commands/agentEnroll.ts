@@ -71,6 +71,7 @@ export async function run(context: CommandContext): Promise<void> {
     password: await readPassword(context),
     deviceName,
     isolated: args.flag("isolated"),
+    appendOnly: args.flag("append-only"),
     state,
     replace: args.flag("replace"),
     now: new Date(),

@@ -109,6 +109,7 @@ export type AdminDeviceRow = {
   readonly vault: string;
   readonly isolated: boolean;
   readonly revoked: boolean;
+  readonly appendOnly: boolean;
   readonly enrolled: string;
 };
 

@@ -14,6 +14,7 @@ import { parseListen } from "../settings.ts";
 import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { refuseReading } from "./appendOnly.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -110,7 +111,10 @@ export async function buildApp(
   }
   const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
   await app.register(async (closed) => {
-    closed.addHook("onRequest", async (request) => authenticate(gateway, request));
+    closed.addHook("onRequest", async (request) => {
+      authenticate(gateway, request);
+      refuseReading(request);
+    });
     closed.addContentTypeParser(octetStream, { parseAs: "buffer" }, (_request, body, done) =>
       done(null, body),
     );

@@ -122,6 +122,7 @@ export function parseDevice(value: unknown): Device {
     vault: asHex(json.vault, "vault id", 16),
     isolated: asFlag(json.isolated, "isolated"),
     revoked: asFlag(json.revoked, "revoked"),
+    ...(json.appendOnly !== undefined && asFlag(json.appendOnly, "appendOnly") && { appendOnly: true }),
     enrolled: asTime(json.enrolled, "enrolled"),
   };
 }
