@@ -13,6 +13,7 @@ import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { PruneSchedule } from "./maintenance/retention/pruneSchedule.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
 
@@ -37,6 +38,7 @@ export class RunningGateway {
   readonly #drives: Drives | undefined;
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
+  readonly #pruning: PruneSchedule;
 
   private constructor(
     gateway: Gateway,
@@ -51,6 +53,11 @@ export class RunningGateway {
     this.#admin = admin;
     this.#drives = drives;
     this.#evictWatch = new EvictWatch(gateway);
+    this.#pruning = new PruneSchedule({
+      gateway,
+      prune: () => administration.retention.prune({ dryRun: false }),
+      monotonicMs: () => performance.now(),
+    });
     this.#fetchAll = new FetchAll({
       gateway,
       monotonicMs: () => performance.now(),
@@ -79,6 +86,7 @@ export class RunningGateway {
       gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
+      running.#pruning.start();
       running.#openVaults();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
       await gateway.audit.record(byGateway("gateway.started", { version: options.version, url, settings }));
@@ -142,6 +150,7 @@ export class RunningGateway {
     await this.#api.app.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();
+    await this.#pruning.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();

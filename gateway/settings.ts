@@ -33,6 +33,8 @@ export type GatewaySettings = {
   readonly jobsKept: number;
   /** And for how many days. */
   readonly jobsDays: number;
+  /** How often policies are applied while the gateway runs; 0: only by `holdfast gateway prune`. */
+  readonly pruneEveryHours: number;
   /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
   readonly guard: boolean;
   readonly guardRewrittenPercent: number;
@@ -59,6 +61,7 @@ export const settingsDefault: GatewaySettings = {
   evictProofDays: 7,
   jobsKept: 10_000,
   jobsDays: 90,
+  pruneEveryHours: 24,
   guard: true,
   guardRewrittenPercent: thresholdsDefault.rewritten,
   guardEncryptedPercent: thresholdsDefault.encrypted,
@@ -85,6 +88,7 @@ const keys = {
   "evict-proof-days": "evictProofDays",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
+  "prune-every-hours": "pruneEveryHours",
   guard: "guard",
   "guard-rewritten-percent": "guardRewrittenPercent",
   "guard-encrypted-percent": "guardEncryptedPercent",
@@ -143,6 +147,9 @@ evict-proof-days = ${settings.evictProofDays}
 # The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
+
+# What no policy keeps (holdfast retention set) goes to the trash every so many hours. 0: only with \`holdfast gateway prune\`.
+prune-every-hours = ${settings.pruneEveryHours}
 
 # A sudden change in a backup holds what there was before it, and raises an alert (docs/guard.md): when so many percent of
 # an item are rewritten, of which most look encrypted, renamed, gone, or rewritten little by little. 0: not for that.
@@ -204,6 +211,9 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
     throw wrong("jobs-kept", "a whole number from 1 to 1000000");
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
+  if (!(settings.pruneEveryHours >= 0 && settings.pruneEveryHours <= 8784)) {
+    throw wrong("prune-every-hours", "a number of hours, 8784 at most");
+  }
   const thresholds = guardThresholds(settings);
   for (const rule of guardRules) {
     if (!isPercentage(thresholds[rule])) throw wrong(`guard-${rule}-percent`, "a number from 0 to 100");

@@ -4,6 +4,7 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import type { StoredKdf } from "../catalog/accounts.ts";
+import type { PruneRun } from "../catalog/pruneRuns.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
@@ -126,6 +127,8 @@ export type GatewayStatus = {
   readonly freeBytes: number;
   /** Those that are open, the newest first. */
   readonly alerts: readonly Alert[];
+  /** The last prune by schedule; `everyHours` 0: there is none. */
+  readonly prune: PruneRun & { readonly everyHours: number };
   readonly vaults: readonly {
     readonly id: string;
     readonly account: string;

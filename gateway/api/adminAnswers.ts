@@ -33,6 +33,12 @@ export const statusAnswer = {
     devices: count,
     freeBytes: count,
     alerts: array(object(alert)),
+    prune: object({
+      at: nullable(time),
+      trashed: count,
+      failed: nullable(text),
+      everyHours: { type: "number" },
+    }),
     vaults: array(
       object({
         id: shortId,

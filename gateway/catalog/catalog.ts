@@ -10,6 +10,7 @@ import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
+import { PruneRuns } from "./pruneRuns.ts";
 import { Replicas } from "./replicas.ts";
 import { Vaults } from "./vaults.ts";
 
@@ -21,6 +22,7 @@ export class Catalog {
   readonly devices: Devices;
   readonly homes: HomeRows;
   readonly peers: PeerRows;
+  readonly pruneRuns: PruneRuns;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
@@ -33,6 +35,7 @@ export class Catalog {
     this.devices = new Devices(this.environment);
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
+    this.pruneRuns = new PruneRuns(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
   }
