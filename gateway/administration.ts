@@ -35,10 +35,11 @@ import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
 import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
-import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
+import { type Account, type AccountQuota, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { quotaAlert, storedBytesOf } from "./quota/accountQuotas.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
@@ -80,7 +81,7 @@ export class Administration implements AdminOperations {
 
   async accounts(): Promise<AccountRow[]> {
     const { accounts, vaults, devices } = this.#gateway.catalog;
-    return accounts.list().map((account) => ({
+    const row = async (account: Account): Promise<AccountRow> => ({
       id: account.id,
       name: account.name,
       kdf: account.kdf,
@@ -89,7 +90,18 @@ export class Administration implements AdminOperations {
       created: account.created,
       vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
       devices: devices.list(account.id).filter((device) => !device.revoked).length,
-    }));
+      storedBytes: await storedBytesOf(this.#gateway, account.id),
+      quota: account.quota ?? { bytes: null, devices: null },
+    });
+    return Promise.all(accounts.list().map(row));
+  }
+
+  async setQuota(name: string, quota: AccountQuota): Promise<void> {
+    this.#requireNoBox();
+    const { catalog, alerts } = this.#gateway;
+    catalog.accounts.update(this.#account(name).id, (account) => ({ ...account, quota }));
+    // Where it still holds, the next upload says so again.
+    alerts.resolve(quotaAlert, name);
   }
 
   /** @throws HoldfastError not-found */

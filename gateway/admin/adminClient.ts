@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { AccountQuota } from "../catalog/accounts.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -128,6 +129,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   async setDisabled(account: string, disabled: boolean): Promise<void> {
     await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/disabled`, { disabled });
+  }
+
+  async setQuota(account: string, quota: AccountQuota): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/quota`, quota);
   }
 
   keysDocuments(account: string): Promise<KeysDocument[]> {

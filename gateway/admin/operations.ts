@@ -3,7 +3,7 @@
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
-import type { StoredKdf } from "../catalog/accounts.ts";
+import type { AccountQuota, StoredKdf } from "../catalog/accounts.ts";
 import type { PruneRun } from "../catalog/pruneRuns.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -66,6 +66,9 @@ export type AccountRow = {
   readonly vaults: readonly { readonly id: string; readonly name: string }[];
   /** Devices that are not revoked. */
   readonly devices: number;
+  /** Of the packs of all its vaults, those in replicas alone too. */
+  readonly storedBytes: number;
+  readonly quota: AccountQuota;
 };
 
 /** A new app password. */
@@ -161,6 +164,8 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   addAccount(request: NewAccount): Promise<{ id: string; vault: string }>;
   /** @throws HoldfastError not-found */
   setDisabled(account: string, disabled: boolean): Promise<void>;
+  /** @throws HoldfastError not-found */
+  setQuota(account: string, quota: AccountQuota): Promise<void>;
   /** Newest keys document of each vault of an account. @throws HoldfastError not-found */
   keysDocuments(account: string): Promise<KeysDocument[]>;
   /**

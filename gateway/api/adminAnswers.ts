@@ -67,6 +67,8 @@ export const accountsAnswer = {
       created: time,
       vaults: array(object({ id: shortId, name: text })),
       devices: count,
+      storedBytes: count,
+      quota: object({ bytes: nullable(count), devices: nullable(count) }),
     }),
   ),
 } as const;

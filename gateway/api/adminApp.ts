@@ -13,6 +13,7 @@ import type {
 } from "../admin/operations.ts";
 import { PeerAdministration } from "../admin/peerOperations.ts";
 import { auditedAdministration, auditedDrives, auditedPeers } from "../audit/adminRules.ts";
+import type { AccountQuota } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer, statusAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
@@ -28,7 +29,7 @@ import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
-import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
+import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
 import { scrubRoute } from "./scrubRoute.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
@@ -98,6 +99,15 @@ export function buildAdminApp(
         { account: request.params.account, disabled: request.body.disabled },
         "account changed",
       );
+      return {};
+    },
+  );
+  app.put<ByAccount & { Body: AccountQuota }>(
+    "/accounts/:account/quota",
+    { schema: { params: accountParams, body: object({ bytes: nullable(count), devices: nullable(count) }) } },
+    async (request) => {
+      await operations.setQuota(request.params.account, request.body);
+      gateway.logger.info({ account: request.params.account, ...request.body }, "quota set");
       return {};
     },
   );

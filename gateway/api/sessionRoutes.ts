@@ -12,7 +12,8 @@ import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { encodeRecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
-import { deviceOf, runningSessionOf, sessionOf } from "./access.ts";
+import { AccountQuotas } from "../quota/accountQuotas.ts";
+import { deviceOf, principalOf, runningSessionOf, sessionOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { takeBody } from "./recordsBody.ts";
 import { binaryAnswer, count, flag, group, longId, nullable, object, shortId, time } from "./schemas.ts";
@@ -152,6 +153,7 @@ function refused(gateway: Gateway, request: FastifyRequest<SessionParams>, error
 
 /** The one route whose body is not read into memory. */
 export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: SlabPool): void {
+  const quotas = new AccountQuotas(gateway);
   const bodies = new Map<string, number>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(octetStream, (_request, payload, done) => done(null, payload));
@@ -164,6 +166,7 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
     },
     async (request, reply) => {
       const { vault, device, item } = await runningSessionOf(gateway, request, request.params.session);
+      const { account } = principalOf(request);
       const length = declaredBody(request, reply);
       const running = bodies.get(device.id) ?? 0;
       if (running >= bodiesPerDevice)
@@ -172,9 +175,15 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
       const { backups } = gateway.jobs;
       const admit = async (records: readonly Buffer[]): Promise<BatchAnswer> => {
         backups.took(request.params.session, records);
-        const answer = await vault.admit(device, records);
-        gateway.guard.addUploaded(item.id, answer.stored);
-        return answer;
+        const bytes = records.reduce((sum, record) => sum + record.length, 0);
+        const release = await quotas.take(account, bytes);
+        try {
+          const answer = await vault.admit(device, records);
+          gateway.guard.addUploaded(item.id, answer.stored);
+          return answer;
+        } finally {
+          release();
+        }
       };
       const port: IntakePort = { slabs, admit };
       const intake = new RecordIntake(port, length, closedSignal(request.raw, reply.raw));

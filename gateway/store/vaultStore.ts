@@ -196,6 +196,11 @@ export class VaultStore implements AdmissionStore {
     if (this.#roomFull !== undefined) throw this.#roomFull;
   }
 
+  /** Bytes of all packs, those in replicas alone too. */
+  get storedBytes(): number {
+    return this.packs.storedBytes + this.#packStore.openBytes;
+  }
+
   store(batch: AdmittedBatch): void {
     const { group, writer } = batch;
     const writerOrdinal = this.#options.writerOrdinal(writer);

@@ -13,7 +13,7 @@ import {
 } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
-import type { Account, StoredKdf } from "../../catalog/accounts.ts";
+import type { Account, AccountQuota, StoredKdf } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { HomeRow } from "../../catalog/homes.ts";
@@ -67,7 +67,15 @@ export function parseAccount(value: unknown): Account {
     disabled: asFlag(json.disabled, "disabled"),
     created: asTime(json.created, "created"),
     nextGroup: asInteger(json.nextGroup, "nextGroup", 1, u32Max),
+    ...(json.quota !== undefined && { quota: parseQuota(json.quota) }),
   };
+}
+
+function parseQuota(value: unknown): AccountQuota {
+  const { bytes, devices } = asObject(value, "quota");
+  const limit = (most: unknown, what: string): number | null =>
+    most === null ? null : asInteger(most, what, 0);
+  return { bytes: limit(bytes, "bytes of a quota"), devices: limit(devices, "devices of a quota") };
 }
 
 /** The home record of an account (docs/format.md, section 12.5), with the bookkeeping of its directory. */
