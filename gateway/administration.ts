@@ -16,6 +16,7 @@ import { GuardAdministration } from "./admin/guardAdministration.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
+import { listAccounts } from "./admin/listAccounts.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -39,7 +40,7 @@ import { type Account, type AccountQuota, accountTaken, sharedGroup } from "./ca
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
-import { quotaAlert, storedBytesOf } from "./quota/accountQuotas.ts";
+import { quotaAlert } from "./quota/accountQuotas.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
@@ -79,21 +80,8 @@ export class Administration implements AdminOperations {
     return gatewayStatus(this.#gateway, this.#url());
   }
 
-  async accounts(): Promise<AccountRow[]> {
-    const { accounts, vaults, devices } = this.#gateway.catalog;
-    const row = async (account: Account): Promise<AccountRow> => ({
-      id: account.id,
-      name: account.name,
-      kdf: account.kdf,
-      recoveryPublic: account.recoveryPublic,
-      disabled: account.disabled,
-      created: account.created,
-      vaults: vaults.list(account.id).map(({ id, name }) => ({ id, name })),
-      devices: devices.list(account.id).filter((device) => !device.revoked).length,
-      storedBytes: await storedBytesOf(this.#gateway, account.id),
-      quota: account.quota ?? { bytes: null, devices: null },
-    });
-    return Promise.all(accounts.list().map(row));
+  accounts(): Promise<AccountRow[]> {
+    return listAccounts(this.#gateway);
   }
 
   async setQuota(name: string, quota: AccountQuota): Promise<void> {

@@ -112,7 +112,10 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
         event: "device.enrolled",
         outcome: "done",
         ...actorOf(request),
-        subject: { device: request.body.name, id: answer.id, isolated: request.body.isolated },
+        subject: {
+          ...{ device: request.body.name, id: answer.id, isolated: request.body.isolated },
+          appendOnly: request.body.appendOnly === true,
+        },
       });
       request.log.info({ device: answer.id, name: request.body.name }, "device enrolled");
       void reply.status(201);

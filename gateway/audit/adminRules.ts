@@ -1,7 +1,9 @@
 // What is noted of each thing that an administrator does. Subjects are picked field by field: requests hold L, keys, and what somebody may have
 // typed in a wrong place.
 
+import type { AlertOperations } from "../admin/alertOperations.ts";
 import type { DriveOperations } from "../admin/drives.ts";
+import type { GuardOperations } from "../admin/guardOperations.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
 import type { AdminOperations } from "../admin/operations.ts";
@@ -28,6 +30,10 @@ const core: Rules<AdminOperations> = {
   setDisabled: ([account, disabled]) => ({
     event: disabled ? "account.disabled" : "account.enabled",
     subject: { account },
+  }),
+  setQuota: ([account, { bytes, devices }]) => ({
+    event: "account.quota-set",
+    subject: { account, bytes, devices },
   }),
   changePassword: ([account, { by = "password" }]) => ({
     event: "account.password-changed",
@@ -115,6 +121,28 @@ const retention: Rules<RetentionOperations> = {
   }),
 };
 
+const guard: Rules<GuardOperations> = {
+  status: "reads",
+  settle: ([word, scope], items) => ({
+    event: ({ accept: "guard.accepted", confirm: "guard.confirmed", release: "guard.released" } as const)[
+      word
+    ],
+    subject: { ...scopeOf(scope), items: items?.map(({ device, item }) => `${device}/${item}`) ?? [] },
+  }),
+  set: ([{ settings, ...scope }]) => ({
+    event: "guard.changed",
+    subject: { ...scopeOf(scope), settings: settings === null ? null : JSON.stringify(settings) },
+  }),
+};
+
+const alerts: Rules<AlertOperations> = {
+  list: "reads",
+  acknowledge: ([id, note], alert) => ({
+    event: "alert.acknowledged",
+    subject: { id, note, kind: alert?.kind ?? null, subject: alert?.subject ?? null },
+  }),
+};
+
 const seed: Rules<SeedOperations> = {
   send: "reads",
   look: "reads",
@@ -184,6 +212,8 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     replicas: audited(operations.replicas, replicas, by),
     homes: audited(operations.homes, homes, by),
     retention: audited(operations.retention, retention, by),
+    guard: audited(operations.guard, guard, by),
+    alerts: audited(operations.alerts, alerts, by),
     seed: audited(operations.seed, seed, by),
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),

@@ -5,6 +5,7 @@
 // - An item with a snapshot that was not looked at counts as held (heldItems.ts), so the time until then is no gap.
 // - An alert is raised after that transaction, and for each hold that has none when a vault is opened.
 
+import { byGateway } from "../audit/audit.ts";
 import type { Hold, Uploaded } from "../catalog/guardRows.ts";
 import type { Snapshot } from "../catalog/vaultCatalog.ts";
 import type { Gateway } from "../gateway.ts";
@@ -15,7 +16,7 @@ import { type HistoryRow, historyRow, historyRowsMax, type Judgement, judge } fr
 import { type GuardThresholds, thresholdsOf } from "./thresholds.ts";
 
 /** Of a gateway. */
-export type GuardPort = Pick<Gateway, "catalog" | "alerts" | "dataDir" | "now" | "logger">;
+export type GuardPort = Pick<Gateway, "catalog" | "alerts" | "audit" | "dataDir" | "now" | "logger">;
 
 /** The kind of the alert that a hold is. */
 export const holdAlert = "guard-hold";
@@ -172,7 +173,11 @@ export class Guard {
       guard.setWeighed(order, id);
       return isFound ? this.#hold(vault, item, judgement, good, figures) : undefined;
     });
-    if (hold !== undefined) this.#alert(this.subject(vault, item), hold);
+    if (hold === undefined) return;
+    const subject = this.subject(vault, item);
+    const rules = hold.rules.map(({ rule }) => rule);
+    this.#port.audit.note(byGateway("guard.held", { item: subject, snapshot: hold.snapshot, rules }));
+    this.#alert(subject, hold);
   }
 
   /** Inside a write transaction. `good`: the rows before. */

@@ -16,7 +16,7 @@ const nearShare = 0.9;
 /** Bytes of the packs of all vaults of an account. */
 export async function storedBytesOf(gateway: Gateway, account: string): Promise<number> {
   const vaults = await gateway.vaultsOf(account);
-  return vaults.reduce((sum, { store }) => sum + store.storedBytes, 0);
+  return vaults.reduce((sum, { store }) => sum + store.storedBytes(), 0);
 }
 
 export class AccountQuotas {

@@ -31,6 +31,7 @@ function start(): void {
   upMs = 0;
   const gateway = {
     alerts,
+    audit: { note: () => undefined },
     catalog: { pruneRuns: runs },
     dataDir: { settings: { pruneEveryHours: everyHours }, box: undefined },
     logger: pino({ level: "silent" }),

@@ -8,6 +8,7 @@
 // - Time that the gateway was up is noted every `noteMs` at most, so a kill costs that much of it.
 
 import type { PruneResult } from "../../admin/retentionOperations.ts";
+import { byGateway } from "../../audit/audit.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { PruneRun } from "../../catalog/pruneRuns.ts";
 import type { Gateway } from "../../gateway.ts";
@@ -18,7 +19,7 @@ const noteMs = 15 * 60_000;
 const failedAlert = "prune-failed";
 
 export type PruneSchedulePort = {
-  readonly gateway: Pick<Gateway, "alerts" | "dataDir" | "logger" | "now"> & {
+  readonly gateway: Pick<Gateway, "alerts" | "audit" | "dataDir" | "logger" | "now"> & {
     readonly catalog: Pick<Catalog, "pruneRuns">;
   };
   readonly prune: () => Promise<PruneResult>;
@@ -75,6 +76,7 @@ export class PruneSchedule {
       const { trashed, kept, held } = await prune();
       run = { trashed, failed: null };
       gateway.logger.info({ trashed, kept, held }, "snapshots pruned by schedule");
+      gateway.audit.note(byGateway("retention.pruned", { trashed, kept }));
       gateway.alerts.resolve(failedAlert, "gateway");
     } catch (error) {
       const { message } = error as Error;
