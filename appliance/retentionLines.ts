@@ -40,6 +40,10 @@ export function reasonsText(reasons: readonly Reason[]): string {
 
 function reasonText(reason: Reason): string {
   switch (reason.rule) {
+    case "held":
+      return reason.because === "found"
+        ? "held by guard"
+        : "held by guard, which has not looked at the newest one yet";
     case "newest":
       return "the newest";
     case "newest-complete":

@@ -7,15 +7,16 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
-import { listAccounts } from "./admin/accountRows.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { AuditAdministration } from "./admin/auditOperations.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
+import { GuardAdministration } from "./admin/guardAdministration.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
+import { listAccounts } from "./admin/listAccounts.ts";
 import { metricsOperations } from "./admin/metricsOperations.ts";
 import type {
   AccountRow,
@@ -40,17 +41,19 @@ import { TokenAdministration } from "./admin/tokenOperations.ts";
 import { TotpAdministration } from "./admin/totpOperations.ts";
 import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
-import { type Account, accountTaken, noAccount, sharedGroup } from "./catalog/accounts.ts";
+import { type Account, type AccountQuota, accountTaken, noAccount, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
+import { quotaAlert } from "./quota/accountQuotas.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
 export class Administration implements AdminOperations {
   readonly #gateway: Gateway;
   readonly #url: () => string | null;
   readonly alerts: AdminOperations["alerts"];
+  readonly guard: GuardAdministration;
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
@@ -69,6 +72,7 @@ export class Administration implements AdminOperations {
     this.#gateway = gateway;
     this.#url = url;
     this.alerts = alertOperations(gateway);
+    this.guard = new GuardAdministration(gateway);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);
     this.metrics = metricsOperations(gateway, metrics);
@@ -90,8 +94,16 @@ export class Administration implements AdminOperations {
     return gatewayStatus(this.#gateway, this.#url());
   }
 
-  async accounts(): Promise<AccountRow[]> {
+  accounts(): Promise<AccountRow[]> {
     return listAccounts(this.#gateway);
+  }
+
+  async setQuota(name: string, quota: AccountQuota): Promise<void> {
+    this.#requireNoBox();
+    const { catalog, alerts } = this.#gateway;
+    catalog.accounts.update(this.#account(name).id, (account) => ({ ...account, quota }));
+    // Where it still holds, the next upload says so again.
+    alerts.resolve(quotaAlert, name);
   }
 
   /** @throws HoldfastError not-found */

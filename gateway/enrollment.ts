@@ -7,10 +7,11 @@ import { addDeviceWrap } from "../vault/keys/keysDocument.ts";
 import { issueToken } from "./auth/tokens.ts";
 import { type Account, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
+import { requireDeviceRoom } from "./quota/accountQuotas.ts";
 
 /**
  * Enrols a device for an account. Its home is the account's oldest vault among those it brings a wrap for.
- * @throws HoldfastError exists, usage, not-found (a vault that is not the account's), sequence-conflict (wrap again)
+ * @throws HoldfastError exists, usage, quota-exceeded, not-found (a vault that is not the account's), sequence-conflict (wrap again)
  */
 export async function enrollDevice(
   gateway: Gateway,
@@ -27,6 +28,7 @@ export async function enrollDevice(
       next: "Choose another name with --device, or revoke the old one.",
     });
   }
+  requireDeviceRoom(gateway, account);
   const own = catalog.vaults.list(account.id);
   const wraps = Object.entries(request.wraps);
   if (wraps.some(([vault]) => !own.some((row) => row.id === vault))) {
@@ -54,9 +56,11 @@ export async function enrollDevice(
     catalog.vaults.setKeysGeneration(vaultId, document.generation);
   }
   const { token, hash } = issueToken("device");
+  // In a group that others share, `have` would tell it what they have.
+  const isolated = request.isolated || request.appendOnly === true;
   const device = catalog.write(() => {
     let group = sharedGroup;
-    if (request.isolated) {
+    if (isolated) {
       catalog.accounts.update(account.id, (row) => {
         group = row.nextGroup;
         return { ...row, nextGroup: row.nextGroup + 1 };
@@ -70,8 +74,9 @@ export async function enrollDevice(
       publicKey: request.publicKey,
       tokenHash: hash.toString("hex"),
       vault: home.id,
-      isolated: request.isolated,
+      isolated,
       revoked: false,
+      ...(request.appendOnly === true && { appendOnly: true }),
       enrolled: gateway.now().toISOString(),
     });
   });

@@ -14,6 +14,7 @@ import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { Guard } from "./guard/guard.ts";
 import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
@@ -71,6 +72,8 @@ export class Gateway {
   /** Of gateway/sealed.json: `bring` it up to date after settings or vaults changed. */
   readonly sealing: Sealing;
   readonly alerts: AlertLog;
+  /** Looks at what is committed. */
+  readonly guard = new Guard(this);
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -256,7 +259,7 @@ export class Gateway {
     this.unlocked.lockAll();
     // Together: runs of the one wait for those of the other.
     await Promise.all([this.replication.close(), this.stateReplication.close()]);
-    await this.elsewhere.close();
+    await Promise.all([this.elsewhere.close(), this.guard.close()]);
     await Promise.all(this.#work);
     await this.#vaults.close();
     await this.authenticator.close();

@@ -17,6 +17,7 @@ import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { snapshotId } from "../vault/snapshot.ts";
 import { requireFeatures, type VaultDocument } from "../vault/vaultDocument.ts";
 import type { Device } from "./catalog/devices.ts";
+import type { CommitFigures } from "./catalog/guardRows.ts";
 import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
@@ -71,14 +72,9 @@ export class OpenVault {
     this.#admission = new Admission(store);
     this.needs = new Needs(store.environment, store.index);
     const { catalog, needs } = this;
-    this.waits = new SnapshotWaits({
-      store,
-      catalog,
-      needs,
-      changed: options.changed,
-      report: options.report,
-    });
-    this.boxes = new VaultBoxes(store, catalog, this.waits, options.changed);
+    const { changed, report } = options;
+    this.waits = new SnapshotWaits({ store, catalog, needs, changed, report });
+    this.boxes = new VaultBoxes(store, catalog, this.waits, changed);
     this.#keys = keys;
   }
 
@@ -197,10 +193,10 @@ export class OpenVault {
   }
 
   /**
-   * Makes a snapshot visible.
+   * Makes a snapshot visible. `figures`: for the guard.
    * @throws HoldfastError session-ended, missing-chunks, sequence-conflict, protocol, corrupt, disk-full
    */
-  commit(session: string, device: Device, object: Buffer): Promise<CommitAnswer> {
+  commit(session: string, device: Device, object: Buffer, figures?: CommitFigures): Promise<CommitAnswer> {
     return this.#inTurn(async () => {
       const id = toHex(snapshotId(object));
       const state = this.catalog.session(session);
@@ -241,6 +237,7 @@ export class OpenVault {
           previousOf(header),
         );
         this.waits.mark(id);
+        if (figures !== undefined) this.catalog.retention.guard.noteCommit(id, figures);
       });
       this.#options.changed();
       this.waits.settleSoon();

@@ -53,14 +53,17 @@ export class OpenVaults {
       reserveBytes: dataDir.settings.reserveMiB * 2 ** 20,
       now: gateway.now,
       elsewhere: gateway.elsewhere.of(id),
-      changed: () => gateway.changes.tell(row.account),
+      changed: () => {
+        gateway.changes.tell(row.account);
+        gateway.guard.lookSoon(this.get(id));
+      },
       packClosed: () => gateway.closedPacks.tell(id),
       groupCommitted: (seconds) => gateway.probes.groupCommit(seconds),
       report: (event, facts) => gateway.logger.warn({ vault: id, ...facts }, event),
       sha256,
       ...(packBytesTarget !== undefined && { packBytesTarget }),
     });
-    return this.#finishRevocations(vault);
+    return this.#finishRevocations(gateway.guard.opened(vault));
   }
 
   /** A gateway that died while it revoked a device may have left the device's wrap, which opens the vault's keys. */

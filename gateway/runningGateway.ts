@@ -16,6 +16,7 @@ import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { DiskForecast } from "./health/diskForecast.ts";
 import { Upkeep } from "./health/upkeep.ts";
+import { PruneSchedule } from "./maintenance/retention/pruneSchedule.ts";
 import { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
@@ -54,6 +55,7 @@ export class RunningGateway {
   readonly #fetchAll: FetchAll;
   readonly #alerting: Alerting;
   readonly #upkeep: Upkeep;
+  readonly #pruning: PruneSchedule;
 
   private constructor({ gateway, administration, api, admin, drives, forecast }: RunningParts) {
     this.gateway = gateway;
@@ -72,6 +74,11 @@ export class RunningGateway {
       failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
     });
     this.#evictWatch = new EvictWatch(gateway);
+    this.#pruning = new PruneSchedule({
+      gateway,
+      prune: () => administration.retention.prune({ dryRun: false }),
+      monotonicMs: () => performance.now(),
+    });
     this.#fetchAll = new FetchAll({
       gateway,
       monotonicMs: () => performance.now(),
@@ -109,6 +116,7 @@ export class RunningGateway {
       gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
+      running.#pruning.start();
       running.#openVaults();
       running.#upkeep.start();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
@@ -175,6 +183,7 @@ export class RunningGateway {
     await this.#upkeep.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();
+    await this.#pruning.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();

@@ -12,6 +12,7 @@ import {
   formatAlertSettings,
 } from "./alerts/alertSettings.ts";
 import { AddressSet } from "./auth/addressLists.ts";
+import { type GuardThresholds, guardRules, isPercentage, thresholdsDefault } from "./guard/thresholds.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = AlertSettings & {
@@ -42,6 +43,15 @@ export type GatewaySettings = AlertSettings & {
   readonly jobsKept: number;
   /** And for how many days. */
   readonly jobsDays: number;
+  /** How often policies are applied while the gateway runs; 0: only by `holdfast gateway prune`. */
+  readonly pruneEveryHours: number;
+  /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
+  readonly guard: boolean;
+  readonly guardRewrittenPercent: number;
+  readonly guardEncryptedPercent: number;
+  readonly guardRenamedPercent: number;
+  readonly guardVanishedPercent: number;
+  readonly guardCreepingPercent: number;
   /** Certificate and key files in PEM; empty: those in tls/. */
   readonly tlsCertificate: string;
   readonly tlsKey: string;
@@ -69,6 +79,13 @@ export const settingsDefault: GatewaySettings = {
   jobsKept: 10_000,
   jobsDays: 90,
   ...alertSettingsDefault,
+  pruneEveryHours: 24,
+  guard: true,
+  guardRewrittenPercent: thresholdsDefault.rewritten,
+  guardEncryptedPercent: thresholdsDefault.encrypted,
+  guardRenamedPercent: thresholdsDefault.renamed,
+  guardVanishedPercent: thresholdsDefault.vanished,
+  guardCreepingPercent: thresholdsDefault.creeping,
   tlsCertificate: "",
   tlsKey: "",
   allow: [],
@@ -94,6 +111,13 @@ const keys = {
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
   ...alertKeys,
+  "prune-every-hours": "pruneEveryHours",
+  guard: "guard",
+  "guard-rewritten-percent": "guardRewrittenPercent",
+  "guard-encrypted-percent": "guardEncryptedPercent",
+  "guard-renamed-percent": "guardRenamedPercent",
+  "guard-vanished-percent": "guardVanishedPercent",
+  "guard-creeping-percent": "guardCreepingPercent",
   "tls-cert": "tlsCertificate",
   "tls-key": "tlsKey",
   allow: "allow",
@@ -156,6 +180,18 @@ jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 
 ${formatAlertSettings(settings)}
+# What no policy keeps (holdfast retention set) goes to the trash every so many hours. 0: only with \`holdfast gateway prune\`.
+prune-every-hours = ${settings.pruneEveryHours}
+
+# A sudden change in a backup holds what there was before it, and raises an alert (docs/guard.md): when so many percent of
+# an item are rewritten, of which most look encrypted, renamed, gone, or rewritten little by little. 0: not for that.
+guard = ${settings.guard}
+guard-rewritten-percent = ${settings.guardRewrittenPercent}
+guard-encrypted-percent = ${settings.guardEncryptedPercent}
+guard-renamed-percent = ${settings.guardRenamedPercent}
+guard-vanished-percent = ${settings.guardVanishedPercent}
+guard-creeping-percent = ${settings.guardCreepingPercent}
+
 # Your own certificate chain and key in PEM; empty: the self-signed ones in tls/.
 tls-cert = ${text(settings.tlsCertificate)}
 tls-key = ${text(settings.tlsKey)}
@@ -217,6 +253,13 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
   checkAlertSettings(settings, wrong);
+  if (!(settings.pruneEveryHours >= 0 && settings.pruneEveryHours <= 8784)) {
+    throw wrong("prune-every-hours", "a number of hours, 8784 at most");
+  }
+  const thresholds = guardThresholds(settings);
+  for (const rule of guardRules) {
+    if (!isPercentage(thresholds[rule])) throw wrong(`guard-${rule}-percent`, "a number from 0 to 100");
+  }
   if (typeof settings.tlsCertificate !== "string" || typeof settings.tlsKey !== "string") {
     throw wrong("tls-cert and tls-key", "paths");
   }
@@ -241,6 +284,18 @@ function checkLists({ allow, deny, trustedProxies }: GatewaySettings): void {
 export function changedKeys(before: GatewaySettings, after: GatewaySettings): string[] {
   const fields = Object.entries(keys) as [string, keyof GatewaySettings][];
   return fields.filter(([, field]) => !isDeepStrictEqual(before[field], after[field])).map(([key]) => key);
+}
+
+/** The guard's thresholds of the whole gateway. */
+export function guardThresholds(settings: GatewaySettings): GuardThresholds {
+  return {
+    off: !settings.guard,
+    rewritten: settings.guardRewrittenPercent,
+    encrypted: settings.guardEncryptedPercent,
+    renamed: settings.guardRenamedPercent,
+    vanished: settings.guardVanishedPercent,
+    creeping: settings.guardCreepingPercent,
+  };
 }
 
 /** Parses a config.toml. @throws HoldfastError usage that names the key */

@@ -5,8 +5,12 @@ import type { Snapshot } from "./catalog/vaultCatalog.ts";
 import type { Gateway } from "./gateway.ts";
 import type { OpenVault } from "./openVault.ts";
 
-/** Only these devices and items, by name; undefined: all. */
-export type ListFilter = { readonly device?: string | undefined; readonly item?: string | undefined };
+/** Only these devices and items, by name, and a device by its id; undefined: all. */
+export type ListFilter = {
+  readonly device?: string | undefined;
+  readonly item?: string | undefined;
+  readonly deviceId?: string | undefined;
+};
 
 function deviceNames(gateway: Gateway, account: string): Map<string, string> {
   return new Map(gateway.catalog.devices.list(account).map((device) => [device.id, device.name]));
@@ -19,6 +23,7 @@ export async function listItems(gateway: Gateway, account: string, filter: ListF
   for (const vault of await gateway.vaultsOf(account)) {
     for (const { id, name, sequence, head, device } of vault.catalog.items()) {
       const row = { id, name, sequence, head, device: names.get(device) ?? device };
+      if (filter.deviceId !== undefined && device !== filter.deviceId) continue;
       if (filter.device !== undefined && row.device !== filter.device) continue;
       if (filter.item !== undefined && row.name !== filter.item) continue;
       rows.push(row);
@@ -92,7 +97,8 @@ function rowOf(
   };
 }
 
-function passes(row: SnapshotRow, { device, item }: ListFilter): boolean {
+function passes(row: SnapshotRow, { device, item, deviceId }: ListFilter): boolean {
+  if (deviceId !== undefined && row.deviceId !== deviceId) return false;
   return (device === undefined || row.device === device) && (item === undefined || row.item === item);
 }
 

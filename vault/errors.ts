@@ -44,6 +44,7 @@ export const ErrorCode = {
   dataDirLocked: "data-dir-locked",
   dataDirInvalid: "data-dir-invalid",
   diskFull: "disk-full",
+  quotaExceeded: "quota-exceeded",
   ioError: "io-error",
   chunkMissing: "chunk-missing",
   chunkDamaged: "chunk-damaged",

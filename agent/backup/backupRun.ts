@@ -5,6 +5,7 @@
 // nothing is asked, sent or committed.
 
 import { randomInt } from "node:crypto";
+import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
@@ -253,6 +254,7 @@ export class BackupRun {
         incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
+      this.#figures(),
     );
     noteCommit(session, snapshot);
     return {
@@ -270,6 +272,16 @@ export class BackupRun {
       hadPrevious: this.#bases.previous !== undefined,
       reference: this.#known === undefined ? undefined : this.#reference?.use(this.#known),
     };
+  }
+
+  /** For the gateway's guard. */
+  #figures(): BackupFigures {
+    const { files, changed, added, renamed } = this.#walker.counts;
+    const { newBytes, rawBytes } = this.#chunks;
+    const before = this.#previous === undefined ? 0 : (this.#bases.previous?.body.files ?? 0);
+    // Those that are not new were there before; the others of before are gone.
+    const removed = Math.max(0, before - (files - added));
+    return { files, changed, added, removed, renamed, newBytes, rawBytes };
   }
 
   get #sweepPath(): string {

@@ -1,5 +1,6 @@
 // What a backup is asked to do, what it works with, and what comes out.
 
+import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import type { SnapshotRow } from "../../ingest/wire/messages.ts";
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
@@ -25,7 +26,10 @@ export interface BackupSession extends UploadPort {
   newestSnapshots(): Promise<readonly SnapshotRow[]>;
   /** Notes on this machine that the commit went through; throws where its disk is full, say. */
   remember(): void;
-  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }>;
+  commit(
+    object: Buffer,
+    figures: BackupFigures,
+  ): Promise<{ readonly snapshot: string; readonly received: string }>;
 }
 
 export type BackupRequest = {

@@ -27,6 +27,8 @@ export type EnrollOptions = {
   readonly askCode?: () => Promise<string>;
   readonly deviceName: string;
   readonly isolated: boolean;
+  /** It is to add, and to read nothing. */
+  readonly appendOnly: boolean;
   readonly state: string;
   /** Enroll anew where the state directory holds an enrolment. */
   readonly replace: boolean;
@@ -138,6 +140,7 @@ async function enrollWith(
     privateKey: device.privateKey.toString("base64"),
     token: answer.answer.token,
     enrolled: options.now.toISOString(),
+    ...(options.appendOnly && { appendOnly: true }),
     ...home,
   };
   writeEnrollment(options.state, enrollment);
@@ -185,6 +188,7 @@ async function enrollDevice(
         name: options.deviceName,
         publicKey: device.publicKey.toString("base64"),
         isolated: options.isolated,
+        ...(options.appendOnly && { appendOnly: true }),
         wraps: Object.fromEntries(wraps),
       });
       return { answer, wraps };

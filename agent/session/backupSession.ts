@@ -2,6 +2,7 @@
 // (agent/upload/resend.ts).
 
 import { bitAt } from "../../ingest/wire/bitmap.ts";
+import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
@@ -51,6 +52,10 @@ export class GatewayBackupSession implements BackupSession {
     });
   }
 
+  get #appendOnly(): boolean {
+    return this.#connection.enrollment.appendOnly === true;
+  }
+
   get group(): number {
     return this.#session.group;
   }
@@ -87,6 +92,8 @@ export class GatewayBackupSession implements BackupSession {
   }
 
   async read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    // It would be refused: what an append-only device does not know itself is sent anew.
+    if (this.#appendOnly) return ids.map(() => undefined);
     const results: (Buffer | undefined)[] = [];
     for (let at = 0; at < ids.length; at += wireLimits.idsPerRead) {
       const some = ids.slice(at, at + wireLimits.idsPerRead);
@@ -107,12 +114,16 @@ export class GatewayBackupSession implements BackupSession {
   }
 
   async newestSnapshots(): Promise<readonly SnapshotRow[]> {
+    if (this.#appendOnly) return [];
     const rows = await this.#connection.client.snapshots({ newest: wireLimits.newestSnapshots });
     return rows.filter(({ vault }) => vault === this.#vault);
   }
 
-  commit(object: Buffer): Promise<{ readonly snapshot: string; readonly received: string }> {
-    return this.#connection.client.commit(this.#session.session, object, this.#signal);
+  commit(
+    object: Buffer,
+    figures: BackupFigures,
+  ): Promise<{ readonly snapshot: string; readonly received: string }> {
+    return this.#connection.client.commit(this.#session.session, object, { figures, signal: this.#signal });
   }
 
   remember(): void {

@@ -10,11 +10,12 @@ import { STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
 import type { Slot } from "./directoryBuild.ts";
 import { DeviceNumbers, draftOf, sameContentMark, sameInode } from "./entryDraft.ts";
+import { type FileBefore, fileBefore, hasChanged, isFile } from "./fileBefore.ts";
 import { changeMark, type FileRead } from "./fileIntake.ts";
 import { HardLinks } from "./hardLinks.ts";
 import { KeptLinks } from "./keptLinks.ts";
 import type { PreviousRow } from "./previousTree.ts";
-import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
+import { countFile, type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
 /** A change within this time of the previous run's start may have come after the file was read with the same stamp. */
 const racyMs = 1000;
@@ -63,7 +64,7 @@ export class EntryMaker {
     const device = table.device(row);
     const linked = table.linkCount(row) > 1 ? `${device}:${table.inode(row)}` : undefined;
     if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
-      this.#count(size);
+      countFile(this.#counts, size, true);
       at.build.add(old);
       if (linked !== undefined) this.#kept?.keep(linked, table, row, () => old.page.draft(old.row));
       return;
@@ -78,7 +79,8 @@ export class EntryMaker {
       const number = this.#devices.of(device);
       return draftOf(this.#options.platform, table, row, name, EntryKind.file, number, noXattrs);
     };
-    if (linked !== undefined && this.#joins(at, linked, table, row, base)) return;
+    const was = fileBefore(old);
+    if (linked !== undefined && this.#joins(at, linked, table, row, base, was)) return;
     const { portion, previous } = this.#options;
     const answer = portion.ask(size);
     if (answer === "wait") return "wait";
@@ -111,7 +113,7 @@ export class EntryMaker {
       },
       (read) => {
         portion.settle(size, isNew, read.outcome.failed === undefined);
-        this.#finishFile(at, slot, draft, read, true);
+        this.#finishFile(at, slot, draft, read, true, was);
         if (linked !== undefined) this.#links.settle(linked, read);
       },
     );
@@ -119,17 +121,24 @@ export class EntryMaker {
   }
 
   /** Whether another name of the file gives this one its content. */
-  #joins(at: Folder, linked: string, table: StatTable, row: number, base: () => EntryDraft): boolean {
+  #joins(
+    at: Folder,
+    linked: string,
+    table: StatTable,
+    row: number,
+    base: () => EntryDraft,
+    was: FileBefore,
+  ): boolean {
     const kept = this.#kept?.find(linked, table, row);
     if (kept !== undefined) {
-      this.#count(table.size(row));
+      countFile(this.#counts, table.size(row), was !== undefined);
       at.build.add({ ...base(), ...kept });
       return true;
     }
     if (!this.#links.has(linked)) return false;
     const slot = at.build.announce();
     const draft = base();
-    return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false));
+    return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false, was));
   }
 
   /** Whether the file is to leave a bundle that is hardly used any more, or the gateway lacks some of it. */
@@ -159,12 +168,14 @@ export class EntryMaker {
     return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
   }
 
-  #count(size: number): void {
-    this.#counts.files += 1;
-    this.#counts.bytes += size;
-  }
-
-  #finishFile(at: Folder, slot: Slot, base: EntryDraft, read: FileRead, first: boolean): void {
+  #finishFile(
+    at: Folder,
+    slot: Slot,
+    base: EntryDraft,
+    read: FileRead,
+    first: boolean,
+    was: FileBefore,
+  ): void {
     const { outcome, content } = read;
     const path = (): Buffer => joinPath(at.path, base.name);
     if (outcome.failed !== undefined) {
@@ -178,7 +189,8 @@ export class EntryMaker {
       this.#counts.filesRead += 1;
       this.#counts.bytesRead += outcome.size;
     }
-    this.#count(outcome.size);
+    countFile(this.#counts, outcome.size, was !== undefined);
+    if (hasChanged(was, outcome.fileHash)) this.#counts.changed += 1;
     const current = outcome.row === undefined ? base : this.#redraft(base, outcome.row);
     const xattrs = outcome.xattrs.length === 0 ? noXattrs : this.#xattrs(outcome.xattrs.map(owned), path);
     const { size, fileHash } = outcome;
@@ -279,10 +291,6 @@ export class EntryMaker {
       return { form: "none" };
     }
   }
-}
-
-function isFile({ page, row }: PreviousRow): boolean {
-  return page.entry(row).kind === EntryKind.file;
 }
 
 /** Attributes that came in a message are plain Uint8Arrays. */

@@ -75,7 +75,19 @@ export type WalkCounts = {
   bytes: number;
   filesRead: number;
   bytesRead: number;
+  /** Files that were there before, with other content; and those that were not. */
+  changed: number;
+  added: number;
+  /** Summed over folders: names that came or names that went, whichever are less. */
+  renamed: number;
 };
+
+/** Counts a file of the new tree. `wasThere`: the previous one has it too. */
+export function countFile(counts: WalkCounts, size: number, wasThere: boolean): void {
+  counts.files += 1;
+  counts.bytes += size;
+  if (!wasThere) counts.added += 1;
+}
 
 /** The folder that is being walked. */
 export type Folder = {
@@ -89,6 +101,8 @@ export type Folder = {
   readonly top: TopNode | undefined;
   readonly mount: number;
   readonly depth: number;
+  /** Names in it that the previous snapshot does not have, and those that it has too. */
+  readonly names: { fresh: number; known: number };
 };
 
 const separator = Buffer.from("/");

@@ -30,7 +30,10 @@ const rowsBetweenTurns = 2048;
 const separator = Buffer.from("/");
 
 export class Walker {
-  readonly counts: WalkCounts = { files: 0, dirs: 0, others: 0, bytes: 0, filesRead: 0, bytesRead: 0 };
+  readonly counts: WalkCounts = {
+    ...{ files: 0, dirs: 0, others: 0, bytes: 0, filesRead: 0, bytesRead: 0 },
+    ...{ changed: 0, added: 0, renamed: 0 },
+  };
   readonly #options: WalkOptions;
   readonly #entries: EntryMaker;
   readonly #tables: StatTable[] = [];
@@ -97,8 +100,10 @@ export class Walker {
       finished,
     );
     const listing = this.#list(directory.handle, path, top);
-    const at = { directory, path, build, previous, reference, filter, top, mount, depth };
+    const names = { fresh: 0, known: 0 };
+    const at = { directory, path, build, previous, reference, filter, top, mount, depth, names };
     if (listing !== undefined) await this.#rows(at, listing);
+    this.counts.renamed += Math.min(names.fresh, (previous?.leaves.rows ?? 0) - names.known);
     directory.release();
     build.end();
     if (!this.#options.hasRoom()) await this.#options.breathe();
@@ -125,6 +130,7 @@ export class Walker {
         const name = nameAt(listing, first + row);
         const sought = cursor?.seek(name);
         const old = sought instanceof Promise ? await sought : sought;
+        if (old !== undefined) at.names.known += 1;
         const hinted = hints?.seek(name);
         const hint = hinted instanceof Promise ? await hinted : hinted;
         const walking = this.#entry(at, name, table, row, old, hint);
@@ -178,6 +184,7 @@ export class Walker {
         ? testTop(this.#options.filter, at, name, isDirectory, top)
         : at.filter.test(name, isDirectory);
     if (verdict === Verdict.skip) return undefined;
+    if (old === undefined && !isDirectory) at.names.fresh += 1;
     if (name.length > limits.nameBytesMax) {
       this.#options.warn(joinPath(at.path, name), "name over 1,024 bytes; left out");
       return undefined;

@@ -32,6 +32,8 @@ export type Enrollment = {
   readonly token: string;
   /** RFC 3339. */
   readonly enrolled: string;
+  /** The gateway lets it add, and read nothing. Absent for others. */
+  readonly appendOnly?: true;
   /** The directory of homes that this machine trusts; learnt from the gateway that was pinned. */
   readonly directory?: Directory;
   /** The newest home record that was seen, both lines. */
@@ -124,6 +126,7 @@ function parseEnrollment(text: string): Enrollment {
     privateKey,
     token: asText(json.token, "token"),
     enrolled: asTime(json.enrolled, "enrolled"),
+    ...(json.appendOnly === true && { appendOnly: true }),
     ...(json.directory !== undefined && {
       directory: parseDirectory(asObject(json.directory, "directory")),
     }),

@@ -19,6 +19,7 @@ import type { RecordSender } from "./recordSender.ts";
 
 const MiB = 1024 * 1024;
 const sealedBytesMax = 16 * MiB;
+const hardlyShrunk = 31 / 32;
 
 export type ChunkUploadOptions = {
   readonly port: UploadPort;
@@ -35,6 +36,9 @@ export type ChunkUploadOptions = {
 
 export class ChunkUpload {
   newChunks = 0;
+  /** Plain bytes of the chunks that were sent, and of those among them that hardly shrank. */
+  newBytes = 0;
+  rawBytes = 0;
   readBackBytes = 0;
   readonly #options: ChunkUploadOptions;
   readonly #have: HaveBatcher;
@@ -96,8 +100,12 @@ export class ChunkUpload {
       // Mostly it is far shorter, and what it does not need lets the next ones be sealed while this one is on its way.
       this.#budget.give(reserved - record.length);
       reserved = record.length;
+      // Its memory is given back when it is sent.
+      const isRaw = record.length > place.length * hardlyShrunk;
       await sender.send(record, place);
       this.newChunks += 1;
+      this.newBytes += place.length;
+      if (isRaw) this.rawBytes += place.length;
     } finally {
       this.#budget.give(reserved);
     }

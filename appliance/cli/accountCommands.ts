@@ -123,6 +123,22 @@ export const accountCommands: readonly CommandSpec[] = [
     load: () => import("../commands/accountAppPassword.ts"),
   },
   {
+    path: ["account", "quota"],
+    summary: "show or set how much an account may store, and how many devices it may have",
+    details: [
+      "What its vaults hold counts, after deduplication and with what is in replicas alone; not what boxes bring. Over the quota, uploads and enrolments are refused; what is there stays, and can be read. Without options it shows what is used.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [
+      data,
+      { name: "bytes", kind: "bytes", value: "SIZE", summary: "so much at most" },
+      { name: "devices", kind: "integer", value: "N", summary: "so many at most that are not revoked" },
+      { name: "none", kind: "flag", summary: "take all limits away" },
+    ],
+    example: "holdfast account quota alice --bytes 2TiB --devices 5 --data /srv/holdfast",
+    load: () => import("../commands/accountQuota.ts"),
+  },
+  {
     path: ["account", "totp", "enable"],
     summary: "ask for a code of an authenticator besides the account's password",
     details: [

@@ -47,6 +47,11 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "device", kind: "text", value: "NAME", summary: "what to call this machine (its host name)" },
       { name: "isolated", kind: "flag", summary: "share no chunks with the account's other devices" },
       {
+        name: "append-only",
+        kind: "flag",
+        summary: "let this machine add backups and read nothing, not even its own; shares no chunks either",
+      },
+      {
         name: "replace",
         kind: "flag",
         summary: "enroll again where this state directory is enrolled already",

@@ -5,6 +5,7 @@ import { alertCommands } from "./alertCommands.ts";
 import { auditCommands } from "./auditCommands.ts";
 import type { CommandSpec } from "./command.ts";
 import { gatewayCommands } from "./gatewayCommands.ts";
+import { guardCommands } from "./guardCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
 import { importCommands } from "./importCommands.ts";
 import { jobCommands } from "./jobCommands.ts";
@@ -23,6 +24,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...auditCommands,
   ...retentionCommands,
   ...alertCommands,
+  ...guardCommands,
   ...replicaCommands,
   ...peerCommands,
   ...homeCommands,

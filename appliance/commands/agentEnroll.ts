@@ -73,6 +73,7 @@ export async function run(context: CommandContext): Promise<void> {
     ...(output.interactive && { askCode: () => askCode(context) }),
     deviceName,
     isolated: args.flag("isolated"),
+    appendOnly: args.flag("append-only"),
     state,
     replace: args.flag("replace"),
     now: new Date(),

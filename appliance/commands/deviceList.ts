@@ -10,13 +10,14 @@ export async function run(context: CommandContext): Promise<void> {
   output.event(devices);
   if (devices.length === 0)
     return output.line("No devices yet. Enroll one: holdfast agent enroll URL --account NAME");
-  const rows = devices.map(({ account, name, revoked, isolated, enrolled, id }) => [
+  const rows = devices.map(({ account, name, revoked, isolated, appendOnly, enrolled, id }) => [
     account,
     name,
     revoked ? "revoked" : "active",
     isolated ? "isolated" : "shared",
+    appendOnly ? "adds only" : "adds and reads",
     enrolled,
     id,
   ]);
-  return output.line(formatTable(["ACCOUNT", "DEVICE", "STATE", "CHUNKS", "ENROLLED", "ID"], rows));
+  return output.line(formatTable(["ACCOUNT", "DEVICE", "STATE", "CHUNKS", "MAY", "ENROLLED", "ID"], rows));
 }

@@ -13,6 +13,14 @@ export async function run(context: CommandContext): Promise<void> {
     retention.prune({ ...scopeOf(context), dryRun }),
   );
   for (const { account, vault, device, item, policy, snapshots } of result.items) {
+    const isHeld = snapshots.some(({ reasons }) =>
+      reasons.some((reason) => reason.rule === "held" && reason.because === "found"),
+    );
+    if (isHeld) {
+      output.warn(
+        `${placeText([account, vault, device, item])}: nothing goes while the guard holds it; see holdfast guard status`,
+      );
+    }
     const shown = dryRun ? snapshots : snapshots.filter(({ reasons }) => reasons.length === 0);
     if (shown.length === 0) continue;
     output.line(`${placeText([account, vault, device, item])} (policy of its ${policy})`);

@@ -9,10 +9,11 @@ import { dataOf, withAdmin } from "../gatewayAccess.ts";
 export async function run(context: CommandContext): Promise<void> {
   const { output } = context;
   const status = await withAdmin(context, (operations) => operations.status());
-  const { freeBytes, vaults, ...rest } = status;
+  const { freeBytes, vaults, prune, ...rest } = status;
   output.event({
     ...rest,
     free_bytes: freeBytes,
+    prune: { at: prune.at, trashed: prune.trashed, failed: prune.failed, every_hours: prune.everyHours },
     vaults: vaults.map(({ packBytes, fetchPacks, fetchBytes, ...vault }) => ({
       ...vault,
       pack_bytes: packBytes,
@@ -26,6 +27,11 @@ export async function run(context: CommandContext): Promise<void> {
   output.line(`Fingerprint: ${status.fingerprint}`);
   output.line(`Data: ${dataOf(context)}, ${formatBytes(status.freeBytes)} free`);
   output.line(`Accounts: ${status.accounts}, devices: ${status.devices}`);
+  if (prune.everyHours > 0 && prune.at !== null) {
+    output.line(
+      `Pruned by schedule: ${prune.at}, ${prune.failed ?? `${formatCount(prune.trashed, "snapshot")} to the trash`}`,
+    );
+  }
   for (const line of status.alerts.flatMap(alertLines)) output.line(line);
   if (status.vaults.length === 0) return;
   const rows = status.vaults.map((vault) => [

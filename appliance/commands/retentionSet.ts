@@ -27,5 +27,7 @@ export async function run(context: CommandContext): Promise<void> {
   );
   output.event({ event: "done", policy });
   output.line(`Kept from now on: ${policyText(policy)}.`);
-  output.line("Nothing goes before `holdfast gateway prune`; --dry-run shows what would.");
+  output.line(
+    "A running gateway applies it once a day (prune-every-hours); `holdfast gateway prune --dry-run` shows what would go.",
+  );
 }

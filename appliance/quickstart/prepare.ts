@@ -105,6 +105,7 @@ async function prepareAgent(
     password: readSecretFile(layout.password, "password"),
     deviceName,
     isolated: false,
+    appendOnly: false,
     state: layout.agent,
     replace: false,
     now: new Date(),

@@ -48,6 +48,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.dataDirLocked]: errno.EIO,
   [ErrorCode.dataDirInvalid]: errno.EIO,
   [ErrorCode.diskFull]: errno.EIO,
+  [ErrorCode.quotaExceeded]: errno.EIO,
   [ErrorCode.ioError]: errno.EIO,
   [ErrorCode.chunkMissing]: errno.EIO,
   [ErrorCode.chunkDamaged]: errno.EIO,

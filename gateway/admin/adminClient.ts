@@ -6,11 +6,13 @@ import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
+import type { AccountQuota } from "../catalog/accounts.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import { guardClient } from "./guardOperations.ts";
 import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
@@ -82,6 +84,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     list: () => this.#ask("GET", "/tokens"),
     revoke: (which) => this.#ask("DELETE", `/tokens/${encodeURIComponent(which)}`),
   };
+  readonly guard = guardClient((method, path, json) => this.#ask(method, path, json));
   readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
   readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
   readonly metrics = metricsClient((method, path, json) => this.#ask(method, path, json));
@@ -149,6 +152,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   async setDisabled(account: string, disabled: boolean): Promise<void> {
     await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/disabled`, { disabled });
+  }
+
+  async setQuota(account: string, quota: AccountQuota): Promise<void> {
+    await this.#ask("PUT", `/accounts/${encodeURIComponent(account)}/quota`, quota);
   }
 
   keysDocuments(account: string): Promise<KeysDocument[]> {

@@ -13,6 +13,7 @@ export function listDevices({ catalog }: Gateway, account: Account | undefined):
     .list(account?.id)
     .map(({ tokenHash: _hash, publicKey: _key, ordinal: _ordinal, ...device }) => ({
       ...device,
+      appendOnly: device.appendOnly === true,
       account: names.get(device.account) ?? device.account,
     }));
 }

@@ -32,6 +32,7 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
       ...fetchStatus(vault),
     });
   }
+  const { at, trashed, failed } = catalog.pruneRuns.last();
   return {
     id: dataDir.identity.id,
     name: dataDir.settings.name,
@@ -43,6 +44,7 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
     devices: catalog.devices.list().filter((device) => !device.revoked).length,
     freeBytes: bavail * bsize,
     alerts: gateway.alerts.list(),
+    prune: { at, trashed, failed, everyHours: dataDir.settings.pruneEveryHours },
     vaults,
   };
 }

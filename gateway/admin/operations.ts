@@ -4,10 +4,12 @@
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
-import type { StoredKdf } from "../catalog/accounts.ts";
+import type { AccountQuota, StoredKdf } from "../catalog/accounts.ts";
+import type { PruneRun } from "../catalog/pruneRuns.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { GuardOperations } from "./guardOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
@@ -72,6 +74,9 @@ export type AccountRow = {
   readonly vaults: readonly { readonly id: string; readonly name: string }[];
   /** Devices that are not revoked. */
   readonly devices: number;
+  /** Of the packs of all its vaults, those in replicas alone too. */
+  readonly storedBytes: number;
+  readonly quota: AccountQuota;
 };
 
 /** A new app password. */
@@ -116,6 +121,7 @@ export type AdminDeviceRow = {
   readonly vault: string;
   readonly isolated: boolean;
   readonly revoked: boolean;
+  readonly appendOnly: boolean;
   readonly enrolled: string;
 };
 
@@ -132,6 +138,8 @@ export type GatewayStatus = {
   readonly freeBytes: number;
   /** Those that are open, the newest first. */
   readonly alerts: readonly Alert[];
+  /** The last prune by schedule; `everyHours` 0: there is none. */
+  readonly prune: PruneRun & { readonly everyHours: number };
   readonly vaults: readonly {
     readonly id: string;
     readonly account: string;
@@ -149,6 +157,7 @@ export type GatewayStatus = {
 
 export interface AdminOperations extends EvictOperations, ScrubOperations {
   readonly alerts: AlertOperations;
+  readonly guard: GuardOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;
@@ -169,6 +178,8 @@ export interface AdminOperations extends EvictOperations, ScrubOperations {
   setDisabled(account: string, disabled: boolean): Promise<void>;
   /** From where an account may be used; null: from everywhere. @throws HoldfastError not-found, usage */
   setAccess(account: string, access: AddressLists | null): Promise<void>;
+  /** @throws HoldfastError not-found */
+  setQuota(account: string, quota: AccountQuota): Promise<void>;
   /** Newest keys document of each vault of an account. @throws HoldfastError not-found */
   keysDocuments(account: string): Promise<KeysDocument[]>;
   /**

@@ -6,8 +6,9 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Item, Snapshot } from "../catalog/vaultCatalog.ts";
 import type { Gateway } from "../gateway.ts";
+import { type HeldBecause, heldItems } from "../guard/heldItems.ts";
 import { checkPolicy, isTag, retentionLimits, trashSecondsDefault } from "../maintenance/retention/policy.ts";
-import { type Verdict, verdictsOf } from "../maintenance/retention/verdicts.ts";
+import { type Reason, type Verdict, verdictsOf } from "../maintenance/retention/verdicts.ts";
 import type { OpenVault } from "../openVault.ts";
 import { findSnapshots, trashOf } from "./findSnapshots.ts";
 import { requireNoBox } from "./requestChecks.ts";
@@ -22,7 +23,7 @@ import type {
   RetentionScope,
   SnapshotAnswer,
 } from "./retentionOperations.ts";
-import { type ScopedVault, vaultsInScope } from "./retentionScope.ts";
+import { onlyItem, type ScopedVault, vaultsInScope } from "./retentionScope.ts";
 
 export class RetentionAdministration implements RetentionOperations {
   readonly #gateway: Gateway;
@@ -77,6 +78,7 @@ export class RetentionAdministration implements RetentionOperations {
 
   async #prune({ dryRun, ...scope }: PruneRequest): Promise<PruneResult> {
     this.#requireNoBox();
+    await this.#gateway.guard.settled();
     const items: PrunedItem[] = [];
     const held: PruneResult["held"][number][] = [];
     let without = 0;
@@ -84,8 +86,9 @@ export class RetentionAdministration implements RetentionOperations {
       const { vault, account, name } = scoped;
       const decide = (): { pruned: PrunedItem[]; bare: number } => {
         const all = Map.groupBy(vault.catalog.snapshots(), ({ item }) => item);
+        const guarded = heldItems(vault.catalog);
         const pruned = scoped.items.flatMap(
-          (item) => this.#decide(scoped, item, all.get(item.id) ?? []) ?? [],
+          (item) => this.#decide(scoped, item, all.get(item.id) ?? [], guarded.get(item.id)) ?? [],
         );
         return { pruned, bare: scoped.items.length - pruned.length };
       };
@@ -110,6 +113,7 @@ export class RetentionAdministration implements RetentionOperations {
     { vault, account, name, deviceName }: ScopedVault,
     item: Item,
     snapshots: readonly Snapshot[],
+    because: HeldBecause | undefined,
   ): PrunedItem | undefined {
     const { retention } = vault.catalog;
     const own = retention.policy(item.id);
@@ -120,6 +124,7 @@ export class RetentionAdministration implements RetentionOperations {
       return { id, received, incomplete, pinned: pin !== null, tags };
     });
     const verdicts = verdictsOf(policy, candidates);
+    const held: Reason[] = because === undefined ? [] : [{ rule: "held", because }];
     return {
       account,
       vault: name,
@@ -128,7 +133,7 @@ export class RetentionAdministration implements RetentionOperations {
       policy: own === undefined ? "vault" : "item",
       snapshots: candidates.map(({ id, received, incomplete }, index) => ({
         ...{ id, received, incomplete },
-        reasons: (verdicts[index] as Verdict).reasons,
+        reasons: [...held, ...(verdicts[index] as Verdict).reasons],
       })),
     };
   }
@@ -196,6 +201,7 @@ export class RetentionAdministration implements RetentionOperations {
 
   async remove(snapshots: readonly string[], reason: string): Promise<SnapshotAnswer[]> {
     this.#requireNoBox();
+    await this.#gateway.guard.settled();
     const found = await findSnapshots(this.#gateway, snapshots);
     // All of them before the first goes: of what is asked for in one line, all goes or nothing.
     const byVault = Map.groupBy(found, (each) => each.vault);
@@ -268,21 +274,13 @@ function goes({ reasons }: { readonly reasons: readonly unknown[] }): boolean {
   return reasons.length === 0;
 }
 
-function onlyItem(items: readonly Item[], name: string): Item {
-  const [only, ...others] = items;
-  if (only === undefined) throw new HoldfastError(ErrorCode.notFound, `there is no item ${name}`);
-  if (others.length === 0) return only;
-  throw new HoldfastError(ErrorCode.usage, `${items.length} devices have an item ${name}`, {
-    next: "Say which by --device.",
-  });
-}
-
 /** Whether snapshots of a vault may go to the trash. @throws HoldfastError forbidden */
 function requireMayGo(
   { catalog, store }: OpenVault,
   going: readonly { readonly snapshot: Snapshot }[],
 ): void {
   const byItem = Map.groupBy(catalog.snapshots(), ({ item }) => item);
+  const guarded = heldItems(catalog);
   for (const { snapshot } of going) {
     const { id, item } = snapshot;
     const rows = byItem.get(item) ?? [];
@@ -295,6 +293,7 @@ function requireMayGo(
     }
     if (catalog.retention.marks(id).pin !== null)
       throw stays("is pinned", "Unpin it: holdfast snapshot unpin");
+    if (guarded.has(item)) throw stays("is of an item that the guard holds", "See: holdfast guard status");
     if (store.promises.any) throw stays("has to stay while a box is on its way", "See: holdfast seed status");
   }
 }

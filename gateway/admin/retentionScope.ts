@@ -44,3 +44,13 @@ export async function vaultsInScope(gateway: Gateway, scope: RetentionScope): Pr
     next: "`holdfast vault list` and `holdfast snapshot list` show what there is.",
   });
 }
+
+/** The item of this name. @throws HoldfastError not-found; usage where several devices have one */
+export function onlyItem(items: readonly Item[], name: string): Item {
+  const [only, ...others] = items;
+  if (only === undefined) throw new HoldfastError(ErrorCode.notFound, `there is no item ${name}`);
+  if (others.length === 0) return only;
+  throw new HoldfastError(ErrorCode.usage, `${items.length} devices have an item ${name}`, {
+    next: "Say which by --device.",
+  });
+}

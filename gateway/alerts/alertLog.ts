@@ -130,10 +130,20 @@ export class AlertLog {
     });
   }
 
+  /** The same for the one that is open, if there is one. */
+  acknowledgeOpen(kind: string, subject: string, note: string): void {
+    const open = this.#openRow(openKey(kind, subject));
+    if (open !== undefined) this.acknowledge(open.id, note);
+  }
+
   /** The newest first; `all`: also those that are over. */
   list(all = false): Alert[] {
     if (!all) return this.#openRows().sort((a, b) => b.id - a.id);
     return this.#rows.entries({ reverse: true }).map(([, row]) => row);
+  }
+
+  isOpen(kind: string, subject: string): boolean {
+    return this.#openRow(openKey(kind, subject)) !== undefined;
   }
 
   /** Alerts whose `change` is above the number, the one that changed first at the front. */

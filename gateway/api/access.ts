@@ -70,6 +70,12 @@ export function deviceOf(request: FastifyRequest): Device {
   throw new HoldfastError(ErrorCode.forbidden, "this needs the token of a device");
 }
 
+/** The device that asks, where it is append-only. */
+export function appenderOf(request: FastifyRequest): Device | undefined {
+  const principal = principalOf(request);
+  return principal.kind === "device" && principal.device.appendOnly === true ? principal.device : undefined;
+}
+
 /** @throws HoldfastError forbidden for a device's token */
 export function requireLogin(request: FastifyRequest): void {
   if (principalOf(request).kind === "login") return;
@@ -79,7 +85,9 @@ export function requireLogin(request: FastifyRequest): void {
 /** A vault of the account that asks. @throws HoldfastError not-found */
 export async function vaultOf(gateway: Gateway, request: FastifyRequest, id: string): Promise<OpenVault> {
   const row = gateway.catalog.vaults.get(id);
-  if (row === undefined || row.account !== principalOf(request).account.id) {
+  const appender = appenderOf(request);
+  const isOther = appender !== undefined && appender.vault !== id;
+  if (row === undefined || row.account !== principalOf(request).account.id || isOther) {
     throw new HoldfastError(ErrorCode.notFound, "no such vault");
   }
   return await gateway.vault(id);

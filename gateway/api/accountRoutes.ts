@@ -5,7 +5,7 @@ import type { DeviceRow, EnrollRequest, HomeAnswer, MeAnswer } from "../../inges
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { enrollDevice } from "../enrollment.ts";
 import type { Gateway } from "../gateway.ts";
-import { actorOf, principalOf, requireLogin, vaultOf } from "./access.ts";
+import { actorOf, appenderOf, principalOf, requireLogin, vaultOf } from "./access.ts";
 import {
   array,
   base64,
@@ -70,7 +70,14 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
   app.get<{ Params: { vault: string } }>(
     "/v1/vaults/:vault/keys",
     { schema: { params: vaultParams, response: { 200: document } } },
-    async (request) => (await vaultOf(gateway, request, request.params.vault)).keys,
+    async (request) => {
+      const { keys } = await vaultOf(gateway, request, request.params.vault);
+      const device = appenderOf(request);
+      if (device === undefined) return keys;
+      // The password's wrap is something to guess at.
+      const own = keys.wraps.filter((wrap) => wrap.kind === "device" && wrap.device === device.id);
+      return { ...keys, wraps: own };
+    },
   );
 
   app.post<{ Body: EnrollRequest }>(
@@ -78,18 +85,22 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
     {
       bodyLimit: wireLimits.jsonBytes,
       schema: {
-        body: object({
-          id: shortId,
-          name: { type: "string", minLength: 1, maxLength: 200 },
-          publicKey: base64(32),
-          isolated: flag,
-          wraps: {
-            type: "object",
-            maxProperties: 64,
-            propertyNames: shortId,
-            additionalProperties: object({ generation: count, box: { type: "string", maxLength: 4096 } }),
+        body: object(
+          {
+            id: shortId,
+            name: { type: "string", minLength: 1, maxLength: 200 },
+            publicKey: base64(32),
+            isolated: flag,
+            appendOnly: flag,
+            wraps: {
+              type: "object",
+              maxProperties: 64,
+              propertyNames: shortId,
+              additionalProperties: object({ generation: count, box: { type: "string", maxLength: 4096 } }),
+            },
           },
-        }),
+          ["appendOnly"],
+        ),
         response: { 201: object({ id: shortId, token: { type: "string" }, group, vault: shortId }) },
       },
     },
@@ -101,7 +112,10 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
         event: "device.enrolled",
         outcome: "done",
         ...actorOf(request),
-        subject: { device: request.body.name, id: answer.id, isolated: request.body.isolated },
+        subject: {
+          ...{ device: request.body.name, id: answer.id, isolated: request.body.isolated },
+          appendOnly: request.body.appendOnly === true,
+        },
       });
       request.log.info({ device: answer.id, name: request.body.name }, "device enrolled");
       void reply.status(201);
@@ -114,20 +128,26 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
     {
       schema: {
         response: {
-          200: array(object({ id: shortId, name, group, isolated: flag, revoked: flag, enrolled: time })),
+          200: array(
+            object({
+              id: shortId,
+              name,
+              group,
+              isolated: flag,
+              revoked: flag,
+              appendOnly: flag,
+              enrolled: time,
+            }),
+          ),
         },
       },
     },
     async (request): Promise<DeviceRow[]> =>
       gateway.catalog.devices
         .list(principalOf(request).account.id)
-        .map(({ id, name: deviceName, group: deviceGroup, isolated, revoked, enrolled }) => ({
-          id,
-          name: deviceName,
-          group: deviceGroup,
-          isolated,
-          revoked,
-          enrolled,
+        .map(({ id, name: deviceName, group: deviceGroup, isolated, revoked, appendOnly, enrolled }) => ({
+          ...{ id, name: deviceName, group: deviceGroup, isolated, revoked, enrolled },
+          appendOnly: appendOnly === true,
         })),
   );
 }

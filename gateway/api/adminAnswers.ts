@@ -33,6 +33,12 @@ export const statusAnswer = {
     devices: count,
     freeBytes: count,
     alerts: array(object(alert)),
+    prune: object({
+      at: nullable(time),
+      trashed: count,
+      failed: nullable(text),
+      everyHours: { type: "number" },
+    }),
     vaults: array(
       object({
         id: shortId,
@@ -69,6 +75,8 @@ export const accountsAnswer = {
       ...accountSeen,
       kdf: object({ suite: count, iterations: count, salt: base64(32) }),
       recoveryPublic: base64(32),
+      storedBytes: count,
+      quota: object({ bytes: nullable(count), devices: nullable(count) }),
     }),
   ),
 } as const;

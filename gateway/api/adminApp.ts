@@ -15,6 +15,7 @@ import { PeerAdministration } from "../admin/peerOperations.ts";
 import { auditedAdministration, auditedDrives, auditedPeers } from "../audit/adminRules.ts";
 import { byAdministrator } from "../audit/audited.ts";
 import { type AddressLists, addressesMax } from "../auth/addressLists.ts";
+import type { AccountQuota } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
 import { accountsAnswer, aliveAnswer, drivesAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
@@ -22,6 +23,7 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { guardRoutes } from "./guardRoutes.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
@@ -109,6 +111,15 @@ export function buildAdminApp(
     async (request) => {
       await operations.setAccess(request.params.account, request.body.access);
       gateway.logger.info({ account: request.params.account, access: request.body.access }, "access changed");
+      return {};
+    },
+  );
+  app.put<ByAccount & { Body: AccountQuota }>(
+    "/accounts/:account/quota",
+    { schema: { params: accountParams, body: object({ bytes: nullable(count), devices: nullable(count) }) } },
+    async (request) => {
+      await operations.setQuota(request.params.account, request.body);
+      gateway.logger.info({ account: request.params.account, ...request.body }, "quota set");
       return {};
     },
   );
@@ -200,6 +211,7 @@ export function buildAdminApp(
   evictRoute(app, gateway, operations);
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
+  guardRoutes(app, gateway, operations.guard);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoute(app, gateway, operations);
   stopRoute(app);

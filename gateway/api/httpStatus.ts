@@ -38,6 +38,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.dataDirLocked]: 503,
   [ErrorCode.dataDirInvalid]: 500,
   [ErrorCode.diskFull]: 507,
+  [ErrorCode.quotaExceeded]: 507,
   [ErrorCode.ioError]: 500,
   [ErrorCode.chunkMissing]: 500,
   [ErrorCode.chunkDamaged]: 500,

@@ -17,6 +17,7 @@ import type { ReadOptions } from "../store/packReader.ts";
 import { authenticate, checkProtocol } from "./access.ts";
 import { accessTokenRoutes } from "./accessTokenRoutes.ts";
 import { accountRoutes } from "./accountRoutes.ts";
+import { refuseReading } from "./appendOnly.ts";
 import { guardRoutes } from "./askers.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
 import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
@@ -142,7 +143,10 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
   }
   const slabs = new SlabPool({ bytesMax: serverLimits.uploadBytes, usual: serverLimits.slabBytes });
   await app.register(async (closed) => {
-    closed.addHook("onRequest", async (request) => authenticate(gateway, request));
+    closed.addHook("onRequest", async (request) => {
+      authenticate(gateway, request);
+      refuseReading(request);
+    });
     closed.addContentTypeParser(octetStream, { parseAs: "buffer" }, (_request, body, done) =>
       done(null, body),
     );

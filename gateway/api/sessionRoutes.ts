@@ -1,16 +1,19 @@
 // Routes of upload sessions: start, have, records, commit, end.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { BatchAnswer } from "../../ingest/session/admission.ts";
 import { type IntakePort, RecordIntake } from "../../ingest/session/recordIntake.ts";
 import type { SlabPool } from "../../ingest/session/slabPool.ts";
 import { bitmapOf } from "../../ingest/wire/bitmap.ts";
+import { figuresHeader, parseFigures } from "../../ingest/wire/figures.ts";
 import { idCount } from "../../ingest/wire/idList.ts";
 import type { SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { encodeRecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
-import { deviceOf, runningSessionOf, sessionOf } from "./access.ts";
+import { AccountQuotas } from "../quota/accountQuotas.ts";
+import { deviceOf, principalOf, runningSessionOf, sessionOf } from "./access.ts";
 import { bytesOf } from "./binaryBody.ts";
 import { closedSignal } from "./closedSignal.ts";
 import { takeBody } from "./recordsBody.ts";
@@ -117,12 +120,15 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
       schema: { params: sessionParams, response: { 201: object({ snapshot: longId, received: time }) } },
     },
     async (request, reply) => {
-      const { vault, device, state } = await sessionOf(gateway, request, request.params.session);
+      const { vault, device, item, state } = await sessionOf(gateway, request, request.params.session);
       // A commit that went through before the move is answered again.
       if (state.ended === undefined) gateway.homes.requireHere(device.account, device.id);
+      const said = parseFigures(request.headers[figuresHeader]) ?? null;
+      const uploaded = gateway.guard.uploaded(item.id);
       const answer = await vault
-        .commit(request.params.session, device, bytesOf(request.body))
+        .commit(request.params.session, device, bytesOf(request.body), { said, uploaded })
         .catch((error: unknown) => refused(gateway, request, error));
+      if (state.ended === undefined) gateway.guard.tookUploaded(item.id, uploaded);
       backups.committed(request.params.session, vault.catalog.snapshot(answer.snapshot)?.incomplete === true);
       gateway.audit.reads.uploads(device.id, false);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
@@ -153,6 +159,7 @@ function refused(gateway: Gateway, request: FastifyRequest<SessionParams>, error
 
 /** The one route whose body is not read into memory. */
 export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: SlabPool): void {
+  const quotas = new AccountQuotas(gateway);
   const bodies = new Map<string, number>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(octetStream, (_request, payload, done) => done(null, payload));
@@ -164,20 +171,27 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
       logLevel: "warn",
     },
     async (request, reply) => {
-      const { vault, device } = await runningSessionOf(gateway, request, request.params.session);
+      const { vault, device, item } = await runningSessionOf(gateway, request, request.params.session);
+      const { account } = principalOf(request);
       const length = declaredBody(request, reply);
       const running = bodies.get(device.id) ?? 0;
       if (running >= bodiesPerDevice)
         throw new HoldfastError(ErrorCode.busy, "this device uploads enough at a time");
       bodies.set(device.id, running + 1);
       const { backups } = gateway.jobs;
-      const port: IntakePort = {
-        slabs,
-        admit: (records) => {
-          backups.took(request.params.session, records);
-          return vault.admit(device, records);
-        },
+      const admit = async (records: readonly Buffer[]): Promise<BatchAnswer> => {
+        backups.took(request.params.session, records);
+        const bytes = records.reduce((sum, record) => sum + record.length, 0);
+        const release = await quotas.take(account, bytes);
+        try {
+          const answer = await vault.admit(device, records);
+          gateway.guard.addUploaded(item.id, answer.stored);
+          return answer;
+        } finally {
+          release();
+        }
       };
+      const port: IntakePort = { slabs, admit };
       const intake = new RecordIntake(port, length, closedSignal(request.raw, reply.raw));
       try {
         await takeBody(request.raw, intake);

@@ -1,13 +1,13 @@
 // Routes about items and snapshots: which there are, their objects, and waiting for new ones.
 
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { EventsAnswer, ItemAnswer, ItemRow, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
-import { listItems, listNewest, listSnapshots } from "../snapshotLists.ts";
-import { actorOf, deviceOf, principalOf } from "./access.ts";
+import { type ListFilter, listItems, listNewest, listSnapshots } from "../snapshotLists.ts";
+import { actorOf, appenderOf, deviceOf, principalOf } from "./access.ts";
 import { closedSignal } from "./closedSignal.ts";
 import {
   array,
@@ -55,7 +55,7 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       },
     },
     async (request): Promise<ItemRow[]> =>
-      await listItems(gateway, principalOf(request).account.id, { device: request.query.device }),
+      await listItems(gateway, principalOf(request).account.id, seenBy(request, request.query)),
   );
 
   app.get<{ Querystring: { device?: string; item?: string; newest?: number } }>(
@@ -87,10 +87,11 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
     },
     async (request): Promise<SnapshotRow[]> => {
       const account = principalOf(request).account.id;
-      const { device, item, newest: most } = request.query;
+      const { newest: most, ...named } = request.query;
+      const filter = seenBy(request, named);
       return most === undefined
-        ? await listSnapshots(gateway, account, { device, item })
-        : await listNewest(gateway, account, { device, item }, most);
+        ? await listSnapshots(gateway, account, filter)
+        : await listNewest(gateway, account, filter, most);
     },
   );
 
@@ -101,6 +102,10 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       for (const vault of await gateway.vaultsOf(principalOf(request).account.id)) {
         const snapshot = vault.catalog.snapshot(request.params.id);
         if (snapshot === undefined || vault.catalog.retention.isInTrash(snapshot.id)) continue;
+        const appender = appenderOf(request);
+        const head = vault.catalog.item(snapshot.item)?.head;
+        // It builds on the newest one of its own items, and needs no other.
+        if (appender !== undefined && (snapshot.device !== appender.id || head !== snapshot.id)) continue;
         gateway.audit.reads.read({ ...actorOf(request), snapshot: snapshot.id });
         return reply.type(octetStream).send(await vault.snapshotObject(snapshot));
       }
@@ -133,4 +138,10 @@ export function snapshotRoutes(app: FastifyInstance, gateway: Gateway): void {
       return { next, changed: next !== since };
     },
   );
+}
+
+/** What was asked for, of an append-only device its own alone. */
+function seenBy(request: FastifyRequest, named: ListFilter): ListFilter {
+  const appender = appenderOf(request);
+  return appender === undefined ? named : { ...named, deviceId: appender.id };
 }

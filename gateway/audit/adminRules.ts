@@ -3,6 +3,7 @@
 
 import type { AlertOperations } from "../admin/alertOperations.ts";
 import type { DriveOperations } from "../admin/drives.ts";
+import type { GuardOperations } from "../admin/guardOperations.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
 import type { MetricsOperations } from "../admin/metricsOperations.ts";
@@ -33,6 +34,10 @@ const core: Rules<AdminOperations> = {
   setDisabled: ([account, disabled]) => ({
     event: disabled ? "account.disabled" : "account.enabled",
     subject: { account },
+  }),
+  setQuota: ([account, { bytes, devices }]) => ({
+    event: "account.quota-set",
+    subject: { account, bytes, devices },
   }),
   changePassword: ([account, { by = "password" }]) => ({
     event: "account.password-changed",
@@ -124,6 +129,20 @@ const retention: Rules<RetentionOperations> = {
   }),
 };
 
+const guard: Rules<GuardOperations> = {
+  status: "reads",
+  settle: ([word, scope], items) => ({
+    event: ({ accept: "guard.accepted", confirm: "guard.confirmed", release: "guard.released" } as const)[
+      word
+    ],
+    subject: { ...scopeOf(scope), items: items?.map(({ device, item }) => `${device}/${item}`) ?? [] },
+  }),
+  set: ([{ settings, ...scope }]) => ({
+    event: "guard.changed",
+    subject: { ...scopeOf(scope), settings: settings === null ? null : JSON.stringify(settings) },
+  }),
+};
+
 const seed: Rules<SeedOperations> = {
   send: "reads",
   look: "reads",
@@ -171,7 +190,10 @@ const metrics: Rules<MetricsOperations> = {
 const alerts: Rules<AlertOperations> = {
   list: "reads",
   test: "reads",
-  acknowledge: ([alert, note]) => ({ event: "alert.acknowledged", subject: { alert, note } }),
+  acknowledge: ([id, note], alert) => ({
+    event: "alert.acknowledged",
+    subject: { id, note, kind: alert?.kind ?? null, subject: alert?.subject ?? null },
+  }),
   expect: ([{ account, device, item, everySeconds }]) => ({
     event: "alert.expectation-changed",
     subject: { account, device, item, everySeconds },
@@ -240,6 +262,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     replicas: audited(operations.replicas, replicas, by),
     homes: audited(operations.homes, homes, by),
     retention: audited(operations.retention, retention, by),
+    guard: audited(operations.guard, guard, by),
     seed: audited(operations.seed, seed, by),
     imports: audited(operations.imports, imports, by),
     staging: audited(operations.staging, staging, by),

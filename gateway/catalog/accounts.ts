@@ -36,7 +36,12 @@ export type Account = {
   readonly created: string;
   /** The next isolated device's deduplication group. */
   readonly nextGroup: number;
+  /** Absent: no limits. */
+  readonly quota?: AccountQuota;
 };
+
+/** null: no limit. */
+export type AccountQuota = { readonly bytes: number | null; readonly devices: number | null };
 
 /** The deduplication group that an account's devices share unless they are isolated. */
 export const sharedGroup = 1;

@@ -11,6 +11,7 @@ import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
+import { PruneRuns } from "./pruneRuns.ts";
 import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
 import { Vaults } from "./vaults.ts";
@@ -25,6 +26,7 @@ export class Catalog {
   readonly homes: HomeRows;
   readonly peers: PeerRows;
   readonly removals: Removals;
+  readonly pruneRuns: PruneRuns;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
@@ -39,6 +41,7 @@ export class Catalog {
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
     this.removals = new Removals(this.environment);
+    this.pruneRuns = new PruneRuns(this.environment);
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
   }

@@ -23,6 +23,8 @@ export type Device = {
   readonly vault: string;
   readonly isolated: boolean;
   readonly revoked: boolean;
+  /** It may add, and read nothing (docs/security.md). Absent for others. */
+  readonly appendOnly?: true;
   /** RFC 3339. */
   readonly enrolled: string;
 };

@@ -7,6 +7,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 import type { RetentionPolicy } from "../maintenance/retention/policy.ts";
+import { type GuardPart, GuardRows } from "./guardRows.ts";
 
 export type SnapshotMarks = {
   /** Why it is pinned; null for one that is not. */
@@ -28,6 +29,7 @@ export type RetentionRows = {
   readonly policies: readonly { readonly item: string | null; readonly policy: RetentionPolicy }[];
   readonly marks: readonly ({ readonly snapshot: string } & SnapshotMarks)[];
   readonly trash: readonly ({ readonly snapshot: string } & TrashRow)[];
+  readonly guard: GuardPart;
 };
 
 const noMarks: SnapshotMarks = { pin: null, tags: [] };
@@ -37,11 +39,14 @@ export class Retention {
   readonly #policies: Table<RetentionPolicy>;
   readonly #marks: Table<SnapshotMarks>;
   readonly #trash: Table<TrashRow>;
+  /** Which items are held, and what is usual for them. */
+  readonly guard: GuardRows;
 
   constructor(environment: IndexEnvironment) {
     this.#policies = openTable(environment, "retention", jsonCodec<RetentionPolicy>());
     this.#marks = openTable(environment, "snapshot-marks", jsonCodec<SnapshotMarks>());
     this.#trash = openTable(environment, "snapshot-trash", jsonCodec<TrashRow>());
+    this.guard = new GuardRows(environment);
   }
 
   /** Of an item (32 hex digits), or null: the vault's own. */
@@ -98,14 +103,16 @@ export class Retention {
       policies: this.#policies.entries().map(([key, policy]) => ({ item: itemOf(key), policy })),
       marks: this.#marks.entries().map(([id, marks]) => ({ snapshot: toHex(id), ...marks })),
       trash: this.#trash.entries().map(([id, row]) => ({ snapshot: toHex(id), ...row })),
+      guard: this.guard.part(),
     };
   }
 
   /** Inside a write transaction: fills what is empty. */
-  restore({ policies, marks, trash }: RetentionRows): void {
+  restore({ policies, marks, trash, guard }: RetentionRows): void {
     for (const { item, policy } of policies) this.setPolicy(item, policy);
     for (const { snapshot, ...row } of marks) this.setMarks(snapshot, row);
     for (const { snapshot, ...row } of trash) this.putInTrash(snapshot, row);
+    this.guard.restore(guard);
   }
 }
 

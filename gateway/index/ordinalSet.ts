@@ -11,6 +11,11 @@ export class OrdinalSet {
     return this.#size;
   }
 
+  /** Bytes of memory that the bits take. */
+  get bytes(): number {
+    return this.#pieces.size * pieceWords * 4;
+  }
+
   has(ordinal: number): boolean {
     const piece = this.#pieces.get(Math.floor(ordinal / pieceOrdinals));
     if (piece === undefined) return false;

@@ -38,6 +38,8 @@ export class PackTable {
   readonly #names: RawDatabase;
   readonly #open: RawDatabase;
   readonly #meta: RawDatabase;
+  /** Of `storedBytes`; undefined: to be summed up. */
+  #storedBytes: number | undefined;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
@@ -45,6 +47,9 @@ export class PackTable {
     this.#names = environment.openRaw("index-pack-names");
     this.#open = environment.openRaw("index-packs-open");
     this.#meta = environment.openRaw("index-meta");
+    environment.onAbort(() => {
+      this.#storedBytes = undefined;
+    });
   }
 
   /** Enters a new open pack and returns its ordinal. */
@@ -73,6 +78,16 @@ export class PackTable {
   get(ordinal: number): PackRow | undefined {
     const bytes = this.#rows.getBinary(ordinalKey(ordinal));
     return bytes === undefined ? undefined : decodeRow(ordinal, bytes);
+  }
+
+  /** Bytes of all packs that are not open, here or in replicas alone. */
+  get storedBytes(): number {
+    if (this.#storedBytes === undefined) {
+      let sum = 0;
+      for (const row of this.all()) sum += storedBytesOf(row);
+      this.#storedBytes = sum;
+    }
+    return this.#storedBytes;
   }
 
   /** The ordinal of a named pack. */
@@ -159,6 +174,7 @@ export class PackTable {
     return this.#environment.write(() => {
       const row = this.get(ordinal);
       if (row === undefined) return false;
+      if (this.#storedBytes !== undefined) this.#storedBytes -= storedBytesOf(row);
       if (row.name !== undefined) this.#names.removeSync(row.name);
       this.#open.removeSync(ordinalKey(ordinal));
       return this.#rows.removeSync(ordinalKey(ordinal));
@@ -172,6 +188,10 @@ export class PackTable {
   }
 
   #put(row: PackRow): void {
+    if (this.#storedBytes !== undefined) {
+      const before = this.get(row.ordinal);
+      this.#storedBytes += storedBytesOf(row) - (before === undefined ? 0 : storedBytesOf(before));
+    }
     const key = ordinalKey(row.ordinal);
     const bytes = Buffer.alloc(rowBytes);
     bytes[0] = kinds.indexOf(row.kind);
@@ -189,6 +209,10 @@ export class PackTable {
     if (row.state === "open") this.#open.putSync(key, Buffer.of(1));
     else this.#open.removeSync(key);
   }
+}
+
+function storedBytesOf({ state, bytes }: PackRow): number {
+  return state === "open" ? 0 : bytes;
 }
 
 function ordinalKey(ordinal: number): Buffer {

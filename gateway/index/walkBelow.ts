@@ -9,13 +9,13 @@ import { OrdinalSet } from "./ordinalSet.ts";
 const recordsAtOnce = 20_000;
 
 /**
- * Visits a record and all below it, each once, and adds them to `seen`; those of `seen` and `known` are passed over with what is below them.
+ * Visits a record and all below it, each once, with the number of its references, and adds them to `seen`; those of `seen` and `known` are passed over with what is below them.
  * Ends when `visit` returns "stop", or at the end.
  */
 export async function walkBelow(
   index: ChunkIndex,
   root: number,
-  visit: (ordinal: number) => "stop" | "on",
+  visit: (ordinal: number, refs: number) => "stop" | "on",
   seen = new OrdinalSet(),
   known: { has(ordinal: number): boolean } = seen,
 ): Promise<void> {
@@ -23,8 +23,9 @@ export async function walkBelow(
   const pending = [root];
   let count = 0;
   for (let ordinal = pending.pop(); ordinal !== undefined; ordinal = pending.pop()) {
-    if (visit(ordinal) === "stop") return;
+    const refs = index.refsOf(ordinal);
+    if (visit(ordinal, refs.length) === "stop") return;
     if (++count % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
-    for (const ref of index.refsOf(ordinal)) if (!known.has(ref) && seen.add(ref)) pending.push(ref);
+    for (const ref of refs) if (!known.has(ref) && seen.add(ref)) pending.push(ref);
   }
 }

@@ -144,6 +144,16 @@ export class PackStore {
     this.#touched = new Set();
   }
 
+  /** Bytes of the packs that are open, with what is queued for them. */
+  get openBytes(): number {
+    let sum = 0;
+    for (const { ordinal, plannedBytes } of [...this.#current.values(), ...this.#full]) {
+      // One that is being closed may have its name already.
+      if (this.#options.packs.get(ordinal)?.state === "open") sum += plannedBytes;
+    }
+    return sum;
+  }
+
   #isFull(pack: OpenPack): boolean {
     return pack.plannedBytes >= this.#target || pack.plannedRows >= limits.packRecordsMax;
   }

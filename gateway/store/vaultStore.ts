@@ -3,8 +3,7 @@
 // Invariants
 // - A record can be looked up only once it is durable in a pack; the overlay is filled in the order of the packs.
 // - A pack is closed in the transaction that makes the index speak for all of its rows.
-// - Uploads stop (disk-full) while the file system has less than the reserve free, so that LMDB never runs out of room
-//   in the middle of its own work.
+// - Uploads stop (disk-full) while the file system has less than the reserve free, so that LMDB never runs out of room in the middle of its own work.
 
 import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
@@ -71,6 +70,8 @@ export class VaultStore implements AdmissionStore {
   readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
+  /** Bytes of all packs, those in replicas alone too. */
+  readonly storedBytes = (): number => this.packs.storedBytes + this.#packStore.openBytes;
   readonly #options: VaultStoreOptions;
   readonly #packStore: PackStore;
   readonly #reader: PackReader;

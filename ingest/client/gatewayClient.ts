@@ -8,6 +8,7 @@ import type { IncomingMessage } from "node:http";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { parseBitmap } from "../wire/bitmap.ts";
+import { type BackupFigures, figuresHeaders } from "../wire/figures.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
 import type * as messages from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
@@ -32,6 +33,7 @@ export type GatewayClientOptions = {
   readonly triesMax?: number;
 };
 
+type CommitOptions = { readonly figures?: BackupFigures; readonly signal?: AbortSignal };
 type Request = RepeatableExchange & { readonly answerBytesMax?: number };
 
 export class GatewayClient {
@@ -228,8 +230,10 @@ export class GatewayClient {
   }
 
   /** May be repeated: a commit that went through answers the same again. */
-  commit(session: string, object: Uint8Array, signal?: AbortSignal): Promise<messages.CommitAnswer> {
-    return this.#json({ method: "POST", path: `/v1/sessions/${session}/commit`, binary: [object], signal });
+  commit(session: string, object: Uint8Array, about: CommitOptions = {}): Promise<messages.CommitAnswer> {
+    const headers = figuresHeaders(about.figures);
+    const path = `/v1/sessions/${session}/commit`;
+    return this.#json({ method: "POST", path, binary: [object], headers, signal: about.signal });
   }
 
   async endSession(session: string): Promise<void> {

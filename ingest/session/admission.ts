@@ -10,7 +10,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
-import { RecordType, Width } from "../../vault/magic.ts";
+import { Compression, RecordType, Width } from "../../vault/magic.ts";
 import { hasDuplicates, parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
 import { idAt } from "../wire/idList.ts";
 import { wireLimits } from "../wire/protocol.ts";
@@ -65,6 +65,8 @@ export type UploadedBatch = {
 export type BatchAnswer = {
   /** `RecordStatus` of each record. */
   readonly statuses: Uint8Array;
+  /** Bytes of content that was stored, and those of them in records that compression did not shrink. */
+  readonly stored: { readonly bytes: number; readonly rawBytes: number };
   /** Copies of ids that refused records refer to. */
   readonly missing: readonly Buffer[];
   /** The first record that is malformed: those before it are stored, `statuses` covers only them. */
@@ -130,6 +132,7 @@ export class Admission {
     const admitted: AdmittedRecord[] = [];
     const keys: string[] = [];
     let refCount = 0;
+    const stored = { bytes: 0, rawBytes: 0 };
     const own = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.id)));
     const live = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.refs)));
     let refAt = 0;
@@ -151,6 +154,9 @@ export class Admission {
       this.#queued.add(key);
       keys.push(key);
       refCount += header.refCount;
+      if (header.type !== RecordType.data) continue;
+      stored.bytes += header.recordLength;
+      if (header.compression === Compression.stored) stored.rawBytes += header.recordLength;
     }
     this.#queuedRefs += refCount;
     return new Promise((resolve, reject) => {
@@ -167,7 +173,7 @@ export class Admission {
         records: admitted,
         accept: () => {
           forget();
-          resolve({ statuses, missing: [...missing.values()] });
+          resolve({ statuses, stored, missing: [...missing.values()] });
         },
         reject: (error) => {
           forget();

@@ -60,6 +60,8 @@ export type EnrollRequest = {
   readonly name: string;
   readonly publicKey: string;
   readonly isolated: boolean;
+  /** It may add, and read nothing: see docs/protocol.md. Left out where it is not wished, so that older gateways understand the rest. */
+  readonly appendOnly?: boolean;
   /** By vault id. */
   readonly wraps: Readonly<Record<string, DeviceWrapRequest>>;
 };
@@ -76,6 +78,7 @@ export type DeviceRow = {
   readonly group: number;
   readonly isolated: boolean;
   readonly revoked: boolean;
+  readonly appendOnly: boolean;
   readonly enrolled: string;
 };
 

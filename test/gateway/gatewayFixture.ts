@@ -102,7 +102,12 @@ export class GatewayFixture {
   }
 
   /** Logs in and enrols a device. */
-  async device(account: TestAccount, name: string, isolated = false): Promise<TestDevice> {
+  async device(
+    account: TestAccount,
+    name: string,
+    isolated = false,
+    appendOnly = false,
+  ): Promise<TestDevice> {
     const anonymous = this.client();
     const { token } = await anonymous.login(account.name, account.l);
     const person = anonymous.withToken(token);
@@ -115,6 +120,7 @@ export class GatewayFixture {
       name,
       publicKey: wrap.public,
       isolated,
+      ...(appendOnly && { appendOnly }),
       wraps: { [account.vault]: { generation: document.generation, box: wrap.box } },
     });
     return { ...answer, client: this.client(answer.token), account };

@@ -23,7 +23,7 @@ function recordingPort(slabs: SlabPool, pauses = 3) {
       for (let i = 0; i < pauses; i++) await new Promise((resolve) => setImmediate(resolve));
       // The memory of a batch must not be used again before it has settled.
       expect(records.map((record) => record[0])).toEqual(before);
-      return { statuses: new Uint8Array(records.length), missing: [] };
+      return { statuses: new Uint8Array(records.length), missing: [], stored: { bytes: 0, rawBytes: 0 } };
     },
   };
 }
@@ -229,7 +229,8 @@ test("what was handed on is not given up: a body that has ended is answered", as
   let settle = (): void => undefined;
   const admit = (records: readonly Buffer[]): Promise<BatchAnswer> =>
     new Promise((resolve) => {
-      settle = () => resolve({ statuses: new Uint8Array(records.length), missing: [] });
+      settle = () =>
+        resolve({ statuses: new Uint8Array(records.length), missing: [], stored: { bytes: 0, rawBytes: 0 } });
     });
   const ended = new RecordIntake({ slabs, admit }, undefined, never);
   await ended.push(Buffer.concat(encodeRecordBody([randomBytes(500)])));

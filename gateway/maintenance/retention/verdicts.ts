@@ -3,6 +3,7 @@
 // Invariants: the newest snapshot and the newest complete one always stay; so do pinned ones; only when the gateway received a snapshot
 // counts, in the order of its commits.
 
+import type { HeldBecause } from "../../guard/heldItems.ts";
 import { type Period, periods, type RetentionPolicy } from "./policy.ts";
 
 export type Candidate = {
@@ -17,6 +18,7 @@ export type Candidate = {
 
 /** Why a snapshot stays; none of them: it goes. */
 export type Reason =
+  | { readonly rule: "held"; readonly because: HeldBecause }
   | { readonly rule: "newest" | "newest-complete" | "pinned" | "unfinished" | "within" }
   | { readonly rule: "last"; readonly number: number; readonly of: number }
   | { readonly rule: Period; readonly period: string; readonly number: number; readonly of: number }

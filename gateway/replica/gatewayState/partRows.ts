@@ -14,7 +14,7 @@ import {
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
 import { type AddressLists, AddressRules, addressesMax } from "../../auth/addressLists.ts";
-import type { Account, StoredKdf, TotpRow } from "../../catalog/accounts.ts";
+import type { Account, AccountQuota, StoredKdf, TotpRow } from "../../catalog/accounts.ts";
 import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { HomeRow } from "../../catalog/homes.ts";
@@ -93,7 +93,15 @@ export function parseAccount(value: unknown): Account {
     ...(json.access !== undefined && { access: parseAccess(asObject(json.access, "access")) }),
     created: asTime(json.created, "created"),
     nextGroup: asInteger(json.nextGroup, "nextGroup", 1, u32Max),
+    ...(json.quota !== undefined && { quota: parseQuota(json.quota) }),
   };
+}
+
+function parseQuota(value: unknown): AccountQuota {
+  const { bytes, devices } = asObject(value, "quota");
+  const limit = (most: unknown, what: string): number | null =>
+    most === null ? null : asInteger(most, what, 0);
+  return { bytes: limit(bytes, "bytes of a quota"), devices: limit(devices, "devices of a quota") };
 }
 
 /** The home record of an account (docs/format.md, section 12.5), with the bookkeeping of its directory. */
@@ -148,6 +156,7 @@ export function parseDevice(value: unknown): Device {
     vault: asHex(json.vault, "vault id", 16),
     isolated: asFlag(json.isolated, "isolated"),
     revoked: asFlag(json.revoked, "revoked"),
+    ...(json.appendOnly !== undefined && asFlag(json.appendOnly, "appendOnly") && { appendOnly: true }),
     enrolled: asTime(json.enrolled, "enrolled"),
   };
 }

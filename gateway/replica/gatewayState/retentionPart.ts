@@ -9,12 +9,15 @@ import {
   type RetentionPolicy,
   retentionLimits,
 } from "../../maintenance/retention/policy.ts";
+import { noGuard, parseGuard } from "./guardPart.ts";
 
-export const noRetention: RetentionRows = { policies: [], marks: [], trash: [] };
+export const noRetention: RetentionRows = { policies: [], marks: [], trash: [], guard: noGuard };
 
 /** Undefined where there is nothing to say: catalogs of before there was retention have no such member. */
 export function exportRetention(rows: RetentionRows): RetentionRows | undefined {
-  return rows.policies.length + rows.marks.length + rows.trash.length === 0 ? undefined : rows;
+  const { policies, marks, trash, guard } = rows;
+  const guarded = guard.items.length + guard.settings.length;
+  return policies.length + marks.length + trash.length + guarded === 0 ? undefined : rows;
 }
 
 /** @throws HoldfastError corrupt, limit-exceeded */
@@ -25,6 +28,7 @@ export function parseRetention(value: unknown, rowsMax: number): RetentionRows {
     policies: asArray(json.policies, "policies", rowsMax).map(parsePolicy),
     marks: asArray(json.marks, "marks", rowsMax).map(parseMarks),
     trash: asArray(json.trash, "trash", rowsMax).map(parseTrash),
+    guard: parseGuard(json.guard, rowsMax),
   };
 }
 

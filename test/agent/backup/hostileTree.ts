@@ -34,6 +34,7 @@ export async function commitChanged(honest: MemoryGateway, change: Change): Prom
       },
       body,
     }).bytes,
+    { files: 1, changed: 0, added: 1, removed: 0, renamed: 0, newBytes: 0, rawBytes: 0 },
   );
 }
 

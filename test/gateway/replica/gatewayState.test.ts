@@ -108,6 +108,45 @@ const vaultPart: VaultPart = {
     trash: [
       { snapshot: hex("gone", 32), at: created, until: created, by: "policy", reason: "no rule keeps it" },
     ],
+    guard: {
+      items: [
+        {
+          item: hex("item", 16),
+          history: [
+            {
+              ...{
+                snapshot: hex("kept", 32),
+                chunks: 7,
+                files: 3,
+                rewritten: 0.25,
+                renamed: 0,
+                vanished: 1,
+                bytes: 9,
+              },
+              ...{ rawBytes: 2, agentBytes: 8, agentRawBytes: 1, state: "accepted" },
+            },
+          ],
+          hold: {
+            ...{ state: "held", since: created, snapshot: hex("bad", 32), pins: [hex("kept", 32)] },
+            rules: [
+              { rule: "creeping", share: 20.1, threshold: 15, usual: 1.5 },
+              { rule: "encrypted", share: 20, threshold: 10, usual: null },
+            ],
+            figures: { newChunks: 3, saidRawBytes: null },
+            pinReason: "why",
+          },
+        },
+        { item: hex("other", 16), history: [], hold: null },
+      ],
+      settings: [
+        {
+          item: null,
+          settings: {
+            ...{ off: null, rewritten: 30, encrypted: null, renamed: 0, vanished: null, creeping: 12.5 },
+          },
+        },
+      ],
+    },
   },
 };
 const vaultDocument = { format: "holdfast-vault-catalog", version: 1, vault, ...vaultPart };

@@ -51,7 +51,9 @@ export class Site {
     const { client, vault, account, id } = this.device;
     const seen = { sequence: () => 0, noteSequence: () => undefined };
     const atHome = <T>(work: () => Promise<T>): Promise<T> => work();
-    const connection = { client, seen, enrollment: { vault }, atHome } as unknown as AgentConnection;
+    const { appendOnly } = this.fixture.gateway.catalog.devices.get(id) ?? {};
+    const enrollment = { vault, appendOnly };
+    const connection = { client, seen, enrollment, atHome } as unknown as AgentConnection;
     const { signal } = new AbortController();
     const session = await GatewayBackupSession.start(connection, item, signal);
     const warnings: string[] = [];
