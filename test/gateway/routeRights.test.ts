@@ -123,7 +123,7 @@ describe("the table", () => {
     );
   });
 
-  test("has nothing that is not served, and what is not in it cannot be", () => {
+  test("has nothing that is not served, and what is not in it cannot be", async () => {
     const { app } = fixture.listening;
     const served = Object.keys(routeRights).filter((route) => {
       const [method, url] = route.split(" ") as [HTTPMethods, string];
@@ -136,6 +136,7 @@ describe("the table", () => {
     other.get("/v1/me", async () => ({}));
     expect(() => other.get("/v1/more", async () => ({}))).toThrow("nobody may ask for GET /v1/more");
     expect(() => other.delete("/v1/me", async () => ({}))).toThrow("DELETE /v1/me");
+    expect((await other.inject({ url: "/v1/me" })).json()).toMatchObject({ message: "this needs a token" });
   });
 });
 
