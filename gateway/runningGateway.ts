@@ -43,7 +43,7 @@ type RunningParts = {
   readonly forecast: DiskForecast;
 };
 
-const upkeepMs = 60_000;
+const upkeepTimes = { firstMs: 10_000, everyMs: 60_000 } as const;
 
 export class RunningGateway {
   readonly gateway: Gateway;
@@ -70,7 +70,7 @@ export class RunningGateway {
         { name: "disk", run: () => forecast.sample() },
         { name: "alerts", run: () => this.#alerting.look() },
       ],
-      everyMs: upkeepMs,
+      ...upkeepTimes,
       failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
     });
     this.#evictWatch = new EvictWatch(gateway);

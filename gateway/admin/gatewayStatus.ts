@@ -2,6 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import type { Gateway } from "../gateway.ts";
+import { packTotals } from "../health/packTotals.ts";
 import { fetchStatus } from "../replica/restore/fetchAll.ts";
 import type { GatewayStatus } from "./operations.ts";
 
@@ -14,21 +15,16 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
   const vaults: GatewayStatus["vaults"][number][] = [];
   for (const row of catalog.vaults.list()) {
     const vault = await gateway.vault(row.id);
-    let packs = 0;
-    let packBytes = 0;
-    for (const pack of vault.store.packs.all()) {
-      packs++;
-      packBytes += pack.state === "open" ? pack.coveredBytes : pack.bytes;
-    }
+    const { open: filling, closed, evicted } = await packTotals(vault.store.packs);
     vaults.push({
       id: row.id,
       account: names.get(row.account) ?? row.account,
       name: row.name,
       unlocked: open.has(row.id),
       chunks: vault.store.index.count() + vault.store.overlay.size,
-      snapshots: vault.catalog.snapshots().length,
-      packs,
-      packBytes,
+      snapshots: vault.catalog.snapshotRows() - vault.catalog.retention.trashRows(),
+      packs: filling.packs + closed.packs + evicted.packs,
+      packBytes: filling.bytes + closed.bytes + evicted.bytes,
       ...fetchStatus(vault),
     });
   }

@@ -1,14 +1,12 @@
-// How far one replica of a vault is behind, from the vault's own tables: as `replica status` tells it, without a row for each snapshot.
+// How far one replica of a vault is behind, from the vault's own tables: as `replica status` tells it, without a row for each snapshot and
+// without counting packs: it is looked at every minute.
 
 import type { OpenVault } from "../openVault.ts";
 import { type JobRow, JobState } from "../replica/job/jobState.ts";
-import { pendingPacks } from "../replica/job/jobStatus.ts";
 
 export type ReplicaLag = {
   /** Snapshots without a receipt. */
   readonly snapshots: number;
-  readonly packs: number;
-  readonly bytes: number;
   /** Age of the oldest of these snapshots; 0 for none. */
   readonly seconds: number;
   readonly receipts: number;
@@ -20,7 +18,7 @@ export type ReplicaLag = {
 const countedMax = 4096;
 
 /** `replica`: its id. */
-export async function replicaLag(vault: OpenVault, replica: string, now: Date): Promise<ReplicaLag> {
+export function replicaLag(vault: OpenVault, replica: string, now: Date): ReplicaLag {
   const { catalog, store } = vault;
   const { row } = new JobState(store.environment, replica);
   const after = catalog.committedAfter(row.snapshotCursor, countedMax);
@@ -33,11 +31,9 @@ export async function replicaLag(vault: OpenVault, replica: string, now: Date): 
     ...row.unreceipted.flatMap((id) => catalog.snapshot(id) ?? []),
   ];
   const oldestMs = Math.min(now.getTime(), ...waiting.map(({ received }) => Date.parse(received)));
-  const pending = await pendingPacks(vault, replica);
   const snapshots = after.length + more + row.snapshotsLeft.length + row.unreceipted.length;
   return {
     snapshots,
-    ...pending,
     seconds: (now.getTime() - oldestMs) / 1000,
     receipts: Math.max(0, catalog.snapshotRows() - snapshots),
     failure: row.failure,

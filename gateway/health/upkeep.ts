@@ -5,11 +5,14 @@ export type UpkeepTask = { readonly name: string; readonly run: () => Promise<vo
 export type UpkeepOptions = {
   readonly tasks: readonly UpkeepTask[];
   readonly everyMs: number;
+  /** Until the first round: a start has other things to do. */
+  readonly firstMs: number;
   readonly failed: (task: string, error: unknown) => void;
 };
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  #first: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
   #busy = false;
@@ -18,10 +21,10 @@ export class Upkeep {
     this.#options = options;
   }
 
-  /** The first round begins now. */
   start(): void {
-    this.#timer = setInterval(() => this.#begin(), this.#options.everyMs).unref();
-    this.#begin();
+    const { firstMs, everyMs } = this.#options;
+    this.#first = setTimeout(() => this.#begin(), firstMs).unref();
+    this.#timer = setInterval(() => this.#begin(), everyMs).unref();
   }
 
   #begin(): void {
@@ -45,6 +48,7 @@ export class Upkeep {
 
   /** Resolves when no round is under way, and none begins any more. */
   async close(): Promise<void> {
+    clearTimeout(this.#first);
     clearInterval(this.#timer);
     await this.#round;
   }

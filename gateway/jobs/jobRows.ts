@@ -106,21 +106,22 @@ export class JobRows {
 
   #trim(kind: JobKind, { keptMax, days }: HistoryBounds, now: Date): void {
     const eldestMs = now.getTime() - days * dayMs;
-    const running = new Set(this.open().map(({ id }) => id));
-    const ended = this.#idsOf(kind).filter((id) => !running.has(id));
-    const going = new Set<number>();
-    for (const id of ended.slice(0, removedAtOnce)) {
+    const ids = this.#idsOf(kind);
+    const running = new Set(this.open().flatMap((row) => (row.kind === kind ? row.id : [])));
+    let ended = ids.length - running.size;
+    let at = 0;
+    for (let looked = 0; looked < removedAtOnce && at < ids.length; looked++) {
+      const id = ids[at] as number;
+      if (running.has(id)) {
+        at++;
+        continue;
+      }
       const key = keyOf(kind, id);
-      const started = this.#rows.get(key)?.started ?? "";
-      if (ended.length - going.size <= keptMax && Date.parse(started) >= eldestMs) break;
+      if (ended <= keptMax && Date.parse(this.#rows.get(key)?.started ?? "") >= eldestMs) return;
       this.#rows.remove(key);
-      going.add(id);
+      ids.splice(at, 1);
+      ended--;
     }
-    if (going.size > 0)
-      this.#known().set(
-        kind,
-        this.#idsOf(kind).filter((id) => !going.has(id)),
-      );
   }
 
   get(id: number): JobRow | undefined {

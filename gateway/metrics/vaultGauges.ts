@@ -8,6 +8,7 @@ import { itemsOf } from "../health/items.ts";
 import { packTotals } from "../health/packTotals.ts";
 import { replicaLag } from "../health/replicaLag.ts";
 import type { OpenVault } from "../openVault.ts";
+import { pendingPacks } from "../replica/job/jobStatus.ts";
 import { fetchStatus } from "../replica/restore/fetchAll.ts";
 
 export const seriesMax = { vaults: 500, items: 2000, replicas: 1000 } as const;
@@ -127,12 +128,13 @@ export class VaultGauges {
   }
 
   async #replica(vault: OpenVault, names: Names, { id, name }: { id: string; name: string }): Promise<void> {
-    const lag = await replicaLag(vault, id, this.#gateway.now());
+    const lag = replicaLag(vault, id, this.#gateway.now());
+    const { packs, bytes } = await pendingPacks(vault, id);
     const labels = { ...names, replica: name };
     this.#lag.set(labels, lag.seconds);
     this.#lagSnapshots.set(labels, lag.snapshots);
-    this.#lagPacks.set(labels, lag.packs);
-    this.#lagBytes.set(labels, lag.bytes);
+    this.#lagPacks.set(labels, packs);
+    this.#lagBytes.set(labels, bytes);
     this.#receipts.set(labels, lag.receipts);
     this.#failing.set(labels, lag.failure === null ? 0 : 1);
   }

@@ -18,11 +18,11 @@ export function replicasCondition(gateway: Gateway): Condition {
     const found: RaisedAlert[] = [];
     for (const replica of catalog.replicas.list()) {
       for (const { id } of catalog.vaults.list()) {
-        const lag = await replicaLag(await gateway.vault(id), replica.id, now());
+        const lag = replicaLag(await gateway.vault(id), replica.id, now());
         const subject = `${replica.name} ${catalog.vaultTitle(id)}`;
         const lagHours = Math.floor(lag.seconds / 3600);
-        const { snapshots, packs, bytes } = lag;
-        const figures = { lag_hours: lagHours, snapshots, packs, bytes, code: lag.failure?.code ?? null };
+        const code = lag.failure?.code ?? null;
+        const figures = { lag_hours: lagHours, snapshots: lag.snapshots, code };
         const next = `\`holdfast replica status ${replica.name}\` says why.`;
         if (alertLagHours > 0 && lagHours >= alertLagHours) {
           const severity = lagHours >= 4 * alertLagHours ? "critical" : "warning";
