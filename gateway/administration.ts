@@ -17,6 +17,7 @@ import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
 import { listAccounts } from "./admin/listAccounts.ts";
+import { listVaults } from "./admin/listVaults.ts";
 import { metricsOperations } from "./admin/metricsOperations.ts";
 import type {
   AccountRow,
@@ -236,20 +237,7 @@ export class Administration implements AdminOperations {
   }
 
   async vaults(account?: string): Promise<VaultRow[]> {
-    const { catalog, unlocked } = this.#gateway;
-    const names = new Map(catalog.accounts.list().map((row) => [row.id, row.name]));
-    const open = new Map(unlocked.list().map(({ vault, leftMs }) => [vault, leftMs]));
-    return catalog.vaults.list(account === undefined ? undefined : this.#account(account).id).map((vault) => {
-      const leftMs = open.get(vault.id);
-      return {
-        id: vault.id,
-        account: names.get(vault.account) ?? vault.account,
-        name: vault.name,
-        created: vault.created,
-        unlocked: open.has(vault.id),
-        unlockedForSeconds: leftMs === undefined ? null : Math.ceil(leftMs / 1000),
-      };
-    });
+    return listVaults(this.#gateway, account === undefined ? undefined : this.#account(account).id);
   }
 
   async createVault(accountName: string, request: NewVault): Promise<{ vault: string }> {

@@ -29,12 +29,12 @@ import { gatewaySecret } from "./gatewaySecret.ts";
 import { boxDocumentName, type OpenedBox, openBoxDirectory, readBoxDocument } from "./seed/boxDirectory.ts";
 import {
   checkSettings,
-  formatSettings,
   type GatewaySettings,
   parseListen,
   readSettings,
   settingsDefault,
 } from "./settings.ts";
+import { formatSettings } from "./settingsText.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
 
 /** Says that the directory is a half-done restore (replica/restore/restoreMark.ts). */

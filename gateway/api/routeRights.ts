@@ -42,6 +42,8 @@ function run(scope: TokenScope): RouteRight {
 export const routeRights: Readonly<Record<string, RouteRight>> = {
   "GET /healthz": anybody,
   "GET /readyz": anybody,
+  // Held to its own token, which is none of an asker's.
+  "GET /metrics": anybody,
   "GET /v1/hello": anybody,
   "GET /v1/directory": anybody,
   "GET /v1/accounts/:name/kdf": anybody,

@@ -70,7 +70,7 @@ export class VaultStore implements AdmissionStore {
   readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
   readonly elsewhere: VaultElsewhere | undefined;
-  /** Bytes of all packs, those in replicas alone too. */
+  /** Bytes of all packs, also in replicas alone. */
   readonly storedBytes = (): number => this.packs.storedBytes + this.#packStore.openBytes;
   readonly #options: VaultStoreOptions;
   readonly #packStore: PackStore;

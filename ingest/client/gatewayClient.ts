@@ -75,6 +75,12 @@ export class GatewayClient {
     this.#connection.agent.destroy();
   }
 
+  /** Throws the error where the request may not be tried again. */
+  #pause(error: unknown, request: Request, tries: number): Promise<void> {
+    const { origin } = this.#connection.url;
+    return pauseBeforeRetry(error, { request, tries, triesMax: this.#triesMax, origin });
+  }
+
   /** Sends, repeats where that is allowed, and returns an answer of status below 400 whose body is still to be read. */
   async #send(request: Request): Promise<IncomingMessage> {
     for (let tries = 1; ; tries++) {
@@ -83,12 +89,7 @@ export class GatewayClient {
         if ((response.statusCode ?? 0) < 400) return response;
         throw errorOf(response.statusCode ?? 0, await readBody(response, request.signal));
       } catch (error) {
-        await pauseBeforeRetry(error, {
-          request,
-          tries,
-          triesMax: this.#triesMax,
-          origin: this.#connection.url.origin,
-        });
+        await this.#pause(error, request, tries);
       }
     }
   }
@@ -100,12 +101,7 @@ export class GatewayClient {
       try {
         return await readBody(response, request.signal, request.answerBytesMax);
       } catch (error) {
-        await pauseBeforeRetry(error, {
-          request,
-          tries,
-          triesMax: this.#triesMax,
-          origin: this.#connection.url.origin,
-        });
+        await this.#pause(error, request, tries);
       }
     }
   }
@@ -135,8 +131,7 @@ export class GatewayClient {
     return this.#json({ method: "GET", path: `/v1/accounts/${encodeURIComponent(account)}/kdf` });
   }
 
-  /** `l`: 24 bytes. Use the token with `withToken`. */
-  /** `code`: where the account asks for one. */
+  /** `l`: 24 bytes; `code`: where the account asks for one. Use the token with `withToken`. */
   login(account: string, l: Uint8Array, code?: string): Promise<messages.LoginAnswer> {
     const json: messages.LoginRequest = {
       ...{ account, l: Buffer.from(l).toString("base64") },

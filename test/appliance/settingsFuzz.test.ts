@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { readAgentSettings } from "../../appliance/agentSettings.ts";
 import { agentCommands } from "../../appliance/cli/agentCommands.ts";
-import { formatSettings, parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
+import { parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
+import { formatSettings } from "../../gateway/settingsText.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { damagedBytes } from "../vault/damagedText.ts";
 

@@ -11,7 +11,8 @@ import { initDataDir, readDataDir, sealedContext } from "../../gateway/dataDir.t
 import { Gateway } from "../../gateway/gateway.ts";
 import { openSealedState } from "../../gateway/replica/gatewayState/sealedState.ts";
 import { RunningGateway } from "../../gateway/runningGateway.ts";
-import { formatSettings, parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
+import { parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
+import { formatSettings } from "../../gateway/settingsText.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
 import { toHex } from "../../vault/bytes.ts";

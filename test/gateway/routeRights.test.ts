@@ -12,6 +12,8 @@ import { routeRights } from "../../gateway/api/routeRights.ts";
 import { listen } from "../../gateway/api/server.ts";
 import { issueToken } from "../../gateway/auth/tokens.ts";
 import { tokenScopes } from "../../gateway/catalog/accessTokens.ts";
+import { DiskForecast } from "../../gateway/health/diskForecast.ts";
+import { GatewayMetrics } from "../../gateway/metrics/gatewayMetrics.ts";
 import { GatewayFixture, type TestDevice } from "./gatewayFixture.ts";
 
 let fixture: GatewayFixture;
@@ -26,6 +28,11 @@ beforeAll(async () => {
   await fixture.listening.app.close();
   fixture.listening = await listen(fixture.gateway, "127.0.0.1:0", {
     front: drives.web,
+    metrics: new GatewayMetrics({
+      gateway: fixture.gateway,
+      forecast: new DiskForecast(fixture.gateway),
+      drives,
+    }),
     operations: fixture.administration,
   });
   const anna = await fixture.account("anna");

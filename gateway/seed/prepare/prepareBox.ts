@@ -28,7 +28,8 @@ import { seedSigningSeed } from "../../../vault/seed/manifest.ts";
 import { issueToken, tokenHash } from "../../auth/tokens.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
-import { formatSettings, settingsDefault } from "../../settings.ts";
+import { settingsDefault } from "../../settings.ts";
+import { formatSettings } from "../../settingsText.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
 import {
   type BoxSecrets,

@@ -1,7 +1,8 @@
 // Settings about alerts: what config.toml refuses, and that what it writes reads back the same.
 
 import { expect, test } from "vitest";
-import { formatSettings, parseSettings, settingsDefault } from "../../../gateway/settings.ts";
+import { parseSettings, settingsDefault } from "../../../gateway/settings.ts";
+import { formatSettings } from "../../../gateway/settingsText.ts";
 import { ErrorCode } from "../../../vault/errors.ts";
 
 const mail = { "alert-mail-to": "a@b.c", "alert-mail-from": "h@b.c", "alert-smtp": "smtp://relay.example" };
