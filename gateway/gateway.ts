@@ -12,7 +12,7 @@ import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
-import { type DataDir, readDataDir } from "./dataDir.ts";
+import { type DataDir, readDataDir, refuseLostCatalog } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
@@ -153,6 +153,7 @@ export class Gateway {
    */
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
     const dataDir = await readDataDir(path, options.boxKey);
+    refuseLostCatalog(path);
     const lock = await lockDirectory(path);
     let gateway: Gateway;
     try {
@@ -212,6 +213,11 @@ export class Gateway {
    */
   vault(id: string): Promise<OpenVault> {
     return this.#vaults.get(id);
+  }
+
+  /** Closes a vault, for work on its files; the next who asks for it opens it anew. */
+  closeVault(id: string): Promise<void> {
+    return this.#vaults.closeOne(id);
   }
 
   /** The account's vaults, open. */

@@ -21,6 +21,7 @@ import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
 import { rowFlags } from "./index/row.ts";
+import { KeptPart } from "./keptPart.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
 import { withPromised } from "./seed/promisedError.ts";
 import { SnapshotWaits } from "./seed/snapshotWaits.ts";
@@ -54,6 +55,7 @@ export class OpenVault {
   readonly waits: SnapshotWaits;
   /** What boxes promise. */
   readonly boxes: VaultBoxes;
+  #keptPart: KeptPart | undefined;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -71,13 +73,8 @@ export class OpenVault {
     this.#admission = new Admission(store);
     this.needs = new Needs(store.environment, store.index);
     const { catalog, needs } = this;
-    this.waits = new SnapshotWaits({
-      store,
-      catalog,
-      needs,
-      changed: options.changed,
-      report: options.report,
-    });
+    const { changed, report } = options;
+    this.waits = new SnapshotWaits({ store, catalog, needs, changed, report });
     this.boxes = new VaultBoxes(store, catalog, this.waits, options.changed);
     this.#keys = keys;
   }
@@ -102,6 +99,7 @@ export class OpenVault {
       await store.close();
       throw error;
     });
+    vault.#keptPart = new KeptPart(options, vault);
     vault.waits.settleSoon();
     return vault;
   }
@@ -295,6 +293,7 @@ export class OpenVault {
   async close(): Promise<void> {
     await this.waits.stop();
     await this.#turn;
+    await this.#keptPart?.close();
     await this.store.close();
   }
 }

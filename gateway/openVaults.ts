@@ -82,6 +82,13 @@ export class OpenVaults {
     return ordinal;
   }
 
+  /** Closes one; the next who asks for it opens it anew. */
+  async closeOne(id: string): Promise<void> {
+    const open = this.#vaults.get(id);
+    this.#vaults.delete(id);
+    await (await open?.catch(() => undefined))?.close();
+  }
+
   /** None is opened from now on. */
   stop(): void {
     this.#closed = true;

@@ -74,10 +74,12 @@ export class RecordAdmission {
    */
   standIn(group: number, ids: Uint8Array): void {
     const { environment, index, needs, overlay } = this.#tables;
-    overlay.lookupBatch(group, ids).forEach((row, i) => {
-      if (row !== undefined) return;
-      const id = ids.subarray(i * Width.id, (i + 1) * Width.id);
-      environment.write(() => {
+    const rows = overlay.lookupBatch(group, ids);
+    if (rows.every((row) => row !== undefined)) return;
+    environment.write(() => {
+      rows.forEach((row, i) => {
+        if (row !== undefined) return;
+        const id = ids.subarray(i * Width.id, (i + 1) * Width.id);
         this.#flag(group, id, noCopy);
         const { ordinal } = index.lookup(group, id)!;
         needs.restore({ group, id: toHex(id), ordinal, ...noCopy, reporter: noReporter });

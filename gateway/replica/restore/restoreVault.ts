@@ -20,10 +20,11 @@ import { makeFolderDurably, writeFileDurably } from "../../store/files.ts";
 import { noRetention } from "../gatewayState/retentionPart.ts";
 import { parseVaultPart, type VaultPart } from "../gatewayState/vaultPart.ts";
 import { namedKey, vaultFolder } from "../keys.ts";
+import { admitMetadata, settleWaiting } from "./admitMetadata.ts";
 import { damagedObject, fetchObject } from "./fetchObject.ts";
 import { enterPacks, indexDataPacks, isDamage } from "./indexPacks.ts";
 import { RestoreManifest } from "./manifest.ts";
-import { admitMetadata, fetchMetadataPacks, settleWaiting } from "./metadataPacks.ts";
+import { fetchedMetadata, fetchMetadataPacks } from "./metadataPacks.ts";
 import { RecordAdmission } from "./recordAdmission.ts";
 import type { RestorePort } from "./restorePort.ts";
 import { fetchSnapshots, itemsOf, rootOf } from "./snapshots.ts";
@@ -134,7 +135,8 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
   const admission = new RecordAdmission(tables, part.needs, wanted.writerOrdinal);
   await indexDataPacks(port, manifest, tables, admission);
   await fetchMetadataPacks(port, tables, wanted.replica);
-  const waiting = await admitMetadata(port, tables, admission);
+  const metadata = fetchedMetadata(port);
+  const waiting = await admitMetadata(metadata, tables, admission);
   const snapshots = await fetchSnapshots(port, manifest);
   const rootless = (): Snapshot[] =>
     snapshots.filter((snapshot) => tables.overlay.lookup(snapshot.group, rootOf(snapshot)) === undefined);
@@ -143,7 +145,7 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
     const key = namedKey(vaultFolder(port.vault), "snapshots", fromHex(id));
     port.tolerate(damagedObject(key, "needs records that are not in the replica"));
   }
-  await settleWaiting(port, tables, admission, waiting, hurt.length > 0);
+  await settleWaiting(metadata, tables, admission, waiting, hurt.length > 0);
   for (const snapshot of rootless()) admission.standIn(snapshot.group, rootOf(snapshot));
   await tables.overlay.flush(() => {
     for (const need of admission.needs()) tables.needs.restore(need);
