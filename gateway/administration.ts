@@ -36,6 +36,7 @@ import { StageAdministration } from "./admin/stageAdministration.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
+import { checkGateway } from "./maintenance/check/checkGateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
@@ -69,6 +70,7 @@ export class Administration implements AdminOperations {
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
+  readonly check: AdminOperations["check"] = (request, watch) => checkGateway(this.#gateway, request, watch);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {

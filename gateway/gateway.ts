@@ -17,6 +17,7 @@ import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
 import { Jobs } from "./jobs/jobs.ts";
+import type { VaultContent } from "./maintenance/vaultContent.ts";
 import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -34,10 +35,12 @@ import { UnlockedVaults } from "./unlockedVaults.ts";
 export type GatewayOptions = VaultOptions & {
   readonly logger: Logger;
   readonly now: () => Date;
-  /** Milliseconds of a clock that does not jump; performance.now by default. */
+  /** Of a clock that does not jump; performance.now by default. */
   readonly monotonicMs?: () => number;
   /** Opens a box's data directory. */
   readonly boxKey?: Uint8Array | undefined;
+  /** Opens records of unlocked vaults, for upkeep. */
+  readonly content?: (gateway: Gateway) => VaultContent;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
 };
@@ -68,6 +71,7 @@ export class Gateway {
   /** Of gateway/sealed.json: `bring` it up to date after settings or vaults changed. */
   readonly sealing: Sealing;
   readonly alerts: AlertLog;
+  readonly content: VaultContent | undefined;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -89,6 +93,7 @@ export class Gateway {
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#boxKey = options.boxKey;
+    this.content = options.content?.(this);
     this.#vaults = new OpenVaults(this, options);
     this.jobs = new Jobs(this);
     const { monotonicMs } = this;
@@ -233,10 +238,7 @@ export class Gateway {
 
   /** Long work that uses vaults, and that ends soon when it is told to: vaults are closed after it ended. */
   attend(work: Promise<unknown>): void {
-    const ended = work.then(
-      () => undefined,
-      () => undefined,
-    );
+    const ended = work.catch(() => undefined);
     this.#work.add(ended);
     void ended.then(() => this.#work.delete(ended));
   }

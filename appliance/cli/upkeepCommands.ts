@@ -1,7 +1,7 @@
 // The rows of commands that find damage in a gateway and bring back what is whole.
 
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passphraseFile } from "./gatewayOptions.ts";
+import { data, passphraseFile, passwordFile } from "./gatewayOptions.ts";
 
 const vault: OptionSpec = {
   name: "vault",
@@ -9,6 +9,17 @@ const vault: OptionSpec = {
   value: "ACCOUNT[/VAULT]",
   summary: "this vault alone",
 };
+
+/** For names of files, where no gateway runs that has keys. */
+const namesOptions: readonly OptionSpec[] = [
+  {
+    name: "account",
+    kind: "text",
+    value: "NAME",
+    summary: "with no running gateway: the account to open, for the names of files",
+  },
+  passwordFile,
+];
 
 export const upkeepCommands: readonly CommandSpec[] = [
   {
@@ -44,5 +55,52 @@ export const upkeepCommands: readonly CommandSpec[] = [
     options: [data, passphraseFile, vault],
     example: "holdfast gateway rebuild-index --data /srv/holdfast",
     load: () => import("../commands/gatewayRebuildIndex.ts"),
+  },
+  {
+    path: ["gateway", "check"],
+    summary: "look whether everything is there that snapshots reach",
+    details: [
+      "Holds packs, index and references against one another, without keys and beside everything else that a gateway does. Metadata packs are read whole; of content, --read-data says how much is compared with its hash, what was not for longest first. What is hurt is listed by snapshot, and by file where the vault is unlocked (`vault unlock`; without a running gateway: --account and its password).",
+      "Nothing is changed. `gateway scrub` heals from replicas, `gateway repair` brings back the rest that is whole.",
+    ],
+    operands: [],
+    options: [
+      data,
+      passphraseFile,
+      vault,
+      {
+        name: "read-data",
+        kind: "text",
+        value: "SHARE",
+        summary: "read so much of the content too, like 5% or 20GiB",
+      },
+      {
+        name: "limit",
+        kind: "text",
+        value: "RATE",
+        summary: "read at most this much, like 50MiB/s, or by time as for replicas",
+      },
+      ...namesOptions,
+    ],
+    example: "holdfast gateway check --read-data 5% --data /srv/holdfast",
+    load: () => import("../commands/gatewayCheck.ts"),
+  },
+  {
+    path: ["gateway", "repair"],
+    summary: "bring back everything that is still whole, from any damage",
+    details: [
+      "While no gateway runs on the directory. Reads every pack; puts good copies from replicas in the place of what is damaged or missing; takes the records that are whole out of what is left; makes the index agree with the packs. Damaged files go to `damaged/` of their vault. No key is needed.",
+      "Snapshots that lack something are kept and marked, and agents are asked for it with their next backup. With --account and its password the files that are hurt are listed by name. Exit status 3 where something is lacking.",
+    ],
+    operands: [],
+    options: [
+      data,
+      passphraseFile,
+      vault,
+      { name: "dry-run", kind: "flag", summary: "only say what would be done" },
+      ...namesOptions,
+    ],
+    example: "holdfast gateway repair --dry-run --data /srv/holdfast",
+    load: () => import("../commands/gatewayRepair.ts"),
   },
 ];

@@ -3,8 +3,10 @@
 import type { RebuildProgress, RebuiltVault } from "../../gateway/maintenance/rebuild/rebuildVault.ts";
 import type { CommandContext } from "../cli/command.ts";
 import type { Output } from "../cli/output/output.ts";
-import { formatBytes, formatCount } from "../cli/units.ts";
+import { formatCount } from "../cli/units.ts";
+import { tellDamage } from "../damageLines.ts";
 import { withUpkeep } from "../gatewayAccess.ts";
+import { tellHurt } from "../hurtLines.ts";
 import { findVault, parseVaultName } from "../vaultName.ts";
 
 export function run(context: CommandContext): Promise<void> {
@@ -13,12 +15,12 @@ export function run(context: CommandContext): Promise<void> {
     const startedMs = nowMs();
     const written = args.text("vault");
     const vault = written === undefined ? undefined : await findVault(operations, parseVaultName(written));
-    const onProgress = (progress: RebuildProgress): void => showRebuilding(output, progress);
+    const onProgress = (progress: RebuildProgress): void => show(output, progress);
     const { vaults } = await upkeep.rebuildIndex({ vault: vault?.id }, { onProgress, signal });
     output.endProgress();
     for (const rebuilt of vaults) {
-      tellDamage(output, rebuilt);
-      tellHurt(output, rebuilt);
+      tellDamage(output, rebuilt.vault, rebuilt);
+      tellHurt(output, rebuilt.vault, rebuilt.hurt);
       if (rebuilt.oldIndex !== null)
         output.note(`The old index is now ${rebuilt.oldIndex}: remove it when all is well.`);
     }
@@ -40,8 +42,7 @@ export function run(context: CommandContext): Promise<void> {
   });
 }
 
-/** How far a rebuild is. */
-export function showRebuilding(output: Output, progress: RebuildProgress): void {
+function show(output: Output, progress: RebuildProgress): void {
   const { packs, packsTotal, bytes, bytesTotal } = progress;
   output.progress({
     label: "rebuilding",
@@ -50,40 +51,4 @@ export function showRebuilding(output: Output, progress: RebuildProgress): void 
     bytes,
     total_bytes: bytesTotal,
   });
-}
-
-/** Files that were damaged, and where rows came from that packs do not have. */
-export function tellDamage(
-  output: Output,
-  { vault, damage, damagedSnapshots, leftOut, rows }: Omit<RebuiltVault, "hurt">,
-): void {
-  for (const { path, why, records, lostBytes, pack } of damage) {
-    output.event({ event: "damage", vault, path, why, records, lost_bytes: lostBytes, pack });
-    output.warn(
-      `${path}: ${why}; ${formatCount(records, "record")} whole, ${formatBytes(lostBytes)} are not`,
-    );
-  }
-  for (const { id, why } of damagedSnapshots) {
-    output.event({ event: "damage", vault, snapshot: id, why });
-    output.warn(`snapshot ${id.slice(0, 16)}: ${why}`);
-  }
-  for (const id of leftOut) {
-    output.event({ event: "left-out", vault, snapshot: id });
-    output.note(`Snapshot ${id.slice(0, 16)} was never committed.`);
-  }
-  if (rows === "none") {
-    output.warn(
-      `vault ${vault}: names of items, retention and the trash are nowhere but in a replica; items are named after their ids (docs/repair.md)`,
-    );
-  }
-}
-
-/** Snapshots that are not whole any more. */
-export function tellHurt(output: Output, { vault, hurt }: Pick<RebuiltVault, "vault" | "hurt">): void {
-  for (const { id, item, received, lacking, ids } of hurt) {
-    output.event({ event: "hurt", vault, snapshot: id, item, received, lacking, chunks: ids });
-    output.warn(
-      `snapshot ${id.slice(0, 16)} of ${received} lacks ${formatCount(lacking, "chunk")}; what is here can be read, and a backup with --rescan sends what its source still has`,
-    );
-  }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -40,6 +41,7 @@ import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { CheckRequest, CheckResult } from "./upkeepOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -179,6 +181,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   evict(request: EvictRequest, watch: JobWatch<EvictProgress>): Promise<EvictResult> {
     return followJob(this.#socketPath, "/evict", request, watch);
+  }
+
+  check(request: CheckRequest, watch: JobWatch<CheckProgress>): Promise<CheckResult> {
+    return followJob(this.#socketPath, "/check", request, watch);
   }
 
   scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult> {

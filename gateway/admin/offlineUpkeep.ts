@@ -7,6 +7,9 @@ import {
   rebuildGateway,
 } from "../maintenance/rebuild/rebuildGateway.ts";
 import type { RebuildProgress } from "../maintenance/rebuild/rebuildVault.ts";
+import { type RepairRequest, type RepairResult, repairGateway } from "../maintenance/repair/repairGateway.ts";
+import type { RepairProgress } from "../maintenance/repair/repairVault.ts";
+import type { HurtFile } from "../maintenance/vaultContent.ts";
 import type { JobWatch } from "./job.ts";
 
 export class OfflineUpkeep {
@@ -19,5 +22,19 @@ export class OfflineUpkeep {
   /** Makes the indexes of vaults anew from their packs. @throws HoldfastError not-found, disk-full, io-error, cancelled */
   rebuildIndex(request: RebuildRequest, watch: JobWatch<RebuildProgress>): Promise<RebuildResult> {
     return rebuildGateway(this.#gateway, request, watch);
+  }
+
+  /** Files of snapshots that are hurt; undefined where the vault is locked. See VaultContent. */
+  async hurtFiles(
+    vault: string,
+    snapshots: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly HurtFile[] | undefined> {
+    return await this.#gateway.content?.hurtFiles(vault, snapshots, signal);
+  }
+
+  /** Brings back everything that is still whole. @throws HoldfastError not-found, disk-full, io-error, unsupported, cancelled */
+  repair(request: RepairRequest, watch: JobWatch<RepairProgress>): Promise<RepairResult> {
+    return repairGateway(this.#gateway, request, watch);
   }
 }

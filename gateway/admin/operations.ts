@@ -15,6 +15,7 @@ import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
+import type { UpkeepOperations } from "./upkeepOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -139,7 +140,7 @@ export type GatewayStatus = {
   }[];
 };
 
-export interface AdminOperations extends EvictOperations, ScrubOperations {
+export interface AdminOperations extends EvictOperations, ScrubOperations, UpkeepOperations {
   readonly alerts: AlertOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;

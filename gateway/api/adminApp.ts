@@ -28,7 +28,7 @@ import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
 import { array, base64, count, document, flag, object, shortId } from "./schemas.ts";
-import { scrubRoute } from "./scrubRoute.ts";
+import { scrubRoutes } from "./scrubRoutes.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
 
@@ -193,7 +193,7 @@ export function buildAdminApp(
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
   retentionRoutes(app, gateway, operations.retention);
-  scrubRoute(app, gateway, operations);
+  scrubRoutes(app, gateway, operations);
   stopRoute(app);
   jobHistoryRoutes(app, operations.jobs);
   seedAdminRoutes(app, gateway, operations.seed);

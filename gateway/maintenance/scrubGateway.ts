@@ -1,12 +1,10 @@
 // Scrubs all vaults of a gateway, one after the other.
 
-import { setTimeout as pause } from "node:timers/promises";
 import type { JobWatch } from "../admin/job.ts";
 import type { ScrubRequest, ScrubResult } from "../admin/scrubOperations.ts";
 import type { Gateway } from "../gateway.ts";
-import { Bandwidth } from "../replica/job/bandwidth.ts";
-import { Throttle } from "../replica/job/throttle.ts";
 import { ReplicaHealing } from "./healing.ts";
+import { readThrottle } from "./readThrottle.ts";
 import { type ScrubProblem, type ScrubProgress, scrubVault } from "./scrub.ts";
 
 /** Problems that a result lists; the log has all of them. */
@@ -35,11 +33,7 @@ async function scrubAll(
   request: ScrubRequest,
   { onProgress, signal }: JobWatch<ScrubProgress>,
 ): Promise<ScrubResult> {
-  const throttle = new Throttle(Bandwidth.parse(request.limit), {
-    now: gateway.now,
-    monotonicMs: () => performance.now(),
-    sleep: (milliseconds, stop) => pause(milliseconds, undefined, { signal: stop }).catch(() => undefined),
-  });
+  const throttle = readThrottle(gateway, request.limit, signal);
   const heal = request.heal ? new ReplicaHealing(gateway) : undefined;
   const problems: ScrubProblem[] = [];
   const done = { packs: 0, snapshots: 0, bytes: 0, problemsInAll: 0 };
@@ -52,7 +46,7 @@ async function scrubAll(
       fromStart: request.fromStart,
       nowMs: gateway.now().getTime(),
       signal,
-      throttle: (bytes) => throttle.take(bytes, signal),
+      throttle,
       onProgress: (progress) => {
         done.bytes = before + progress.bytes;
         onProgress(progress);

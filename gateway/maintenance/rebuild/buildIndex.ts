@@ -11,18 +11,17 @@ import { join } from "node:path";
 import { toHex } from "../../../vault/bytes.ts";
 import type { TrailerRow } from "../../../vault/pack/trailer.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
-import { OrdinalSet } from "../../index/ordinalSet.ts";
-import { walkBelow } from "../../index/walkBelow.ts";
 import { admitMetadata, type MetadataRecord, settleWaiting } from "../../replica/restore/admitMetadata.ts";
 import type { NamedPack } from "../../replica/restore/indexPacks.ts";
 import { RecordAdmission } from "../../replica/restore/recordAdmission.ts";
 import { itemsOf, rootOf } from "../../replica/restore/snapshots.ts";
 import { VaultTables } from "../../replica/restore/vaultTables.ts";
 import { fileError, readFully } from "../../store/files.ts";
-import { packContents, packRecord } from "../../store/packRecords.ts";
+import { packContents } from "../../store/packRecords.ts";
 import { readTailOf } from "../../store/packTails.ts";
 import type { KnownRows } from "./knownRows.ts";
-import { parseTail } from "./packFile.ts";
+import { type HurtSnapshot, markHurt } from "./markHurt.ts";
+import { metadataRecords, metadataRecordsOf, parseTail } from "./packFile.ts";
 import { wholeRecords } from "./salvage.ts";
 import type { KnownPack } from "./settlePacks.ts";
 
@@ -38,17 +37,6 @@ export type BuildPort = {
   readonly indexed: (bytes: number) => void;
 };
 
-/** A snapshot that reaches records of which there is no sound copy. */
-export type HurtSnapshot = {
-  /** 64 hex digits. */
-  readonly id: string;
-  readonly item: string;
-  readonly received: string;
-  /** Records that are lacking, and the ids (hex) of the first of them. */
-  readonly lacking: number;
-  readonly ids: readonly string[];
-};
-
 export type BuiltIndex = {
   readonly packs: number;
   readonly records: number;
@@ -56,8 +44,6 @@ export type BuiltIndex = {
   readonly hurt: readonly HurtSnapshot[];
 };
 
-/** Ids that are told of one snapshot. */
-const idsMax = 1000;
 /** Packs that are entered in one transaction. */
 const packsAtOnce = 1024;
 const noRefs = Buffer.alloc(0);
@@ -97,7 +83,7 @@ export async function buildIndex(
     }
     const source = {
       signal: port.signal,
-      records: async ({ ordinal }: NamedPack) => metadataRecords(sources.get(ordinal) as KnownPack),
+      records: async ({ ordinal }: NamedPack) => recordsOf(sources.get(ordinal) as KnownPack),
     };
     const waiting = await admitMetadata(source, tables, admission);
     const rootless = (): Snapshot[] =>
@@ -139,14 +125,9 @@ function enterPacks(
   return sources;
 }
 
-async function dataRows({
-  from,
-  path,
-  bytes,
-  name,
-  nonce,
-  wrong,
-}: KnownPack): Promise<readonly TrailerRow[]> {
+async function dataRows(pack: KnownPack): Promise<readonly TrailerRow[]> {
+  const { from, path, bytes, name, nonce, wrong, load } = pack;
+  if (load !== undefined) return packContents(await load()).rows;
   if (from === "salvage") return (await wholeRecords(path, wrong)).map(({ row }) => row);
   try {
     if (from === "tail") return parseTail(await readFile(path)).rows;
@@ -161,15 +142,9 @@ async function dataRows({
   }
 }
 
-async function metadataRecords({ from, path, wrong }: KnownPack): Promise<Iterable<MetadataRecord>> {
-  if (from === "salvage") return wholeRecords(path, wrong);
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw fileError(error, path);
-  }
-  return packContents(bytes).rows.map((row) => ({ row, refs: packRecord(bytes, row).header.refs }));
+async function recordsOf({ from, path, wrong, load }: KnownPack): Promise<Iterable<MetadataRecord>> {
+  if (load !== undefined) return metadataRecordsOf(await load());
+  return from === "salvage" ? wholeRecords(path, wrong) : metadataRecords(path);
 }
 
 async function enterSnapshots(
@@ -193,42 +168,4 @@ async function enterSnapshots(
       if (head !== null) tables.catalog.retention.takeFromTrash(head);
     }
   });
-}
-
-/** Marks the snapshots that reach a record without a sound copy: they wait for agents. */
-export async function markHurt(
-  tables: Pick<VaultTables, "catalog" | "environment" | "index" | "needs">,
-  snapshots: readonly Snapshot[],
-  signal: AbortSignal,
-): Promise<HurtSnapshot[]> {
-  const { catalog, environment, index, needs } = tables;
-  const unmet = needs.unmet();
-  if (unmet.size === 0) return [];
-  const hurt: HurtSnapshot[] = [];
-  const whole = new OrdinalSet();
-  for (const snapshot of snapshots) {
-    signal.throwIfAborted();
-    const root = index.lookup(snapshot.group, rootOf(snapshot));
-    if (root === undefined) throw new Error(`the root of snapshot ${snapshot.id} has no row`);
-    const seen = new OrdinalSet();
-    const ids: string[] = [];
-    let lacking = 0;
-    let witness = -1;
-    const visit = (ordinal: number): "on" => {
-      const need = unmet.get(ordinal);
-      if (need === undefined) return "on";
-      lacking++;
-      witness = ordinal;
-      if (ids.length < idsMax) ids.push(need.id);
-      return "on";
-    };
-    await walkBelow(index, root.ordinal, visit, seen, whole);
-    if (lacking === 0) whole.addAll(seen);
-    else {
-      const { id, item, received } = snapshot;
-      hurt.push({ id, item, received, lacking, ids });
-      environment.write(() => catalog.waiting.put(id, [{ box: 0, ordinal: witness }]));
-    }
-  }
-  return hurt;
 }

@@ -7,7 +7,10 @@ import { existsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isHoldfastError } from "../../../vault/errors.ts";
-import { asArray, asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
+import { asArray, asHex, asInteger, asObject, asText, asTime, parseJson } from "../../../vault/jsonFields.ts";
+import { limits } from "../../../vault/limits.ts";
+import { Width } from "../../../vault/magic.ts";
+import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { PackPlace, PlaceProof } from "../../index/packPlaces.ts";
 import { noRetention } from "../../replica/gatewayState/retentionPart.ts";
 import { parseVaultPart, type VaultPart } from "../../replica/gatewayState/vaultPart.ts";
@@ -21,8 +24,10 @@ export type KnownPlace = {
 
 export type KnownRows = {
   readonly part: VaultPart;
-  /** Committed snapshots (hex), and when each was received, RFC 3339. Empty where that is not known. */
-  readonly received: ReadonlyMap<string, string>;
+  /** Committed snapshots by id. Empty where that is not known. */
+  readonly snapshots: ReadonlyMap<string, Snapshot>;
+  /** Packs that had a name (hex), and whether their files were here. */
+  readonly packs: ReadonlyMap<string, "closed" | "evicted">;
   readonly places: readonly KnownPlace[];
   /** Offsets of records that readers found wrong, by the name of the pack's file. */
   readonly wrong: ReadonlyMap<string, ReadonlySet<number>>;
@@ -88,10 +93,10 @@ export function parseRows(text: Uint8Array, vault: string): KnownRows {
   const json = asObject(parseJson(text, what, answerBytesMax), what);
   const rowsMax = 2 ** 24;
   const part = parseVaultPart(Buffer.from(asText(json.part, "part")), vault);
-  const received = asArray(json.snapshots, "snapshots", rowsMax).map((value): [string, string] => {
-    const row = asObject(value, "snapshot");
-    const time = asText(row.received, "time");
-    return [asHex(row.id, "snapshot id", 32), Number.isNaN(Date.parse(time)) ? "" : time];
+  const snapshots = asArray(json.snapshots, "snapshots", rowsMax).map(parseSnapshot);
+  const packs = asArray(json.packs, "packs", rowsMax).map((value): [string, "closed" | "evicted"] => {
+    const row = asObject(value, "pack");
+    return [asHex(row.name, "pack", 32), row.closed === true ? "closed" : "evicted"];
   });
   const places = asArray(json.places, "places", rowsMax).flatMap((value): KnownPlace[] => {
     const row = asObject(value, "place");
@@ -110,10 +115,27 @@ export function parseRows(text: Uint8Array, vault: string): KnownRows {
   const all = { ...part, needs: [...part.needs, ...open] };
   return {
     part: all,
-    received: new Map(received),
+    snapshots: new Map(snapshots.map((row) => [row.id, row])),
+    packs: new Map(packs),
     places,
     wrong: wrongOf(part.needs, inOpen),
     fromOld: true,
+  };
+}
+
+function parseSnapshot(value: unknown): Snapshot {
+  const row = asObject(value, "snapshot");
+  return {
+    id: asHex(row.id, "snapshot id", 32),
+    device: asHex(row.device, "device id", Width.deviceId),
+    item: asHex(row.item, "item id", 16),
+    group: asInteger(row.group, "group", 0, 0xffff_ffff),
+    sequence: asInteger(row.sequence, "sequence", 1),
+    keyEpoch: asInteger(row.keyEpoch, "key epoch", 1, 0xffff_ffff),
+    root: asHex(row.root, "root", Width.id),
+    received: asTime(row.received, "time"),
+    incomplete: row.incomplete === true,
+    bytes: asInteger(row.bytes, "bytes", 0, limits.snapshotBytesMax),
   };
 }
 

@@ -20,8 +20,10 @@ const catalog = new VaultCatalog(environment);
 const needs = new Needs(environment, new ChunkIndex(environment));
 const placesOf = new PackPlaces(environment);
 const places: object[] = [];
-for (const { ordinal, name } of packs.all()) {
+const named: object[] = [];
+for (const { ordinal, name, state } of packs.all()) {
   if (name === undefined) continue;
+  named.push({ name: toHex(name), closed: state === "closed" });
   for (const { replica, place } of placesOf.of(ordinal)) {
     const { listed, proof, provenMs } = place;
     const rank = ["none", "checksum", "hashed"].indexOf(proof);
@@ -37,7 +39,8 @@ const wrong = needs.list().flatMap(({ group, id, pack, offset, reporter }) => {
 const answer = Buffer.from(
   JSON.stringify({
     part: exportVaultPart({ id: vault, catalog, needs, store: { packs } }).toString(),
-    snapshots: catalog.allSnapshots().map(({ id, received }) => ({ id, received })),
+    snapshots: catalog.allSnapshots(),
+    packs: named,
     places,
     wrong,
   }),

@@ -13,6 +13,7 @@ import { parsePackHeader } from "../../../vault/pack/packHeader.ts";
 import type { TrailerRow } from "../../../vault/pack/trailer.ts";
 import { errnoOf, fileError, readFully } from "../../store/files.ts";
 import { openFolder } from "../../store/packPaths.ts";
+import { packContents, packRecord } from "../../store/packRecords.ts";
 import { readTailOf } from "../../store/packTails.ts";
 
 export type NamedFile = {
@@ -140,4 +141,18 @@ export async function inspectTail(file: NamedFile): Promise<PackTailContent | un
     if (isHoldfastError(error)) return undefined;
     throw fileError(error, file.path);
   }
+}
+
+/** Records of a whole metadata pack with their references, in the order of its trailer. @throws HoldfastError io-error; corrupt */
+export async function metadataRecords(path: string): Promise<{ row: TrailerRow; refs: Buffer }[]> {
+  try {
+    return metadataRecordsOf(await readFile(path));
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+/** The same of its bytes. @throws HoldfastError truncated, corrupt, unsupported */
+export function metadataRecordsOf(bytes: Buffer): { row: TrailerRow; refs: Buffer }[] {
+  return packContents(bytes).rows.map((row) => ({ row, refs: packRecord(bytes, row).header.refs }));
 }

@@ -52,7 +52,7 @@ export async function rebuildGateway(
   const vaults: RebuiltVault[] = [];
   for (const row of vaultsAsked(gateway, request.vault)) {
     await gateway.closeVault(row.id);
-    const from = { hashed: false, dryRun: false, signal, onProgress };
+    const from = { dryRun: false, signal, onProgress };
     const rebuilt = await rebuildVault({ ...vaultToRebuild(gateway, row), ...from }).catch(
       (error: unknown) => {
         throw signal.aborted ? stopped() : error;

@@ -1,14 +1,20 @@
 // One vault's index, from its packs alone.
 
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readKeptPart } from "../../keptPart.ts";
 import { type BuiltIndex, buildIndex } from "./buildIndex.ts";
 import { type KnownRows, noPart, oldRows, wrongOf } from "./knownRows.ts";
 import { moveAside } from "./moveAside.ts";
-import type { NamedFile } from "./packFile.ts";
-import { type PackDamage, packsToSettle, removeSuperseded, settlePacks } from "./settlePacks.ts";
-import { readSnapshotFiles, type SnapshotFiles } from "./snapshotFiles.ts";
+import {
+  type KnownPack,
+  type PackDamage,
+  packsToSettle,
+  removeSuperseded,
+  settlePacks,
+} from "./settlePacks.ts";
+import { readSnapshotFiles } from "./snapshotFiles.ts";
 import { buildingFolder, dryFolder, swapIndex } from "./swapIndex.ts";
 
 export type RebuildProgress = {
@@ -27,15 +33,14 @@ export type VaultToRebuild = {
   /** Base64. */
   readonly metadataKey: string;
   readonly writerOrdinal: (device: Uint8Array) => number;
-  /** Read all packs whole, not metadata packs alone. */
-  readonly hashed: boolean;
+  /** See SettlePort. */
+  readonly unsound?: ReadonlyMap<string, string>;
+  readonly copies?: readonly KnownPack[];
+  /** Rows that packs do not have; looked for unless given. */
+  readonly known?: KnownRows;
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: RebuildProgress) => void;
-  /** See SettlePort. */
-  readonly heal?: (file: NamedFile, why: string) => Promise<boolean>;
-  /** The same for a snapshot object. */
-  readonly healSnapshot?: (id: string, why: string) => Promise<boolean>;
 };
 
 export type RebuiltVault = BuiltIndex & {
@@ -60,7 +65,8 @@ export async function knownRows(
   const part = await readKeptPart(wanted.directory, wanted.vault, wanted.metadataKey);
   return {
     part: part ?? noPart,
-    received: new Map(),
+    snapshots: new Map(),
+    packs: new Map(),
     places: [],
     wrong: wrongOf(part?.needs ?? []),
     fromOld: false,
@@ -73,7 +79,7 @@ export async function knownRows(
  */
 export async function rebuildVault(wanted: VaultToRebuild): Promise<RebuiltVault> {
   const { directory, dryRun, signal } = wanted;
-  const known = await knownRows(wanted);
+  const known = wanted.known ?? (await knownRows(wanted));
   const total = packsToSettle(directory);
   // Each pack is looked at, and then its records are taken in.
   const progress = { packs: 0, packsTotal: 2 * total.packs, bytes: 0, bytesTotal: 2 * total.bytes };
@@ -85,15 +91,15 @@ export async function rebuildVault(wanted: VaultToRebuild): Promise<RebuiltVault
   const damage: PackDamage[] = [];
   const { packs, superseded } = await settlePacks({
     directory,
-    hashed: wanted.hashed,
+    unsound: wanted.unsound,
+    copies: wanted.copies ?? [],
     dryRun,
     wrong: known.wrong,
     signal,
     looked: step,
     onDamage: (found) => damage.push(found),
-    heal: wanted.heal ?? (async () => false),
   });
-  const snapshots = await settleSnapshots(wanted, known);
+  const snapshots = await readSnapshotFiles(directory, wanted.vault, known.snapshots);
   const folder = dryRun ? dryFolder : buildingFolder;
   try {
     const { key, writerOrdinal } = wanted;
@@ -106,8 +112,9 @@ export async function rebuildVault(wanted: VaultToRebuild): Promise<RebuiltVault
     const oldIndex = dryRun ? undefined : await swapIndex(directory);
     if (!dryRun) {
       await removeSuperseded(directory, superseded);
-      for (const id of snapshots.aside) {
-        await moveAside(directory, join(directory, "snapshots", id), `snapshot-${id}`);
+      for (const id of [...snapshots.damaged.map(({ id }) => id), ...snapshots.leftOut]) {
+        const path = join(directory, "snapshots", id);
+        if (existsSync(path)) await moveAside(directory, path, `snapshot-${id}`);
       }
     }
     return {
@@ -127,22 +134,4 @@ export async function rebuildVault(wanted: VaultToRebuild): Promise<RebuiltVault
 function rowsFrom({ fromOld, part }: KnownRows): RebuiltVault["rows"] {
   if (fromOld) return "database";
   return part === noPart ? "none" : "copy";
-}
-
-/** Heals and reads snapshot objects. `aside`: files that do not count. */
-async function settleSnapshots(
-  { directory, vault, healSnapshot }: VaultToRebuild,
-  { received }: KnownRows,
-): Promise<SnapshotFiles & { readonly aside: readonly string[] }> {
-  let found = await readSnapshotFiles(directory, vault, received);
-  const here = new Set([...found.rows.map(({ id }) => id), ...found.leftOut]);
-  const missing = [...received.keys()].filter((id) => !here.has(id));
-  const lost = new Map(missing.map((id) => [id, "its file is not there"]));
-  for (const { id, why } of found.damaged) lost.set(id, why);
-  let healed = 0;
-  for (const [id, why] of lost) if (await healSnapshot?.(id, why)) healed++;
-  if (healed > 0) found = await readSnapshotFiles(directory, vault, received);
-  const now = new Set(found.rows.map(({ id }) => id));
-  const damaged = [...lost].filter(([id]) => !now.has(id)).map(([id, why]) => ({ id, why }));
-  return { ...found, damaged, aside: [...found.damaged.map(({ id }) => id), ...found.leftOut] };
 }

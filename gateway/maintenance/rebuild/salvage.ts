@@ -12,11 +12,12 @@ import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { PackKind, RecordType, Width } from "../../../vault/magic.ts";
-import { encodeFooter, parseFooter } from "../../../vault/pack/footer.ts";
+import { encodeFooter, openTrailer, parseFooter } from "../../../vault/pack/footer.ts";
 import { encodeFrame } from "../../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../../vault/pack/packHeader.ts";
 import { type RecoveredRecord, recoverFrames } from "../../../vault/pack/recover.ts";
 import { encodeTrailer, type TrailerRow } from "../../../vault/pack/trailer.ts";
+import { parseRecordHeader } from "../../../vault/record.ts";
 import { fileError, makeFolderDurably, syncDirectory, writeFully } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
 
@@ -70,16 +71,64 @@ export function wholeRecords(
   wrong: WrongOffsets,
 ): Promise<{ row: TrailerRow; refs: Buffer }[]> {
   return withFile(path, async (reader) =>
-    [...recoverFrames(reader)]
-      .filter(({ recordOffset }) => wrong?.has(recordOffset) !== true)
-      .map((record) => ({ row: rowOf(record), refs: record.header.refs })),
+    found(reader)
+      .filter(({ row }) => wrong?.has(row.offset) !== true)
+      .map(({ row, refs }) => ({ row, refs })),
   );
 }
 
-function rowOf({ frame, recordOffset, header, hash16 }: RecoveredRecord, offset = recordOffset): TrailerRow {
+type FoundRecord = { readonly row: TrailerRow; readonly refs: Buffer; readonly nonce: Buffer };
+
+/** Records that are whole, in the order of the file: by their frames, and where the trailer is whole by that too, since a frame may be damaged alone. */
+function found(reader: Reader): FoundRecord[] {
+  const records = new Map<number, FoundRecord>();
+  for (const record of recoverFrames(reader)) {
+    const { refs } = record.header;
+    records.set(record.recordOffset, { row: rowOf(record), refs, nonce: Buffer.from(record.frame.nonce) });
+  }
+  const { rows, nonce } = statedRows(reader);
+  for (const row of rows) {
+    if (records.has(row.offset)) continue;
+    const refs = refsOf(reader, row);
+    if (refs !== undefined) records.set(row.offset, { row: copyOf(row), refs, nonce });
+  }
+  return [...records.values()].sort((a, b) => a.row.offset - b.row.offset);
+}
+
+/** What the trailer says, where it is whole. */
+function statedRows({ size, read }: Reader): { rows: readonly TrailerRow[]; nonce: Buffer } {
+  try {
+    const footer = parseFooter(read(Math.max(0, size - Width.footer), Math.min(size, Width.footer)), size);
+    const trailer = read(footer.trailerOffset, footer.trailerLength);
+    return { rows: openTrailer(footer, trailer), nonce: Buffer.from(footer.nonce) };
+  } catch (error) {
+    if (isHoldfastError(error)) return { rows: [], nonce: Buffer.alloc(0) };
+    throw error;
+  }
+}
+
+/** References of a record that a trailer names, if it is whole. */
+function refsOf({ read }: Reader, { offset, length, hash16, id }: TrailerRow): Buffer | undefined {
+  const bytes = read(offset, length);
+  if (!hash("sha256", bytes, "buffer").subarray(0, Width.recordHash).equals(hash16)) return undefined;
+  try {
+    const header = parseRecordHeader(bytes);
+    return header.recordLength === length && header.id.equals(id) ? Buffer.from(header.refs) : undefined;
+  } catch (error) {
+    if (isHoldfastError(error)) return undefined;
+    throw error;
+  }
+}
+
+function copyOf(row: TrailerRow): TrailerRow {
+  const { id, writer, hash16 } = row;
+  return { ...row, id: Buffer.from(id), writer: Buffer.from(writer), hash16: Buffer.from(hash16) };
+}
+
+function rowOf({ frame, recordOffset, header, hash16 }: RecoveredRecord): TrailerRow {
   return {
     id: header.id,
-    offset,
+    offset: recordOffset,
     length: frame.recordLength,
     group: frame.group,
     writer: Buffer.from(frame.writer),
@@ -153,20 +202,24 @@ async function copyRecords(
   const rows: TrailerRow[] = [];
   let kind: PackKind | undefined;
   let nonce: Buffer | undefined;
-  for (const record of recoverFrames(reader)) {
-    if (wrong?.has(record.recordOffset)) continue;
-    const ofKind = record.header.type === RecordType.data ? PackKind.data : PackKind.metadata;
+  for (const record of found(reader)) {
+    const { row } = record;
+    if (wrong?.has(row.offset)) continue;
+    const ofKind = row.type === RecordType.data ? PackKind.data : PackKind.metadata;
     if (kind === undefined) {
       kind = ofKind;
-      nonce = nonceFrom(record.frame.nonce);
+      nonce = nonceFrom(record.nonce);
       await put(encodePackHeader({ kind, nonce }));
     }
-    const bytes = reader.read(record.recordOffset, record.frame.recordLength);
-    const found = hash("sha256", bytes, "buffer").subarray(0, Width.recordHash);
+    const bytes = reader.read(row.offset, row.length);
+    const recordHash = hash("sha256", bytes, "buffer").subarray(0, Width.recordHash);
     // A disk that gives other bytes the second time gives none.
-    if (nonce === undefined || ofKind !== kind || !found.equals(record.hash16)) continue;
-    rows.push(rowOf(record, at + Width.frame));
-    await put(Buffer.concat([encodeFrame({ ...record.frame, nonce }), bytes]));
+    if (nonce === undefined || ofKind !== kind || !recordHash.equals(row.hash16)) continue;
+    rows.push({ ...row, offset: at + Width.frame });
+    const { group, writer, length } = row;
+    await put(
+      Buffer.concat([encodeFrame({ nonce, recordLength: length, group, writer, recordHash }), bytes]),
+    );
   }
   if (kind === undefined || nonce === undefined || rows.length === 0) return undefined;
   const trailerOffset = at;

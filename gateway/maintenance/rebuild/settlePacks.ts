@@ -19,11 +19,16 @@ export type KnownPack = {
   readonly bytes: number;
   readonly records: number;
   readonly mtimeMs: number;
-  /** pack: the file is whole; tail: it is in a replica alone; salvage: what is whole in the file, which was only looked at. */
-  readonly from: "pack" | "tail" | "salvage";
+  /**
+   * pack: the file is whole; tail: it is in a replica alone; salvage: what is whole in the file, which was only looked at; copy: what a replica has,
+   * which was only looked at.
+   */
+  readonly from: "pack" | "tail" | "salvage" | "copy";
   readonly path: string;
   /** Of a salvage. */
   readonly wrong?: WrongOffsets;
+  /** Of a copy: its bytes, which have the name's hash. */
+  readonly load?: () => Promise<Buffer>;
 };
 
 /** What was found and done about a pack's file that was not whole. */
@@ -48,8 +53,10 @@ export type Superseded = {
 export type SettlePort = {
   /** The vault's directory. */
   readonly directory: string;
-  /** Compare all packs with their names, not metadata packs alone. */
-  readonly hashed: boolean;
+  /** Why closed packs are not whole, by path, where all of them were read already; else metadata packs alone are compared with their names. */
+  readonly unsound: ReadonlyMap<string, string> | undefined;
+  /** Packs that replicas have, and that would be here but for a dry run. */
+  readonly copies: readonly KnownPack[];
   readonly dryRun: boolean;
   /** Records that readers had found wrong, by the name of the file. */
   readonly wrong: ReadonlyMap<string, ReadonlySet<number>>;
@@ -57,8 +64,6 @@ export type SettlePort = {
   /** Told of each file that was looked at. */
   readonly looked: (bytes: number) => void;
   readonly onDamage: (damage: PackDamage) => void;
-  /** Puts a good copy in the place of a damaged file; false where there is none. */
-  readonly heal: (file: NamedFile, why: string) => Promise<boolean>;
 };
 
 /** Bytes of all files that `settlePacks` will look at, and how many they are. @throws HoldfastError io-error */
@@ -81,6 +86,7 @@ export async function settlePacks(
     const name = toHex(pack.name);
     if (!known.has(name)) known.set(name, pack);
   };
+  for (const copy of port.copies) add(copy);
   for (const file of openPackFiles(port.directory)) {
     port.signal.throwIfAborted();
     const pack = await closeOpen(port, file, superseded);
@@ -89,7 +95,7 @@ export async function settlePacks(
   }
   for (const file of namedFiles(port.directory, "packs")) {
     port.signal.throwIfAborted();
-    const pack = await settleClosed(port, file, superseded);
+    const pack = known.has(toHex(file.name)) ? undefined : await settleClosed(port, file, superseded);
     if (pack !== undefined) add(pack);
     port.looked(file.bytes);
   }
@@ -117,8 +123,9 @@ async function settleClosed(
   file: NamedFile,
   superseded: Superseded[],
 ): Promise<KnownPack | undefined> {
-  let state = await inspectPack(file, port.hashed);
-  if (!state.sound && (await port.heal(file, state.why))) state = await inspectPack(file, port.hashed);
+  const known = port.unsound?.get(file.path);
+  const state =
+    known === undefined ? await inspectPack(file, false) : ({ sound: false, why: known } as const);
   if (!state.sound) {
     superseded.push({ path: file.path, whole: false });
     return giveWay(port, file, state.why, await salvage(port, file));

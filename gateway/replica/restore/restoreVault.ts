@@ -102,9 +102,18 @@ async function restoreDocuments(port: RestorePort, root: VaultRoot): Promise<voi
   if (!existsSync(file)) await writeFileDurably(file, document);
 }
 
-function fetchNamed(port: RestorePort, { name, bytes, sha256 }: NamedObject): Promise<Buffer> {
+/** An object that a vault's root names. @throws HoldfastError replica-damaged; as ReplicaStore.getRange */
+export function fetchNamed(
+  port: Pick<RestorePort, "store" | "vault" | "signal">,
+  { name, bytes, sha256 }: NamedObject,
+): Promise<Buffer> {
   const key = vaultFolder(port.vault) + name;
   return fetchObject(port.store, { key, bytes, sha256: fromHex(sha256) }, port.signal);
+}
+
+/** A sealed part of a vault's catalog. @throws HoldfastError corrupt, truncated, limit-exceeded, key-wrong, unsupported */
+export function openPart(sealed: Uint8Array, metadataKey: Uint8Array, vault: string): VaultPart {
+  return parseVaultPart(openCatalog(sealed, vaultCatalogKey(metadataKey, fromHex(vault, 16))), vault);
 }
 
 /** The vault's part of the catalog; where that is damaged and may be gone around, one that says nothing. */
@@ -112,10 +121,7 @@ async function fetchPart(port: RestorePort, { root, metadataKey }: VaultToRestor
   try {
     const sealed = await fetchNamed(port, root.catalog);
     try {
-      return parseVaultPart(
-        openCatalog(sealed, vaultCatalogKey(metadataKey, fromHex(port.vault))),
-        port.vault,
-      );
+      return openPart(sealed, metadataKey, port.vault);
     } catch (error) {
       if (!isHoldfastError(error) || error.code === ErrorCode.unsupported) throw error;
       throw damagedObject(vaultFolder(port.vault) + root.catalog.name, "cannot be read", error);

@@ -139,7 +139,7 @@ test("what a stop leaves behind is in nobody's way", async () => {
 
 test("killed at any pack, the old index counts, and the next run ends what was begun", async () => {
   const path = sample.copy();
-  for (const at of [1, 4, 9]) {
+  for (const at of [2, 9]) {
     const args = [join(import.meta.dirname, "rebuildingProgram.ts"), path, String(at)];
     expect(spawnSync(process.execPath, args, { stdio: "ignore" }).signal).toBe("SIGKILL");
     await expectWhole(path);

@@ -67,7 +67,13 @@ const vault = "ab".repeat(16);
 const part = { format: "holdfast-vault-catalog", version: 1, vault, changes: 3, items: [], needs: [] };
 const answer = {
   part: JSON.stringify(part),
-  snapshots: [{ id: "cd".repeat(32), received: "2026-01-01T00:00:00.000Z" }],
+  snapshots: [
+    {
+      ...{ id: "cd".repeat(32), device: vault, item: vault, group: 1, sequence: 2, keyEpoch: 1 },
+      ...{ root: "ce".repeat(32), received: "2026-01-01T00:00:00.000Z", incomplete: false, bytes: 500 },
+    },
+  ],
+  packs: [{ name: "ef".repeat(32), closed: true }],
   places: [{ pack: "ef".repeat(32), replica: vault, listed: true, proof: 2, provenMs: 5 }],
   wrong: [
     {

@@ -1,0 +1,59 @@
+// Checks the vaults of a gateway, one after the other, while it runs or not.
+
+import type { JobWatch } from "../../admin/job.ts";
+import type { CheckedVault, CheckRequest, CheckResult } from "../../admin/upkeepOperations.ts";
+import type { Gateway } from "../../gateway.ts";
+import { PackChecks } from "../../index/packChecks.ts";
+import { PackPlaces } from "../../index/packPlaces.ts";
+import type { OpenVault } from "../../openVault.ts";
+import { readThrottle } from "../readThrottle.ts";
+import { vaultsAsked } from "../rebuild/rebuildGateway.ts";
+import type { CheckProgress } from "./checkTypes.ts";
+import { checkVault } from "./checkVault.ts";
+
+/** See UpkeepOperations. */
+export async function checkGateway(
+  gateway: Gateway,
+  request: CheckRequest,
+  { onProgress, signal }: JobWatch<CheckProgress>,
+): Promise<CheckResult> {
+  const throttle = readThrottle(gateway, request.limit, signal);
+  const vaults: CheckedVault[] = [];
+  for (const { id } of vaultsAsked(gateway, request.vault)) {
+    const vault = await gateway.vault(id);
+    const { store, catalog } = vault;
+    const checks = new PackChecks(store.environment);
+    const places = new PackPlaces(store.environment);
+    const drawn = longestUnread(vault, checks, request.readShare);
+    const check = await checkVault({
+      ...{ vault: id, directory: gateway.vaultDirectory(id), throttle, onProgress, signal },
+      tables: { index: store.index, packs: store.packs, places, catalog },
+      flush: () => store.flush(() => undefined),
+      isHashed: ({ ordinal }) => drawn.has(ordinal),
+      onHashed: ({ ordinal }) =>
+        checks.put(ordinal, { by: "check", atMs: gateway.now().getTime(), sound: true }),
+    });
+    const hurt = check.hurt.map((snapshot) => snapshot.id);
+    const files = hurt.length === 0 ? [] : await gateway.content?.hurtFiles(id, hurt, signal);
+    for (const problem of check.problems) gateway.logger.warn({ vault: id, ...problem }, "check-damage");
+    vaults.push({ ...check, files: files ?? null });
+  }
+  return { vaults };
+}
+
+/** Local packs that were compared with their hash longest ago, as many as make up a share of all bytes. */
+function longestUnread({ store }: OpenVault, checks: PackChecks, share: number): Set<number> {
+  const packs = [...store.packs.all()].filter(({ state }) => state === "closed");
+  const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const byAge = packs
+    .map(({ ordinal, bytes }) => ({ ordinal, bytes, atMs: checks.get(ordinal)?.atMs ?? 0 }))
+    .sort((a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
+  const drawn = new Set<number>();
+  let left = share * total;
+  for (const { ordinal, bytes } of byAge) {
+    if (left <= 0) break;
+    drawn.add(ordinal);
+    left -= bytes;
+  }
+  return drawn;
+}
