@@ -25,9 +25,8 @@ export function run(context: CommandContext): Promise<void> {
     if (account !== undefined && !dryRun) await unlockAccount(context, operations, account);
     for (const repaired of vaults) {
       tell(output, repaired, dryRun);
-      const ids = repaired.hurt.map(({ id }) => id);
-      if (ids.length === 0 || dryRun) continue;
-      const files = await upkeep.hurtFiles(repaired.vault, ids, signal);
+      if (repaired.hurt.length === 0 || dryRun) continue;
+      const files = await upkeep.hurtFiles(repaired.vault, repaired.hurt, signal);
       tellHurtFiles(output, repaired.vault, files ?? null);
     }
     const sum = (count: (repaired: RepairedVault) => number): number =>

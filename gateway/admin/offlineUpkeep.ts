@@ -9,7 +9,7 @@ import {
 import type { RebuildProgress } from "../maintenance/rebuild/rebuildVault.ts";
 import { type RepairRequest, type RepairResult, repairGateway } from "../maintenance/repair/repairGateway.ts";
 import type { RepairProgress } from "../maintenance/repair/repairVault.ts";
-import type { HurtFile } from "../maintenance/vaultContent.ts";
+import type { HurtFile, LackingSnapshot } from "../maintenance/vaultContent.ts";
 import type { JobWatch } from "./job.ts";
 
 export class OfflineUpkeep {
@@ -27,7 +27,7 @@ export class OfflineUpkeep {
   /** Files of snapshots that are hurt; undefined where the vault is locked. See VaultContent. */
   async hurtFiles(
     vault: string,
-    snapshots: readonly string[],
+    snapshots: readonly LackingSnapshot[],
     signal: AbortSignal,
   ): Promise<readonly HurtFile[] | undefined> {
     return await this.#gateway.content?.hurtFiles(vault, snapshots, signal);

@@ -10,14 +10,17 @@ export type HurtFile = {
   readonly why: string;
 };
 
+/** A snapshot (64 hex digits), and ids (hex, or the first half of them) of records that are known to be lacking, as many as are listed. */
+export type LackingSnapshot = { readonly id: string; readonly ids: readonly string[] };
+
 export interface VaultContent {
   /**
-   * Files of snapshots (64 hex digits) of which something cannot be read; undefined where the vault is locked.
+   * Files of snapshots of which something cannot be read; undefined where the vault is locked.
    * @throws HoldfastError io-error, cancelled
    */
   hurtFiles(
     vault: string,
-    snapshots: readonly string[],
+    snapshots: readonly LackingSnapshot[],
     signal: AbortSignal,
   ): Promise<readonly HurtFile[] | undefined>;
 }

@@ -33,8 +33,7 @@ export async function checkGateway(
       onHashed: ({ ordinal }) =>
         checks.put(ordinal, { by: "check", atMs: gateway.now().getTime(), sound: true }),
     });
-    const hurt = check.hurt.map((snapshot) => snapshot.id);
-    const files = hurt.length === 0 ? [] : await gateway.content?.hurtFiles(id, hurt, signal);
+    const files = check.hurt.length === 0 ? [] : await gateway.content?.hurtFiles(id, check.hurt, signal);
     for (const problem of check.problems) gateway.logger.warn({ vault: id, ...problem }, "check-damage");
     vaults.push({ ...check, files: files ?? null });
   }
