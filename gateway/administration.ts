@@ -38,6 +38,7 @@ import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { checkGateway } from "./maintenance/check/checkGateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
+import { scrubStatus } from "./maintenance/scrubStatus.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
@@ -71,6 +72,7 @@ export class Administration implements AdminOperations {
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
   readonly check: AdminOperations["check"] = (request, watch) => checkGateway(this.#gateway, request, watch);
+  readonly scrubStatus: AdminOperations["scrubStatus"] = (rows) => scrubStatus(this.#gateway, rows);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {

@@ -13,6 +13,7 @@ import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { ScrubWatch } from "./maintenance/scrubWatch.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
 
@@ -37,6 +38,7 @@ export class RunningGateway {
   readonly #drives: Drives | undefined;
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
+  readonly #scrubWatch: ScrubWatch;
 
   private constructor(
     gateway: Gateway,
@@ -51,6 +53,7 @@ export class RunningGateway {
     this.#admin = admin;
     this.#drives = drives;
     this.#evictWatch = new EvictWatch(gateway);
+    this.#scrubWatch = new ScrubWatch(gateway);
     this.#fetchAll = new FetchAll({
       gateway,
       monotonicMs: () => performance.now(),
@@ -79,6 +82,7 @@ export class RunningGateway {
       gateway.replication.start();
       gateway.stateReplication.start();
       running.#fetchAll.start();
+      running.#scrubWatch.start();
       running.#openVaults();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
       await gateway.audit.record(byGateway("gateway.started", { version: options.version, url, settings }));
@@ -125,6 +129,7 @@ export class RunningGateway {
    */
   async reload(): Promise<void> {
     await this.gateway.reload();
+    this.#scrubWatch.wake();
     const { tls, settings } = this.gateway.dataDir;
     const { app } = this.#api;
     app.log.level = settings.logLevel;
@@ -142,6 +147,7 @@ export class RunningGateway {
     await this.#api.app.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();
+    await this.#scrubWatch.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { Bandwidth } from "./replica/job/bandwidth.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = {
@@ -28,6 +29,10 @@ export type GatewaySettings = {
   readonly evictToPercent: number;
   /** Days that a proof of a copy elsewhere is good for. */
   readonly evictProofDays: number;
+  /** Days within which a running gateway reads every local pack; 0: only when it is told to. */
+  readonly scrubEveryDays: number;
+  /** Bytes a second at most that it reads for that, as a table by time; empty: no limit. */
+  readonly scrubRate: string;
   /** Rows of ended jobs that are kept, of each kind. */
   readonly jobsKept: number;
   /** And for how many days. */
@@ -49,6 +54,8 @@ export const settingsDefault: GatewaySettings = {
   evictAbovePercent: 0,
   evictToPercent: 75,
   evictProofDays: 7,
+  scrubEveryDays: 30,
+  scrubRate: "20MiB/s",
   jobsKept: 10_000,
   jobsDays: 90,
   tlsCertificate: "",
@@ -69,6 +76,8 @@ const keys = {
   "evict-above-percent": "evictAbovePercent",
   "evict-to-percent": "evictToPercent",
   "evict-proof-days": "evictProofDays",
+  "scrub-every-days": "scrubEveryDays",
+  "scrub-rate": "scrubRate",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
   "tls-cert": "tlsCertificate",
@@ -120,6 +129,12 @@ evict-to-percent = ${settings.evictToPercent}
 # A pack leaves only if all its bytes were proven to be in a replica within so many days; else they are proven first.
 evict-proof-days = ${settings.evictProofDays}
 
+# A running gateway reads every pack on this disk within so many days and compares it with its hash, what was not for
+# longest first; 0: only with \`holdfast gateway scrub\`. Reading takes so much a second at most, a quarter of it while
+# uploads come; a table by time as for replicas, empty: no limit.
+scrub-every-days = ${settings.scrubEveryDays}
+scrub-rate = ${text(settings.scrubRate)}
+
 # The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
@@ -161,6 +176,10 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
     throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
+  const { scrubEveryDays, scrubRate } = settings;
+  if (!(scrubEveryDays >= 0 && scrubEveryDays <= 36_500)) throw wrong("scrub-every-days", "a number of days");
+  if (typeof scrubRate !== "string") throw wrong("scrub-rate", "a text");
+  Bandwidth.parse(scrubRate);
   const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
   if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");
   if (!(evictAbovePercent >= 0 && evictAbovePercent <= 100)) {

@@ -27,7 +27,7 @@ export const upkeepCommands: readonly CommandSpec[] = [
     summary: "read everything on the gateway's disk and heal what is damaged from a replica",
     details: [
       "Compares every local pack and snapshot with the hash that is its name. No key is needed. What is damaged or missing is replaced by a good copy from a replica where there is one, and both are reported: exit status 3 when all was healed, 1 when something was not.",
-      "Ctrl-C stops; the next scrub goes on there, also after a restart. Evicted packs are not on this disk: `holdfast replica verify` looks at them.",
+      "Ctrl-C stops; the next scrub goes on there, also after a restart. A running gateway does the same by itself, slowly: scrub-every-days and scrub-rate in its config.toml. Evicted packs are not on this disk: `holdfast replica verify` looks at them.",
     ],
     operands: [],
     options: [
@@ -39,6 +39,11 @@ export const upkeepCommands: readonly CommandSpec[] = [
         summary: "read at most this much, like 50MiB/s, or by time as for replicas",
       },
       { name: "no-heal", kind: "flag", summary: "only report" },
+      {
+        name: "status",
+        kind: "flag",
+        summary: "read nothing, and show when packs were last looked at and by what, the longest wait first",
+      },
       { name: "from-start", kind: "flag", summary: "begin anew where an earlier scrub was stopped" },
     ],
     example: "holdfast gateway scrub --limit 50MiB/s --data /srv/holdfast",

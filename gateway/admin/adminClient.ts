@@ -7,6 +7,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
+import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
 import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
@@ -189,6 +190,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult> {
     return followJob(this.#socketPath, "/scrub", request, watch);
+  }
+
+  scrubStatus(rows: number): Promise<ScrubStatus> {
+    return this.#ask("GET", `/scrub?rows=${rows}`);
   }
 
   drives(): Promise<DriveRow[]> {

@@ -2,7 +2,7 @@
 
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
-import { auditedAdministration, auditedPeers } from "../audit/adminRules.ts";
+import { auditedAdministration, auditedPeers, auditedUpkeep } from "../audit/adminRules.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
 import { OfflineUpkeep } from "./offlineUpkeep.ts";
@@ -45,7 +45,7 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
   return {
     operations: auditedAdministration(new Administration(gateway), by),
     peers: auditedPeers(new PeerAdministration(gateway), by),
-    upkeep: new OfflineUpkeep(gateway),
+    upkeep: auditedUpkeep(new OfflineUpkeep(gateway), by),
     running: false,
     close: () => gateway.close(),
   };

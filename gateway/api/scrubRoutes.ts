@@ -7,6 +7,7 @@ import type { CheckRequest, UpkeepOperations } from "../admin/upkeepOperations.t
 import type { Gateway } from "../gateway.ts";
 import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
+import { statusRowsMax } from "../maintenance/scrubStatus.ts";
 import { jobRoute } from "./jobRoute.ts";
 import { flag, object, shortId } from "./schemas.ts";
 
@@ -17,6 +18,11 @@ export function scrubRoutes(
   gateway: Gateway,
   operations: ScrubOperations & UpkeepOperations,
 ): void {
+  app.get<{ Querystring: { rows: number } }>(
+    "/scrub",
+    { schema: { querystring: object({ rows: { type: "integer", minimum: 0, maximum: statusRowsMax } }) } },
+    async (request) => await operations.scrubStatus(request.query.rows),
+  );
   const readShare = { type: "number", minimum: 0, maximum: 1 };
   jobRoute(
     app,

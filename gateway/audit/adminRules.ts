@@ -4,6 +4,7 @@
 import type { DriveOperations } from "../admin/drives.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
+import type { OfflineUpkeep } from "../admin/offlineUpkeep.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
 import type { ReplicaOperations } from "../admin/replicaOperations.ts";
@@ -13,6 +14,21 @@ import type { StageOperations } from "../admin/stageOperations.ts";
 import { type AuditPort, audited, type Rules } from "./audited.ts";
 import type { AuditActor, AuditSubject } from "./events.ts";
 
+const upkeep: Rules<OfflineUpkeep> = {
+  hurtFiles: "reads",
+  rebuildIndex: (_args, done) => ({
+    event: "index.rebuilt",
+    subject: { vaults: done?.vaults.length ?? null },
+  }),
+  repair: ([{ dryRun }], done) =>
+    dryRun ? undefined : { event: "vault.repaired", subject: { vaults: done?.vaults.length ?? null } },
+};
+
+/** What is done while no gateway runs. */
+export function auditedUpkeep(operations: OfflineUpkeep, by: By): OfflineUpkeep {
+  return audited(operations, upkeep, by);
+}
+
 const core: Rules<AdminOperations> = {
   status: "reads",
   accounts: "reads",
@@ -20,7 +36,9 @@ const core: Rules<AdminOperations> = {
   appPasswords: "reads",
   devices: "reads",
   vaults: "reads",
+  check: "reads",
   scrub: "reads",
+  scrubStatus: "reads",
   addAccount: ([{ name }], made) => ({
     event: "account.added",
     subject: { account: name, id: made?.id ?? null, vault: made?.vault ?? null },

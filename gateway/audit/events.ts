@@ -34,6 +34,8 @@ export const auditEvents = [
   "snapshot.deleted",
   "snapshot.undeleted",
   "packs.evicted",
+  "index.rebuilt",
+  "vault.repaired",
   "replica.added",
   "replica.removed",
   "replica.taken-over",

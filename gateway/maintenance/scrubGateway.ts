@@ -5,7 +5,9 @@ import type { ScrubRequest, ScrubResult } from "../admin/scrubOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { ReplicaHealing } from "./healing.ts";
 import { readThrottle } from "./readThrottle.ts";
-import { type ScrubProblem, type ScrubProgress, scrubVault } from "./scrub.ts";
+import { type ScrubProgress, scrubVault } from "./scrub.ts";
+import type { ScrubProblem } from "./scrubOne.ts";
+import { damageOver, tellDamage } from "./tellDamage.ts";
 
 /** Problems that a result lists; the log has all of them. */
 const listedMax = 10_000;
@@ -44,7 +46,7 @@ async function scrubAll(
       directory: gateway.vaultDirectory(id),
       heal,
       fromStart: request.fromStart,
-      nowMs: gateway.now().getTime(),
+      nowMs: () => gateway.now().getTime(),
       signal,
       throttle,
       onProgress: (progress) => {
@@ -53,9 +55,10 @@ async function scrubAll(
       },
       onProblem: (problem) => {
         if (problems.length < listedMax) problems.push(problem);
-        gateway.logger.warn({ ...problem }, problem.healedFrom === null ? "scrub-damage" : "scrub-healed");
+        tellDamage(gateway, problem);
       },
     });
+    if (state.problems === 0) damageOver(gateway, id);
     done.packs += state.packs;
     done.snapshots += state.snapshots;
     done.problemsInAll += state.problems;

@@ -8,11 +8,34 @@ import { PackPlaces } from "../../index/packPlaces.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { readThrottle } from "../readThrottle.ts";
 import { vaultsAsked } from "../rebuild/rebuildGateway.ts";
+import { packsByAge } from "../scrub.ts";
 import type { CheckProgress } from "./checkTypes.ts";
 import { checkVault } from "./checkVault.ts";
 
 /** See UpkeepOperations. */
-export async function checkGateway(
+export function checkGateway(
+  gateway: Gateway,
+  request: CheckRequest,
+  watch: JobWatch<CheckProgress>,
+): Promise<CheckResult> {
+  return gateway.jobs.run(
+    { kind: "check", subject: "" },
+    watch.signal,
+    () => checkAll(gateway, request, watch),
+    ({ vaults }) => {
+      const count = (of: (vault: CheckedVault) => number): number =>
+        vaults.reduce((sum, vault) => sum + of(vault), 0);
+      const problems = count((vault) => vault.problems.length + vault.moreProblems);
+      const hurt = count((vault) => vault.hurt.length);
+      return {
+        figures: { packs: count(({ packs }) => packs), problems, hurt },
+        warnings: problems + hurt > 0,
+      };
+    },
+  );
+}
+
+async function checkAll(
   gateway: Gateway,
   request: CheckRequest,
   { onProgress, signal }: JobWatch<CheckProgress>,
@@ -24,7 +47,7 @@ export async function checkGateway(
     const { store, catalog } = vault;
     const checks = new PackChecks(store.environment);
     const places = new PackPlaces(store.environment);
-    const drawn = longestUnread(vault, checks, request.readShare);
+    const drawn = longestUnread(vault, request.readShare);
     const check = await checkVault({
       ...{ vault: id, directory: gateway.vaultDirectory(id), throttle, onProgress, signal },
       tables: { index: store.index, packs: store.packs, places, catalog },
@@ -41,15 +64,11 @@ export async function checkGateway(
 }
 
 /** Local packs that were compared with their hash longest ago, as many as make up a share of all bytes. */
-function longestUnread({ store }: OpenVault, checks: PackChecks, share: number): Set<number> {
-  const packs = [...store.packs.all()].filter(({ state }) => state === "closed");
-  const total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
-  const byAge = packs
-    .map(({ ordinal, bytes }) => ({ ordinal, bytes, atMs: checks.get(ordinal)?.atMs ?? 0 }))
-    .sort((a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
+function longestUnread(vault: OpenVault, share: number): Set<number> {
+  const packs = packsByAge(vault);
   const drawn = new Set<number>();
-  let left = share * total;
-  for (const { ordinal, bytes } of byAge) {
+  let left = share * packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { ordinal, bytes } of packs) {
     if (left <= 0) break;
     drawn.add(ordinal);
     left -= bytes;

@@ -77,6 +77,11 @@ export function wholeRecords(
   );
 }
 
+/** Rows of a closed pack's trailer; none where it is not whole. @throws HoldfastError io-error */
+export function trailerRows(path: string): Promise<readonly TrailerRow[]> {
+  return withFile(path, async (reader) => statedRows(reader).rows);
+}
+
 type FoundRecord = { readonly row: TrailerRow; readonly refs: Buffer; readonly nonce: Buffer };
 
 /** Records that are whole, in the order of the file: by their frames, and where the trailer is whole by that too, since a frame may be damaged alone. */

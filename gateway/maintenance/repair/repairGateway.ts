@@ -4,6 +4,7 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { JobWatch } from "../../admin/job.ts";
 import type { Gateway } from "../../gateway.ts";
 import { vaultsAsked, vaultToRebuild } from "../rebuild/rebuildGateway.ts";
+import { damageOver } from "../tellDamage.ts";
 import { type RepairedVault, type RepairProgress, repairVault } from "./repairVault.ts";
 import { ReplicaCopies } from "./replicaCopies.ts";
 
@@ -31,6 +32,8 @@ export async function repairGateway(
     try {
       const own = vaultToRebuild(gateway, row);
       const repaired = await repairVault({ ...own, row, replicas, reserveBytes, dryRun, signal, onProgress });
+      // What was found damaged is aside, or healed.
+      if (!dryRun) damageOver(gateway, row.id);
       if (!dryRun) gateway.logger.warn({ ...repaired, hurt: repaired.hurt.length }, "vault-repaired");
       vaults.push(repaired);
     } catch (error) {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pino from "pino";
+import pino, { type Logger } from "pino";
 import { OfflineUpkeep } from "../../../gateway/admin/offlineUpkeep.ts";
 import { Gateway } from "../../../gateway/gateway.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
@@ -106,12 +106,16 @@ export class SampleVault {
 export const never = new AbortController().signal;
 export const silent = { onProgress: () => undefined, signal: never };
 
+export function silentLogger(): Logger {
+  return pino({ level: process.env.TEST_LOG ?? "silent" });
+}
+
 /** Opens a directory that no gateway runs on, for one piece of work. */
 export async function withGateway<T>(
   path: string,
   work: (gateway: Gateway, upkeep: OfflineUpkeep) => Promise<T>,
 ): Promise<T> {
-  const logger = pino({ level: process.env.TEST_LOG ?? "silent" });
+  const logger = silentLogger();
   const gateway = await Gateway.open(path, {
     logger,
     now: () => new Date(),
