@@ -37,6 +37,7 @@ import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, accountTaken, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { checkGateway } from "./maintenance/check/checkGateway.ts";
+import { drillGateway, drillReports } from "./maintenance/drill.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { scrubStatus } from "./maintenance/scrubStatus.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -72,6 +73,8 @@ export class Administration implements AdminOperations {
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
   readonly check: AdminOperations["check"] = (request, watch) => checkGateway(this.#gateway, request, watch);
+  readonly drill: AdminOperations["drill"] = (request, watch) => drillGateway(this.#gateway, request, watch);
+  readonly drills: AdminOperations["drills"] = () => drillReports(this.#gateway);
   readonly scrubStatus: AdminOperations["scrubStatus"] = (rows) => scrubStatus(this.#gateway, rows);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 

@@ -13,6 +13,7 @@ import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { DrillWatch } from "./maintenance/drillWatch.ts";
 import { ScrubWatch } from "./maintenance/scrubWatch.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
@@ -39,6 +40,7 @@ export class RunningGateway {
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
   readonly #scrubWatch: ScrubWatch;
+  readonly #drillWatch: DrillWatch;
 
   private constructor(
     gateway: Gateway,
@@ -54,6 +56,7 @@ export class RunningGateway {
     this.#drives = drives;
     this.#evictWatch = new EvictWatch(gateway);
     this.#scrubWatch = new ScrubWatch(gateway);
+    this.#drillWatch = new DrillWatch(gateway);
     this.#fetchAll = new FetchAll({
       gateway,
       monotonicMs: () => performance.now(),
@@ -83,6 +86,7 @@ export class RunningGateway {
       gateway.stateReplication.start();
       running.#fetchAll.start();
       running.#scrubWatch.start();
+      running.#drillWatch.start();
       running.#openVaults();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
       await gateway.audit.record(byGateway("gateway.started", { version: options.version, url, settings }));
@@ -148,6 +152,7 @@ export class RunningGateway {
     await this.#evictWatch.close();
     await this.#fetchAll.close();
     await this.#scrubWatch.close();
+    await this.#drillWatch.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();

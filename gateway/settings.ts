@@ -33,6 +33,8 @@ export type GatewaySettings = {
   readonly scrubEveryDays: number;
   /** Bytes a second at most that it reads for that, as a table by time; empty: no limit. */
   readonly scrubRate: string;
+  /** Days within which some files of an unlocked vault are restored in memory; 0: only when it is told to. */
+  readonly drillEveryDays: number;
   /** Rows of ended jobs that are kept, of each kind. */
   readonly jobsKept: number;
   /** And for how many days. */
@@ -56,6 +58,7 @@ export const settingsDefault: GatewaySettings = {
   evictProofDays: 7,
   scrubEveryDays: 30,
   scrubRate: "20MiB/s",
+  drillEveryDays: 7,
   jobsKept: 10_000,
   jobsDays: 90,
   tlsCertificate: "",
@@ -78,6 +81,7 @@ const keys = {
   "evict-proof-days": "evictProofDays",
   "scrub-every-days": "scrubEveryDays",
   "scrub-rate": "scrubRate",
+  "drill-every-days": "drillEveryDays",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
   "tls-cert": "tlsCertificate",
@@ -135,6 +139,10 @@ evict-proof-days = ${settings.evictProofDays}
 scrub-every-days = ${settings.scrubEveryDays}
 scrub-rate = ${text(settings.scrubRate)}
 
+# While a vault is unlocked, some of its files are restored in memory and compared with their hashes, once in so many
+# days; 0: only with \`holdfast gateway drill\`.
+drill-every-days = ${settings.drillEveryDays}
+
 # The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
@@ -176,10 +184,11 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
     throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
-  const { scrubEveryDays, scrubRate } = settings;
+  const { scrubEveryDays, scrubRate, drillEveryDays } = settings;
   if (!(scrubEveryDays >= 0 && scrubEveryDays <= 36_500)) throw wrong("scrub-every-days", "a number of days");
   if (typeof scrubRate !== "string") throw wrong("scrub-rate", "a text");
   Bandwidth.parse(scrubRate);
+  if (!(drillEveryDays >= 0 && drillEveryDays <= 36_500)) throw wrong("drill-every-days", "a number of days");
   const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
   if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");
   if (!(evictAbovePercent >= 0 && evictAbovePercent <= 100)) {

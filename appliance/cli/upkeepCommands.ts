@@ -108,4 +108,30 @@ export const upkeepCommands: readonly CommandSpec[] = [
     example: "holdfast gateway repair --dry-run --data /srv/holdfast",
     load: () => import("../commands/gatewayRepair.ts"),
   },
+  {
+    path: ["gateway", "drill"],
+    summary: "restore random files in memory and compare them with their hashes",
+    details: [
+      "A restore drill: random files of random snapshots of unlocked vaults are read as a restore would read them, and nothing is written. A file that is larger than what may be read is read in part. Reports are kept without names; the seed draws the same files again, as long as the snapshots are the same.",
+      "A running gateway does so by itself while a vault is unlocked, once in drill-every-days (config.toml).",
+    ],
+    operands: [],
+    options: [
+      data,
+      passphraseFile,
+      vault,
+      { name: "files", kind: "integer", value: "N", summary: "files to draw (20)" },
+      {
+        name: "bytes",
+        kind: "bytes",
+        value: "SIZE",
+        summary: "read at most this much of each vault (256MiB)",
+      },
+      { name: "seed", kind: "text", value: "HEX", summary: "draw what a drill before drew" },
+      { name: "list", kind: "flag", summary: "show the reports of drills, the newest first" },
+      ...namesOptions,
+    ],
+    example: "holdfast gateway drill --files 50 --data /srv/holdfast",
+    load: () => import("../commands/gatewayDrill.ts"),
+  },
 ];

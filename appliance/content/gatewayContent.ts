@@ -4,13 +4,20 @@ import { checkSnapshots } from "../../agent/inspect/checkSnapshots.ts";
 import { ProvenChunks } from "../../agent/inspect/provenChunks.ts";
 import { openTree, type SnapshotTree } from "../../agent/inspect/snapshotTree.ts";
 import type { Gateway } from "../../gateway/gateway.ts";
-import type { HurtFile, LackingSnapshot, VaultContent } from "../../gateway/maintenance/vaultContent.ts";
+import type {
+  Drill,
+  DrillWish,
+  HurtFile,
+  LackingSnapshot,
+  VaultContent,
+} from "../../gateway/maintenance/vaultContent.ts";
 import { LocalRecordSource } from "../../gateway/viewSource.ts";
 import { bitmapOf } from "../../ingest/wire/bitmap.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import { openSnapshot } from "../../vault/snapshot.ts";
+import { drillSnapshots } from "./drillSnapshots.ts";
 
 export class GatewayContent implements VaultContent {
   readonly #gateway: Gateway;
@@ -83,5 +90,22 @@ export class GatewayContent implements VaultContent {
       }
     }
     return files;
+  }
+
+  async drill(
+    vault: string,
+    wish: DrillWish,
+    { onProgress, signal }: Parameters<VaultContent["drill"]>[2],
+  ): Promise<Drill | undefined> {
+    const keys = this.#keys(vault);
+    if (keys === undefined) return undefined;
+    const { catalog } = await this.#gateway.vault(vault);
+    // What waits for a box or an agent is known to lack something.
+    const whole = catalog.snapshots().filter(({ id }) => catalog.waiting.get(id) === undefined);
+    const open = (id: string): Promise<SnapshotTree> => this.#tree(vault, id, keys);
+    return await drillSnapshots(
+      { snapshots: whole.map(({ id }) => id), open, keys, onProgress, signal },
+      wish,
+    );
   }
 }

@@ -8,6 +8,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
+import type { DrillProgress } from "../maintenance/vaultContent.ts";
 import { alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
@@ -42,7 +43,7 @@ import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
 import { seedClient } from "./seedClient.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
-import type { CheckRequest, CheckResult } from "./upkeepOperations.ts";
+import type { CheckRequest, CheckResult, DrillRequest, DrillResult } from "./upkeepOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -190,6 +191,14 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult> {
     return followJob(this.#socketPath, "/scrub", request, watch);
+  }
+
+  drill(request: DrillRequest, watch: JobWatch<DrillProgress>): Promise<DrillResult> {
+    return followJob(this.#socketPath, "/drill", request, watch);
+  }
+
+  drills(): ReturnType<AdminOperations["drills"]> {
+    return this.#ask("GET", "/drills");
   }
 
   scrubStatus(rows: number): Promise<ScrubStatus> {

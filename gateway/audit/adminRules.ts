@@ -39,6 +39,8 @@ const core: Rules<AdminOperations> = {
   check: "reads",
   scrub: "reads",
   scrubStatus: "reads",
+  drill: "reads",
+  drills: "reads",
   addAccount: ([{ name }], made) => ({
     event: "account.added",
     subject: { account: name, id: made?.id ?? null, vault: made?.vault ?? null },

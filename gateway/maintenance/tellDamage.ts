@@ -8,8 +8,8 @@ const healedKind = "damage-healed";
 
 type TellingGateway = Pick<Gateway, "alerts" | "catalog" | "logger">;
 
-/** ACCOUNT/VAULT. */
-function nameOf({ catalog }: TellingGateway, vault: string): string {
+/** What people call a vault: ACCOUNT/VAULT. */
+export function vaultLabel({ catalog }: Pick<Gateway, "catalog">, vault: string): string {
   const row = catalog.vaults.get(vault);
   const account = row === undefined ? undefined : catalog.accounts.get(row.account);
   return row === undefined ? vault : `${account?.name ?? row.account}/${row.name}`;
@@ -24,7 +24,7 @@ export function tellDamage(gateway: TellingGateway, problem: ScrubProblem): void
   gateway.alerts.raise({
     kind: isHealed ? healedKind : kind,
     severity: isHealed ? "warning" : "critical",
-    subject: nameOf(gateway, vault),
+    subject: vaultLabel(gateway, vault),
     message: isHealed
       ? `${what}, and was healed from replica ${healedFrom}. Look at the disk: damage seldom comes alone.`
       : `${what}, and was not healed: ${notHealed}. \`holdfast gateway check\` says what is hurt, \`holdfast gateway repair\` brings back what is whole.`,
@@ -34,7 +34,7 @@ export function tellDamage(gateway: TellingGateway, problem: ScrubProblem): void
 
 /** Nothing that is damaged is left in a vault. */
 export function damageOver(gateway: TellingGateway, vault: string): void {
-  const subject = nameOf(gateway, vault);
+  const subject = vaultLabel(gateway, vault);
   gateway.alerts.resolve(kind, subject);
   gateway.alerts.resolve(healedKind, subject);
 }

@@ -9,6 +9,7 @@ import type { OpenVault } from "../../openVault.ts";
 import { readThrottle } from "../readThrottle.ts";
 import { vaultsAsked } from "../rebuild/rebuildGateway.ts";
 import { packsByAge } from "../scrub.ts";
+import { tellDamage } from "../tellDamage.ts";
 import type { CheckProgress } from "./checkTypes.ts";
 import { checkVault } from "./checkVault.ts";
 
@@ -57,7 +58,18 @@ async function checkAll(
         checks.put(ordinal, { by: "check", atMs: gateway.now().getTime(), sound: true }),
     });
     const files = check.hurt.length === 0 ? [] : await gateway.content?.hurtFiles(id, check.hurt, signal);
-    for (const problem of check.problems) gateway.logger.warn({ vault: id, ...problem }, "check-damage");
+    for (const { kind, ...problem } of check.problems) {
+      if (kind !== "pack" && kind !== "snapshot") {
+        gateway.logger.warn({ vault: id, kind, ...problem }, "check-damage");
+        continue;
+      }
+      const { name, why } = problem;
+      const notHealed = "a check does not heal; a scrub does";
+      tellDamage(gateway, { vault: id, kind, name, why, condition: "damaged", healedFrom: null, notHealed });
+      const ordinal = kind === "pack" ? store.packs.ordinalOf(Buffer.from(name, "hex")) : undefined;
+      const atMs = gateway.now().getTime();
+      if (ordinal !== undefined) checks.put(ordinal, { by: "check", atMs, sound: false });
+    }
     vaults.push({ ...check, files: files ?? null });
   }
   return { vaults };
