@@ -93,7 +93,6 @@ export class Gateway {
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#boxKey = options.boxKey;
-    this.content = options.content?.(this);
     this.#vaults = new OpenVaults(this, options);
     this.jobs = new Jobs(this);
     const { monotonicMs } = this;
@@ -150,6 +149,7 @@ export class Gateway {
       now,
       reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
+    this.content = options.content?.(this);
   }
 
   /**
