@@ -6,6 +6,7 @@ import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { GatewayContent } from "./content/gatewayContent.ts";
 import { GatewayDrives } from "./drive/gatewayDrives.ts";
 import { version } from "./version.ts";
 
@@ -30,6 +31,7 @@ export async function startGateway(data: string, boxKey: Uint8Array | undefined)
       boxKey,
       sha256: selectSha256(),
       drives: (gateway) => new GatewayDrives(gateway),
+      content: (gateway) => new GatewayContent(gateway),
     });
     const { url, fingerprint } = running;
     logger.info({ url, fingerprint, data, version }, "gateway is listening");

@@ -44,7 +44,10 @@ import { type AddressLists, AddressRules } from "./auth/addressLists.ts";
 import { evictGateway } from "./cache/evictGateway.ts";
 import { type Account, type AccountQuota, accountTaken, noAccount, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
+import { checkGateway } from "./maintenance/check/checkGateway.ts";
+import { drillGateway, drillReports } from "./maintenance/drill.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
+import { scrubStatus } from "./maintenance/scrubStatus.ts";
 import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { quotaAlert } from "./quota/accountQuotas.ts";
@@ -89,6 +92,10 @@ export class Administration implements AdminOperations {
   }
 
   readonly evict: AdminOperations["evict"] = (request, watch) => evictGateway(this.#gateway, request, watch);
+  readonly check: AdminOperations["check"] = (request, watch) => checkGateway(this.#gateway, request, watch);
+  readonly drill: AdminOperations["drill"] = (request, watch) => drillGateway(this.#gateway, request, watch);
+  readonly drills: AdminOperations["drills"] = () => drillReports(this.#gateway);
+  readonly scrubStatus: AdminOperations["scrubStatus"] = (rows) => scrubStatus(this.#gateway, rows);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {

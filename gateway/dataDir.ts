@@ -16,7 +16,7 @@
 // Invariants: gateway.json is written last by `init`, so a directory with it is whole; nothing is created where one exists.
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprintOf } from "../ingest/client/fingerprint.ts";
@@ -197,6 +197,20 @@ export async function readDataDir(path: string, boxKey?: Uint8Array): Promise<Da
   const { tls, name } = box.secrets;
   const fingerprint = fingerprintOf(tls.certificate);
   return { path, identity, settings: { ...own, name }, tls, fingerprint, box };
+}
+
+/**
+ * A catalog that is gone beside vaults that are there: an empty one in its place would be a gateway that knows nobody.
+ * @throws HoldfastError data-dir-invalid
+ */
+export function refuseLostCatalog(path: string): void {
+  const vaults = join(path, "vaults");
+  if (existsSync(join(path, "catalog", "data.mdb"))) return;
+  if (!existsSync(vaults) || readdirSync(vaults).length === 0) return;
+  throw new HoldfastError(ErrorCode.dataDirInvalid, `${path} has vaults, but its catalog is gone`, {
+    next: "Accounts and devices are in replicas alone: `holdfast gateway restore-from` makes the gateway again in a new directory. Keep this one until then: its packs and snapshots are untouched (docs/repair.md).",
+    detail: { path },
+  });
 }
 
 function parseIdentity(text: string, file: string, box: OpenedBox | undefined): GatewayIdentity {

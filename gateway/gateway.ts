@@ -12,13 +12,14 @@ import { Authenticator } from "./auth/authenticator.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
-import { type DataDir, readDataDir } from "./dataDir.ts";
+import { type DataDir, readDataDir, refuseLostCatalog } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
 import { Guard } from "./guard/guard.ts";
 import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
 import { Jobs } from "./jobs/jobs.ts";
+import type { VaultContent } from "./maintenance/vaultContent.ts";
 import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
@@ -37,10 +38,12 @@ import { UnlockedVaults } from "./unlockedVaults.ts";
 export type GatewayOptions = VaultOptions & {
   readonly logger: Logger;
   readonly now: () => Date;
-  /** Milliseconds of a clock that does not jump; performance.now by default. */
+  /** Of a clock that does not jump; performance.now by default. */
   readonly monotonicMs?: () => number;
   /** Opens a box's data directory. */
   readonly boxKey?: Uint8Array | undefined;
+  /** Opens records of unlocked vaults, for upkeep. */
+  readonly content?: (gateway: Gateway) => VaultContent;
   /** Version of the program, for `GET /v1/hello`. */
   readonly version: string;
 };
@@ -74,6 +77,7 @@ export class Gateway {
   readonly alerts: AlertLog;
   /** Looks at what is committed. */
   readonly guard = new Guard(this);
+  readonly content: VaultContent | undefined;
   readonly logger: Logger;
   readonly version: string;
   readonly now: () => Date;
@@ -152,6 +156,7 @@ export class Gateway {
       now,
       reserveBytes: () => this.dataDir.settings.reserveMiB * 2 ** 20,
     });
+    this.content = options.content?.(this);
   }
 
   /**
@@ -160,6 +165,7 @@ export class Gateway {
    */
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
     const dataDir = await readDataDir(path, options.boxKey);
+    refuseLostCatalog(path);
     const lock = await lockDirectory(path);
     let gateway: Gateway;
     try {
@@ -225,7 +231,7 @@ export class Gateway {
     return this.#vaults.get(id);
   }
 
-  /** Closes a vault that nobody uses, before it is removed. */
+  /** Closes a vault, for work on its files; the next who asks for it opens it anew. */
   closeVault(id: string): Promise<void> {
     return this.#vaults.closeOne(id);
   }
@@ -243,10 +249,7 @@ export class Gateway {
 
   /** Long work that uses vaults, and that ends soon when it is told to: vaults are closed after it ended. */
   attend(work: Promise<unknown>): void {
-    const ended = work.then(
-      () => undefined,
-      () => undefined,
-    );
+    const ended = work.catch(() => undefined);
     this.#work.add(ended);
     void ended.then(() => this.#work.delete(ended));
   }

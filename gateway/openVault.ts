@@ -22,6 +22,7 @@ import { Needs } from "./catalog/needs.ts";
 import { type Item, type Snapshot, VaultCatalog } from "./catalog/vaultCatalog.ts";
 import type { Vault } from "./catalog/vaults.ts";
 import { rowFlags } from "./index/row.ts";
+import { KeptPart } from "./keptPart.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
 import { withPromised } from "./seed/promisedError.ts";
 import { SnapshotWaits } from "./seed/snapshotWaits.ts";
@@ -55,6 +56,7 @@ export class OpenVault {
   readonly waits: SnapshotWaits;
   /** What boxes promise. */
   readonly boxes: VaultBoxes;
+  #keptPart: KeptPart | undefined;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -98,6 +100,7 @@ export class OpenVault {
       await store.close();
       throw error;
     });
+    vault.#keptPart = new KeptPart(options, vault);
     vault.waits.settleSoon();
     return vault;
   }
@@ -292,6 +295,7 @@ export class OpenVault {
   async close(): Promise<void> {
     await this.waits.stop();
     await this.#turn;
+    await this.#keptPart?.close();
     await this.store.close();
   }
 }

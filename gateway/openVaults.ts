@@ -86,12 +86,11 @@ export class OpenVaults {
     return ordinal;
   }
 
-  /** Closes one that nobody uses, before it is removed. */
+  /** Closes one; the next who asks for it opens it anew. */
   async closeOne(id: string): Promise<void> {
-    const opening = this.#vaults.get(id);
+    const open = this.#vaults.get(id);
     this.#vaults.delete(id);
-    const vault = await opening?.catch(() => undefined);
-    await vault?.close();
+    await (await open?.catch(() => undefined))?.close();
   }
 
   /** None is opened from now on. */

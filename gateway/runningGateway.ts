@@ -16,7 +16,9 @@ import { EvictWatch } from "./cache/evictWatch.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { DiskForecast } from "./health/diskForecast.ts";
 import { Upkeep } from "./health/upkeep.ts";
+import { DrillWatch } from "./maintenance/drillWatch.ts";
 import { PruneSchedule } from "./maintenance/retention/pruneSchedule.ts";
+import { ScrubWatch } from "./maintenance/scrubWatch.ts";
 import { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
@@ -56,6 +58,8 @@ export class RunningGateway {
   readonly #alerting: Alerting;
   readonly #upkeep: Upkeep;
   readonly #pruning: PruneSchedule;
+  readonly #scrubWatch: ScrubWatch;
+  readonly #drillWatch: DrillWatch;
 
   private constructor({ gateway, administration, api, admin, drives, forecast }: RunningParts) {
     this.gateway = gateway;
@@ -79,6 +83,8 @@ export class RunningGateway {
       prune: () => administration.retention.prune({ dryRun: false }),
       monotonicMs: () => performance.now(),
     });
+    this.#scrubWatch = new ScrubWatch(gateway);
+    this.#drillWatch = new DrillWatch(gateway);
     this.#fetchAll = new FetchAll({
       gateway,
       monotonicMs: () => performance.now(),
@@ -117,6 +123,8 @@ export class RunningGateway {
       gateway.stateReplication.start();
       running.#fetchAll.start();
       running.#pruning.start();
+      running.#scrubWatch.start();
+      running.#drillWatch.start();
       running.#openVaults();
       running.#upkeep.start();
       const settings = createHash("sha256").update(JSON.stringify(gateway.dataDir.settings)).digest("hex");
@@ -164,6 +172,7 @@ export class RunningGateway {
    */
   async reload(): Promise<void> {
     await this.gateway.reload();
+    this.#scrubWatch.wake();
     const { tls, settings } = this.gateway.dataDir;
     const { app } = this.#api;
     app.log.level = settings.logLevel;
@@ -184,6 +193,8 @@ export class RunningGateway {
     await this.#evictWatch.close();
     await this.#fetchAll.close();
     await this.#pruning.close();
+    await this.#scrubWatch.close();
+    await this.#drillWatch.close();
     await rm(adminSocketPath(this.gateway.dataDir.path), { force: true });
     this.gateway.audit.note(byGateway("gateway.stopped", {}));
     await this.gateway.close();

@@ -12,6 +12,7 @@ import {
 } from "./alerts/alertSettings.ts";
 import { AddressSet } from "./auth/addressLists.ts";
 import { type GuardThresholds, guardRules, isPercentage, thresholdsDefault } from "./guard/thresholds.ts";
+import { Bandwidth } from "./replica/job/bandwidth.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = AlertSettings & {
@@ -38,6 +39,12 @@ export type GatewaySettings = AlertSettings & {
   readonly evictProofDays: number;
   /** Who may read /metrics: nobody, who has the token, everybody. */
   readonly metrics: "off" | "token" | "open";
+  /** Days within which a running gateway reads every local pack; 0: only when it is told to. */
+  readonly scrubEveryDays: number;
+  /** Bytes a second at most that it reads for that, as a table by time; empty: no limit. */
+  readonly scrubRate: string;
+  /** Days within which some files of an unlocked vault are restored in memory; 0: only when it is told to. */
+  readonly drillEveryDays: number;
   /** Rows of ended jobs that are kept, of each kind. */
   readonly jobsKept: number;
   /** And for how many days. */
@@ -75,6 +82,9 @@ export const settingsDefault: GatewaySettings = {
   evictToPercent: 75,
   evictProofDays: 7,
   metrics: "token",
+  scrubEveryDays: 30,
+  scrubRate: "20MiB/s",
+  drillEveryDays: 7,
   jobsKept: 10_000,
   jobsDays: 90,
   ...alertSettingsDefault,
@@ -107,6 +117,9 @@ const keys = {
   "evict-to-percent": "evictToPercent",
   "evict-proof-days": "evictProofDays",
   metrics: "metrics",
+  "scrub-every-days": "scrubEveryDays",
+  "scrub-rate": "scrubRate",
+  "drill-every-days": "drillEveryDays",
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
   ...alertKeys,
@@ -163,6 +176,11 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   if (!Number.isInteger(driveCacheMiB) || driveCacheMiB < 20 || driveCacheMiB > 2 ** 20) {
     throw wrong("drive-cache-mib", "a whole number, 20 at least");
   }
+  const { scrubEveryDays, scrubRate, drillEveryDays } = settings;
+  if (!(scrubEveryDays >= 0 && scrubEveryDays <= 36_500)) throw wrong("scrub-every-days", "a number of days");
+  if (typeof scrubRate !== "string") throw wrong("scrub-rate", "a text");
+  Bandwidth.parse(scrubRate);
+  if (!(drillEveryDays >= 0 && drillEveryDays <= 36_500)) throw wrong("drill-every-days", "a number of days");
   const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
   if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");
   if (!(evictAbovePercent >= 0 && evictAbovePercent <= 100)) {

@@ -41,6 +41,16 @@ evict-to-percent = ${settings.evictToPercent}
 # A pack leaves only if all its bytes were proven to be in a replica within so many days; else they are proven first.
 evict-proof-days = ${settings.evictProofDays}
 
+# A running gateway reads every pack on this disk within so many days and compares it with its hash, what was not for
+# longest first; 0: only with \`holdfast gateway scrub\`. Reading takes so much a second at most, a quarter of it while
+# uploads come; a table by time as for replicas, empty: no limit.
+scrub-every-days = ${settings.scrubEveryDays}
+scrub-rate = ${text(settings.scrubRate)}
+
+# While a vault is unlocked, some of its files are restored in memory and compared with their hashes, once in so many
+# days; 0: only with \`holdfast gateway drill\`.
+drill-every-days = ${settings.drillEveryDays}
+
 # Who may read /metrics, which names accounts, devices and items: "off" (nobody), "token" (who has the token of
 # \`holdfast gateway metrics-token\`), "open" (everybody who reaches the port).
 metrics = ${text(settings.metrics)}

@@ -4,6 +4,7 @@ import { accountCommands } from "./accountCommands.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data, passphraseFile, passwordFile } from "./gatewayOptions.ts";
 import { replicaPlaceOptions } from "./replicaPlace.ts";
+import { upkeepCommands } from "./upkeepCommands.ts";
 
 const driver: OptionSpec = {
   name: "driver",
@@ -88,28 +89,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     example: "holdfast gateway evict --keep 500GiB --data /srv/holdfast",
     load: () => import("../commands/gatewayEvict.ts"),
   },
-  {
-    path: ["gateway", "scrub"],
-    summary: "read everything on the gateway's disk and heal what is damaged from a replica",
-    details: [
-      "Compares every local pack and snapshot with the hash that is its name. No key is needed. What is damaged or missing is replaced by a good copy from a replica where there is one, and both are reported: exit status 3 when all was healed, 1 when something was not.",
-      "Ctrl-C stops; the next scrub goes on there, also after a restart. Evicted packs are not on this disk: `holdfast replica verify` looks at them.",
-    ],
-    operands: [],
-    options: [
-      data,
-      {
-        name: "limit",
-        kind: "text",
-        value: "RATE",
-        summary: "read at most this much, like 50MiB/s, or by time as for replicas",
-      },
-      { name: "no-heal", kind: "flag", summary: "only report" },
-      { name: "from-start", kind: "flag", summary: "begin anew where an earlier scrub was stopped" },
-    ],
-    example: "holdfast gateway scrub --limit 50MiB/s --data /srv/holdfast",
-    load: () => import("../commands/gatewayScrub.ts"),
-  },
+  ...upkeepCommands,
   {
     path: ["gateway", "restore-from"],
     summary: "make a whole gateway again from a replica and the gateway's recovery key",

@@ -5,7 +5,7 @@
 export const plannedCommands: readonly string[] = [
   "service",
   ...["account invite", "vault copy"],
-  ...["gc", "check", "repair", "rebuild-index"].map((word) => `gateway ${word}`),
+  ...["gateway gc"],
   ...["agent run"],
 ];
 

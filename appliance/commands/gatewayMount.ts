@@ -6,16 +6,15 @@ import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { Administration } from "../../gateway/administration.ts";
 import { Gateway } from "../../gateway/gateway.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { openVaultSecrets, unlockRequest } from "../account/ownerKeys.ts";
 import { boxKeyOf } from "../boxKey.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { readPassword } from "../cli/password.ts";
 import { orHangup } from "../cli/stopSignals.ts";
 import { driveOptions, memoryCacheBytes } from "../drive/driveOptions.ts";
 import { GatewayDrives } from "../drive/gatewayDrives.ts";
 import { untilUnmounted } from "../drive/serveDrive.ts";
 import { dataOf } from "../gatewayAccess.ts";
 import { gatewayLogger } from "../gatewayProcess.ts";
+import { unlockAccount } from "../openAccount.ts";
 import { version } from "../version.ts";
 
 export async function run(context: CommandContext): Promise<void> {
@@ -102,11 +101,7 @@ async function mountHere(context: CommandContext, data: string, mountpoint: stri
   try {
     const administration = new Administration(gateway);
     const account = await oneAccount(administration, context);
-    const password = await readPassword(context);
-    for (const document of await administration.keysDocuments(account)) {
-      const secrets = await openVaultSecrets(document, password);
-      await administration.unlock(document.vault, unlockRequest(secrets, undefined));
-    }
+    await unlockAccount(context, administration, account);
     const mounted = await drives.mountHere(mountpoint, driveOptions(context));
     output.line(`The drive is at ${mounted.mountpoint}. Ctrl-C unmounts it.`);
     output.event({ event: "mounted", mountpoint: mounted.mountpoint });

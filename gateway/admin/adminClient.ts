@@ -7,7 +7,10 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
 import type { AccountQuota } from "../catalog/accounts.ts";
+import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
+import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
+import type { DrillProgress } from "../maintenance/vaultContent.ts";
 import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
@@ -47,6 +50,7 @@ import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
 import type { TokenOperations } from "./tokenOperations.ts";
 import type { TotpOperations } from "./totpOperations.ts";
+import type { CheckRequest, CheckResult, DrillRequest, DrillResult } from "./upkeepOperations.ts";
 
 /** The admin socket of a data directory. */
 export function adminSocketPath(dataDir: string): string {
@@ -215,8 +219,24 @@ export class AdminClient implements AdminOperations, DriveOperations {
     return followJob(this.#socketPath, "/evict", request, watch);
   }
 
+  check(request: CheckRequest, watch: JobWatch<CheckProgress>): Promise<CheckResult> {
+    return followJob(this.#socketPath, "/check", request, watch);
+  }
+
   scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult> {
     return followJob(this.#socketPath, "/scrub", request, watch);
+  }
+
+  drill(request: DrillRequest, watch: JobWatch<DrillProgress>): Promise<DrillResult> {
+    return followJob(this.#socketPath, "/drill", request, watch);
+  }
+
+  drills(): ReturnType<AdminOperations["drills"]> {
+    return this.#ask("GET", "/drills");
+  }
+
+  scrubStatus(rows: number): Promise<ScrubStatus> {
+    return this.#ask("GET", `/scrub?rows=${rows}`);
   }
 
   drives(): Promise<DriveRow[]> {

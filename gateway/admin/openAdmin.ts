@@ -2,16 +2,19 @@
 
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
-import { auditedAdministration, auditedPeers } from "../audit/adminRules.ts";
+import { auditedAdministration, auditedPeers, auditedUpkeep } from "../audit/adminRules.ts";
 import { byAdministrator } from "../audit/audited.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
+import { OfflineUpkeep } from "./offlineUpkeep.ts";
 import type { AdminOperations } from "./operations.ts";
 import { PeerAdministration, type PeerOperations } from "./peerOperations.ts";
 
 export type OpenedAdmin = {
   readonly operations: AdminOperations;
   readonly peers: PeerOperations;
+  /** Work on the directory's files; undefined when a gateway runs on it. */
+  readonly upkeep: OfflineUpkeep | undefined;
   /** True when a running gateway answers; keys that are unlocked then outlive this command. */
   readonly running: boolean;
   close(): Promise<void>;
@@ -26,6 +29,7 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
   const running = (): OpenedAdmin => ({
     operations: client,
     peers: client.peers,
+    upkeep: undefined,
     running: true,
     close: async () => {},
   });
@@ -42,6 +46,7 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
   return {
     operations: auditedAdministration(new Administration(gateway), by),
     peers: auditedPeers(new PeerAdministration(gateway), by),
+    upkeep: auditedUpkeep(new OfflineUpkeep(gateway), by),
     running: false,
     close: () => gateway.close(),
   };

@@ -22,6 +22,7 @@ import type { SeedOperations } from "./seedOperations.ts";
 import type { StageOperations } from "./stageOperations.ts";
 import type { TokenOperations } from "./tokenOperations.ts";
 import type { TotpOperations } from "./totpOperations.ts";
+import type { UpkeepOperations } from "./upkeepOperations.ts";
 
 /** A new vault as its owner's client made it. */
 export type NewVault = {
@@ -155,7 +156,7 @@ export type GatewayStatus = {
   }[];
 };
 
-export interface AdminOperations extends EvictOperations, ScrubOperations {
+export interface AdminOperations extends EvictOperations, ScrubOperations, UpkeepOperations {
   readonly alerts: AlertOperations;
   readonly guard: GuardOperations;
   readonly replicas: ReplicaOperations;

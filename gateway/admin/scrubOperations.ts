@@ -1,6 +1,8 @@
 // Scrubbing as an administrator asks for it.
 
-import type { ScrubProblem, ScrubProgress } from "../maintenance/scrub.ts";
+import type { ScrubProgress } from "../maintenance/scrub.ts";
+import type { ScrubProblem } from "../maintenance/scrubOne.ts";
+import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
 import type { JobWatch } from "./job.ts";
 
 export type ScrubRequest = {
@@ -28,4 +30,6 @@ export interface ScrubOperations {
    * @throws HoldfastError cancelled (the next one goes on there), usage (the limit), io-error
    */
   scrub(request: ScrubRequest, watch: JobWatch<ScrubProgress>): Promise<ScrubResult>;
+  /** When packs were looked at last. `rows`: of single packs at most, what was not for longest first. */
+  scrubStatus(rows: number): Promise<ScrubStatus>;
 }

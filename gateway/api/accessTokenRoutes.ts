@@ -23,7 +23,7 @@ import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
 import { routeRights } from "./routeRights.ts";
-import { scrubRoute } from "./scrubRoute.ts";
+import { scrubRoutes } from "./scrubRoutes.ts";
 import { stateRoutes } from "./stateRoutes.ts";
 
 const prefix = "/v1/admin";
@@ -60,7 +60,7 @@ export function accessTokenRoutes(app: FastifyInstance, gateway: Gateway, operat
   alertRoutes(served, gateway, audited.alerts);
   jobHistoryRoutes(served, audited.jobs);
   auditRoutes(served, gateway, audited.audit);
-  scrubRoute(served, gateway, audited);
+  scrubRoutes(served, gateway, audited);
   evictRoute(served, gateway, audited);
   stopRoute(served);
 }

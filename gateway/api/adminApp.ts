@@ -34,7 +34,7 @@ import { removalRoutes } from "./removalRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
 import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
-import { scrubRoute } from "./scrubRoute.ts";
+import { scrubRoutes } from "./scrubRoutes.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
 import { stateRoutes } from "./stateRoutes.ts";
@@ -213,7 +213,7 @@ export function buildAdminApp(
   homeRoutes(app, gateway, operations.homes);
   guardRoutes(app, gateway, operations.guard);
   retentionRoutes(app, gateway, operations.retention);
-  scrubRoute(app, gateway, operations);
+  scrubRoutes(app, gateway, operations);
   stopRoute(app);
   jobHistoryRoutes(app, operations.jobs);
   metricsAdminRoutes(app, gateway, operations.metrics);

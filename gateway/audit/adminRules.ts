@@ -7,6 +7,7 @@ import type { GuardOperations } from "../admin/guardOperations.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
 import type { ImportOperations } from "../admin/importOperations.ts";
 import type { MetricsOperations } from "../admin/metricsOperations.ts";
+import type { OfflineUpkeep } from "../admin/offlineUpkeep.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
 import type { RemovalOperations } from "../admin/removalOperations.ts";
@@ -19,6 +20,21 @@ import type { TotpOperations } from "../admin/totpOperations.ts";
 import { audited, type By, type Rules } from "./audited.ts";
 import type { AuditSubject } from "./events.ts";
 
+const upkeep: Rules<OfflineUpkeep> = {
+  hurtFiles: "reads",
+  rebuildIndex: (_args, done) => ({
+    event: "index.rebuilt",
+    subject: { vaults: done?.vaults.length ?? null },
+  }),
+  repair: ([{ dryRun }], done) =>
+    dryRun ? undefined : { event: "vault.repaired", subject: { vaults: done?.vaults.length ?? null } },
+};
+
+/** What is done while no gateway runs. */
+export function auditedUpkeep(operations: OfflineUpkeep, by: By): OfflineUpkeep {
+  return audited(operations, upkeep, by);
+}
+
 const core: Rules<AdminOperations> = {
   status: "reads",
   accounts: "reads",
@@ -26,7 +42,11 @@ const core: Rules<AdminOperations> = {
   appPasswords: "reads",
   devices: "reads",
   vaults: "reads",
+  check: "reads",
   scrub: "reads",
+  scrubStatus: "reads",
+  drill: "reads",
+  drills: "reads",
   addAccount: ([{ name }], made) => ({
     event: "account.added",
     subject: { account: name, id: made?.id ?? null, vault: made?.vault ?? null },

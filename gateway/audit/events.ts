@@ -52,6 +52,8 @@ export const auditEvents = [
   "metrics.token-changed",
   "alert.acknowledged",
   "alert.expectation-changed",
+  "index.rebuilt",
+  "vault.repaired",
   "replica.added",
   "replica.removed",
   "replica.taken-over",

@@ -5,6 +5,7 @@ import { rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { PackChecks } from "../index/packChecks.ts";
 import type { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import {
@@ -25,6 +26,7 @@ export type FetchBackPort = {
   readonly directory: string;
   readonly packs: PackTable;
   readonly places: PackPlaces;
+  readonly checks: PackChecks;
   readonly copies: PackCopies;
   readonly now: () => Date;
   /** Bytes that stay free on the disk. */
@@ -38,7 +40,7 @@ export type FetchBackPort = {
  * @throws HoldfastError disk-full before anything is downloaded; replica-unreachable, replica-refused, replica-damaged; io-error; cancelled
  */
 export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: AbortSignal): Promise<string> {
-  const { directory, packs, places, copies, now } = port;
+  const { directory, packs, places, checks, copies, now } = port;
   if (pack.name === undefined) throw new Error("an open pack is nowhere else");
   const name = asBuffer(pack.name);
   const path = closedPackPath(directory, name);
@@ -71,6 +73,7 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
   places.write(() => {
     if (packs.get(pack.ordinal)?.state === "evicted") packs.setState(pack.ordinal, "closed");
     places.hashed(pack.ordinal, from, provenMs);
+    checks.put(pack.ordinal, { by: "fetched", atMs: provenMs, sound: true });
   });
   return from;
 }

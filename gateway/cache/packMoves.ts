@@ -1,6 +1,7 @@
 // Evicting packs of one vault and fetching them back: one move of a pack at a time.
 
 import { isHoldfastError } from "../../vault/errors.ts";
+import type { PackChecks } from "../index/packChecks.ts";
 import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
 import type { PackTable } from "../index/packTable.ts";
 import type { PackTails } from "../store/packTails.ts";
@@ -13,6 +14,7 @@ export type PackMovesPort = {
   readonly directory: string;
   readonly packs: PackTable;
   readonly places: PackPlaces;
+  readonly checks: PackChecks;
   readonly copies: PackCopies;
   readonly tails: PackTails;
   readonly reserveBytes: number;

@@ -1,6 +1,7 @@
 // What one vault has elsewhere: which packs are in which replica, reading them from there, and moving them there and back.
 
 import type { IndexEnvironment } from "../index/environment.ts";
+import { PackChecks } from "../index/packChecks.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
 import type { PackTable } from "../index/packTable.ts";
 import type { PackTails } from "../store/packTails.ts";
@@ -46,7 +47,8 @@ export class VaultElsewhere {
     const { environment, packs, report } = parts;
     this.places = new PackPlaces(environment);
     this.copies = new PackCopies({ vault, packs, places: this.places, stores, now, report });
-    this.moves = new PackMoves({ ...parts, places: this.places, copies: this.copies, proofMs, now });
+    const checks = new PackChecks(environment);
+    this.moves = new PackMoves({ ...parts, checks, places: this.places, copies: this.copies, proofMs, now });
     this.reader = new RemotePackReader({ blocks, copies: this.copies, packs });
   }
 }

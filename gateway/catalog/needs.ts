@@ -39,6 +39,9 @@ export type Need = {
   readonly reporter: string;
 };
 
+/** Reporter of what the gateway itself found to be lost. */
+export const ownReporter = "00".repeat(Width.deviceId);
+
 export class Needs {
   readonly #table: Table<Need>;
   /** What is kept of each, oldest report first. Needs that came from a replica have none. */
@@ -86,6 +89,21 @@ export class Needs {
   restore({ group, id, ordinal, pack, offset, length, writer, reporter }: Need): void {
     const need = { group, id, ordinal, pack, offset, length, writer, reporter };
     this.#table.put(keyOf(group, fromHex(id, Width.id)), need);
+  }
+
+  /**
+   * Inside a write transaction: what the gateway itself had found lost in a pack is there again, at the same places. Returns how many records that are.
+   */
+  regain(pack: number): number {
+    let regained = 0;
+    for (const need of this.list()) {
+      const id = fromHex(need.id, Width.id);
+      const row =
+        need.pack === pack && need.reporter === ownReporter ? this.#index.lookup(need.group, id) : undefined;
+      if (row === undefined || !(row.flags & rowFlags.needed) || row.offset !== need.offset) continue;
+      if (this.#index.update(need.group, id, need, { flags: row.flags & ~rowFlags.needed })) regained++;
+    }
+    return regained;
   }
 
   /** Needs that no upload has met, by the ordinal of their record. */

@@ -147,12 +147,31 @@ const keyCharacters = 32;
  * @throws HoldfastError io-error, disk-full when its name cannot be made durable; LMDB's own errors
  */
 export function openIndexEnvironment(directory: string, key?: string): IndexEnvironment {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const root = openRoot(directory, key, false);
+  try {
+    // LMDB syncs its file, not the name of it. Each time, since a run before this one may have been killed in between.
+    syncDirectorySync(directory);
+    syncDirectorySync(dirname(directory));
+  } catch (error) {
+    void root.close();
+    throw fileError(error, directory);
+  }
+  return new IndexEnvironment(directory, root);
+}
+
+/** As `openIndexEnvironment`, for one that is there and that nothing writes to. Databases that it lacks cannot be opened. */
+export function openIndexToRead(directory: string, key?: string): IndexEnvironment {
+  return new IndexEnvironment(directory, openRoot(directory, key, true));
+}
+
+function openRoot(directory: string, key: string | undefined, readOnly: boolean): RootDatabase {
   if (key !== undefined && (key.length !== keyCharacters || /[^\x21-\x7e]/.test(key))) {
     throw new RangeError("the key of an environment has 32 characters of ASCII");
   }
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const root = open({
+  return open({
     path: directory,
+    readOnly,
     // lmdb-js takes a path with a dot in its last part for a file unless told otherwise.
     noSubdir: false,
     mapSize: mapBytes,
@@ -163,13 +182,4 @@ export function openIndexEnvironment(directory: string, key?: string): IndexEnvi
     ...(key !== undefined && { encryptionKey: key }),
     encoding: "binary",
   });
-  try {
-    // LMDB syncs its file, not the name of it. Each time, since a run before this one may have been killed in between.
-    syncDirectorySync(directory);
-    syncDirectorySync(dirname(directory));
-  } catch (error) {
-    void root.close();
-    throw fileError(error, directory);
-  }
-  return new IndexEnvironment(directory, root);
 }

@@ -9,7 +9,7 @@ import type { Gateway } from "../gateway.ts";
 import type { OpenVault } from "../openVault.ts";
 import { namedKey, vaultFolder } from "../replica/keys.ts";
 import { writeFileDurably } from "../store/files.ts";
-import type { HealOutcome, HealPort } from "./scrub.ts";
+import type { HealOutcome, HealPort } from "./scrubOne.ts";
 
 export class ReplicaHealing implements HealPort {
   readonly #gateway: Pick<Gateway, "catalog" | "elsewhere" | "vaultDirectory">;

@@ -1,40 +1,12 @@
-// Scrubs one vault: reads every local pack and snapshot object, compares it with its name, and puts good copies of what is damaged or
-// missing in its place where a replica has them.
+// Scrubs one vault whole: every local pack and snapshot object, what was not looked at for longest first.
 //
-// Invariants
-// - It works on sealed bytes alone: no key is needed.
-// - What is damaged here is replaced only by bytes that have the right hash (the port sees to it); without such a copy it stays as it is.
-// - After each pack the cursor is durable. A scrub that was stopped goes on behind it; packs that were closed meanwhile are looked at too, since
-//   their ordinals are higher.
+// Invariant: when a pack was looked at is durable behind it. A scrub that was stopped goes on with the packs that were not looked at since it began,
+// by it or by anyone else.
 
-import { toHex } from "../../vault/bytes.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { PackChecks } from "../index/packChecks.ts";
 import type { OpenVault } from "../openVault.ts";
 import { ScrubCursor, type ScrubState } from "./scrubCursor.ts";
-import { type PackCondition, scrubPack } from "./scrubPack.ts";
-
-/** What became of a thing that was not sound: where the good copy came from, or why there is none. */
-export type HealOutcome = { readonly from: string } | { readonly none: string };
-
-/** Puts good copies in place. Both check hashes before anything is replaced. */
-export interface HealPort {
-  pack(vault: OpenVault, ordinal: number, signal: AbortSignal): Promise<HealOutcome>;
-  snapshot(vault: OpenVault, id: string, signal: AbortSignal): Promise<HealOutcome>;
-}
-
-/** Something that is not as it should be. */
-export type ScrubProblem = {
-  readonly vault: string;
-  readonly kind: "pack" | "snapshot";
-  /** SHA-256, hex. */
-  readonly name: string;
-  readonly condition: Exclude<PackCondition, "sound">;
-  readonly why: string;
-  /** Name of the replica that the good copy came from; null where it was not healed. */
-  readonly healedFrom: string | null;
-  /** Why it was not healed; null where it was. */
-  readonly notHealed: string | null;
-};
+import { packIsSound, type ScrubPort, snapshotIsSound, stopIfAsked } from "./scrubOne.ts";
 
 export type ScrubProgress = {
   readonly packs: number;
@@ -43,20 +15,31 @@ export type ScrubProgress = {
   readonly bytesTotal: number;
 };
 
-export type ScrubOptions = {
-  readonly vault: OpenVault;
-  /** The vault's directory. */
-  readonly directory: string;
-  /** Undefined: report only. */
-  readonly heal: HealPort | undefined;
-  /** Begin at the first pack even where an earlier scrub was stopped. */
+export type ScrubOptions = ScrubPort & {
+  /** Begin with all packs even where an earlier scrub was stopped. */
   readonly fromStart: boolean;
-  readonly nowMs: number;
-  readonly signal: AbortSignal;
-  readonly throttle: (bytes: number) => Promise<void>;
   readonly onProgress: (progress: ScrubProgress) => void;
-  readonly onProblem: (problem: ScrubProblem) => void;
 };
+
+/** A local pack, when it was looked at last, milliseconds since 1970 (0: never), and whether it was sound then. */
+export type CheckedPack = {
+  readonly ordinal: number;
+  readonly bytes: number;
+  readonly atMs: number;
+  readonly sound: boolean;
+};
+
+/** The local packs of a vault, what was not looked at for longest first. */
+export function packsByAge({ store }: OpenVault): CheckedPack[] {
+  const checks = new PackChecks(store.environment);
+  return [...store.packs.all()]
+    .filter(({ state }) => state === "closed")
+    .map(({ ordinal, bytes }) => {
+      const { atMs, sound } = checks.get(ordinal) ?? { atMs: 0, sound: true };
+      return { ordinal, bytes, atMs, sound };
+    })
+    .sort((a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
+}
 
 /**
  * Scrubs a vault from where the last scrub stopped to its end.
@@ -64,81 +47,33 @@ export type ScrubOptions = {
  * @throws HoldfastError cancelled, io-error
  */
 export async function scrubVault(options: ScrubOptions): Promise<ScrubState> {
-  const { vault, signal } = options;
+  const { vault, signal, nowMs } = options;
   const cursor = new ScrubCursor(vault.store.environment);
-  let state = cursor.begin(options.nowMs, options.fromStart);
-  const rows = [...vault.store.packs.all()].filter((pack) => pack.state === "closed");
-  const bytesTotal = rows.reduce((sum, pack) => sum + pack.bytes, 0);
-  let bytes = rows.reduce((sum, pack) => sum + (pack.ordinal < state.next ? pack.bytes : 0), 0);
-  for (const [index, known] of rows.entries()) {
-    if (known.ordinal < state.next) continue;
+  const packs = packsByAge(vault);
+  // Behind all that was looked at before, also where the clock was set back.
+  const beginsMs = packs.reduce((latest, { atMs }) => Math.max(latest, atMs + 1), nowMs());
+  let state = cursor.begin(beginsMs, options.fromStart);
+  cursor.advance(state);
+  const { startedMs } = state;
+  const port = { ...options, nowMs: () => Math.max(startedMs, nowMs()) };
+  const bytesTotal = packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  let bytes = 0;
+  let done = 0;
+  for (const { ordinal, bytes: own, atMs } of packs) {
     stopIfAsked(signal);
-    // It may have been evicted since the list was made.
-    const pack = vault.store.packs.get(known.ordinal);
-    let problems = state.problems;
-    if (pack?.state === "closed" && !(await packIsSound(options, pack.ordinal))) problems++;
-    bytes += known.bytes;
-    state = cursor.advance({ ...state, next: known.ordinal + 1, packs: state.packs + 1, problems });
-    options.onProgress({ packs: index + 1, packsTotal: rows.length, bytes, bytesTotal });
+    bytes += own;
+    done++;
+    if (atMs >= startedMs) continue;
+    const problems = state.problems + ((await packIsSound(port, ordinal)) ? 0 : 1);
+    state = cursor.advance({ ...state, packs: state.packs + 1, problems });
+    options.onProgress({ packs: done, packsTotal: packs.length, bytes, bytesTotal });
   }
   for (const { id } of vault.catalog.allSnapshots()) {
     stopIfAsked(signal);
-    if (!(await snapshotIsSound(options, id))) state = { ...state, problems: state.problems + 1 };
+    if (!(await snapshotIsSound(port, id))) state = { ...state, problems: state.problems + 1 };
     state = { ...state, snapshots: state.snapshots + 1 };
   }
+  cursor.noteSnapshots(port.nowMs());
   cursor.end();
   return state;
-}
-
-function stopIfAsked(signal: AbortSignal): void {
-  if (!signal.aborted) return;
-  throw new HoldfastError(ErrorCode.cancelled, "the scrub was stopped", {
-    next: "Run it again: it goes on where it stopped.",
-  });
-}
-
-async function packIsSound(options: ScrubOptions, ordinal: number): Promise<boolean> {
-  const { vault, directory, signal } = options;
-  const pack = vault.store.packs.get(ordinal);
-  if (pack?.name === undefined) return true;
-  const { condition, why } = await scrubPack(directory, pack, options).catch((error: unknown) => {
-    stopIfAsked(signal);
-    throw error;
-  });
-  if (condition === "sound") return true;
-  const found = { vault: vault.id, kind: "pack", name: toHex(pack.name), condition } as const;
-  await tell(options, found, why ?? condition, (heal) => heal.pack(vault, ordinal, signal));
-  return false;
-}
-
-async function snapshotIsSound(options: ScrubOptions, id: string): Promise<boolean> {
-  const { vault, signal } = options;
-  const row = vault.catalog.snapshot(id);
-  if (row === undefined) return true;
-  try {
-    await vault.snapshotObject(row);
-    return true;
-  } catch (error) {
-    if (!isHoldfastError(error)) throw error;
-    const condition = error.code === ErrorCode.chunkMissing ? "missing" : "damaged";
-    const found = { vault: vault.id, kind: "snapshot", name: id, condition } as const;
-    await tell(options, found, error.message, (heal) => heal.snapshot(vault, id, signal));
-    return false;
-  }
-}
-
-/** Heals what can be healed, and reports both. */
-async function tell(
-  { heal, onProblem }: ScrubOptions,
-  found: Pick<ScrubProblem, "vault" | "kind" | "name" | "condition">,
-  why: string,
-  put: (heal: HealPort) => Promise<HealOutcome>,
-): Promise<void> {
-  const outcome: HealOutcome = heal === undefined ? { none: "healing was not asked for" } : await put(heal);
-  onProblem({
-    ...found,
-    why,
-    healedFrom: "from" in outcome ? outcome.from : null,
-    notHealed: "none" in outcome ? outcome.none : null,
-  });
 }

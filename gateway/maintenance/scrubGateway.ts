@@ -1,13 +1,13 @@
 // Scrubs all vaults of a gateway, one after the other.
 
-import { setTimeout as pause } from "node:timers/promises";
 import type { JobWatch } from "../admin/job.ts";
 import type { ScrubRequest, ScrubResult } from "../admin/scrubOperations.ts";
 import type { Gateway } from "../gateway.ts";
-import { Bandwidth } from "../replica/job/bandwidth.ts";
-import { Throttle } from "../replica/job/throttle.ts";
 import { ReplicaHealing } from "./healing.ts";
-import { type ScrubProblem, type ScrubProgress, scrubVault } from "./scrub.ts";
+import { readThrottle } from "./readThrottle.ts";
+import { type ScrubProgress, scrubVault } from "./scrub.ts";
+import type { ScrubProblem } from "./scrubOne.ts";
+import { damageOver, tellDamage } from "./tellDamage.ts";
 
 /** Problems that a result lists; the log has all of them. */
 const listedMax = 10_000;
@@ -35,11 +35,7 @@ async function scrubAll(
   request: ScrubRequest,
   { onProgress, signal }: JobWatch<ScrubProgress>,
 ): Promise<ScrubResult> {
-  const throttle = new Throttle(Bandwidth.parse(request.limit), {
-    now: gateway.now,
-    monotonicMs: () => performance.now(),
-    sleep: (milliseconds, stop) => pause(milliseconds, undefined, { signal: stop }).catch(() => undefined),
-  });
+  const throttle = readThrottle(gateway, request.limit, signal);
   const heal = request.heal ? new ReplicaHealing(gateway) : undefined;
   const problems: ScrubProblem[] = [];
   const done = { packs: 0, snapshots: 0, bytes: 0, problemsInAll: 0 };
@@ -50,18 +46,19 @@ async function scrubAll(
       directory: gateway.vaultDirectory(id),
       heal,
       fromStart: request.fromStart,
-      nowMs: gateway.now().getTime(),
+      nowMs: () => gateway.now().getTime(),
       signal,
-      throttle: (bytes) => throttle.take(bytes, signal),
+      throttle,
       onProgress: (progress) => {
         done.bytes = before + progress.bytes;
         onProgress(progress);
       },
       onProblem: (problem) => {
         if (problems.length < listedMax) problems.push(problem);
-        gateway.logger.warn({ ...problem }, problem.healedFrom === null ? "scrub-damage" : "scrub-healed");
+        tellDamage(gateway, problem);
       },
     });
+    if (state.problems === 0) damageOver(gateway, id);
     done.packs += state.packs;
     done.snapshots += state.snapshots;
     done.problemsInAll += state.problems;

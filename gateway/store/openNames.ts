@@ -62,7 +62,7 @@ export function refuseLostIndex({ directory, packs, knowsBox }: NamesPort): void
   if (knowsBox || !packs.all().next().done || !existsSync(folder)) return;
   if (!readdirSync(folder).some((ab) => readdirSync(join(folder, ab)).length > 0)) return;
   throw new HoldfastError(ErrorCode.dataDirInvalid, `${directory} has packs, but its index is empty`, {
-    next: "Put the vault's index/ back, from a copy if need be. Packs and snapshots are untouched; to rebuild the index from them is not in this version yet.",
+    next: "Run `holdfast gateway rebuild-index --data DIR`: packs and snapshots are untouched, and it makes the index from them.",
     detail: { path: directory },
   });
 }

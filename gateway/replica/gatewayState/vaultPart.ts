@@ -42,15 +42,20 @@ export type VaultPart = {
   readonly retention: RetentionRows;
 };
 
+/** What is asked of a vault for its part. */
+export type VaultState = Pick<OpenVault, "id" | "catalog" | "needs"> & {
+  readonly store: Pick<OpenVault["store"], "packs">;
+};
+
 /** What fits the bytes anyway: each has tens of bytes. */
 const rowsMax = 2 ** 20;
 const what = "a vault's part of the catalog";
 
 /**
  * The JSON text of the vault's part as it is now, for `sealCatalog`. Closed packs alone count: what lies in an open one is not in the
- * replica either.
+ * replica either. Not `counted`: without the number of changes, which every commit raises.
  */
-export function exportVaultPart(vault: Pick<OpenVault, "id" | "catalog" | "needs" | "store">): Buffer {
+export function exportVaultPart(vault: VaultState, { counted = true } = {}): Buffer {
   const items = vault.catalog.items().map(({ id, device, name }) => ({ id, device, name }));
   const needs = vault.needs.list().flatMap(({ group, id, pack, offset, length, reporter }): PartNeed[] => {
     const row = vault.store.packs.get(pack);
@@ -62,7 +67,7 @@ export function exportVaultPart(vault: Pick<OpenVault, "id" | "catalog" | "needs
       format: "holdfast-vault-catalog",
       version: 1,
       vault: vault.id,
-      changes: vault.catalog.changes(),
+      changes: counted ? vault.catalog.changes() : 0,
       items,
       needs,
       retention: exportRetention(vault.catalog.retention.rows()),

@@ -9,7 +9,7 @@ import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { RecordType, Width } from "../../../vault/magic.ts";
 import type { TrailerRow } from "../../../vault/pack/trailer.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
-import type { Need } from "../../catalog/needs.ts";
+import { type Need, ownReporter } from "../../catalog/needs.ts";
 import { type ChunkRow, rowFlags } from "../../index/row.ts";
 import type { PartNeed } from "../gatewayState/vaultPart.ts";
 import type { VaultTables } from "./vaultTables.ts";
@@ -17,7 +17,6 @@ import type { VaultTables } from "./vaultTables.ts";
 /** Stands for the pack of a record of which there is no copy. */
 const noPack = 0xffff_ffff;
 const noCopy = { pack: noPack, offset: 0, length: 0, type: RecordType.data, writer: unknownWriter } as const;
-const noReporter = "00".repeat(Width.deviceId);
 
 export class RecordAdmission {
   readonly #tables: VaultTables;
@@ -74,13 +73,15 @@ export class RecordAdmission {
    */
   standIn(group: number, ids: Uint8Array): void {
     const { environment, index, needs, overlay } = this.#tables;
-    overlay.lookupBatch(group, ids).forEach((row, i) => {
-      if (row !== undefined) return;
-      const id = ids.subarray(i * Width.id, (i + 1) * Width.id);
-      environment.write(() => {
+    const rows = overlay.lookupBatch(group, ids);
+    if (rows.every((row) => row !== undefined)) return;
+    environment.write(() => {
+      rows.forEach((row, i) => {
+        if (row !== undefined) return;
+        const id = ids.subarray(i * Width.id, (i + 1) * Width.id);
         this.#flag(group, id, noCopy);
         const { ordinal } = index.lookup(group, id)!;
-        needs.restore({ group, id: toHex(id), ordinal, ...noCopy, reporter: noReporter });
+        needs.restore({ group, id: toHex(id), ordinal, ...noCopy, reporter: ownReporter });
       });
     });
   }

@@ -20,10 +20,11 @@ import { makeFolderDurably, writeFileDurably } from "../../store/files.ts";
 import { noRetention } from "../gatewayState/retentionPart.ts";
 import { parseVaultPart, type VaultPart } from "../gatewayState/vaultPart.ts";
 import { namedKey, vaultFolder } from "../keys.ts";
+import { admitMetadata, settleWaiting } from "./admitMetadata.ts";
 import { damagedObject, fetchObject } from "./fetchObject.ts";
 import { enterPacks, indexDataPacks, isDamage } from "./indexPacks.ts";
 import { RestoreManifest } from "./manifest.ts";
-import { admitMetadata, fetchMetadataPacks, settleWaiting } from "./metadataPacks.ts";
+import { fetchedMetadata, fetchMetadataPacks } from "./metadataPacks.ts";
 import { RecordAdmission } from "./recordAdmission.ts";
 import type { RestorePort } from "./restorePort.ts";
 import { fetchSnapshots, itemsOf, rootOf } from "./snapshots.ts";
@@ -101,9 +102,18 @@ async function restoreDocuments(port: RestorePort, root: VaultRoot): Promise<voi
   if (!existsSync(file)) await writeFileDurably(file, document);
 }
 
-function fetchNamed(port: RestorePort, { name, bytes, sha256 }: NamedObject): Promise<Buffer> {
+/** An object that a vault's root names. @throws HoldfastError replica-damaged; as ReplicaStore.getRange */
+export function fetchNamed(
+  port: Pick<RestorePort, "store" | "vault" | "signal">,
+  { name, bytes, sha256 }: NamedObject,
+): Promise<Buffer> {
   const key = vaultFolder(port.vault) + name;
   return fetchObject(port.store, { key, bytes, sha256: fromHex(sha256) }, port.signal);
+}
+
+/** A sealed part of a vault's catalog. @throws HoldfastError corrupt, truncated, limit-exceeded, key-wrong, unsupported */
+export function openPart(sealed: Uint8Array, metadataKey: Uint8Array, vault: string): VaultPart {
+  return parseVaultPart(openCatalog(sealed, vaultCatalogKey(metadataKey, fromHex(vault, 16))), vault);
 }
 
 /** The vault's part of the catalog; where that is damaged and may be gone around, one that says nothing. */
@@ -111,10 +121,7 @@ async function fetchPart(port: RestorePort, { root, metadataKey }: VaultToRestor
   try {
     const sealed = await fetchNamed(port, root.catalog);
     try {
-      return parseVaultPart(
-        openCatalog(sealed, vaultCatalogKey(metadataKey, fromHex(port.vault))),
-        port.vault,
-      );
+      return openPart(sealed, metadataKey, port.vault);
     } catch (error) {
       if (!isHoldfastError(error) || error.code === ErrorCode.unsupported) throw error;
       throw damagedObject(vaultFolder(port.vault) + root.catalog.name, "cannot be read", error);
@@ -134,7 +141,8 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
   const admission = new RecordAdmission(tables, part.needs, wanted.writerOrdinal);
   await indexDataPacks(port, manifest, tables, admission);
   await fetchMetadataPacks(port, tables, wanted.replica);
-  const waiting = await admitMetadata(port, tables, admission);
+  const metadata = fetchedMetadata(port);
+  const waiting = await admitMetadata(metadata, tables, admission);
   const snapshots = await fetchSnapshots(port, manifest);
   const rootless = (): Snapshot[] =>
     snapshots.filter((snapshot) => tables.overlay.lookup(snapshot.group, rootOf(snapshot)) === undefined);
@@ -143,7 +151,7 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
     const key = namedKey(vaultFolder(port.vault), "snapshots", fromHex(id));
     port.tolerate(damagedObject(key, "needs records that are not in the replica"));
   }
-  await settleWaiting(port, tables, admission, waiting, hurt.length > 0);
+  await settleWaiting(metadata, tables, admission, waiting, hurt.length > 0);
   for (const snapshot of rootless()) admission.standIn(snapshot.group, rootOf(snapshot));
   await tables.overlay.flush(() => {
     for (const need of admission.needs()) tables.needs.restore(need);

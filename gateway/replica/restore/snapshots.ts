@@ -53,6 +53,11 @@ async function fetchSnapshot(port: RestorePort, row: SnapshotRow): Promise<Snaps
   if (toHex(header.vaultId) !== port.vault) throw damagedObject(key, "is a snapshot of another vault");
   const path = join(port.directory, "snapshots", id);
   if (!existsSync(path)) await writeFileDurably(path, object);
+  return snapshotRow(id, object.length, header, new Date(row.receivedMs).toISOString());
+}
+
+/** The row of a snapshot object of so many bytes. `received`: RFC 3339. */
+export function snapshotRow(id: string, bytes: number, header: SnapshotHeader, received: string): Snapshot {
   return {
     id,
     device: toHex(header.deviceId),
@@ -61,9 +66,9 @@ async function fetchSnapshot(port: RestorePort, row: SnapshotRow): Promise<Snaps
     sequence: header.sequence,
     keyEpoch: header.keyEpoch,
     root: toHex(header.root),
-    received: new Date(row.receivedMs).toISOString(),
+    received,
     incomplete: header.flags.incomplete,
-    bytes: object.length,
+    bytes,
   };
 }
 

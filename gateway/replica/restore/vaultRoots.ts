@@ -77,8 +77,9 @@ async function newestProven(
   return undefined;
 }
 
-async function provenRoot(
-  { roots, signal }: VaultRootsPort,
+/** The root of a generation of a vault's chain. @throws HoldfastError replica-damaged, unsupported; as ReplicaStore's */
+export async function provenRoot(
+  { roots, signal }: Pick<VaultRootsPort, "roots" | "signal">,
   id: string,
   generation: number,
   metadataKey: Buffer,

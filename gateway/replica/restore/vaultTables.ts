@@ -1,4 +1,5 @@
-// The index environment of a vault that is being restored: the tables that VaultStore and OpenVault will find there.
+// The index environment of a vault that is being restored, rebuilt or looked at by itself: the tables that VaultStore and OpenVault
+// find there.
 
 import { join } from "node:path";
 import { Needs } from "../../catalog/needs.ts";
@@ -22,9 +23,9 @@ export class VaultTables {
   readonly needs: Needs;
   readonly backfill: Backfill;
 
-  /** `directory`: the vault's; it exists. */
-  constructor(directory: string) {
-    this.environment = openIndexEnvironment(join(directory, "index"));
+  /** `directory`: the vault's; it exists. `folder`: of the environment in it; for `key` see openIndexEnvironment. */
+  constructor(directory: string, folder = "index", key?: string) {
+    this.environment = openIndexEnvironment(join(directory, folder), key);
     this.index = new ChunkIndex(this.environment);
     this.packs = new PackTable(this.environment);
     this.overlay = new IndexOverlay(this.index, this.packs);
