@@ -21,6 +21,7 @@ export type GuardPort = Pick<Gateway, "catalog" | "alerts" | "audit" | "dataDir"
 /** The kind of the alert that a hold is. */
 export const holdAlert = "guard-hold";
 
+const failedAlert = "guard-failed";
 const pinnedByHold = 3;
 const none: Uploaded = { bytes: 0, rawBytes: 0 };
 
@@ -89,8 +90,7 @@ export class Guard {
     }
     const run = this.#lookAtAll(vault, first)
       .catch((error: unknown) => {
-        if (this.#stop.signal.aborted) return;
-        this.#port.logger.error({ err: error, vault: vault.id }, "the guard could not look at a snapshot");
+        if (!this.#stop.signal.aborted) this.#failed(vault.id, error);
       })
       .finally(() => {
         this.#running.delete(vault.id);
@@ -135,9 +135,25 @@ export class Guard {
     for (;;) {
       // Unknown where the disk was full when the vault was opened: what came meanwhile is not looked at.
       const [next] = vault.catalog.committedAfter(guard.weighed() ?? vault.catalog.newestOrder(), 1);
-      if (next === undefined) return;
+      if (next === undefined) break;
       this.#stop.signal.throwIfAborted();
       await this.#lookAt(vault, next.order, next.snapshot);
+    }
+    const { alerts } = this.#port;
+    if (alerts.isOpen(failedAlert, vault.id)) alerts.resolve(failedAlert, vault.id);
+  }
+
+  /** Its items stay held until a later look succeeds: somebody should know. */
+  #failed(vault: string, error: unknown): void {
+    const { alerts, logger } = this.#port;
+    logger.error({ err: error, vault }, "the guard could not look at a snapshot");
+    try {
+      alerts.raise({
+        ...{ kind: failedAlert, severity: "warning", subject: vault, figures: {} },
+        message: `The guard could not look at what is new in this vault (${(error as Error).message}), and holds it until it can.`,
+      });
+    } catch (unsaid) {
+      logger.error({ err: unsaid, vault }, "an alert could not be noted");
     }
   }
 

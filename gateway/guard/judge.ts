@@ -50,7 +50,7 @@ export type Judgement = {
 const filesMin = 10;
 const chunksMin = 8;
 /** Less new content than this says nothing about what it is like. */
-const rawBytesMin = 256 * 1024;
+const rawBytesMin = 32 * 1024;
 const rawShareMin = 0.7;
 const rawAboveUsual = 0.25;
 /** Snapshots before which a sudden change cannot be told from what the item always does. */

@@ -149,6 +149,24 @@ test("a gateway that stops between a commit and the look at it looks later, and 
   expect(await retention().prune({ dryRun: false })).toMatchObject({ trashed: 0 });
 });
 
+test("a look that fails holds, is an alert, and is made up for by the next", async () => {
+  await several(quiet, quiet, quiet);
+  const { index } = (await fixture.gateway.vault(device.vault)).store;
+  const refsOf = index.refsOf.bind(index);
+  index.refsOf = () => {
+    throw new Error("a damaged page");
+  };
+  await several(attack);
+  await status();
+  const vault = await fixture.gateway.vault(device.vault);
+  expect([...heldItems(vault.catalog).values()]).toEqual(["not-looked-at"]);
+  expect(fixture.gateway.alerts.list()).toMatchObject([{ kind: "guard-failed", subject: vault.id }]);
+  index.refsOf = refsOf;
+  await several(attack);
+  expect((await status()).hold?.rules.length).toBeGreaterThan(0);
+  expect(fixture.gateway.alerts.list().map(({ kind }) => kind)).toEqual(["guard-hold"]);
+});
+
 test("settings: of a vault, of an item; off looks at nothing, and begins again", async () => {
   await guard().set({ ...scope, settings: { ...noSettings, renamed: 0 } });
   await guard()
