@@ -9,8 +9,9 @@ import { networkOf } from "../auth/loginThrottle.ts";
 /** Connections a second of a suspect source, and how many at once after a rest. */
 const perSecond = 30;
 const burst = 30;
-const waitingMax = 128;
-const waitingInAll = 512;
+const waitingMax = 64;
+/** They take places of the listener's connections. */
+const waitingInAll = 128;
 
 type Lane = { tokens: number; atMs: number; readonly waiting: { socket: Socket; admit: () => void }[] };
 

@@ -22,6 +22,7 @@ import { guardRoutes } from "./askers.ts";
 import { carriedRoutes } from "./carriedRoutes.ts";
 import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
 import { ConnectionPace } from "./connectionPace.ts";
+import { ConnectionShare } from "./connectionShare.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -201,6 +202,7 @@ function guardConnections(gateway: Gateway, server: Server): void {
     (address) => suspects.isSuspect(address),
     () => performance.now(),
   );
+  const share = new ConnectionShare(serverLimits.connections);
   const begin = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
@@ -209,8 +211,10 @@ function guardConnections(gateway: Gateway, server: Server): void {
       for (const listener of begin) listener.call(server, socket);
     };
     if (isProxy(gateway, address)) admit();
-    else if (admitsAddress(gateway, address)) pace.take(socket, address, admit);
-    else {
+    else if (admitsAddress(gateway, address)) {
+      if (share.take(socket, address)) pace.take(socket, address, admit);
+      else socket.destroy();
+    } else {
       noteRefusal(gateway, { from: address, method: "connect", hasShown: false }, addressRefused("gateway"));
       socket.destroy();
     }

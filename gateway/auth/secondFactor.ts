@@ -99,6 +99,14 @@ export class SecondFactor {
     });
   }
 
+  /** Nothing is left of an account that is removed. Inside a write transaction. */
+  forget(account: string): void {
+    const key = fromHex(account, 16);
+    this.#pending.remove(key);
+    this.#steps.remove(key);
+    this.#wrong.delete(account);
+  }
+
   /**
    * Takes a code where the account asks for one. A code that was taken is used, whatever becomes of what it was given for.
    * @throws HoldfastError code-required

@@ -19,7 +19,10 @@ import type { Gateway } from "../gateway.ts";
 import { errnoOf, fileError, makeFolderDurably, writeFileDurably } from "../store/files.ts";
 import { describeVault, eraseDirectory, eraseKeys } from "./vaultFiles.ts";
 
-type RemovalPort = Pick<Gateway, "catalog" | "closeVault" | "dataDir" | "now" | "sealing" | "vaultDirectory">;
+type RemovalPort = Pick<
+  Gateway,
+  "authenticator" | "catalog" | "closeVault" | "dataDir" | "now" | "sealing" | "vaultDirectory"
+>;
 
 /** What would go. @throws HoldfastError forbidden while a box has the account on board; io-error */
 export async function planRemoval(gateway: RemovalPort, { id, name }: Account): Promise<RemovalRow> {
@@ -69,7 +72,7 @@ export async function removeAccount(gateway: RemovalPort, account: Account): Pro
 
 /** Goes on where a removal was stopped. @throws HoldfastError disk-full, io-error */
 export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Promise<Deletion> {
-  const { catalog, dataDir, now, sealing } = gateway;
+  const { authenticator, catalog, dataDir, now, sealing } = gateway;
   for (const { id } of row.vaults) {
     await gateway.closeVault(id);
     await eraseKeys(gateway.vaultDirectory(id));
@@ -78,6 +81,7 @@ export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Prom
     for (const { id } of row.vaults) catalog.vaults.remove(id);
     for (const { id } of catalog.appPasswords.list(row.account)) catalog.appPasswords.remove(row.account, id);
     catalog.devices.removeOf(row.account);
+    authenticator.secondFactor.forget(row.account);
     catalog.homes.remove(row.account);
     catalog.accounts.remove(row.account);
   });
