@@ -106,9 +106,7 @@ async function bring(
   const path = closedPackPath(port.directory, fromHex(name, 32));
   if (port.dryRun) {
     const bytes = await port.copies.packBytes(name);
-    told(
-      bytes === undefined ? { none: "no replica has it" } : { from: port.copies.listing(name).join(", ") },
-    );
+    told(bytes === undefined ? { none: "no replica has it" } : { from: port.copies.namesOf(name) });
     if (bytes === undefined) return undefined;
     const { kind, nonce, rows } = packContents(bytes);
     return {
@@ -157,7 +155,7 @@ async function bringTail(
   await makeFolderDurably(join(directory, "tails"));
   await makeFolderDurably(dirname(path));
   await writeFileDurably(path, tail);
-  told({ from: copies.listing(name).join(", ") });
+  told({ from: copies.namesOf(name) });
   return "here";
 }
 

@@ -122,6 +122,11 @@ export class ReplicaCopies {
     return this.#packs.get(name)?.by.map(({ replica }) => replica.id) ?? [];
   }
 
+  /** What people call the replicas that list a pack. */
+  namesOf(name: string): string {
+    return (this.#packs.get(name)?.by ?? []).map(({ replica }) => replica.name).join(", ");
+  }
+
   /** Length of a pack that is listed; 0 for any other. */
   bytesOf(name: string): number {
     return this.#packs.get(name)?.pack.bytes ?? 0;
