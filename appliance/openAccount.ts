@@ -1,6 +1,7 @@
 // Opens the vaults of an account in a gateway that this process opened, with the account's password: for commands that show names of files.
 
 import type { AdminOperations } from "../gateway/admin/operations.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { openVaultSecrets, unlockRequest } from "./account/ownerKeys.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { readPassword } from "./cli/password.ts";
@@ -16,4 +17,21 @@ export async function unlockAccount(
     const secrets = await openVaultSecrets(document, password);
     await operations.unlock(document.vault, unlockRequest(secrets, undefined));
   }
+}
+
+/**
+ * Unlocks the vaults of --account, where it is given: in this process, so not for a gateway that runs in another (`running`).
+ * @throws HoldfastError as unlockAccount; usage where one runs
+ */
+export async function unlockGiven(
+  context: CommandContext,
+  operations: Pick<AdminOperations, "keysDocuments" | "unlock">,
+  running: boolean,
+): Promise<void> {
+  const account = context.args.text("account");
+  if (account === undefined) return;
+  if (!running) return await unlockAccount(context, operations, account);
+  throw new HoldfastError(ErrorCode.usage, "--account is for a directory that no gateway runs on", {
+    next: `Unlock the vault in the running one: holdfast vault unlock ${account}`,
+  });
 }

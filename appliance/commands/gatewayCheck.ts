@@ -9,7 +9,7 @@ import type { Output } from "../cli/output/output.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
 import { tellHurt, tellHurtFiles } from "../hurtLines.ts";
-import { unlockAccount } from "../openAccount.ts";
+import { unlockGiven } from "../openAccount.ts";
 import { findVault, parseVaultName } from "../vaultName.ts";
 
 export function run(context: CommandContext): Promise<void> {
@@ -18,15 +18,9 @@ export function run(context: CommandContext): Promise<void> {
     const startedMs = nowMs();
     const written = args.text("vault");
     const vault = written === undefined ? undefined : await findVault(operations, parseVaultName(written));
-    const account = args.text("account");
-    if (account !== undefined && running) {
-      throw new HoldfastError(ErrorCode.usage, "--account is for a directory that no gateway runs on", {
-        next: `Unlock the vault in the running one: holdfast vault unlock ${account}`,
-      });
-    }
     const localBytes = (await operations.status()).vaults.reduce((sum, { packBytes }) => sum + packBytes, 0);
     const readShare = readShareOf(args.text("read-data") ?? "0%", localBytes);
-    if (account !== undefined) await unlockAccount(context, operations, account);
+    await unlockGiven(context, operations, running);
     const limit = args.text("limit") ?? "";
     const request = { ...(vault !== undefined && { vault: vault.id }), readShare, limit };
     const onProgress = (progress: CheckProgress): void => show(output, progress);

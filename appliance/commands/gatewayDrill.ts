@@ -8,7 +8,7 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
-import { unlockAccount } from "../openAccount.ts";
+import { unlockGiven } from "../openAccount.ts";
 import { findVault, parseVaultName } from "../vaultName.ts";
 
 const filesDefault = 20;
@@ -20,13 +20,7 @@ export function run(context: CommandContext): Promise<void> {
   return withAdmin(context, async (operations, running) => {
     const written = args.text("vault");
     const vault = written === undefined ? undefined : await findVault(operations, parseVaultName(written));
-    const account = args.text("account");
-    if (account !== undefined && running) {
-      throw new HoldfastError(ErrorCode.usage, "--account is for a directory that no gateway runs on", {
-        next: `Unlock the vault in the running one: holdfast vault unlock ${account}`,
-      });
-    }
-    if (account !== undefined) await unlockAccount(context, operations, account);
+    await unlockGiven(context, operations, running);
     const seed = seedOf(args.text("seed"));
     const files = args.integer("files") ?? filesDefault;
     const bytes = args.bytes("bytes") ?? bytesDefault;

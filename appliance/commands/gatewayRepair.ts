@@ -7,7 +7,7 @@ import { formatCount } from "../cli/units.ts";
 import { tellDamage } from "../damageLines.ts";
 import { withUpkeep } from "../gatewayAccess.ts";
 import { tellHurt, tellHurtFiles } from "../hurtLines.ts";
-import { unlockAccount } from "../openAccount.ts";
+import { unlockGiven } from "../openAccount.ts";
 import { findVault, parseVaultName } from "../vaultName.ts";
 
 export function run(context: CommandContext): Promise<void> {
@@ -20,9 +20,8 @@ export function run(context: CommandContext): Promise<void> {
     const onProgress = (progress: RepairProgress): void => show(output, progress);
     const { vaults } = await upkeep.repair({ vault: vault?.id, dryRun }, { onProgress, signal });
     output.endProgress();
-    const account = args.text("account");
     // What a dry run found is not yet what the index says.
-    if (account !== undefined && !dryRun) await unlockAccount(context, operations, account);
+    if (!dryRun) await unlockGiven(context, operations, false);
     for (const repaired of vaults) {
       tell(output, repaired, dryRun);
       if (repaired.hurt.length === 0 || dryRun) continue;

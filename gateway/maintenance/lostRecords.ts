@@ -8,10 +8,10 @@ import type { PackRow } from "../index/packTable.ts";
 import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { markHurt } from "./rebuild/markHurt.ts";
-import { trailerRows, wholeRecords } from "./rebuild/salvage.ts";
+import { readableRecords, trailerRows } from "./rebuild/salvage.ts";
 
 /**
- * Takes the records of a closed pack that are not whole for lost. Where its trailer is not whole either, nobody knows which they are, and nothing is
+ * Takes the records of a closed pack that cannot be read for lost. Where its trailer is not whole either, nobody knows which they are, and nothing is
  * done: `gateway repair` finds out. Answers how many were taken for lost.
  * @throws HoldfastError disk-full, io-error; the signal's reason
  */
@@ -26,7 +26,7 @@ export async function loseRecords(
   let whole: Set<number>;
   try {
     rows = await trailerRows(path);
-    whole = new Set((await wholeRecords(path, undefined)).map(({ row }) => row.offset));
+    whole = new Set((await readableRecords(path)).map(({ row }) => row.offset));
   } catch (error) {
     if (isHoldfastError(error)) return 0;
     throw error;

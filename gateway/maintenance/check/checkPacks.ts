@@ -12,7 +12,7 @@ import { type ChunkRow, isHere } from "../../index/row.ts";
 import { closedPackPath, openPackPath } from "../../store/packPaths.ts";
 import { tailPath } from "../../store/packTails.ts";
 import { inspectPack, inspectTail, metadataRecords, type NamedFile } from "../rebuild/packFile.ts";
-import { wholeRecords } from "../rebuild/salvage.ts";
+import { readableRecords } from "../rebuild/salvage.ts";
 import type { CheckedTables, CheckProblem } from "./checkTypes.ts";
 
 export type PackCheckPort = {
@@ -72,6 +72,10 @@ export async function checkPack(
   if (file === undefined) return told("its file is not there", pack.records);
   await port.throttle(hashed ? file.bytes : Width.packHeader);
   const state = await inspectPack(file, hashed);
+  // It went while it was read.
+  if (!state.sound && port.tables.packs.get(ordinal)?.state !== "closed") {
+    return checkPack(port, ordinal, hashed, found);
+  }
   const why = state.sound ? mismatch(pack, file.bytes, state.rows.length) : state.why;
   if (why === undefined && state.sound) {
     const rows = (): PackedRecord[] => state.rows.map((row) => ({ row, refs: undefined }));
@@ -79,9 +83,9 @@ export async function checkPack(
     if (hashed || pack.kind === "meta") port.onHashed(pack);
     return take(port, pack, records, found);
   }
-  const whole = await wholeRecords(file.path, undefined);
+  const readable = await readableRecords(file.path);
   const before = found.ordinals.size;
-  take(port, pack, whole, found);
+  take(port, pack, readable, found);
   told(why as string, Math.max(0, pack.records - (found.ordinals.size - before)));
 }
 
@@ -105,7 +109,7 @@ async function checkOpen(port: PackCheckPort, pack: PackRow, found: FoundRecords
     return port.onProblem({ kind: "pack", name, why: "its file is not there", records: pack.records });
   }
   await port.throttle(file.bytes);
-  take(port, pack, await wholeRecords(path, undefined), found);
+  take(port, pack, await readableRecords(path), found);
 }
 
 async function checkEvicted(port: PackCheckPort, pack: PackRow, found: FoundRecords): Promise<void> {

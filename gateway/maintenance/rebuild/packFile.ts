@@ -103,7 +103,9 @@ export async function inspectPack(file: NamedFile, hashed: boolean): Promise<Pac
     return { sound: true, ...tail };
   } catch (error) {
     if (isHoldfastError(error)) return { sound: false, why: error.message };
-    if (errnoOf(error) === undefined) throw error;
+    const code = errnoOf(error);
+    // Other failures say nothing of the file.
+    if (code !== "EIO" && code !== "ENOENT") throw fileError(error, file.path);
     return { sound: false, why: (error as Error).message };
   }
 }

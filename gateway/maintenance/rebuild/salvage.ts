@@ -18,7 +18,7 @@ import { encodePackHeader } from "../../../vault/pack/packHeader.ts";
 import { type RecoveredRecord, recoverFrames } from "../../../vault/pack/recover.ts";
 import { encodeTrailer, type TrailerRow } from "../../../vault/pack/trailer.ts";
 import { parseRecordHeader } from "../../../vault/record.ts";
-import { fileError, makeFolderDurably, syncDirectory, writeFully } from "../../store/files.ts";
+import { errnoOf, fileError, makeFolderDurably, syncDirectory, writeFully } from "../../store/files.ts";
 import { closedPackFolder, closedPackPath } from "../../store/packPaths.ts";
 
 export type Salvaged = {
@@ -51,7 +51,8 @@ async function withFile<T>(path: string, work: (reader: Reader) => Promise<T>): 
         // What the disk does not give is as good as damaged.
         try {
           readSync(fd, bytes, 0, length, offset);
-        } catch {
+        } catch (error) {
+          if (errnoOf(error) !== "EIO") throw fileError(error, path);
           bytes.fill(0);
         }
         return bytes;
@@ -77,6 +78,11 @@ export function wholeRecords(
   );
 }
 
+/** The same of records that can be read where they are: their frames are whole too. @throws HoldfastError io-error */
+export function readableRecords(path: string): Promise<{ row: TrailerRow; refs: Buffer }[]> {
+  return withFile(path, async (reader) => [...framed(reader)].map(({ row, refs }) => ({ row, refs })));
+}
+
 /** Rows of a closed pack's trailer; none where it is not whole. @throws HoldfastError io-error */
 export function trailerRows(path: string): Promise<readonly TrailerRow[]> {
   return withFile(path, async (reader) => statedRows(reader).rows);
@@ -87,10 +93,7 @@ type FoundRecord = { readonly row: TrailerRow; readonly refs: Buffer; readonly n
 /** Records that are whole, in the order of the file: by their frames, and where the trailer is whole by that too, since a frame may be damaged alone. */
 function found(reader: Reader): FoundRecord[] {
   const records = new Map<number, FoundRecord>();
-  for (const record of recoverFrames(reader)) {
-    const { refs } = record.header;
-    records.set(record.recordOffset, { row: rowOf(record), refs, nonce: Buffer.from(record.frame.nonce) });
-  }
+  for (const record of framed(reader)) records.set(record.row.offset, record);
   const { rows, nonce } = statedRows(reader);
   for (const row of rows) {
     if (records.has(row.offset)) continue;
@@ -98,6 +101,13 @@ function found(reader: Reader): FoundRecord[] {
     if (refs !== undefined) records.set(row.offset, { row: copyOf(row), refs, nonce });
   }
   return [...records.values()].sort((a, b) => a.row.offset - b.row.offset);
+}
+
+function* framed(reader: Reader): Generator<FoundRecord> {
+  for (const record of recoverFrames(reader)) {
+    const { refs } = record.header;
+    yield { row: rowOf(record), refs, nonce: Buffer.from(record.frame.nonce) };
+  }
 }
 
 /** What the trailer says, where it is whole. */

@@ -10,7 +10,7 @@ import { closedPackPath } from "../../store/packPaths.ts";
 import { packContents } from "../../store/packRecords.ts";
 import { tailPath } from "../../store/packTails.ts";
 import type { KnownRows } from "../rebuild/knownRows.ts";
-import { inspectPack, type NamedFile, namedFiles, parseTail } from "../rebuild/packFile.ts";
+import { inspectPack, inspectTail, type NamedFile, namedFiles, parseTail } from "../rebuild/packFile.ts";
 import type { KnownPack } from "../rebuild/settlePacks.ts";
 import { readSnapshotFiles } from "../rebuild/snapshotFiles.ts";
 import type { ReplicaCopies } from "./replicaCopies.ts";
@@ -70,7 +70,9 @@ export async function healPacks(port: HealPort, all: boolean): Promise<HealedPac
     if (copy !== undefined && copy !== "here") copies.push(copy);
   }
   for (const file of namedFiles(port.directory, "tails")) {
-    if (port.known.packs.get(toHex(file.name)) !== "closed") here.add(toHex(file.name));
+    const isKept =
+      port.known.packs.get(toHex(file.name)) !== "closed" && (await inspectTail(file)) !== undefined;
+    if (isKept) here.add(toHex(file.name));
   }
   const wanted = all
     ? [...port.known.packs.keys(), ...port.copies.packs().map(({ name }) => name)]
@@ -103,11 +105,8 @@ async function bring(
     });
   const path = closedPackPath(port.directory, fromHex(name, 32));
   if (port.dryRun) {
-    const load = (): Promise<Buffer | undefined> => port.copies.packBytes(name);
-    const bytes = await load();
-    told(
-      bytes === undefined ? { none: "no replica has it" } : { from: port.copies.listing(name).join(", ") },
-    );
+    const bytes = await port.copies.packBytes(name);
+    told(bytes === undefined ? { none: "no replica has it" } : { from: port.copies.namesOf(name) });
     if (bytes === undefined) return undefined;
     const { kind, nonce, rows } = packContents(bytes);
     return {
@@ -119,7 +118,8 @@ async function bring(
       mtimeMs: file?.mtimeMs ?? 0,
       from: "copy",
       path,
-      load: async () => bytes,
+      // Asked for again when its records are taken in: all of them would be much to hold.
+      load: () => port.copies.requirePack(name),
     };
   }
   if (!port.copies.hasPack(name)) {
@@ -128,7 +128,8 @@ async function bring(
   }
   await makeFolderDurably(join(port.directory, "packs"));
   await makeFolderDurably(dirname(path));
-  if (file === undefined && !(await hasRoom(port, name))) return bringTail(port, name, told);
+  const isElsewhere = port.known.packs.get(name) === "evicted" || !(await hasRoom(port, name));
+  if (file === undefined && isElsewhere) return bringTail(port, name, told);
   const outcome = await port.copies.packTo(name, path);
   told(outcome);
   return "from" in outcome ? "here" : undefined;
@@ -136,11 +137,10 @@ async function bring(
 
 async function hasRoom({ directory, copies, reserveBytes }: HealPort, name: string): Promise<boolean> {
   const { bavail, bsize } = await statfs(directory);
-  const bytes = copies.packs().find((pack) => pack.name === name)?.bytes ?? 0;
-  return bavail * bsize >= bytes + reserveBytes;
+  return bavail * bsize >= copies.bytesOf(name) + reserveBytes;
 }
 
-/** Where there is no room for a data pack, it counts as evicted: its content is read from the replica. */
+/** A data pack that was evicted, or for which there is no room: its content is read from the replica. */
 async function bringTail(
   { directory, copies }: HealPort,
   name: string,
@@ -148,14 +148,14 @@ async function bringTail(
 ): Promise<"here" | undefined> {
   const tail = await copies.packTail(name);
   if (tail === undefined || parseTail(tail).kind !== PackKind.data) {
-    told({ none: "there is no room for it on the disk" });
+    told({ none: "it cannot be read, or there is no room for it on the disk" });
     return undefined;
   }
   const path = tailPath(directory, fromHex(name, 32));
   await makeFolderDurably(join(directory, "tails"));
   await makeFolderDurably(dirname(path));
   await writeFileDurably(path, tail);
-  told({ from: copies.listing(name).join(", ") });
+  told({ from: copies.namesOf(name) });
   return "here";
 }
 

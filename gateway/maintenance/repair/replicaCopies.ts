@@ -13,7 +13,7 @@ import type { VaultPart } from "../../replica/gatewayState/vaultPart.ts";
 import { namedKey, packKey, vaultFolder } from "../../replica/keys.ts";
 import { openReplicaStore } from "../../replica/openStore.ts";
 import type { ReplicaStore } from "../../replica/replicaStore.ts";
-import { fetchObject, fetchRange, fetchToFile } from "../../replica/restore/fetchObject.ts";
+import { damagedObject, fetchObject, fetchRange, fetchToFile } from "../../replica/restore/fetchObject.ts";
 import { newestOf } from "../../replica/restore/findRoot.ts";
 import { RestoreManifest } from "../../replica/restore/manifest.ts";
 import { fetchNamed, openPart } from "../../replica/restore/restoreVault.ts";
@@ -122,6 +122,16 @@ export class ReplicaCopies {
     return this.#packs.get(name)?.by.map(({ replica }) => replica.id) ?? [];
   }
 
+  /** What people call the replicas that list a pack. */
+  namesOf(name: string): string {
+    return (this.#packs.get(name)?.by ?? []).map(({ replica }) => replica.name).join(", ");
+  }
+
+  /** Length of a pack that is listed; 0 for any other. */
+  bytesOf(name: string): number {
+    return this.#packs.get(name)?.pack.bytes ?? 0;
+  }
+
   hasPack(name: string): boolean {
     return this.#packs.has(name);
   }
@@ -147,6 +157,14 @@ export class ReplicaCopies {
       found = await fetchObject(store, { key: packKey(this.#vault.id, sha256), bytes, sha256 }, this.#signal);
     });
     return found;
+  }
+
+  /** The same for one that was there before. @throws HoldfastError replica-damaged */
+  async requirePack(name: string): Promise<Buffer> {
+    const bytes = await this.packBytes(name);
+    if (bytes === undefined)
+      throw damagedObject(packKey(this.#vault.id, fromHex(name, 32)), "is not there any more");
+    return bytes;
   }
 
   /** Header, trailer and footer of a pack; undefined where no copy has one that is whole. */
