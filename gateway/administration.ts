@@ -4,12 +4,12 @@
 import { checkName } from "../ingest/wire/names.ts";
 import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { parseKeysDocument } from "../vault/keys/keysDocument.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
 import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { AuditAdministration } from "./admin/auditOperations.ts";
+import { changePassword } from "./admin/changePassword.ts";
 import { listDevices, revokeDevice } from "./admin/deviceOperations.ts";
 import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { GuardAdministration } from "./admin/guardAdministration.ts";
@@ -49,7 +49,6 @@ import { drillGateway, drillReports } from "./maintenance/drill.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { scrubStatus } from "./maintenance/scrubStatus.ts";
 import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
-import { finishPasswordChange } from "./passwordChange.ts";
 import { quotaAlert } from "./quota/accountQuotas.ts";
 import { createVaultDirectory } from "./vaultDocuments.ts";
 
@@ -189,35 +188,7 @@ export class Administration implements AdminOperations {
 
   async changePassword(name: string, request: NewPassword): Promise<void> {
     this.#requireNoBox();
-    const { catalog, authenticator } = this.#gateway;
-    const account = this.#account(name);
-    checkKdf(request.kdf);
-    authenticator.secondFactor.demand(account, request.code);
-    const loginHash = await authenticator.hasher.hash(bytes(request.l, 24, "l"));
-    const documents = new Map<string, KeysDocument>();
-    for (const each of request.keysDocuments) {
-      const document = parseKeysDocument(each);
-      documents.set(document.vault, document);
-    }
-    const vaults = await this.#gateway.vaultsOf(account.id);
-    if (vaults.length !== documents.size || vaults.some((vault) => !documents.has(vault.id))) {
-      throw new HoldfastError(
-        ErrorCode.usage,
-        "a new password needs the keys documents of all vaults of the account",
-      );
-    }
-    const pendingLogin = { kdf: request.kdf, loginHash };
-    catalog.accounts.update(account.id, (row) => ({ ...row, pendingLogin }));
-    try {
-      for (const vault of vaults) {
-        const document = documents.get(vault.id)!;
-        await vault.replaceKeys(() => document);
-        catalog.vaults.setKeysGeneration(vault.id, document.generation);
-      }
-    } finally {
-      await finishPasswordChange(this.#gateway, account.id);
-    }
-    authenticator.endLogins(account.id);
+    await changePassword(this.#gateway, this.#account(name), request);
   }
 
   async appPasswords(account: string): Promise<AppPasswordAnswer[]> {

@@ -5,20 +5,18 @@ import type { AlertOperations } from "../admin/alertOperations.ts";
 import type { DriveOperations } from "../admin/drives.ts";
 import type { GuardOperations } from "../admin/guardOperations.ts";
 import type { HomeOperations } from "../admin/homeOperations.ts";
-import type { ImportOperations } from "../admin/importOperations.ts";
 import type { MetricsOperations } from "../admin/metricsOperations.ts";
 import type { OfflineUpkeep } from "../admin/offlineUpkeep.ts";
 import type { AdminOperations } from "../admin/operations.ts";
 import type { PeerOperations } from "../admin/peerOperations.ts";
 import type { RemovalOperations } from "../admin/removalOperations.ts";
 import type { ReplicaOperations } from "../admin/replicaOperations.ts";
-import type { RetentionOperations, RetentionScope } from "../admin/retentionOperations.ts";
-import type { SeedOperations } from "../admin/seedOperations.ts";
-import type { StageOperations } from "../admin/stageOperations.ts";
+import type { RetentionOperations } from "../admin/retentionOperations.ts";
 import type { TokenOperations } from "../admin/tokenOperations.ts";
 import type { TotpOperations } from "../admin/totpOperations.ts";
 import { audited, type By, type Rules } from "./audited.ts";
-import type { AuditSubject } from "./events.ts";
+import { imports, seed, staging } from "./boxRules.ts";
+import { listOf, scopeOf } from "./subjects.ts";
 
 const upkeep: Rules<OfflineUpkeep> = {
   hurtFiles: "reads",
@@ -163,44 +161,6 @@ const guard: Rules<GuardOperations> = {
   }),
 };
 
-const seed: Rules<SeedOperations> = {
-  send: "reads",
-  look: "reads",
-  readRate: "reads",
-  status: "reads",
-  custody: "reads",
-  prepare: ([{ accounts, key }], made) =>
-    key === undefined
-      ? undefined
-      : { event: "box.prepared", subject: { box: made?.box?.number ?? null, accounts } },
-  seal: ([{ dryRun }]) => (dryRun ? undefined : { event: "box.sealed", subject: {} }),
-  extend: (_asked, made) => ({ event: "box.extended", subject: { replica: made?.replica ?? null } }),
-  reopen: (_asked, done) => ({ event: "box.reopened", subject: { box: done?.box ?? null } }),
-  promise: (_asked, done) => ({
-    event: "box.promised",
-    subject: { box: done?.accepted?.box ?? null, seal: done?.accepted?.seal ?? null },
-  }),
-};
-
-const imports: Rules<ImportOperations> = {
-  run: ([{ dryRun }], done) =>
-    dryRun
-      ? undefined
-      : { event: "box.imported", subject: { box: done?.box ?? null, left: done?.left ?? null } },
-  abandon: ([{ box, dryRun }], done) =>
-    dryRun ? undefined : { event: "box.abandoned", subject: { box, needs: done?.needs ?? null } },
-};
-
-const staging: Rules<StageOperations> = {
-  stage: ([{ key, snapshots }], done) =>
-    key === undefined
-      ? undefined
-      : {
-          event: "box.staged",
-          subject: { box: done?.box?.number ?? null, ...listOf(snapshots.map(({ snapshot }) => snapshot)) },
-        },
-};
-
 const metrics: Rules<MetricsOperations> = {
   text: "reads",
   issueToken: () => ({ event: "metrics.token-changed", subject: { made: true } }),
@@ -265,16 +225,6 @@ const driveRules: Rules<DriveOperations> = {
   drives: "reads",
   mount: ([{ mountpoint, allowOther }]) => ({ event: "drive.mounted", subject: { mountpoint, allowOther } }),
 };
-
-function scopeOf({ account, vault, device, item }: RetentionScope): AuditSubject {
-  const named = Object.entries({ account, vault, device, item });
-  return Object.fromEntries(named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
-}
-
-/** The first of them, and how many there are. */
-function listOf(snapshots: readonly string[]): AuditSubject {
-  return { snapshots, count: snapshots.length };
-}
 
 /** What is done through it is in the audit log before it is answered. */
 export function auditedAdministration(operations: AdminOperations, by: By): AdminOperations {
