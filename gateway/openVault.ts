@@ -1,8 +1,8 @@
 // One vault that a gateway has open: documents, records, snapshots and upload sessions.
 //
 // Invariants
-// - Commit: the snapshot's file and its name are durable, then one transaction holds index rows, snapshot row, head and
-//   the end of the lease. Nothing is visible before that transaction, and its failure takes no file away.
+// - Commit: the snapshot's file and its name are durable, then one transaction holds index rows, snapshot row, head and the end of the lease.
+//   Nothing is visible before that transaction, and its failure takes no file away.
 // - Commits, and changes of the keys document, run one after the other.
 // - The newest keys document in memory is the one on disk with the highest generation.
 
@@ -272,8 +272,7 @@ export class OpenVault {
   }
 
   /**
-   * Quarantines records that a reader found wrong: they answer "no" until an honest copy comes. Agents forget what they
-   * believe to be here. Answers how many were here and not quarantined before, and, in the order of `ids`, who wrote each.
+   * Quarantines records that a reader found wrong: see Needs. Answers how many were not before, and, in the order of `ids`, who wrote each.
    */
   async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
     return await this.store.flush(() => {

@@ -163,10 +163,7 @@ export class VaultStore implements AdmissionStore {
     return rows;
   }
 
-  /**
-   * The rows of copies that readers are given, for ids of 32 bytes one after the other: also of those that were reported as wrong. Who reads
-   * proves each record; a report proves nothing, and must not take a sound record from those who need it.
-   */
+  /** As `lookupBatch`, for readers: what was reported as wrong too. Who reads proves each record; a report proves nothing, and takes nothing away. */
   readableBatch(group: number, ids: Uint8Array): (ChunkRow | undefined)[] {
     return this.overlay
       .lookupBatch(group, ids)
