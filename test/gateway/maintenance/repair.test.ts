@@ -4,7 +4,6 @@ import { hash } from "node:crypto";
 import {
   closeSync,
   ftruncateSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,7 +12,6 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,8 +19,7 @@ import { namedFiles, openPackFiles } from "../../../gateway/maintenance/rebuild/
 import { wholeRecords } from "../../../gateway/maintenance/rebuild/salvage.ts";
 import type { RepairedVault } from "../../../gateway/maintenance/repair/repairVault.ts";
 import { toHex } from "../../../vault/bytes.ts";
-import { addReplicaFolder } from "../cache/replicaFolder.ts";
-import { SampleVault, silent, withGateway } from "./sampleVault.ts";
+import { repair, SampleVault, silent, withGateway } from "./sampleVault.ts";
 
 /** Where a record stands: its own bytes, and those that are needed to find it. */
 type Place = { readonly file: string; readonly offset: number; readonly length: number };
@@ -50,13 +47,6 @@ beforeAll(async () => {
 afterAll(() => sample.remove());
 
 const below = (directory: string, path: string): string => path.slice(directory.length + 1);
-
-function repair(path: string, dryRun: boolean): Promise<RepairedVault> {
-  return withGateway(path, async (_gateway, upkeep) => {
-    const { vaults } = await upkeep.repair({ vault: undefined, dryRun }, silent);
-    return vaults[0]!;
-  });
-}
 
 type Damage =
   | { readonly kind: "flip"; readonly file: number; readonly at: number; readonly mask: number }
@@ -272,39 +262,4 @@ test("an index that lost rows is made anew from the packs", async () => {
     const vault = await gateway.vault(sample.device.vault);
     for (const snapshot of sample.snapshots) expect(await sample.lacking(vault, snapshot)).toEqual([]);
   });
-});
-
-test("with a replica everything comes back: packs, snapshots, documents, the index, and names", async () => {
-  const scratch = mkdtempSync(join(tmpdir(), "holdfast-repair-"));
-  const own = await SampleVault.create(async ({ gateway }) => {
-    const replica = await addReplicaFolder(gateway.catalog, join(scratch, "replica"), "offsite");
-    const [report] = await gateway.replication.run({ replica: replica.id });
-    expect(report).toMatchObject({ outcome: "done", snapshots: 3 });
-  });
-  try {
-    const path = own.copy();
-    const directory = own.directoryOf(path);
-    const before = namedFiles(directory, "packs").map(({ name }) => toHex(name));
-    for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
-    const planned = await repair(path, true);
-    expect(readdirSync(directory)).toEqual([]);
-    const repaired = await repair(path, false);
-    expect(idsOf(planned)).toEqual([]);
-    expect(repaired).toMatchObject({ hurt: [], snapshots: 3, away: [], reasons: ["the index is gone"] });
-    expect(repaired.found.every(({ from }) => from !== null)).toBe(true);
-    expect(
-      namedFiles(directory, "packs")
-        .map(({ name }) => toHex(name))
-        .sort(),
-    ).toEqual(before.sort());
-    await withGateway(path, async (gateway) => {
-      const vault = await gateway.vault(own.device.vault);
-      expect(vault.catalog.items()).toMatchObject([{ name: "files", sequence: 3 }]);
-      for (const snapshot of own.snapshots) expect(await own.lacking(vault, snapshot)).toEqual([]);
-    });
-    expect(await repair(path, false)).toMatchObject({ found: [], reasons: [], rebuilt: null });
-  } finally {
-    own.remove();
-    rmSync(scratch, { recursive: true, force: true });
-  }
 });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import pino, { type Logger } from "pino";
 import { OfflineUpkeep } from "../../../gateway/admin/offlineUpkeep.ts";
 import { Gateway } from "../../../gateway/gateway.ts";
+import type { RepairedVault } from "../../../gateway/maintenance/repair/repairVault.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import {
@@ -127,4 +128,12 @@ export async function withGateway<T>(
   } finally {
     await gateway.close();
   }
+}
+
+/** Repairs the one vault of a directory. */
+export function repair(path: string, dryRun: boolean): Promise<RepairedVault> {
+  return withGateway(path, async (_gateway, upkeep) => {
+    const { vaults } = await upkeep.repair({ vault: undefined, dryRun }, silent);
+    return vaults[0]!;
+  });
 }
