@@ -6,8 +6,8 @@ import { defineConfig } from "vitest/config";
 const rooms = ["vault", "ingest", "agent", "gateway", "fs", "appliance", "reference", "fidelity", "fuzz"];
 
 /**
- * A project whose files have the machine to themselves, one at a time, or `workers` of them. Offsite tests mostly wait, for
- * servers, disks and pauses between tries: two side by side take little longer than one.
+ * A project whose files have the machine to themselves, one at a time, or `workers` of them. Those of e2e and offsite mostly start programs
+ * and wait, for servers, disks and pauses between tries: two side by side take little longer than one.
  */
 function sequential(name: string, folder: string, order: number, testTimeout: number, workers = 1) {
   return {
@@ -42,7 +42,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      sequential("e2e", "e2e", 1, 300_000),
+      sequential("e2e", "e2e", 1, 300_000, 2),
       sequential("offsite", "offsite", 2, 600_000, 2),
       sequential("faults", "faults", 3, 600_000),
       sequential("bench", "bench", 4, 300_000),
