@@ -50,6 +50,15 @@ const fresh: JobRow = {
   usage: { ...noUsage, snapshots: 0, runs: 0 },
 };
 
+const jobsTable = "replica-jobs";
+
+/** Replicas (32 hex digits) that have a job in this vault. */
+export function jobReplicas(environment: IndexEnvironment): string[] {
+  return openTable(environment, jobsTable, jsonCodec<JobRow>())
+    .entries()
+    .map(([key]) => toHex(key));
+}
+
 export class JobState {
   readonly #environment: IndexEnvironment;
   readonly #replica: Buffer;
@@ -64,7 +73,7 @@ export class JobState {
   constructor(environment: IndexEnvironment, replica: string) {
     this.#environment = environment;
     this.#replica = fromHex(replica, 16);
-    this.#jobs = openTable(environment, "replica-jobs", jsonCodec<JobRow>());
+    this.#jobs = openTable(environment, jobsTable, jsonCodec<JobRow>());
     this.#parts = openTable(environment, "replica-parts", jsonCodec<string>());
     this.#receipts = openTable(environment, "replica-receipts", jsonCodec<string>());
   }
@@ -112,6 +121,16 @@ export class JobState {
         unreceipted: row.unreceipted.filter((id) => !receipts.has(id)),
         usage: { ...row.usage, snapshots: row.usage.snapshots + receipts.size },
       });
+    });
+  }
+
+  /** Part of the open transaction, or one of its own: snapshots left the vault. */
+  forgetSnapshots(ids: readonly string[]): void {
+    this.#environment.write(() => {
+      for (const id of ids) this.#receipts.remove(this.#key(fromHex(id, 32)));
+      const { unreceipted } = this.row;
+      const left = unreceipted.filter((id) => !ids.includes(id));
+      if (left.length < unreceipted.length) this.change({ unreceipted: left });
     });
   }
 
