@@ -1,6 +1,7 @@
 // Garbage collection of one vault, from the trash to repack (docs/concurrency.md, "Garbage collection").
 
 import type { PackRow } from "../../index/packTable.ts";
+import { jobReplicas } from "../../replica/job/jobState.ts";
 import { type Collection, type GcPlan, requireFree } from "./collection.ts";
 import { Cycle } from "./cycle.ts";
 import { leave, leavingNow } from "./leaving.ts";
@@ -59,7 +60,7 @@ export async function collectVault(
           collection,
           settled.filter((pack) => census.isDead(pack)),
         ),
-        repacked: await repack(collection, census, budget),
+        repacked: await repackAndClose(collection, census, budget),
       };
     } finally {
       cycle.close();
@@ -67,6 +68,18 @@ export async function collectVault(
   } finally {
     end();
   }
+}
+
+/** Replicas doom the old packs when they have the copies, which only closed packs can be. */
+async function repackAndClose(
+  collection: Collection,
+  census: PackCensus,
+  budget: RepackBudget,
+): Promise<Repacked> {
+  const { store } = collection.vault;
+  const repacked = await repack(collection, census, budget);
+  if (repacked.packs > 0 && jobReplicas(store.environment).length > 0) await store.closeOpenPacks();
+  return repacked;
 }
 
 function planOf(collection: Collection, { census, rows }: Cycle, snapshots: number): GcPlan {

@@ -37,6 +37,13 @@ export class PackCensus {
     return this.#records[ordinal] === 0 && !this.#held.has(ordinal);
   }
 
+  /** How much of a pack's records rows name, from 0 to 1, by bytes: what else is in a pack is no reason to write it anew. */
+  livePart(pack: Pick<PackRow, "ordinal" | "bytes" | "records">): number {
+    const { packHeader, trailerHeader, trailerRow, deviceId, footer } = Width;
+    const rest = packHeader + trailerHeader + pack.records * trailerRow + deviceId + footer;
+    return Math.min(1, this.liveBytes(pack) / Math.max(1, pack.bytes - rest));
+  }
+
   /** Bytes of records and frames that rows name. */
   liveBytes({ ordinal }: Pick<PackRow, "ordinal">): number {
     return this.#bytes[ordinal] ?? 0;

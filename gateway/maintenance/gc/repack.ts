@@ -48,11 +48,10 @@ export function packsToRepack(
   collection: Pick<Collection, "vault" | "evicted">,
   census: PackCensus,
 ): PackRow[] {
-  const part = (pack: PackRow): number => census.liveBytes(pack) / pack.bytes;
   return settledPacks(collection)
     .filter((pack) => pack.state === "closed" || collection.evicted)
-    .filter((pack) => !census.isDead(pack) && part(pack) < liveBelow)
-    .sort((a, b) => part(a) - part(b));
+    .filter((pack) => !census.isDead(pack) && census.livePart(pack) < liveBelow)
+    .sort((a, b) => census.livePart(a) - census.livePart(b));
 }
 
 /** @throws HoldfastError disk-full, io-error; the signal's reason: what was copied and named counts */
