@@ -62,7 +62,7 @@ it(`${kills} kills while garbage is collected beside a backup: every snapshot is
     // From the first step on, which is written to the log.
     const logged = site.gateway.stdout.split("snapshot-left").length;
     while (site.gateway.stdout.split("snapshot-left").length === logged && collecting.running) await sleep(2);
-    await sleep(random.below(250));
+    await sleep(random.below(40));
     await site.gateway.end("SIGKILL");
     if ((await collecting.ended).status !== 0) seen.killedRuns++;
     if (random.below(3) === 0) {
