@@ -1,11 +1,12 @@
 // Work on all of the chunk index, as garbage collection does it: rows as they lie, in the order of the index.
 
+import { RecordType } from "../../vault/magic.ts";
 import type { BucketStore, ScanCursor } from "./buckets.ts";
 import type { IndexEnvironment } from "./environment.ts";
 import type { IndexCounters } from "./indexCounters.ts";
 import type { PromisedRows } from "./promisedRows.ts";
 import type { RefTable } from "./refTable.ts";
-import { packedFlags, packedOrdinal, rowFlags, rowWords } from "./row.ts";
+import { packedFlags, packedOrdinal, packedType, rowFlags, rowWords } from "./row.ts";
 
 type Parts = {
   readonly environment: IndexEnvironment;
@@ -68,7 +69,8 @@ export class IndexUpkeep {
       for (let n = 0; n < bucket.count; n++) {
         const at = bucket.rowAt(n);
         if (dead?.has(packedOrdinal(words, at))) {
-          this.forgetBeside(words, at);
+          // A data record has no references, and most are such.
+          if (packedType(words, at) !== RecordType.data) this.forgetBeside(words, at);
           continue;
         }
         visitLeft(words, at);

@@ -117,6 +117,11 @@ export function packedWriter(words: Uint32Array, at: number): number {
   return words[at + 9] as number;
 }
 
+/** The record type in a packed row; 0 in a promised one. */
+export function packedType(words: Uint32Array, at: number): number {
+  return ((words[at + 5] as number) >>> 8) & 0xff;
+}
+
 /** The flags in a packed row. */
 export function packedFlags(words: Uint32Array, at: number): number {
   return ((words[at + 5] as number) >>> 16) & 0xff;

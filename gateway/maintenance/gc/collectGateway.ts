@@ -51,8 +51,9 @@ async function collectAll(
   const scope = request.account === undefined ? {} : { account: request.account };
   for (const { vault, account, accountId, name: vaultName } of await vaultsInScope(gateway, scope)) {
     const name = { account, vault: vaultName };
-    const sleep = async (ms: number): Promise<void> => {
-      await pause(ms, undefined, { signal }).catch(() => undefined);
+    const sleep = async (ms: number, end?: AbortSignal): Promise<void> => {
+      const either = end === undefined ? signal : AbortSignal.any([signal, end]);
+      await pause(ms, undefined, { signal: either }).catch(() => undefined);
     };
     let plan: GcPlan | null = null;
     const collection: Collection = {

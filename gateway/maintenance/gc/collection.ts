@@ -46,8 +46,8 @@ export type Collection = {
   /** Packs that are in replicas alone may be fetched to be written anew. */
   readonly evicted: boolean;
   readonly pace: Pace;
-  /** Resolves after so many milliseconds, or when the run is stopped. */
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Resolves after so many milliseconds, when the run is stopped, or at the signal. */
+  readonly sleep: (ms: number, end?: AbortSignal) => Promise<void>;
   readonly tell: (phase: GcPhase, done: number, total: number) => void;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
@@ -62,10 +62,10 @@ export class Held extends Error {
   }
 }
 
-/** Buckets of the index in one slice of work. */
+/** Buckets of the index in one slice of work that only looks. */
 export const bucketsAtOnce = 64;
-/** Above the slices of an index as it is now: for progress. */
-export const rowsOfSlice = 64 * 70;
+/** Rows of a bucket on average: for progress. */
+export const rowsOfBucket = 70;
 
 /** @throws Held where something may rely on what is here without a lease */
 export function requireFree({ store, holds }: OpenVault): void {

@@ -11,7 +11,7 @@ import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { ScanCursor } from "../../index/buckets.ts";
 import { OrdinalSet, pieceOrdinals, pieceWords } from "../../index/ordinalSet.ts";
 import { packedOrdinal, packedWriter } from "../../index/row.ts";
-import { bucketsAtOnce, type Collection, Held, requireFree, rowsOfSlice } from "./collection.ts";
+import { bucketsAtOnce, type Collection, Held, requireFree, rowsOfBucket } from "./collection.ts";
 import { Marker } from "./marker.ts";
 import { PackCensus } from "./packCensus.ts";
 
@@ -149,7 +149,7 @@ export class Cycle {
         if (this.#dead.add(ordinal)) this.#changed.add(Math.floor(ordinal / pieceOrdinals));
       },
       () => {
-        done = Math.min(total, done + rowsOfSlice);
+        done = Math.min(total, done + bucketsAtOnce * rowsOfBucket);
         tell("counting", done, total);
       },
     );

@@ -2,9 +2,11 @@
 
 import type { ScanCursor } from "../../index/buckets.ts";
 import type { PackRow } from "../../index/packTable.ts";
-import { bucketsAtOnce, type Collection, rowsOfSlice } from "./collection.ts";
+import { type Collection, rowsOfBucket } from "./collection.ts";
 import { PackCensus } from "./packCensus.ts";
 
+/** Buckets that one transaction changes: 1 MiB, and a wait for the disk. */
+const bucketsSwept = 256;
 /** Packs that go in one transaction. */
 const packsAtOnce = 64;
 /** For so long reads that began before are waited for: one that takes longer may find a record "not here". */
@@ -34,11 +36,11 @@ export async function sweep(collection: Collection): Promise<{ census: PackCensu
   do {
     const from = cursor;
     const slice = environment.write(() =>
-      index.upkeep.sweep(set, from, bucketsAtOnce, (words, at) => census.add(words, at)),
+      index.upkeep.sweep(set, from, bucketsSwept, (words, at) => census.add(words, at)),
     );
     removed += slice.removed;
     cursor = slice.next;
-    done = Math.min(total, done + rowsOfSlice);
+    done = Math.min(total, done + bucketsSwept * rowsOfBucket);
     tell("sweeping", done, total);
     await pace.turn();
   } while (cursor !== undefined);
@@ -54,7 +56,9 @@ export async function sweep(collection: Collection): Promise<{ census: PackCensu
 
 /** Waits until reads that have their places already have ended. */
 async function quiet({ vault, sleep }: Pick<Collection, "vault" | "sleep">): Promise<void> {
-  await Promise.race([vault.store.reads.quiet(), sleep(quietMsMax)]);
+  const ended = new AbortController();
+  await Promise.race([vault.store.reads.quiet(), sleep(quietMsMax, ended.signal)]);
+  ended.abort();
 }
 
 export type Removed = { readonly packs: number; readonly bytes: number; readonly waiting: number };
