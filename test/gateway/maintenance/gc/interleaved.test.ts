@@ -190,6 +190,22 @@ test("what a session uploaded lives while its lease does, through a restart and 
   expect(await who.hasRow(chunk.id)).toBe(false);
 });
 
+test("what a session sent and was told is there already lives as long as its lease", async () => {
+  const who = await user();
+  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
+  const chunk = dataRecord(who.device);
+  const other = await friend.begin("files");
+  await friend.put(chunk);
+  await friend.end(other.session);
+  const { session, item } = await who.begin("files");
+  expect(await who.put(chunk)).toEqual([present]);
+  await collect(who);
+  const page = pageRecord(who.device, [chunk.id]);
+  expect(await who.put(page)).toEqual([stored]);
+  await who.commit(session, item, page.id);
+  expect(await who.read(chunk.id)).toEqual(chunk.record);
+});
+
 test("what a session was told before a restart may be gone behind it: its page is refused, sent again, and right", async () => {
   const who = await user();
   const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
