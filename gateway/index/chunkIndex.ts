@@ -53,7 +53,6 @@ export class ChunkIndex {
   readonly #owned = new OwnedBucket();
   readonly #idWords = new Uint32Array(4);
   readonly #counters: IndexCounters;
-  /** Looks at all rows, and sweeps. */
   readonly upkeep: IndexUpkeep;
   /**
    * Rows in this set answer as absent; undefined: none do. Who sets it stores the set, flushes the overlay before it takes effect and again before

@@ -11,10 +11,10 @@ import type { Promises } from "./promises.ts";
 export class PromisedRecords {
   readonly #overlay: IndexOverlay;
   readonly #promises: Promises;
-  readonly #pins: Pick<Pins, "note">;
+  readonly #pins: Pick<Pins, "told" | "rests">;
 
   /** `pins` are told what somebody is told of, or is to rest on. */
-  constructor(overlay: IndexOverlay, promises: Promises, pins: Pick<Pins, "note">) {
+  constructor(overlay: IndexOverlay, promises: Promises, pins: Pick<Pins, "told" | "rests">) {
     this.#overlay = overlay;
     this.#promises = promises;
     this.#pins = pins;
@@ -31,7 +31,7 @@ export class PromisedRecords {
   have(group: number, ids: Uint8Array): boolean[] {
     return this.#overlay.lookupBatch(group, ids).map((row, i) => {
       const has = (row !== undefined && isHere(row)) || this.boxOf(group, idAt(ids, i), row) !== undefined;
-      if (has && row !== undefined) this.#pins.note(row.ordinal);
+      if (has && row !== undefined) this.#pins.told(row.ordinal);
       return has;
     });
   }
@@ -48,7 +48,7 @@ export class PromisedRecords {
   rely(group: number, ids: Uint8Array): (number | undefined)[] {
     return this.#overlay.lookupBatch(group, ids).map((row, i) => {
       const ordinal = this.#relied(group, idAt(ids, i), row);
-      if (ordinal !== undefined) this.#pins.note(ordinal);
+      if (ordinal !== undefined) this.#pins.rests(ordinal);
       return ordinal;
     });
   }

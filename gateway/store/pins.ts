@@ -1,5 +1,5 @@
-// What uploads were told that they need not send, and what records were admitted upon: it lives as long as their leases, and while a cycle of
-// garbage collection is open (docs/concurrency.md, "Garbage collection").
+// What uploads were told that they need not send: it lives as long as their leases. And, while a cycle of garbage collection is open, what
+// anything that is stored rests on (docs/concurrency.md, "Garbage collection").
 //
 // A set of bits for each generation: one begins with each cycle. A set goes when no lease is left that began in its generation or before it, or
 // all of those were silent for two generations: what such a lease uploaded stays by its row, what it was told it asks for again.
@@ -22,13 +22,13 @@ export class Pins {
     return this.#sets[this.#sets.length - 1] as Generation;
   }
 
-  /** An upload was told of a record, or is to rest on it. */
-  note(ordinal: number): void {
+  /** An upload was told that a record is here. */
+  told(ordinal: number): void {
     if (this.#current.ordinals.add(ordinal)) this.#watch?.(ordinal);
   }
 
-  /** A record that was stored is one, or rests on it: a cycle that is open has to know, later ones see it by its row. */
-  stored(ordinal: number): void {
+  /** A record is stored, or something that is rests on it: a cycle that is open has to know, later ones see it by what is stored. */
+  rests(ordinal: number): void {
     this.#watch?.(ordinal);
   }
 
@@ -47,7 +47,7 @@ export class Pins {
     else lease.lastUsed = generation;
   }
 
-  /** What leases that are open may rest on, of what was noted so far. `open`: their items. */
+  /** What leases that are open may rest on, of what was told so far. `open`: their items. */
   resting(open: ReadonlySet<string>): readonly OrdinalSet[] {
     const generation = this.#current.generation + 1;
     const counting = [...this.#leases].filter(
@@ -58,7 +58,7 @@ export class Pins {
     return this.#sets.filter((set) => set.generation >= oldest).map(({ ordinals }) => ordinals);
   }
 
-  /** A cycle begins: as `resting`; the rest is forgotten. What is noted or stored from now on is told to `watch` too. */
+  /** A cycle begins: as `resting`; the rest is forgotten. What is told, stored or rested on from now on comes to `watch`. */
   open(open: ReadonlySet<string>, watch: (ordinal: number) => void): readonly OrdinalSet[] {
     const generation = this.#current.generation + 1;
     const pinned = this.resting(open);

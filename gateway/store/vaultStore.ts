@@ -127,7 +127,14 @@ export class VaultStore implements AdmissionStore {
 
   findLive(group: number, ids: Buffer): (number | undefined)[] {
     return this.lookupBatch(group, ids).map((row) => {
-      if (row !== undefined) this.pins.note(row.ordinal);
+      if (row !== undefined) this.pins.rests(row.ordinal);
+      return row?.ordinal;
+    });
+  }
+
+  findPresent(group: number, ids: Buffer): (number | undefined)[] {
+    return this.lookupBatch(group, ids).map((row) => {
+      if (row !== undefined) this.pins.told(row.ordinal);
       return row?.ordinal;
     });
   }
@@ -190,8 +197,8 @@ export class VaultStore implements AdmissionStore {
       return row.ordinal;
     });
     const place = { ...location, type: header.type, writer };
-    this.pins.stored(this.overlay.admit(group, header.id, place, refs).ordinal);
-    for (const ref of refs) this.pins.stored(ref);
+    this.pins.rests(this.overlay.admit(group, header.id, place, refs).ordinal);
+    for (const ref of refs) this.pins.rests(ref);
   }
 
   /** Resolves when all that was queued before the call is durable, or was refused. */

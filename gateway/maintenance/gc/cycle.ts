@@ -7,6 +7,7 @@
 //   that puts it in force, and in the same turn of the event loop it is in force in memory.
 
 import { fromHex } from "../../../vault/bytes.ts";
+import type { Needs } from "../../catalog/needs.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { ScanCursor } from "../../index/buckets.ts";
 import { OrdinalSet, pieceOrdinals, pieceWords } from "../../index/ordinalSet.ts";
@@ -89,6 +90,26 @@ export class Cycle {
       tell("marking", Math.floor(part * this.#below), this.#below);
       await pace.turn();
     });
+    while (this.#addCopies()) await this.#marker.settle(() => pace.turn());
+  }
+
+  /** What copies refer to that are kept of records which live; whether there was anything new. */
+  #addCopies(): boolean {
+    const { marked } = this.#marker;
+    const before = marked.size;
+    for (const { copies } of this.#keptCopies()) {
+      for (const { refs } of copies) for (const ref of refs) this.#marker.add(ref);
+    }
+    return marked.size > before;
+  }
+
+  /** Of records that live as far as is known. */
+  #keptCopies(): ReturnType<Needs["kept"]> {
+    const { store, needs } = this.#collection.vault;
+    return needs.kept().filter(({ group, id }) => {
+      const ordinal = store.overlay.lookup(group, id)?.ordinal;
+      return ordinal !== undefined && (ordinal >= this.#below || this.#marker.marked.has(ordinal));
+    });
   }
 
   /** Roots of snapshots that were not added yet. */
@@ -153,6 +174,7 @@ export class Cycle {
         tell("counting", done, total);
       },
     );
+    for (const { copies } of this.#keptCopies()) for (const { pack } of copies) this.census.hold(pack);
   }
 
   #lives(ordinal: number): void {
@@ -191,7 +213,10 @@ export class Cycle {
         requireFree(vault);
         this.#addSnapshots(new Set());
         if (this.#marker.left === Number.POSITIVE_INFINITY) throw new TooMuch();
-        this.#marker.settleNow();
+        do this.#marker.settleNow();
+        while (this.#addCopies());
+        // Before the id of a dead record is stored again: what was kept of it refers to what is dead.
+        vault.needs.forget(({ ordinal }) => this.#dead.has(ordinal));
         this.#storeChanged(cycle, Number.POSITIVE_INFINITY);
         dead.putInForce(cycle);
         catalog.renewCacheToken();

@@ -37,8 +37,12 @@ export class PackCensus {
     return this.#records[ordinal] === 0 && !this.#held.has(ordinal);
   }
 
-  /** How much of a pack's records rows name, from 0 to 1, by bytes: what else is in a pack is no reason to write it anew. */
+  /**
+   * How much of a pack's records rows name, from 0 to 1, by bytes: what else is in a pack is no reason to write it anew. 1 for one that is to
+   * stay as it is.
+   */
   livePart(pack: Pick<PackRow, "ordinal" | "bytes" | "records">): number {
+    if (this.#held.has(pack.ordinal)) return 1;
     const { packHeader, trailerHeader, trailerRow, deviceId, footer } = Width;
     const rest = packHeader + trailerHeader + pack.records * trailerRow + deviceId + footer;
     return Math.min(1, this.liveBytes(pack) / Math.max(1, pack.bytes - rest));

@@ -44,9 +44,9 @@ export async function sweep(collection: Collection): Promise<{ census: PackCensu
     tell("sweeping", done, total);
     await pace.turn();
   } while (cursor !== undefined);
+  for (const { copies } of needs.kept()) for (const { pack } of copies) census.hold(pack);
   if (set === undefined) return { census, removed };
   await store.flush(() => {
-    needs.forget(({ ordinal }) => set.has(ordinal));
     dead.end();
   });
   index.dead = undefined;

@@ -88,7 +88,13 @@ test("everything that is reachable stays, everything else goes: any graph, snaps
       const roots = new Map<string, { root: number; fate: string }>();
       for (const { root, fate, item } of snapshots) {
         const { session, item: row } = await who.begin(item);
-        const number = Math.floor(root * nodes.length);
+        let number = Math.floor(root * nodes.length);
+        if ((nodes[number] as Node).refs.length === 0) {
+          // A root is a directory.
+          const page = pageRecord(who.device, [(nodes[number] as Node).id], randomBytes(20).toString("hex"));
+          await who.put(page);
+          number = nodes.push({ ...page, refs: [number] }) - 1;
+        }
         roots.set(await who.commit(session, row, (nodes[number] as Node).id), { root: number, fate });
       }
       const vault = await who.vault();

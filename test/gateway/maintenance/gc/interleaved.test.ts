@@ -71,8 +71,16 @@ test("any order of uploads, questions, commits, trash and collections", async ()
       const pickOf = (shares: readonly number[]): Kept[] => [
         ...new Set(shares.map((share) => known[Math.floor(share * known.length)]).filter((each) => !!each)),
       ];
-      const commit = async (n: number, root: Kept): Promise<void> => {
+      const commit = async (n: number, below: Kept): Promise<void> => {
         const own = sessions[n] as (typeof sessions)[0];
+        let root = below;
+        if (below.refs.length === 0) {
+          // A root is a directory.
+          const record = pageRecord(who.device, [below.record.id], randomBytes(20).toString("hex"));
+          if ((await who.put(record))[0] !== stored) return;
+          root = { record, refs: [below] };
+          known.push(root);
+        }
         try {
           committed.set(await who.commit(own.session, own.item, root.record.id), root);
           sessions[n] = await who.begin(`item ${n}`);

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GcResult } from "../../../../gateway/admin/gcOperations.ts";
+import { CopiedPacks } from "../../../../gateway/index/copiedPacks.ts";
 import { restoreFrom } from "../../../../gateway/replica/restore/restoreFrom.ts";
 import { parseRecoveryKey } from "../../../../vault/keys/recoveryKey.ts";
 import { GatewayFixture } from "../../gatewayFixture.ts";
@@ -117,6 +118,29 @@ test("a snapshot there that this catalog never knew keeps every pack in its plac
   const there = site.check(replica)!;
   for (const name of before.packs) expect(there.packs).toContain(name);
   expect(there.snapshots).toContain(strange.id);
+});
+
+test("what repack copied from stays listed until the copies are", async () => {
+  const old = await site.backUp(30);
+  const replica = await site.addReplica("usb");
+  await site.run(replica);
+  await site.backUp(1);
+  await site.run(replica);
+  await remove(old.id);
+  const { commit } = await site.beginBackUp(1);
+  const vault = await site.vault();
+  // As if copies were in the pack that is still open.
+  const [open] = vault.store.packs.openPacks();
+  expect(open).toBeDefined();
+  const before = site.check(replica)!;
+  expect((await gc()).vaults[0]!.removedPacks).toBeGreaterThan(1);
+  const { environment } = vault.store;
+  environment.write(() => new CopiedPacks(environment).note(open!.ordinal));
+  await site.run(replica);
+  for (const name of before.packs) expect(site.check(replica)!.packs).toContain(name);
+  await commit();
+  await site.run(replica);
+  expect([...site.check(replica)!.packs].sort()).toEqual(await site.localPacks());
 });
 
 test("a pack that was sent and is in no root yet waits for one, then goes as any other", async () => {
