@@ -10,6 +10,7 @@ import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { GoneObjects } from "../index/goneObjects.ts";
+import { PackChecks } from "../index/packChecks.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
 import type { PackRow, PackTable } from "../index/packTable.ts";
 import { bytesCodec, openTable, type Table } from "../index/table.ts";
@@ -43,6 +44,7 @@ export class PackRemoval {
    */
   takeOut(ordinals: readonly number[], also: (gone: readonly PackRow[]) => void): PackRow[] {
     const { environment, packs } = this.#port;
+    const checks = new PackChecks(environment);
     return environment.write(() => {
       const gone: PackRow[] = [];
       for (const ordinal of ordinals) {
@@ -54,6 +56,7 @@ export class PackRemoval {
           this.#gone.add(replica, 1, row.name);
         }
         this.#places.forgetPack(ordinal);
+        checks.remove(ordinal);
         packs.remove(ordinal);
         this.#notes.put(row.name, Buffer.of(1));
         gone.push(row);

@@ -2,15 +2,17 @@
 
 import { rm } from "node:fs/promises";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
+import { heldItems } from "../../guard/heldItems.ts";
 import { forgetSnapshots } from "../../replica/job/forgetSnapshots.ts";
 import { type Collection, requireFree } from "./collection.ts";
 
-/** Snapshots that are to leave now, newest commit first: never an item's newest one, nor a pinned one. */
+/** Snapshots that are to leave now, newest commit first: never an item's newest one, a pinned one, nor one whose item the guard holds. */
 export function leavingNow({ vault, nowMs }: Pick<Collection, "vault" | "nowMs">): Snapshot[] {
   const { catalog } = vault;
+  const guarded = heldItems(catalog);
   return catalog.allSnapshots().filter(({ id, item }) => {
     const row = catalog.retention.trashRow(id);
-    if (row === undefined || catalog.retention.marks(id).pin !== null) return false;
+    if (row === undefined || guarded.has(item) || catalog.retention.marks(id).pin !== null) return false;
     // A time that cannot be read is not over.
     return Date.parse(row.until) <= nowMs && catalog.item(item)?.head !== id;
   });
