@@ -46,6 +46,7 @@ import { type Account, type AccountQuota, accountTaken, noAccount, sharedGroup }
 import type { Gateway } from "./gateway.ts";
 import { checkGateway } from "./maintenance/check/checkGateway.ts";
 import { drillGateway, drillReports } from "./maintenance/drill.ts";
+import { collectGateway } from "./maintenance/gc/collectGateway.ts";
 import { scrubGateway } from "./maintenance/scrubGateway.ts";
 import { scrubStatus } from "./maintenance/scrubStatus.ts";
 import type { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
@@ -95,6 +96,7 @@ export class Administration implements AdminOperations {
   readonly drill: AdminOperations["drill"] = (request, watch) => drillGateway(this.#gateway, request, watch);
   readonly drills: AdminOperations["drills"] = () => drillReports(this.#gateway);
   readonly scrubStatus: AdminOperations["scrubStatus"] = (rows) => scrubStatus(this.#gateway, rows);
+  readonly gc: AdminOperations["gc"] = (request, watch) => collectGateway(this.#gateway, request, watch);
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {

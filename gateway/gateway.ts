@@ -145,7 +145,7 @@ export class Gateway {
         const away = catalog.devices.list(account).filter(({ id }) => isAway(id));
         if (away.length === 0) return;
         for (const vault of await this.vaultsOf(account))
-          vault.catalog.endSessionsOf(away.map(({ id }) => id));
+          vault.catalog.leases.endOf(away.map(({ id }) => id));
       },
     });
     this.peers = new Peers({

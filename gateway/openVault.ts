@@ -24,13 +24,16 @@ import type { Vault } from "./catalog/vaults.ts";
 import { rowFlags } from "./index/row.ts";
 import { KeptPart } from "./keptPart.ts";
 import { removeOrphanSnapshots } from "./orphanSnapshots.ts";
+import { quarantineRecords } from "./quarantine.ts";
 import { withPromised } from "./seed/promisedError.ts";
 import { SnapshotWaits } from "./seed/snapshotWaits.ts";
 import { VaultBoxes } from "./seed/vaultBoxes.ts";
 import { readSnapshotObject } from "./snapshotObject.ts";
 import { writeFileDurably } from "./store/files.ts";
 import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
-import { VaultStore, type VaultStoreOptions } from "./store/vaultStore.ts";
+import type { VaultStoreOptions } from "./store/storeParts.ts";
+import { VaultHolds } from "./store/vaultHolds.ts";
+import { VaultStore } from "./store/vaultStore.ts";
 import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
 
 export type OpenVaultOptions = VaultStoreOptions & {
@@ -56,6 +59,7 @@ export class OpenVault {
   readonly waits: SnapshotWaits;
   /** What boxes promise. */
   readonly boxes: VaultBoxes;
+  readonly holds = new VaultHolds();
   #keptPart: KeptPart | undefined;
   #keys: KeysDocument;
   #turn: Promise<unknown> = Promise.resolve();
@@ -157,7 +161,7 @@ export class OpenVault {
 
   /** Bitmap of the ids (32 bytes one after the other) that are here in a group, live and durable. */
   present(group: number, ids: Buffer): Buffer {
-    return bitmapOf(this.store.findLive(group, ids).map((ordinal) => ordinal !== undefined));
+    return bitmapOf(this.store.lookupBatch(group, ids).map((row) => row !== undefined));
   }
 
   /** The same for an agent that asks what it need not send: what is promised by a box counts as here. */
@@ -189,10 +193,12 @@ export class OpenVault {
     return { chunk: toHex(id), writer: writer?.id ?? null, writerName: writer?.name ?? null };
   }
 
-  /** Starts an upload session for an item; see VaultCatalog.startSession. */
+  /** Starts an upload session for an item; see Leases.start. */
   startSession(item: Item): { session: string; resumed: boolean } {
     requireFeatures(this.document, "write");
-    return this.catalog.startSession(item);
+    const started = this.catalog.leases.start(item, this.store.index.ordinals.stored);
+    this.store.pins.began(item.id, started.resumed);
+    return started;
   }
 
   /**
@@ -202,7 +208,7 @@ export class OpenVault {
   commit(session: string, device: Device, object: Buffer, figures?: CommitFigures): Promise<CommitAnswer> {
     return this.#inTurn(async () => {
       const id = toHex(snapshotId(object));
-      const state = this.catalog.session(session);
+      const state = this.catalog.leases.session(session);
       if (state === undefined)
         throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
       const { item, ended } = state;
@@ -217,7 +223,7 @@ export class OpenVault {
         sequence: item.sequence,
       });
       await this.waits.requireWhole(device.group, header.root);
-      await writeFileDurably(this.#snapshotPath(id), object);
+      await writeFileDurably(this.snapshotPath(id), object);
       const received = this.#options.now().toISOString();
       // When this fails the file stays: if LMDB could not write its head, nobody knows whether the row is on disk, and a row
       // without its file is worse than a file without a row (orphanSnapshots.ts).
@@ -259,7 +265,8 @@ export class OpenVault {
     return { snapshot: id, received: row.received };
   }
 
-  #snapshotPath(id: string): string {
+  /** The file of a snapshot's object. */
+  snapshotPath(id: string): string {
     return join(this.#options.directory, "snapshots", id);
   }
 
@@ -268,26 +275,12 @@ export class OpenVault {
    * @throws HoldfastError chunk-missing, chunk-damaged
    */
   snapshotObject(snapshot: Snapshot): Promise<Buffer> {
-    return readSnapshotObject(this.#snapshotPath(snapshot.id), snapshot.id);
+    return readSnapshotObject(this.snapshotPath(snapshot.id), snapshot.id);
   }
 
-  /**
-   * Quarantines records that a reader found wrong: see Needs. Answers how many were not before, and, in the order of `ids`, who wrote each.
-   */
-  async quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
-    return await this.store.flush(() => {
-      let quarantined = 0;
-      const writers = ids.map((id) => {
-        const about = this.about(group, id);
-        if (this.needs.open(group, id, reporter) !== undefined) {
-          quarantined++;
-          this.#options.report("quarantined", { vault: this.id, group, ...about, reporter });
-        }
-        return about.writerName === null ? null : { device: about.writerName };
-      });
-      if (quarantined > 0) this.store.environment.write(() => this.catalog.renewCacheToken());
-      return { quarantined, writers };
-    });
+  /** See quarantineRecords. */
+  quarantine(group: number, ids: readonly Uint8Array[], reporter: string): Promise<SuspectAnswer> {
+    return quarantineRecords(this, group, ids, { reporter, report: this.#options.report });
   }
 
   /** Finishes what is running and closes the vault. */

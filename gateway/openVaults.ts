@@ -9,7 +9,7 @@ import { unknownWriter } from "./catalog/devices.ts";
 import type { Gateway } from "./gateway.ts";
 import { OpenVault } from "./openVault.ts";
 import { vaultOfBox } from "./seed/boxDirectory.ts";
-import type { VaultStoreOptions } from "./store/vaultStore.ts";
+import type { VaultStoreOptions } from "./store/storeParts.ts";
 
 export type VaultOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget">;
 

@@ -27,12 +27,14 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
       return await attempt(request, context, filter, bases, mend);
     } catch (error) {
       const { reference } = bases;
-      if ((bases.previous ?? reference) === undefined || !isBrokenPrevious(error)) throw error;
-      // Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent.
-      if (!mend && bases.previous !== undefined && isLack(error)) {
+      if (!isBrokenPrevious(error)) throw error;
+      // Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent. Without one it lacks what it
+      // said it had before it was restarted: asked once more, it says what is so now.
+      if (!mend && isLack(error) && (bases.previous !== undefined || reference === undefined)) {
         mend = true;
         continue;
       }
+      if ((bases.previous ?? reference) === undefined) throw error;
       const what =
         reference === undefined
           ? "the previous snapshot"

@@ -5,7 +5,6 @@
 export const plannedCommands: readonly string[] = [
   "service",
   ...["account invite", "vault copy"],
-  ...["gateway gc"],
   ...["agent run"],
 ];
 

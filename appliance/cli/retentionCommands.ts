@@ -94,6 +94,39 @@ export const retentionCommands: readonly CommandSpec[] = [
     load: () => import("../commands/gatewayPrune.ts"),
   },
   {
+    path: ["gateway", "gc"],
+    summary: "free the room of what no snapshot needs any more",
+    details: [
+      "Takes out of the trash, for good, what was there until its time was over; finds what no snapshot and no backup that is under way needs; deletes packs in which nothing lives and writes those anew in which little does, the emptiest first. It says first what it will free. No key is needed, and backups, drives and replication go on.",
+      "Ctrl-C stops; the next run goes on. A vault that a box is on its way to keeps everything (exit status 3). Replicas follow with their next run.",
+    ],
+    operands: [],
+    options: [
+      data,
+      account,
+      { ...dryRun, summary: "say what would be freed, and change nothing" },
+      {
+        name: "budget",
+        kind: "bytes",
+        value: "SIZE",
+        summary: "copy at most so much to write packs anew, like 50GiB",
+      },
+      {
+        name: "for",
+        kind: "duration",
+        value: "TIME",
+        summary: "begin no other pack after so long, like 2h",
+      },
+      {
+        name: "evicted",
+        kind: "flag",
+        summary: "write packs anew that are in replicas alone, too: they are fetched for it",
+      },
+    ],
+    example: "holdfast gateway gc --dry-run --data /srv/holdfast",
+    load: () => import("../commands/gatewayGc.ts"),
+  },
+  {
     path: ["gateway", "trash"],
     summary: "show what is in the trash, why, and until when",
     operands: [],

@@ -8,6 +8,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
 import type { AccountQuota } from "../catalog/accounts.ts";
 import type { CheckProgress } from "../maintenance/check/checkTypes.ts";
+import type { GcProgress } from "../maintenance/gc/collection.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
 import type { DrillProgress } from "../maintenance/vaultContent.ts";
@@ -15,6 +16,7 @@ import { type AlertOperations, alertClient } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { DriveOperations, DriveRequest, DriveRow } from "./drives.ts";
 import type { EvictProgress, EvictRequest, EvictResult } from "./evictOperations.ts";
+import type { GcRequest, GcResult } from "./gcOperations.ts";
 import { guardClient } from "./guardOperations.ts";
 import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
@@ -237,6 +239,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
 
   scrubStatus(rows: number): Promise<ScrubStatus> {
     return this.#ask("GET", `/scrub?rows=${rows}`);
+  }
+
+  gc(request: GcRequest, watch: JobWatch<GcProgress>): Promise<GcResult> {
+    return followJob(this.#socketPath, "/gc", request, watch);
   }
 
   drives(): Promise<DriveRow[]> {

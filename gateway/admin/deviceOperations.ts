@@ -34,7 +34,7 @@ export async function revokeDevice(gateway: Gateway, account: Account, device: s
   }
   catalog.devices.revoke(row.id);
   for (const vault of await gateway.vaultsOf(account.id)) {
-    vault.catalog.endSessionsOf([row.id]);
+    vault.catalog.leases.endOf([row.id]);
     if (!vault.keys.wraps.some((wrap) => wrap.kind === "device" && wrap.device === row.id)) continue;
     const document = await vault.replaceKeys((keys) => withoutDevice(keys, row.id));
     catalog.vaults.setKeysGeneration(vault.id, document.generation);

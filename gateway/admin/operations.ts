@@ -9,6 +9,7 @@ import type { PruneRun } from "../catalog/pruneRuns.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
+import type { GcOperations } from "./gcOperations.ts";
 import type { GuardOperations } from "./guardOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
@@ -156,7 +157,7 @@ export type GatewayStatus = {
   }[];
 };
 
-export interface AdminOperations extends EvictOperations, ScrubOperations, UpkeepOperations {
+export interface AdminOperations extends EvictOperations, GcOperations, ScrubOperations, UpkeepOperations {
   readonly alerts: AlertOperations;
   readonly guard: GuardOperations;
   readonly replicas: ReplicaOperations;

@@ -25,6 +25,7 @@ import { begunBefore, stageBox } from "../seed/stage/stageBox.ts";
 import type { StagedVault } from "../seed/stage/stageVault.ts";
 import { settingsDefault } from "../settings.ts";
 import { fileError } from "../store/files.ts";
+import { whileHeld } from "../store/vaultHolds.ts";
 import { findSnapshots } from "./findSnapshots.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
 import type { StageOperations, StageReport, StageRequest } from "./stageOperations.ts";
@@ -34,6 +35,12 @@ type Chosen = {
   readonly snapshot: Snapshot;
   readonly path: readonly Buffer[];
   readonly roots: SelectionRoots;
+};
+
+type Asked = {
+  readonly urls: readonly string[];
+  readonly need: PrefixSet | undefined;
+  readonly chosen: readonly Chosen[];
 };
 
 type Staged = StagedVault & { readonly lackingIn: readonly string[] };
@@ -56,6 +63,18 @@ export class StageAdministration implements StageOperations {
     const need = request.need.length === 0 ? undefined : await neededLists(request.need);
     const chosen: Chosen[] = [];
     for (const each of request.snapshots) chosen.push(await this.#chosen(each));
+    const vaults = new Set(chosen.map(({ vault }) => vault));
+    // Ordinals and places of what is chosen are relied on to the end.
+    return await whileHeld([...vaults], "a box to restore from", () =>
+      this.#stage(request, watch, { urls, need, chosen }),
+    );
+  };
+
+  async #stage(
+    request: StageRequest,
+    watch: Parameters<StageOperations["stage"]>[1],
+    { urls, need, chosen }: Asked,
+  ): ReturnType<StageOperations["stage"]> {
     const staged: Staged[] = [];
     const onLooked: SelectionWatch["onLooked"] = (phase, recordsDone, records) =>
       watch.onProgress({ phase, recordsDone, records, bytes: 0, bytesDone: 0 });
@@ -91,7 +110,7 @@ export class StageAdministration implements StageOperations {
       ),
     );
     return { ...report, box };
-  };
+  }
 
   async #make(
     request: StageRequest,

@@ -108,7 +108,7 @@ export async function sessionOf(
 ): Promise<RunningSession> {
   const device = deviceOf(request);
   const vault = await gateway.vault(device.vault);
-  const state = vault.catalog.session(id);
+  const state = vault.catalog.leases.session(id);
   if (state === undefined || state.item.device !== device.id) {
     throw new HoldfastError(ErrorCode.notFound, "no such upload session");
   }
@@ -133,5 +133,6 @@ export async function runningSessionOf(
     );
   }
   gateway.jobs.backups.seen(id);
+  session.vault.store.pins.used(session.item.id);
   return session;
 }

@@ -142,7 +142,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
     { schema: { params: sessionParams, response: { 204: { type: "null" } } } },
     async (request, reply) => {
       const { vault, device } = await sessionOf(gateway, request, request.params.session);
-      vault.catalog.endSession(request.params.session);
+      vault.catalog.leases.end(request.params.session);
       backups.ended(request.params.session);
       gateway.audit.reads.uploads(device.id, false);
       void reply.status(204);

@@ -82,6 +82,18 @@ const core: Rules<AdminOperations> = {
   unlock: ([vault, { forSeconds = null }]) => ({ event: "vault.unlocked", subject: { vault, forSeconds } }),
   lock: ([vault], wasUnlocked) =>
     wasUnlocked === false ? undefined : { event: "vault.locked", subject: { vault, why: "command" } },
+  gc: ([{ dryRun, account = null }], done) =>
+    dryRun
+      ? undefined
+      : {
+          event: "garbage.collected",
+          subject: {
+            account,
+            snapshots: done?.vaults.reduce((sum, { plan }) => sum + plan.snapshots, 0) ?? null,
+            records: done?.vaults.reduce((sum, { records }) => sum + records, 0) ?? null,
+            bytes: done?.vaults.reduce((sum, { freedBytes }) => sum + freedBytes, 0) ?? null,
+          },
+        },
   evict: ([{ keepBytes, dryRun }], done) =>
     dryRun
       ? undefined

@@ -49,6 +49,7 @@ export const auditEvents = [
   "guard.released",
   "guard.changed",
   "packs.evicted",
+  "garbage.collected",
   "metrics.token-changed",
   "alert.acknowledged",
   "alert.expectation-changed",

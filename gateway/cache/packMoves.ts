@@ -82,6 +82,13 @@ export class PackMoves {
     });
   }
 
+  /** Runs work while none of these packs is moved. */
+  async whileStill<T>(packs: readonly number[], work: () => Promise<T>): Promise<T> {
+    const [first, ...others] = packs;
+    if (first === undefined) return await work();
+    return await this.#inTurn(first, () => this.whileStill(others, work));
+  }
+
   /** Whether evicting would have to prove a copy first; undefined when no replica lists the pack. */
   needsProof(pack: number): boolean | undefined {
     return needsProof({ ...this.#port, proofMs: this.#port.proofMs() }, pack);

@@ -10,6 +10,8 @@ export type Lease = {
   readonly session: string | null;
   /** Sessions that ended, newest last, so that late requests get the right answer. */
   readonly ended: readonly EndedSession[];
+  /** The lowest ordinal that what was uploaded under the lease may have; none in rows of before there was garbage collection: 0. */
+  readonly since?: number;
 };
 
 /** What a session id stands for. `ended` is set when the lease is over. */

@@ -6,12 +6,13 @@
 //   while there is nothing better. Who reports what he was given is given another copy that he has not reported, if there is one: so an
 //   honest reader comes to the sound one, whatever a hostile device reported and put in its place.
 // - Of each writer the oldest and the newest copy are kept, so no number of uploads pushes out another's.
+// - What a kept copy refers to lives as long as the record's row does, and so does its pack: any of them may be served.
 
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { Width } from "../../vault/magic.ts";
 import type { ChunkIndex } from "../index/chunkIndex.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
-import { type ChunkRow, hasCopy, isHere, rowFlags } from "../index/row.ts";
+import { type ChunkRow, type CopyPlace, hasCopy, isHere, rowFlags } from "../index/row.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 
 /** A copy that was reported: what its row in the index said. */
@@ -21,6 +22,9 @@ type ReportedCopy = Pick<ChunkRow, "pack" | "offset" | "length" | "type" | "writ
   /** Ids of the devices that reported it, the first ones. */
   readonly reporters: readonly string[];
 };
+
+/** What garbage collection has to know of one. */
+export type KeptCopy = Pick<ReportedCopy, "pack" | "refs">;
 
 /** Each may flip the copy that is served once; more of them than devices of a household or an office. */
 const reportersMax = 64;
@@ -104,6 +108,31 @@ export class Needs {
       if (this.#index.update(need.group, id, need, { flags: row.flags & ~rowFlags.needed })) regained++;
     }
     return regained;
+  }
+
+  /** Copies that are kept of each record that was reported: readers may be given any of them while its row lives. */
+  kept(): { readonly group: number; readonly id: Uint8Array; readonly copies: readonly KeptCopy[] }[] {
+    return this.#copies.entries().map(([key, copies]) => ({
+      group: Buffer.from(key).readUInt32BE(0),
+      id: key.subarray(4),
+      copies,
+    }));
+  }
+
+  /** Inside a write transaction: forgets needs whose record, or whose wrong copy, is no more, with the copies that were kept. */
+  forget(isGone: (need: Need) => boolean): void {
+    for (const [key, need] of this.#table.entries()) {
+      if (!isGone(need)) continue;
+      this.#table.remove(key);
+      this.#copies.remove(key);
+    }
+  }
+
+  /** Inside a write transaction: the wrong copy of a record was moved. */
+  moved(group: number, id: Uint8Array, from: CopyPlace, to: CopyPlace): void {
+    const key = keyOf(group, id);
+    const need = this.#table.get(key);
+    if (need?.pack === from.pack && need.offset === from.offset) this.#table.put(key, { ...need, ...to });
   }
 
   /** Needs that no upload has met, by the ordinal of their record. */

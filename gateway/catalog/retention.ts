@@ -98,6 +98,12 @@ export class Retention {
     return this.#trash.remove(fromHex(snapshot, 32));
   }
 
+  /** Inside a write transaction: the snapshot is no more. */
+  forget(snapshot: string): void {
+    this.#marks.remove(fromHex(snapshot, 32));
+    this.takeFromTrash(snapshot);
+  }
+
   rows(): RetentionRows {
     return {
       policies: this.#policies.entries().map(([key, policy]) => ({ item: itemOf(key), policy })),

@@ -3,8 +3,6 @@
 //
 // Invariants
 // - An item's head is its newest snapshot, and `sequence` that snapshot's number; both change only by `commit`.
-// - An item has at most one lease. Leases end only by transaction: commit, takeover, end or the device's revocation; no clock is
-//   involved.
 // - `changes` grows with every snapshot that appears or goes and never goes back.
 
 import { randomBytes } from "node:crypto";
@@ -13,7 +11,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
-import type { EndedSession, Lease, SessionState } from "./leaseRows.ts";
+import { Leases } from "./leases.ts";
 import { Retention } from "./retention.ts";
 import { itemNameKey, itemNamesOf, orderKeyOf } from "./rowKeys.ts";
 import { WaitingSnapshots } from "./waitingSnapshots.ts";
@@ -47,7 +45,6 @@ export type Snapshot = {
   readonly bytes: number;
 };
 
-const endedKept = 16;
 const cacheTokenKey = Buffer.from("cache-token");
 const changesKey = Buffer.from("changes");
 const orderKey = Buffer.from("snapshot-order");
@@ -59,10 +56,8 @@ export class VaultCatalog {
   /** By u64 of the order of commits, big-endian. */
   readonly #snapshots: Table<Snapshot>;
   readonly #snapshotIds: Table<Uint8Array>;
-  readonly #leases: Table<Lease>;
-  /** Session id -> item id. */
-  readonly #sessions: Table<Uint8Array>;
   readonly #state: Table<string | number>;
+  readonly leases: Leases;
   /** Those that are visible and not whole. */
   readonly waiting: WaitingSnapshots;
   /** How long snapshots stay, and which are in the trash. */
@@ -74,9 +69,8 @@ export class VaultCatalog {
     this.#itemNames = openTable(environment, "item-names", bytesCodec);
     this.#snapshots = openTable(environment, "snapshots", jsonCodec<Snapshot>());
     this.#snapshotIds = openTable(environment, "snapshot-ids", bytesCodec);
-    this.#leases = openTable(environment, "leases", jsonCodec<Lease>());
-    this.#sessions = openTable(environment, "sessions", bytesCodec);
     this.#state = openTable(environment, "vault-state", jsonCodec<string | number>());
+    this.leases = new Leases(environment, this.#items);
     this.waiting = new WaitingSnapshots(environment);
     this.retention = new Retention(environment);
   }
@@ -159,62 +153,6 @@ export class VaultCatalog {
     return order === undefined ? undefined : this.#snapshots.get(order);
   }
 
-  /** Gives an item to a new session; a session that held it ends. */
-  startSession(item: Item): { session: string; resumed: boolean } {
-    return this.#environment.write(() => {
-      const key = fromHex(item.id, 16);
-      const session = randomBytes(16);
-      const lease = this.#leases.get(key) ?? { session: null, ended: [] };
-      const ended = lease.session === null ? lease.ended : this.#endedWith(lease, null);
-      this.#leases.put(key, { session: toHex(session), ended });
-      this.#sessions.put(session, key);
-      return { session: toHex(session), resumed: lease.session !== null };
-    });
-  }
-
-  /** What a session id stands for, or undefined for one that never was or ended long ago. */
-  session(id: string): SessionState | undefined {
-    const key = this.#sessions.get(fromHex(id, 16));
-    if (key === undefined) return undefined;
-    const item = this.#items.get(key);
-    const lease = this.#leases.get(key);
-    if (item === undefined || lease === undefined) return undefined;
-    const ended = lease.session === id ? undefined : lease.ended.find((row) => row.session === id);
-    if (lease.session !== id && ended === undefined) return undefined;
-    return { item, ended };
-  }
-
-  /** Ends a session without a snapshot; nothing happens if it has ended. */
-  endSession(id: string): void {
-    this.#environment.write(() => {
-      const key = this.#sessions.get(fromHex(id, 16));
-      const lease = key === undefined ? undefined : this.#leases.get(key);
-      if (key === undefined || lease?.session !== id) return;
-      this.#leases.put(key, { session: null, ended: this.#endedWith(lease, null) });
-    });
-  }
-
-  /** Ends all sessions of devices (revoked, or not at home here any more): a commit under way is refused in its transaction. */
-  endSessionsOf(devices: readonly string[]): void {
-    this.#environment.write(() => {
-      for (const item of this.items()) {
-        const session = devices.includes(item.device)
-          ? this.#leases.get(fromHex(item.id, 16))?.session
-          : undefined;
-        if (session !== undefined && session !== null) this.endSession(session);
-      }
-    });
-  }
-
-  /** Moves the current session to the ended ones and forgets the oldest of these. */
-  #endedWith(lease: Lease, snapshot: string | null): EndedSession[] {
-    const ended = [...lease.ended, { session: lease.session as string, snapshot }];
-    for (const old of ended.splice(0, Math.max(0, ended.length - endedKept))) {
-      this.#sessions.remove(fromHex(old.session, 16));
-    }
-    return ended;
-  }
-
   /**
    * Inside a write transaction: fills the empty catalog of a vault that comes back from a replica. `snapshots` in the order of their
    * commits. `changes`: what the number of changes was; it goes on behind that. Agents ask anew what is here.
@@ -239,8 +177,7 @@ export class VaultCatalog {
   commit(session: string, snapshot: Snapshot, previous: string | null): void {
     const key = fromHex(snapshot.item, 16);
     const item = this.#items.get(key);
-    const lease = this.#leases.get(key);
-    if (item === undefined || lease?.session !== session) {
+    if (item === undefined || this.leases.holder(key) !== session) {
       throw new HoldfastError(ErrorCode.sessionEnded, "the upload session has ended");
     }
     if (item.head !== previous || item.sequence + 1 !== snapshot.sequence) {
@@ -249,7 +186,7 @@ export class VaultCatalog {
       });
     }
     this.#append(key, item, snapshot);
-    this.#leases.put(key, { session: null, ended: this.#endedWith(lease, snapshot.id) });
+    this.leases.endHolder(key, snapshot.id);
   }
 
   /**
@@ -266,8 +203,7 @@ export class VaultCatalog {
     if (named !== undefined && toHex(named) !== item.id) return false;
     this.#itemNames.put(name, key);
     this.#append(key, item, snapshot);
-    const lease = this.#leases.get(key);
-    if (lease !== undefined && lease.session !== null) this.endSession(lease.session);
+    this.leases.endHolder(key, null);
     return true;
   }
 
@@ -290,6 +226,19 @@ export class VaultCatalog {
     this.#snapshotIds.put(fromHex(snapshot.id, 32), order);
     this.#items.put(key, { ...item, sequence: snapshot.sequence, head: snapshot.id });
     this.countChange();
+  }
+
+  /**
+   * Inside a write transaction: a snapshot is no more, with all that is said of it. Never an item's head. Its object stays for the caller to remove.
+   */
+  leave({ id, item }: Snapshot): void {
+    const key = fromHex(id, 32);
+    const order = this.#snapshotIds.get(key);
+    if (order === undefined || this.item(item)?.head === id) throw new Error(`snapshot ${id} cannot leave`);
+    this.#snapshots.remove(order);
+    this.#snapshotIds.remove(key);
+    this.waiting.put(id, []);
+    this.retention.forget(id);
   }
 
   /** Inside a write transaction: something about snapshots changed that those who watch them are to know. */

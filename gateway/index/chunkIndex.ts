@@ -14,6 +14,7 @@ import { Bucket, BucketStore, bucketRowsMax, OwnedBucket, type ScanCursor } from
 import type { IndexEnvironment, RawDatabase } from "./environment.ts";
 import { IdHash } from "./idHash.ts";
 import { IndexCounters } from "./indexCounters.ts";
+import { IndexUpkeep } from "./indexUpkeep.ts";
 import { PackedRows, packedRowAt, packedRowsMax, SortedRows } from "./packedRows.ts";
 import { PromisedRows } from "./promisedRows.ts";
 import { RefTable } from "./refTable.ts";
@@ -52,7 +53,12 @@ export class ChunkIndex {
   readonly #owned = new OwnedBucket();
   readonly #idWords = new Uint32Array(4);
   readonly #counters: IndexCounters;
-  #dead: DeadSet | undefined;
+  readonly upkeep: IndexUpkeep;
+  /**
+   * Rows in this set answer as absent; undefined: none do. Who sets it stores the set, flushes the overlay before it takes effect and again before
+   * it ends, and ends it only after every row of it was swept: otherwise a row of the overlay could meet one that came back to life.
+   */
+  dead: DeadSet | undefined;
 
   constructor(environment: IndexEnvironment) {
     this.environment = environment;
@@ -68,6 +74,10 @@ export class ChunkIndex {
     }
     this.#hash = new IdHash(key);
     this.#counters = new IndexCounters(environment, this.#meta);
+    this.upkeep = new IndexUpkeep({
+      ...{ environment, buckets: this.#buckets, refs: this.#refs, promised: this.promised },
+      counters: this.#counters,
+    });
   }
 
   /** Number of rows, live or not. */
@@ -80,13 +90,9 @@ export class ChunkIndex {
     return this.#counters.nextOrdinal();
   }
 
-  /**
-   * Rows in this set answer as absent from now on; undefined ends that. The caller stores the set, flushes the overlay
-   * before it takes effect and again before it ends, and ends it only after `remove` was tried on every dead row:
-   * otherwise a row of the overlay could meet a row that came back to life under another ordinal.
-   */
-  setDead(dead: DeadSet | undefined): void {
-    this.#dead = dead;
+  /** Above all ordinals that were handed out; `stored`: above those that are on disk, behind which they go on after a crash. */
+  get ordinals(): { readonly next: number; readonly stored: number } {
+    return this.#counters;
   }
 
   /** The hash that places the id of a packed row (words at `at`). */
@@ -178,7 +184,7 @@ export class ChunkIndex {
         if (existing >= 0 && !this.#replaceable(bucket.words, existing, words, at + packedRowAt)) continue;
         if (existing < 0) this.#counters.rows++;
         // A dead row's references go with it; a needed row's are written again below, under the same ordinal.
-        else this.#forgetBeside(bucket.words, existing);
+        else this.upkeep.forgetBeside(bucket.words, existing);
         const target = existing < 0 ? bucket.rowAt(bucket.count++) : existing;
         for (let word = 0; word < rowWords; word++) {
           bucket.words[target + word] = words[at + packedRowAt + word] as number;
@@ -207,19 +213,13 @@ export class ChunkIndex {
     if (refs !== undefined) this.#refs.putEncoded(ordinal, refs);
   }
 
-  #forgetBeside(words: Uint32Array, at: number): void {
-    const ordinal = packedOrdinal(words, at);
-    this.#refs.remove(ordinal);
-    if (packedFlags(words, at) & rowFlags.promised) this.promised.remove(ordinal);
-  }
-
   /**
    * Removes an id's row, and its references, if it still names this copy. Returns whether it did. Part of the open
    * write transaction, or one of its own. The overlay is not consulted: flush it first.
    */
   remove(group: number, id: Uint8Array, onlyIf: CopyPlace): boolean {
     return this.#change(group, id, onlyIf, (bucket, at) => {
-      this.#forgetBeside(bucket.words, at);
+      this.upkeep.forgetBeside(bucket.words, at);
       bucket.count--;
       const last = bucket.rowAt(bucket.count);
       bucket.words.copyWithin(at, last, last + rowWords);
@@ -267,11 +267,11 @@ export class ChunkIndex {
   #live(bucket: Bucket, at: number): ChunkRow | undefined {
     if (at < 0) return undefined;
     const row = unpackRow(bucket.words, at);
-    return this.#dead?.has(row.ordinal) ? undefined : row;
+    return this.dead?.has(row.ordinal) ? undefined : row;
   }
 
   #replaceable(rows: Uint32Array, existing: number, words: Uint32Array, candidate: number): boolean {
-    if (this.#dead?.has(packedOrdinal(rows, existing))) return true;
+    if (this.dead?.has(packedOrdinal(rows, existing))) return true;
     if (!(packedFlags(rows, existing) & notHere) || packedFlags(words, candidate) & notHere) return false;
     if (packedOrdinal(rows, existing) !== packedOrdinal(words, candidate)) {
       throw new Error("chunk index: the copy for a needed or promised row must take over its ordinal");

@@ -175,7 +175,7 @@ function openRoot(directory: string, key: string | undefined, readOnly: boolean)
     // lmdb-js takes a path with a dot in its last part for a file unless told otherwise.
     noSubdir: false,
     mapSize: mapBytes,
-    maxDbs: 48,
+    maxDbs: 64,
     overlappingSync: false,
     // The catalog has keys and hashes in it. (lmdb-js knows the option; its types do not.)
     ...{ permissionsMode: 0o600 },

@@ -50,6 +50,11 @@ export class PackChecks {
   put(pack: number, row: PackCheckRow): void {
     this.#environment.write(() => this.#rows.put(keyOf(pack), row));
   }
+
+  /** Inside a write transaction: the pack is no more. */
+  remove(pack: number): void {
+    this.#rows.remove(keyOf(pack));
+  }
 }
 
 function keyOf(pack: number): Buffer {

@@ -112,6 +112,20 @@ export class PackPlaces {
       .map(([key]) => Buffer.from(key).readUInt32BE(16));
   }
 
+  /** Replicas (32 hex digits) whose root lists a pack and whose copy was found missing or wrong. */
+  wrongIn(pack: number): string[] {
+    return this.#wrong
+      .entries()
+      .filter(([key]) => Buffer.from(key).readUInt32BE(16) === pack)
+      .map(([key]) => toHex(key.subarray(0, 16)));
+  }
+
+  /** Inside a write transaction: the pack is no more. */
+  forgetPack(pack: number): void {
+    for (const { replica } of this.of(pack)) this.#rows.remove(placeKey(pack, replica));
+    for (const replica of this.wrongIn(pack)) this.#wrong.remove(wrongKey(replica, pack));
+  }
+
   /** Forgets a copy that is missing or wrong, or all of a replica's when `pack` is undefined. */
   clear(replica: string, pack?: number): void {
     this.#environment.write(() => {

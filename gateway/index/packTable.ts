@@ -56,8 +56,7 @@ export class PackTable {
   create(kind: PackKind, nonce: Uint8Array): number {
     if (nonce.length !== 16) throw new Error("a pack's nonce is 16 bytes");
     return this.#environment.write(() => {
-      const stored = this.#meta.getBinary(nextName);
-      const ordinal = stored === undefined ? 0 : Buffer.from(stored).readUInt32BE(0);
+      const ordinal = this.ordinalsEnd;
       if (ordinal === 0xffffffff)
         throw new HoldfastError(ErrorCode.limitExceeded, "the vault has no more pack ordinals");
       this.#meta.putSync(nextName, ordinalKey(ordinal + 1));
@@ -73,6 +72,12 @@ export class PackTable {
       });
       return ordinal;
     });
+  }
+
+  /** Above all ordinals that were handed out. */
+  get ordinalsEnd(): number {
+    const stored = this.#meta.getBinary(nextName);
+    return stored === undefined ? 0 : Buffer.from(stored).readUInt32BE(0);
   }
 
   get(ordinal: number): PackRow | undefined {

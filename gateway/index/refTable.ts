@@ -28,6 +28,15 @@ export function encodeRefs(refs: readonly number[], target: Uint8Array, at: numb
 
 /** Reads what `encodeRefs` wrote. */
 export function decodeRefs(bytes: Uint8Array): number[] {
+  const refs: number[] = [];
+  eachRef(bytes, (ref) => {
+    refs.push(ref);
+  });
+  return refs;
+}
+
+/** Hands out what `encodeRefs` wrote, one after the other. */
+export function eachRef(bytes: Uint8Array, take: (ref: number) => void): void {
   let at = 0;
   const next = (): number => {
     let value = 0;
@@ -40,14 +49,12 @@ export function decodeRefs(bytes: Uint8Array): number[] {
       scale *= 128;
     }
   };
-  const refs = new Array<number>(next());
   let previous = 0;
-  for (let i = 0; i < refs.length; i++) {
+  for (let left = next(); left > 0; left--) {
     const zigzag = next();
     previous += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-    refs[i] = previous;
+    take(previous);
   }
-  return refs;
 }
 
 function writeVarint(value: number, target: Uint8Array, at: number): number {
@@ -76,6 +83,24 @@ export class RefTable {
     this.#key.writeUIntBE(ordinal, 0, 5);
     const bytes = this.#database.getBinaryFast(this.#key);
     return bytes === undefined ? [] : decodeRefs(bytes.subarray(0, this.#database.lastSize));
+  }
+
+  /** Visits the records with references from `first` on, below `end`, the highest ordinal first, with what `encodeRefs` wrote. */
+  visitDown(first: number, end: number, visit: (ordinal: number, encoded: Uint8Array) => void): void {
+    const keys = [...this.#database.getKeys({ start: keyOf(first), end: keyOf(end) })];
+    for (const key of keys.reverse()) {
+      const bytes = this.#database.getBinaryFast(key);
+      if (bytes === undefined) continue;
+      visit(Buffer.from(key).readUIntBE(0, 5), bytes.subarray(0, this.#database.lastSize));
+    }
+  }
+
+  /** The highest ordinal that has references, or undefined. */
+  highest(): number | undefined {
+    for (const key of this.#database.getKeys({ reverse: true, limit: 1 })) {
+      return Buffer.from(key).readUIntBE(0, 5);
+    }
+    return undefined;
   }
 
   /** Stores encoded references (`encodeRefs`). Inside a write transaction only. */
@@ -107,4 +132,10 @@ export class RefTable {
     this.#environment.assertWriting("RefTable.clear");
     this.#database.clearSync();
   }
+}
+
+function keyOf(ordinal: number): Buffer {
+  const key = Buffer.alloc(5);
+  key.writeUIntBE(ordinal, 0, 5);
+  return key;
 }

@@ -106,6 +106,22 @@ export function packedOrdinal(words: Uint32Array, at: number): number {
   return ((words[at + 5] as number) & 0xff) * 2 ** 32 + (words[at + 4] as number);
 }
 
+/** Pack, length and writer of a packed row. */
+export function packedPack(words: Uint32Array, at: number): number {
+  return words[at + 6] as number;
+}
+export function packedLength(words: Uint32Array, at: number): number {
+  return words[at + 8] as number;
+}
+export function packedWriter(words: Uint32Array, at: number): number {
+  return words[at + 9] as number;
+}
+
+/** The record type in a packed row; 0 in a promised one. */
+export function packedType(words: Uint32Array, at: number): number {
+  return ((words[at + 5] as number) >>> 8) & 0xff;
+}
+
 /** The flags in a packed row. */
 export function packedFlags(words: Uint32Array, at: number): number {
   return ((words[at + 5] as number) >>> 16) & 0xff;

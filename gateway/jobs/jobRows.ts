@@ -22,6 +22,7 @@ export const jobKinds = [
   "rebuild-index",
   "repair",
   "prune",
+  "gc",
   "evict",
   "fetch",
   "restore-from",

@@ -123,7 +123,7 @@ export class Jobs {
     const { catalog } = this.#gateway;
     return this.backups.review(async (id, session) => {
       if (catalog.vaults.get(id) === undefined) return undefined;
-      return (await this.#gateway.vault(id)).catalog.session(session);
+      return (await this.#gateway.vault(id)).catalog.leases.session(session);
     });
   }
 

@@ -66,6 +66,8 @@ export async function packIsSound(port: ScrubPort, ordinal: number): Promise<boo
     stopIfAsked(signal);
     throw error;
   });
+  // Garbage collection took it away meanwhile: its file is missing as it should be.
+  if (vault.store.packs.get(ordinal) === undefined) return true;
   const checks = new PackChecks(vault.store.environment);
   const wasSound = checks.get(ordinal)?.sound !== false;
   if (condition === "sound") {
@@ -92,6 +94,7 @@ export async function snapshotIsSound(port: ScrubPort, id: string): Promise<bool
     return true;
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
+    if (vault.catalog.snapshot(id) === undefined) return true;
     const condition = error.code === ErrorCode.chunkMissing ? "missing" : "damaged";
     const found = { vault: vault.id, kind: "snapshot", name: id, condition } as const;
     await tell(port, found, error.message, (from) => from.snapshot(vault, id, signal));

@@ -5,15 +5,19 @@
 import { Width } from "../../vault/magic.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
 import { type ChunkRow, isHere, rowFlags } from "../index/row.ts";
+import type { Pins } from "../store/pins.ts";
 import type { Promises } from "./promises.ts";
 
 export class PromisedRecords {
   readonly #overlay: IndexOverlay;
   readonly #promises: Promises;
+  readonly #pins: Pick<Pins, "told" | "rests">;
 
-  constructor(overlay: IndexOverlay, promises: Promises) {
+  /** `pins` are told what somebody is told of, or is to rest on. */
+  constructor(overlay: IndexOverlay, promises: Promises, pins: Pick<Pins, "told" | "rests">) {
     this.#overlay = overlay;
     this.#promises = promises;
+    this.#pins = pins;
   }
 
   /** The box that an id which is not here comes with; undefined for one that nobody promises, and one that was found wrong here. */
@@ -25,11 +29,11 @@ export class PromisedRecords {
 
   /** Per id (32 bytes one after the other) whether it is here or on its way. */
   have(group: number, ids: Uint8Array): boolean[] {
-    return this.#overlay
-      .lookupBatch(group, ids)
-      .map(
-        (row, i) => (row !== undefined && isHere(row)) || this.boxOf(group, idAt(ids, i), row) !== undefined,
-      );
+    return this.#overlay.lookupBatch(group, ids).map((row, i) => {
+      const has = (row !== undefined && isHere(row)) || this.boxOf(group, idAt(ids, i), row) !== undefined;
+      if (has && row !== undefined) this.#pins.told(row.ordinal);
+      return has;
+    });
   }
 
   /** Per id the box that it comes with, or undefined where it is here or nowhere. */
@@ -43,11 +47,16 @@ export class PromisedRecords {
   /** Per id the ordinal of its record, here or on its way, for something that is to rest on it; undefined where it is neither. */
   rely(group: number, ids: Uint8Array): (number | undefined)[] {
     return this.#overlay.lookupBatch(group, ids).map((row, i) => {
-      if (row !== undefined && isHere(row)) return row.ordinal;
-      const id = idAt(ids, i);
-      const box = this.boxOf(group, id, row);
-      return box === undefined ? undefined : this.#overlay.promise(group, id, box);
+      const ordinal = this.#relied(group, idAt(ids, i), row);
+      if (ordinal !== undefined) this.#pins.rests(ordinal);
+      return ordinal;
     });
+  }
+
+  #relied(group: number, id: Uint8Array, row: ChunkRow | undefined): number | undefined {
+    if (row !== undefined && isHere(row)) return row.ordinal;
+    const box = this.boxOf(group, id, row);
+    return box === undefined ? undefined : this.#overlay.promise(group, id, box);
   }
 }
 

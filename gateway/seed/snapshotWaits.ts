@@ -242,9 +242,12 @@ export class SnapshotWaits {
     const whole = agentsOnly ? sound : new OrdinalSet();
     for (const [id, waits] of due) {
       if (this.#stopped) return;
+      // It may leave for good meanwhile, and before it is noted.
+      if (catalog.snapshot(id) === undefined) continue;
       const found = await this.#witnesses(id, lacking, whole);
       const now = [...found].map(([box, ordinal]) => ({ box, ordinal })).sort((a, b) => a.box - b.box);
       store.environment.write(() => {
+        if (catalog.snapshot(id) === undefined) return;
         catalog.waiting.put(id, now);
         if (!sameBoxes(waits, now)) catalog.countChange();
       });

@@ -9,51 +9,29 @@ import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import type { HoldfastError } from "../../vault/errors.ts";
 import { Width } from "../../vault/magic.ts";
-import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
-import { type ElsewhereOptions, VaultElsewhere } from "../cache/vaultElsewhere.ts";
-import { ChunkIndex } from "../index/chunkIndex.ts";
-import { type IndexEnvironment, openIndexEnvironment } from "../index/environment.ts";
-import { IndexOverlay } from "../index/overlay.ts";
-import { PackPlaces } from "../index/packPlaces.ts";
-import { type PackRow, PackTable } from "../index/packTable.ts";
+import { nodeSha256 } from "../../vault/sha256.ts";
+import { VaultElsewhere } from "../cache/vaultElsewhere.ts";
+import type { ChunkIndex } from "../index/chunkIndex.ts";
+import type { DeadSets } from "../index/deadSets.ts";
+import type { IndexEnvironment } from "../index/environment.ts";
+import type { IndexOverlay } from "../index/overlay.ts";
+import type { PackRow, PackTable } from "../index/packTable.ts";
 import { type ChunkRow, hasCopy, isHere } from "../index/row.ts";
-import { PromisedRecords } from "../seed/promisedRecords.ts";
-import { Promises } from "../seed/promises.ts";
+import type { PromisedRecords } from "../seed/promisedRecords.ts";
+import type { Promises } from "../seed/promises.ts";
 import { readEvictedPack } from "./evictedPack.ts";
 import type { Elsewhere } from "./evictedRecords.ts";
 import { PackReader, type ReadOptions, type ReadOutcome } from "./packReader.ts";
+import type { PackRemoval } from "./packRemoval.ts";
 import { PackStore } from "./packStore.ts";
-import { PackTails } from "./packTails.ts";
-import type { Location } from "./recordToStore.ts";
-import { recoverEvictions } from "./recoverEvictions.ts";
-import { type RecoveryCounts, type RecoveryReport, recoverPacks } from "./recoverPacks.ts";
+import type { Pins } from "./pins.ts";
+import { readInRuns } from "./readInRuns.ts";
+import { readPackTail } from "./readPackTail.ts";
+import { ReadsUnderWay } from "./readsUnderWay.ts";
+import type { Location, RecordToStore } from "./recordToStore.ts";
+import type { RecoveryCounts } from "./recoverPacks.ts";
 import { reserveReached } from "./reserve.ts";
-
-export type VaultStoreOptions = {
-  /** The vault's directory; it exists. */
-  readonly directory: string;
-  /** Encrypts the index; see openIndexEnvironment. */
-  readonly indexKey?: string | undefined;
-  /** The gateway's number for a device id (16 bytes). */
-  readonly writerOrdinal: (device: Uint8Array) => number;
-  /** Free bytes below which uploads are refused. */
-  readonly reserveBytes: number;
-  /** Where packs may be besides the local disk; without it, evicted ones cannot be read. */
-  readonly elsewhere?: ElsewhereOptions;
-  /** Told what happens in the background and at recovery. */
-  readonly report: (event: string, facts: Record<string, unknown>) => void;
-  /** Told when a pack was closed. */
-  readonly packClosed?: () => void;
-  /** Told how many seconds each group commit took. */
-  readonly groupCommitted?: (seconds: number) => void;
-  /** Hashes what is stored; node:crypto by default. */
-  readonly sha256?: Sha256Engine | undefined;
-  /** For tests. */
-  readonly packBytesTarget?: number;
-};
-
-/** Rows of the overlay: a third of it is room for what is admitted while a flush runs. */
-const overlayRowsMax = 400_000;
+import { openStoreParts, type StoreParts, type VaultStoreOptions } from "./storeParts.ts";
 
 /** A `room()` asks the file system again only after so many calls; each lets in at most a slab or two. */
 const roomChecksEvery = 4;
@@ -66,6 +44,11 @@ export class VaultStore implements AdmissionStore {
   /** What boxes promised, and what rests on it. */
   readonly promises: Promises;
   readonly promised: PromisedRecords;
+  /** What uploads rest on. */
+  readonly pins: Pins;
+  readonly dead: DeadSets;
+  readonly removal: PackRemoval;
+  readonly reads = new ReadsUnderWay();
   /** What recovery found when the store was opened. */
   readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
@@ -77,22 +60,11 @@ export class VaultStore implements AdmissionStore {
   readonly #reader: PackReader;
   readonly #away: Elsewhere | undefined;
   #flushing: Promise<unknown> | undefined;
+  #stores = 0;
   #roomCalls = 0;
   #roomFull: HoldfastError | undefined;
 
-  private constructor(
-    options: VaultStoreOptions,
-    parts: {
-      environment: IndexEnvironment;
-      index: ChunkIndex;
-      overlay: IndexOverlay;
-      packs: PackTable;
-      promises: Promises;
-      promised: PromisedRecords;
-      tails: PackTails;
-      recovery: RecoveryReport;
-    },
-  ) {
+  private constructor(options: VaultStoreOptions, parts: StoreParts) {
     this.#options = options;
     this.environment = parts.environment;
     this.index = parts.index;
@@ -100,6 +72,9 @@ export class VaultStore implements AdmissionStore {
     this.packs = parts.packs;
     this.promises = parts.promises;
     this.promised = parts.promised;
+    this.pins = parts.pins;
+    this.dead = parts.dead;
+    this.removal = parts.removal;
     const { resumed, full, ...recovery } = parts.recovery;
     this.recovery = recovery;
     const forget = (pack: number): Promise<void> => this.#reader.forget(pack);
@@ -127,27 +102,7 @@ export class VaultStore implements AdmissionStore {
    * @throws HoldfastError data-dir-invalid, disk-full, io-error
    */
   static async open(options: VaultStoreOptions): Promise<VaultStore> {
-    const environment = openIndexEnvironment(`${options.directory}/index`, options.indexKey);
-    try {
-      const index = new ChunkIndex(environment);
-      const packs = new PackTable(environment);
-      const overlay = new IndexOverlay(index, packs, { rowsMax: overlayRowsMax });
-      const promises = new Promises(environment);
-      const promised = new PromisedRecords(overlay, promises);
-      const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
-      const knowsBox = promises.boxes().length > 0;
-      const recovery = await recoverPacks({
-        ...{ directory, packs, overlay, promised, knowsBox, writerOrdinal, report, sha256 },
-      });
-      await promises.removeLeft();
-      const tails = new PackTails(options.directory);
-      await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
-      const parts = { environment, index, overlay, packs, promises, promised, tails, recovery };
-      return new VaultStore(options, parts);
-    } catch (error) {
-      await environment.close();
-      throw error;
-    }
+    return new VaultStore(options, await openStoreParts(options));
   }
 
   /** The row of a record that is here and sound as far as is known. */
@@ -171,7 +126,17 @@ export class VaultStore implements AdmissionStore {
   }
 
   findLive(group: number, ids: Buffer): (number | undefined)[] {
-    return this.lookupBatch(group, ids).map((row) => row?.ordinal);
+    return this.lookupBatch(group, ids).map((row) => {
+      if (row !== undefined) this.pins.rests(row.ordinal);
+      return row?.ordinal;
+    });
+  }
+
+  findPresent(group: number, ids: Buffer): (number | undefined)[] {
+    return this.lookupBatch(group, ids).map((row) => {
+      if (row !== undefined) this.pins.told(row.ordinal);
+      return row?.ordinal;
+    });
   }
 
   rely(group: number, ids: Buffer): (number | undefined)[] {
@@ -195,7 +160,13 @@ export class VaultStore implements AdmissionStore {
     if (this.#roomFull !== undefined) throw this.#roomFull;
   }
 
+  /** Grows with every batch that is stored and every read that begins. */
+  get activity(): number {
+    return this.#stores + this.reads.begun;
+  }
+
   store(batch: AdmittedBatch): void {
+    this.#stores++;
     const { group, writer } = batch;
     const writerOrdinal = this.#options.writerOrdinal(writer);
     this.#packStore.append({
@@ -225,38 +196,50 @@ export class VaultStore implements AdmissionStore {
       if (row === undefined) throw new Error("a record was stored before one that it refers to");
       return row.ordinal;
     });
-    this.overlay.admit(group, header.id, { ...location, type: header.type, writer }, refs);
+    const place = { ...location, type: header.type, writer };
+    this.pins.rests(this.overlay.admit(group, header.id, place, refs).ordinal);
+    for (const ref of refs) this.pins.rests(ref);
+  }
+
+  /** Resolves when all that was queued before the call is durable, or was refused. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#packStore.append({ records: [], accept: () => resolve(), reject: () => resolve() });
+    });
+  }
+
+  /**
+   * Appends copies of records that are here already; where they are, in their order, when they are durable. No row names them yet.
+   * @throws HoldfastError disk-full, io-error
+   */
+  appendCopies(records: readonly RecordToStore[]): Promise<readonly Location[]> {
+    return new Promise((resolve, reject) => {
+      this.#packStore.append({ records, accept: resolve, reject });
+    });
   }
 
   /**
    * Reads records in the order of `locations`, neighbours together and one step ahead of the caller.
-   * `undefined` stays undefined. For `options` see PackReader.
+   * `undefined` stays undefined. For `options` see PackReader. To be called in the turn in which the locations were looked up.
    */
-  async *read(
+  read(
     locations: readonly (Location | undefined)[],
     options: ReadOptions = {},
   ): AsyncGenerator<ReadOutcome | undefined> {
-    const runs: { start: number; count: number }[] = [];
-    for (let start = 0; start < locations.length; ) {
-      const count = this.#reader.runLength(locations, start);
-      runs.push({ start, count });
-      start += count;
-    }
-    const begin = (
-      run: { start: number; count: number } | undefined,
-    ): Promise<(ReadOutcome | undefined)[]> => {
-      if (run === undefined) return Promise.resolve([]);
-      const part = locations.slice(run.start, run.start + run.count).filter((place) => place !== undefined);
-      const outcome = part.length === 0 ? Promise.resolve([undefined]) : this.#reader.readRun(part, options);
-      outcome.catch(() => {});
-      return outcome;
-    };
-    let next = begin(runs[0]);
-    for (let i = 0; i < runs.length; i++) {
-      const current = next;
-      next = begin(runs[i + 1]);
-      yield* await current;
-    }
+    return readInRuns(this.#reader, locations, options, this.reads.begin());
+  }
+
+  /**
+   * Header, trailer and footer of a closed or evicted pack.
+   * @throws HoldfastError chunk-missing, corrupt, truncated, unsupported, io-error; as ReplicaStore.getRange for an evicted one
+   */
+  readTail(pack: PackRow): Promise<Buffer> {
+    return readPackTail(this.#options.directory, pack, this.#away);
+  }
+
+  /** Forgets the descriptors of packs that have left. */
+  async forget(packs: readonly number[]): Promise<void> {
+    for (const pack of packs) await this.#reader.forget(pack);
   }
 
   /** See readEvictedPack. */

@@ -43,6 +43,8 @@ export type AdmittedBatch = {
 export interface AdmissionStore {
   /** Ordinals of live records for ids of 32 bytes one after the other; undefined where there is none. */
   findLive(group: number, ids: Buffer): readonly (number | undefined)[];
+  /** The same for ids whose sender is told that they are here. */
+  findPresent(group: number, ids: Buffer): readonly (number | undefined)[];
   /** The same for ids that a record is to rest on: what is promised counts, and has an ordinal from now on. */
   rely(group: number, ids: Buffer): readonly (number | undefined)[];
   /** Queues a batch. Batches are accepted in this order. An empty batch is accepted when all before it are. */
@@ -133,7 +135,7 @@ export class Admission {
     const keys: string[] = [];
     let refCount = 0;
     const stored = { bytes: 0, rawBytes: 0 };
-    const own = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.id)));
+    const own = this.#store.findPresent(group, Buffer.concat(headers.map((header) => header.id)));
     const live = this.#store.findLive(group, Buffer.concat(headers.map((header) => header.refs)));
     let refAt = 0;
     for (let i = 0; i < headers.length; i++) {

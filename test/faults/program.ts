@@ -80,6 +80,11 @@ export class Program {
     return this.#stdout;
   }
 
+  /** A gateway's log so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
   get running(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }

@@ -196,7 +196,7 @@ test("revoking a device ends its uploads: a commit that is under way is refused"
   await expect(committing).rejects.toMatchObject({ code: "session-ended" });
   await revoked;
   expect(vault.catalog.item(own.id)).toMatchObject({ sequence: 0, head: null });
-  expect(vault.catalog.session(session)?.ended).toEqual({ session, snapshot: null });
+  expect(vault.catalog.leases.session(session)?.ended).toEqual({ session, snapshot: null });
 });
 
 test("a disabled account is out, and comes back", async () => {

@@ -81,7 +81,7 @@ test("a commit whose transaction fails keeps its file, shows nothing, and can be
   const name = toHex(snapshot.id);
   const vault = await fixture.gateway.vault(device.vault);
   const row = fixture.gateway.catalog.devices.get(device.id)!;
-  const { item } = vault.catalog.session(session)!;
+  const { item } = vault.catalog.leases.session(session)!;
   const committing = vault.commit(session, row, snapshot.bytes);
   // The lease was looked at by now, and the file needs several turns of the event loop.
   const taken = new Promise<string>((resolve) => {

@@ -2,7 +2,8 @@
 
 import { randomBytes } from "node:crypto";
 import { selectSha256 } from "../../agent/platform/nativeSha256.ts";
-import { VaultStore, type VaultStoreOptions } from "../../gateway/store/vaultStore.ts";
+import type { VaultStoreOptions } from "../../gateway/store/storeParts.ts";
+import { VaultStore } from "../../gateway/store/vaultStore.ts";
 import { Admission, type BatchAnswer } from "../../ingest/session/admission.ts";
 import { RecordType } from "../../vault/magic.ts";
 

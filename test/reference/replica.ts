@@ -119,9 +119,12 @@ export function readVault(replica: string, id: string, metadataKey: Uint8Array |
     }
   }
   must(
-    places.size === packs.length && packs.every(({ name }) => places.has(String(name))),
+    packs.every(({ name }) => places.has(String(name))),
     "a pack in no segment",
   );
+  // Of packs that were doomed since.
+  const listed = new Set(packs.map(({ name }) => String(name)));
+  for (const name of [...places.keys()]) if (!listed.has(name)) places.delete(name);
   const catalog = named(folder, root.catalog);
   return {
     folder,

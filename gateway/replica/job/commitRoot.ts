@@ -1,8 +1,10 @@
 // Documents, manifest pages and the root, and then, in one transaction, what this vault knows of it.
 
+import { fromHex } from "../../../vault/bytes.ts";
 import { DoomedClass, PackKind } from "../../../vault/magic.ts";
 import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
+import { type GoneObject, GoneObjects } from "../../index/goneObjects.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import type { ManifestChanges } from "../chain/manifestState.ts";
 import { putDocuments } from "./documents.ts";
@@ -18,6 +20,8 @@ export type RootChanges = {
   readonly segments: readonly SegmentRow[];
   readonly joined: JoinedSegments;
   readonly snapshots: readonly Snapshot[];
+  /** What left the vault and is listed. */
+  readonly gone: readonly GoneObject[];
   /** Members of the job's row that change with it. */
   readonly job: Partial<JobRow>;
 };
@@ -59,7 +63,7 @@ export async function commitRoot(
 }
 
 function manifestChanges(
-  { packs, segments, joined, snapshots }: RootChanges,
+  { packs, segments, joined, snapshots, gone }: RootChanges,
   catalogs: readonly Buffer[],
 ): ManifestChanges {
   return {
@@ -75,6 +79,7 @@ function manifestChanges(
     })),
     segments: [...segments, ...joined.made],
     doom: [
+      ...gone.map(({ name, kind }) => ({ name, class: kind })),
       ...joined.gone.map(({ name }) => ({ name, class: DoomedClass.segment })),
       ...catalogs.map((name) => ({ name, class: DoomedClass.catalog })),
     ],
@@ -87,19 +92,32 @@ function note(
   changes: RootChanges,
   documents: Pick<JobRow, "catalogText" | "keysGeneration">,
 ): void {
-  vault.store.environment.write(() => {
+  const { environment, packs } = vault.store;
+  const left = new GoneObjects(environment);
+  environment.write(() => {
     let { proof } = job.row;
-    for (const { ordinal } of changes.packs) {
+    for (const { ordinal, name } of changes.packs) {
+      if (packs.get(ordinal) === undefined) {
+        // It left while it was sent.
+        places.forgetPack(ordinal);
+        left.add(replica.id, 1, name);
+        continue;
+      }
       places.put(ordinal, replica.id, { listed: true, proof: "none", provenMs: 0 });
       proof = weaker(proof, places.get(ordinal, replica.id)?.proof ?? "none");
     }
+    const stay = changes.snapshots.filter(({ id }) => vault.catalog.snapshot(id) !== undefined);
+    for (const { id } of changes.snapshots) {
+      if (vault.catalog.snapshot(id) === undefined) left.add(replica.id, 2, fromHex(id, 32));
+    }
+    for (const gone of changes.gone) left.remove(replica.id, gone);
     job.change({
       ...changes.job,
       generation: root.generation,
       proof,
       catalogText: documents.catalogText,
       keysGeneration: documents.keysGeneration,
-      unreceipted: [...job.row.unreceipted, ...changes.snapshots.map(({ id }) => id)],
+      unreceipted: [...job.row.unreceipted, ...stay.map(({ id }) => id)],
     });
   });
   for (const { ordinal } of changes.packs) fresh.delete(ordinal);

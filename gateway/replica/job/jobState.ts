@@ -7,6 +7,7 @@
 
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import type { IndexEnvironment } from "../../index/environment.ts";
+import { GoneObjects } from "../../index/goneObjects.ts";
 import type { PlaceProof } from "../../index/packPlaces.ts";
 import { jsonCodec, openTable, type Table } from "../../index/table.ts";
 import type { StoreUsage } from "../replicaStore.ts";
@@ -28,6 +29,8 @@ export type JobRow = {
   readonly proof: PlaceProof;
   /** Of the keys document that this root names. */
   readonly keysGeneration: number;
+  /** A root doomed packs, or was about to: all receipts are to be given anew. */
+  readonly reissue?: boolean;
   /** SHA-256 of the text of its catalog, hex; empty when that is not known. */
   readonly catalogText: string;
   readonly failure: (JobFailure & { readonly state: State }) | null;
@@ -50,6 +53,15 @@ const fresh: JobRow = {
   usage: { ...noUsage, snapshots: 0, runs: 0 },
 };
 
+const jobsTable = "replica-jobs";
+
+/** Replicas (32 hex digits) that have a job in this vault. */
+export function jobReplicas(environment: IndexEnvironment): string[] {
+  return openTable(environment, jobsTable, jsonCodec<JobRow>())
+    .entries()
+    .map(([key]) => toHex(key));
+}
+
 export class JobState {
   readonly #environment: IndexEnvironment;
   readonly #replica: Buffer;
@@ -64,7 +76,7 @@ export class JobState {
   constructor(environment: IndexEnvironment, replica: string) {
     this.#environment = environment;
     this.#replica = fromHex(replica, 16);
-    this.#jobs = openTable(environment, "replica-jobs", jsonCodec<JobRow>());
+    this.#jobs = openTable(environment, jobsTable, jsonCodec<JobRow>());
     this.#parts = openTable(environment, "replica-parts", jsonCodec<string>());
     this.#receipts = openTable(environment, "replica-receipts", jsonCodec<string>());
   }
@@ -106,12 +118,23 @@ export class JobState {
   /** Stores receipts by snapshot id; these snapshots count as offsite from then on. */
   putReceipts(receipts: ReadonlyMap<string, string>): void {
     this.#environment.write(() => {
+      const added = [...receipts.keys()].filter((snapshot) => !this.hasReceipt(snapshot)).length;
       for (const [snapshot, text] of receipts) this.#receipts.put(this.#key(fromHex(snapshot, 32)), text);
       const { row } = this;
       this.change({
         unreceipted: row.unreceipted.filter((id) => !receipts.has(id)),
-        usage: { ...row.usage, snapshots: row.usage.snapshots + receipts.size },
+        usage: { ...row.usage, snapshots: row.usage.snapshots + added },
       });
+    });
+  }
+
+  /** Part of the open transaction, or one of its own: snapshots left the vault. */
+  forgetSnapshots(ids: readonly string[]): void {
+    this.#environment.write(() => {
+      for (const id of ids) this.#receipts.remove(this.#key(fromHex(id, 32)));
+      const { unreceipted } = this.row;
+      const left = unreceipted.filter((id) => !ids.includes(id));
+      if (left.length < unreceipted.length) this.change({ unreceipted: left });
     });
   }
 
@@ -128,6 +151,7 @@ export class JobState {
   forget(): void {
     this.#environment.write(() => {
       this.#jobs.remove(this.#replica);
+      new GoneObjects(this.#environment).clear(toHex(this.#replica));
       for (const table of [this.#parts, this.#receipts]) {
         for (const [key] of table.entries({ start: this.#replica })) {
           if (toHex(key.subarray(0, 16)) !== toHex(this.#replica)) break;

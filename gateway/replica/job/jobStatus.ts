@@ -1,6 +1,7 @@
 // What a job still has to do, and what is told of it, from the vault's own tables: nothing is asked of the replica.
 
 import type { Replica } from "../../catalog/replicas.ts";
+import { GoneObjects } from "../../index/goneObjects.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
 import type { OpenVault } from "../../openVault.ts";
 import type { Job } from "./job.ts";
@@ -12,7 +13,7 @@ import type { VaultReplicaStatus } from "./replicationStatus.ts";
 const snapshotsAtOnce = 4096;
 const hourMs = 3_600_000;
 
-/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, a copy that was found wrong, other keys, or a vault that is not there at all. */
+/** Whether there is anything for a run to do: a snapshot that is not listed or has no receipt, a copy that was found wrong, what left the vault, other keys, or a vault that is not there at all. */
 export function isPending(vault: OpenVault, replica: string): boolean {
   const { row } = new JobState(vault.store.environment, replica);
   return (
@@ -20,6 +21,8 @@ export function isPending(vault: OpenVault, replica: string): boolean {
     row.keysGeneration !== vault.keys.generation ||
     row.unreceipted.length > 0 ||
     row.snapshotsLeft.length > 0 ||
+    row.reissue === true ||
+    new GoneObjects(vault.store.environment).any(replica) ||
     new PackPlaces(vault.store.environment).wrong(replica).length > 0 ||
     vault.catalog.committedAfter(row.snapshotCursor, 1).length > 0
   );

@@ -14,6 +14,8 @@ const tellEveryMs = 250;
 export class PackSender {
   /** Packs that are damaged or missing here, by ordinal. */
   readonly unsent = new Map<number, UnsentPack>();
+  /** Packs that left the vault before they were sent, by ordinal. */
+  readonly left = new Set<number>();
   readonly #context: RunContext;
   readonly #progress: RunProgress;
   readonly #monotonicMs: () => number;
@@ -104,6 +106,10 @@ export class PackSender {
       },
     });
     for (const [pack, facts] of unsent) {
+      if (vault.store.packs.get(pack.ordinal) === undefined) {
+        this.left.add(pack.ordinal);
+        continue;
+      }
       this.unsent.set(pack.ordinal, facts);
       gateway.logger.error({ vault: vault.id, replica: replica.name, ...facts }, "pack-not-sent");
     }

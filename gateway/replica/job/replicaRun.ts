@@ -13,6 +13,7 @@ import { fenced, rolledBack } from "../chain/chainErrors.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import type { Ahead } from "./ahead.ts";
 import { commitRoot, type RootChanges } from "./commitRoot.ts";
+import { nextGone } from "./doomGone.ts";
 import { noteListed, weakestProof } from "./listed.ts";
 import { openPack } from "./openPack.ts";
 import { PackSender } from "./packSender.ts";
@@ -112,6 +113,7 @@ export class ReplicaRun {
       await this.#listGroup(group, left, groups.earlier);
     }
     await this.#listSnapshots(snapshots);
+    await this.#doomGone();
     await this.#receipts();
     const manifest = this.#context.held.manifest;
     if (manifest !== undefined && manifest.doomed > 0) await this.#sweep(manifest);
@@ -141,7 +143,8 @@ export class ReplicaRun {
   /** `left`: ordinals that are left out, of this group too from here on; `earlier`: of earlier runs, and not looked at in this one. */
   async #listGroup(group: PackGroup, left: number[], earlier: readonly number[]): Promise<void> {
     const { unsent } = this.#sender;
-    const isUnsent = ({ ordinal }: PendingPack): boolean => unsent.has(ordinal);
+    const isUnsent = ({ ordinal }: PendingPack): boolean =>
+      unsent.has(ordinal) || this.#sender.left.has(ordinal);
     left.push(...group.left, ...group.packs.filter(isUnsent).map(({ ordinal }) => ordinal));
     const packs = await this.#unlisted(group.packs.filter((pack) => !isUnsent(pack)));
     const segments = await this.#writeSegments(packs);
@@ -150,6 +153,7 @@ export class ReplicaRun {
       segments,
       joined: { gone: [], made: [] },
       snapshots: [],
+      gone: [],
       job: {
         packCursor: group.cursor,
         packsLeft: [...left, ...earlier],
@@ -210,15 +214,26 @@ export class ReplicaRun {
     const manifest = await this.#manifest();
     const listed: SegmentRow[] = [];
     for await (const rows of manifest.rows(ManifestPageType.segments, signal)) listed.push(...rows);
-    const isDoomed = (name: Uint8Array): boolean => manifest.isDoomed(name);
     await this.#commit({
       packs: rest?.packs ?? [],
       segments: rest?.segments ?? [],
-      joined: await lane.uploads.use(signal, () => joinSegments(listed, isDoomed, this.#segments)),
+      joined: await lane.uploads.use(signal, () => joinSegments(listed, manifest, this.#segments)),
       snapshots,
+      gone: [],
       job: { ...rest?.job, ...changes },
     });
     this.#listed += snapshots.length;
+  }
+
+  /** Roots that doom what left the vault. */
+  async #doomGone(): Promise<void> {
+    const nothing = { packs: [], segments: [], joined: { gone: [], made: [] }, snapshots: [], job: {} };
+    for (;;) {
+      const gone = this.#found === undefined ? [] : await nextGone(this.#context, await this.#manifest());
+      if (gone.length === 0) return;
+      if (gone.some(({ kind }) => kind === 1)) this.#context.job.change({ reissue: true });
+      await this.#commit({ ...nothing, gone });
+    }
   }
 
   async #commit(changes: RootChanges): Promise<void> {
@@ -232,6 +247,12 @@ export class ReplicaRun {
 
   async #receipts(): Promise<void> {
     const { job, gateway, store, replica, vault, places, signal } = this.#context;
+    if (job.row.reissue === true) {
+      const manifest = await this.#manifest();
+      const ids = vault.catalog.allSnapshots().map(({ id }) => id);
+      const listed = ids.filter((id) => manifest.hasSnapshot(Buffer.from(id, "hex")));
+      job.change({ unreceipted: [...new Set([...job.row.unreceipted, ...listed])], reissue: false });
+    }
     const { unreceipted } = job.row;
     if (unreceipted.length === 0 || this.#found === undefined) return;
     await this.#context.stateThere();

@@ -17,6 +17,7 @@ import {
 } from "../../../vault/replica/indexSegment.ts";
 import type { SegmentRow } from "../../../vault/replica/manifestPage.ts";
 import { readTailOf } from "../../store/packTails.ts";
+import type { Manifest } from "../chain/manifest.ts";
 import { putProven, sha256 } from "../chain/namedObjects.ts";
 import { namedKey, packKey, vaultFolder } from "../keys.ts";
 import type { PutOptions, ReplicaStore } from "../replicaStore.ts";
@@ -123,21 +124,24 @@ async function readEntry(
 export type JoinedSegments = { readonly gone: readonly SegmentRow[]; readonly made: readonly SegmentRow[] };
 
 /**
- * Joins small segments where there are more than 64 of them; `listed` and `isDoomed` are the manifest's. Reads them from the replica.
+ * Joins small segments where there are more than 64 of them, and writes all anew where most of what they have is of packs that are not listed
+ * any more. Reads them from the replica. Entries of packs that are not listed are left out.
  * @throws HoldfastError replica-damaged, and what the store throws
  */
 export async function joinSegments(
   listed: readonly SegmentRow[],
-  isDoomed: (name: Uint8Array) => boolean,
+  manifest: Pick<Manifest, "packs" | "hasPack" | "isDoomed">,
   port: SegmentPort,
 ): Promise<JoinedSegments> {
-  const small = listed.filter(({ packs, bytes }) => packs < smallPacks && bytes < smallBytes);
-  if (small.length <= smallMax) return { gone: [], made: [] };
+  const entries = listed.reduce((sum, { packs }) => sum + packs, 0);
+  const stale = entries > 2 * manifest.packs + smallMax;
+  const small = listed.filter(({ packs, bytes }) => stale || (packs < smallPacks && bytes < smallBytes));
+  if (!stale && small.length <= smallMax) return { gone: [], made: [] };
   const writer = new SegmentWriter(port);
   for (const { name, bytes } of small) {
     const key = namedKey(vaultFolder(port.vault), "index", name);
     const segment = await fetchObject(port.store, { key, bytes, sha256: name }, port.options.signal);
-    for (const pack of parseIndexSegment(segment)) await writer.add(pack);
+    for (const pack of parseIndexSegment(segment)) if (manifest.hasPack(pack.name)) await writer.add(pack);
   }
   await writer.end();
   // The last one may hold just what one of the old ones held: that stays.
@@ -146,6 +150,6 @@ export async function joinSegments(
   const moved = ({ name }: SegmentRow): boolean => !stay.has(toHex(name));
   const made = writer.rows.filter(moved);
   // What is doomed never comes back, under whatever chain of joins.
-  if (made.some(({ name }) => isDoomed(name))) return { gone: [], made: [] };
+  if (made.some(({ name }) => manifest.isDoomed(name))) return { gone: [], made: [] };
   return { gone: small.filter(moved), made };
 }

@@ -1,7 +1,7 @@
 // The first steps of restoring a vault: its packs, and the records of its data packs.
 //
 // Invariants
-// - Rows of packs are those of the manifest, in its order, each once. What a segment says of another pack is refused.
+// - Rows of packs are those of the manifest, in its order, each once. What a segment says of another pack is passed over.
 // - A data pack's covered mark is its length exactly when its tail is on disk and all of its records are in the index: a restore that
 //   was killed goes on with the packs that are not covered.
 // - All data records have rows before metadata records are looked at, which refer to them.
@@ -105,7 +105,9 @@ async function takePacks(
   admission: RecordAdmission,
   given: readonly SegmentPack[],
 ): Promise<void> {
-  const known = given.map((pack) => knownPack(port, tables, pack));
+  // What the manifest does not list was doomed since the segment was written.
+  const listed = given.filter(({ name }) => tables.packs.ordinalOf(name) !== undefined);
+  const known = listed.map((pack) => knownPack(port, tables, pack));
   tables.environment.write(() => {
     for (const { row, nonce, records } of known) tables.packs.describe(row.ordinal, { nonce, records });
   });
@@ -135,9 +137,7 @@ type KnownPack = {
 /** Holds a segment's pack against the manifest. @throws HoldfastError replica-damaged */
 function knownPack(port: RestorePort, { packs }: VaultTables, given: SegmentPack): KnownPack {
   const key = packKey(port.vault, given.name);
-  const ordinal = packs.ordinalOf(given.name);
-  const row = ordinal === undefined ? undefined : packs.get(ordinal);
-  if (row === undefined) throw damagedObject(key, "is in an index segment and not in the manifest");
+  const row = packs.get(packs.ordinalOf(given.name) as number) as PackRow;
   let opened: ReturnType<typeof openSegmentPack>;
   try {
     opened = openSegmentPack(given);

@@ -20,6 +20,7 @@ import type { BoxRow } from "../../catalog/boxes.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
 import { writeFileDurably } from "../../store/files.ts";
+import { whileHeld } from "../../store/vaultHolds.ts";
 import { fromAgents } from "../lacking.ts";
 import { BoxLists } from "./boxLists.ts";
 import { noteCustody, takeCustody } from "./custodyCopy.ts";
@@ -31,6 +32,12 @@ const straysMax = 100;
 /** Packs of a vault up to which strays are looked for: about 200 MB of memory, and 32 TiB of packs of the usual size. */
 const listedMax = 2 ** 21;
 
+type Importing = {
+  readonly request: Pick<ImportRequest, "finish" | "dryRun">;
+  readonly watch: JobWatch<ImportProgress>;
+  readonly lists: BoxLists;
+};
+
 /** @throws HoldfastError as ImportOperations.run */
 export async function importBox(
   gateway: Gateway,
@@ -40,6 +47,19 @@ export async function importBox(
   watch: JobWatch<ImportProgress>,
 ): Promise<ImportReport> {
   const lists = await BoxLists.open(gateway.dataDir.path, box);
+  const vaults = await Promise.all(lists.manifest.vaults.map(({ id }) => gateway.vault(id)));
+  // What is found here is relied on without a lease.
+  return await whileHeld(vaults, "an import", () =>
+    importLists(gateway, box, sources, { request, watch, lists }),
+  );
+}
+
+async function importLists(
+  gateway: Gateway,
+  box: BoxRow,
+  sources: readonly PackSource[],
+  { request, watch, lists }: Importing,
+): Promise<ImportReport> {
   const { manifest } = lists;
   const [packs, packBytes] = manifest.vaults.reduce(
     ([count, bytes], vault) => [count + vault.packs, bytes + vault.packBytes],

@@ -132,7 +132,7 @@ export async function sealBox(gateway: Gateway, request: SealRequest, watch: Sea
 /** Nothing that was acknowledged is in an open pack after this. */
 async function stopUploads({ catalog }: Gateway, vaults: readonly OpenVault[]): Promise<void> {
   for (const vault of vaults) {
-    vault.catalog.endSessionsOf(catalog.devices.list().map(({ id }) => id));
+    vault.catalog.leases.endOf(catalog.devices.list().map(({ id }) => id));
     await vault.store.closeOpenPacks();
     await vault.store.flush(() => undefined);
   }

@@ -50,6 +50,22 @@ describe("when things go wrong", () => {
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 
+  test("a first backup begins once more where the gateway no longer has what it said it had", async () => {
+    for (let index = 0; index < 12; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    let lost = 0;
+    fx.gateway.beforeRecords = () => {
+      if (lost > 0 || fx.gateway.receivedRecords < 8) return;
+      for (const id of [...fx.gateway.records.keys()].slice(0, 4)) {
+        fx.gateway.records.delete(id);
+        lost++;
+      }
+    };
+    await fx.run();
+    expect(lost).toBe(4);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
   test("after a new cache token, what the gateway lost is found by asking, and nothing else is read or sent", async () => {
     fx.smallTree(300);
     writeFileSync(join(fx.source, "large"), noise(14_000_000, 5));

@@ -194,7 +194,7 @@ describe("too many", () => {
     const all: string[] = [];
     for (let i = 0; i < 100; i++) all.push(await start(device, item.id));
     const vault = await fixture.gateway.vault(device.vault);
-    const known = all.filter((id) => vault.catalog.session(id) !== undefined);
+    const known = all.filter((id) => vault.catalog.leases.session(id) !== undefined);
     expect(known.length).toBeLessThanOrEqual(20);
     await expect(device.client.have(all[0]!, [root.id])).rejects.toMatchObject({ code: "not-found" });
     await commit(honest().bytes, all.at(-1));

@@ -201,13 +201,13 @@ describe("ChunkIndex", () => {
     const { index } = openIndex();
     const inserts = [1, 2].map((n) => ({ group: 1, id: idOf(n), row: rowOf(n, n), refs: [0, 40 + n] }));
     index.insertBatch(inserts);
-    index.setDead(new Set([1, 2]));
+    index.dead = new Set([1, 2]);
     expect(index.lookup(1, idOf(1))).toBeUndefined();
     const again = { ...rowOf(1, 10), pack: 50 };
     expect(index.insertBatch([{ group: 1, id: idOf(1), row: again }])).toBe(1);
     expect(index.remove(1, idOf(1), rowOf(1, 1))).toBe(false);
     expect(index.remove(1, idOf(2), rowOf(2, 2))).toBe(true);
-    index.setDead(undefined);
+    index.dead = undefined;
     expect(index.lookup(1, idOf(1))).toEqual(again);
     expect(index.lookup(1, idOf(2))).toBeUndefined();
     expect([index.refsOf(1), index.refsOf(2), index.count()]).toEqual([[], [], 1]);

@@ -1,0 +1,108 @@
+// Collects the garbage of all vaults of a gateway, one after the other.
+
+import { setTimeout as pause } from "node:timers/promises";
+import type { GcRequest, GcResult, GcVault } from "../../admin/gcOperations.ts";
+import type { JobWatch } from "../../admin/job.ts";
+import { requireNoBox } from "../../admin/requestChecks.ts";
+import { vaultsInScope } from "../../admin/retentionScope.ts";
+import { unknownWriter } from "../../catalog/devices.ts";
+import type { Gateway } from "../../gateway.ts";
+import { type Collection, type GcPlan, type GcProgress, Held } from "./collection.ts";
+import { collectVault, type VaultCollected } from "./collectVault.ts";
+import { Pace } from "./pace.ts";
+
+/** See GcOperations. */
+export function collectGateway(
+  gateway: Gateway,
+  request: GcRequest,
+  watch: JobWatch<GcProgress>,
+): Promise<GcResult> {
+  const work = (): Promise<GcResult> => collectAll(gateway, request, watch);
+  if (request.dryRun) return work();
+  const subject = request.account ?? "";
+  return gateway.jobs.run({ kind: "gc", subject }, watch.signal, work, ({ vaults, held }) => {
+    const sum = (of: (vault: GcVault) => number): number =>
+      vaults.reduce((total, each) => total + of(each), 0);
+    return {
+      figures: {
+        snapshots: sum(({ plan }) => plan.snapshots),
+        records: sum(({ records }) => records),
+        packs: sum(({ removedPacks, repackedPacks }) => removedPacks + repackedPacks),
+        copiedBytes: sum(({ copiedBytes }) => copiedBytes),
+        freedBytes: sum(({ freedBytes }) => freedBytes),
+        held: held.length,
+      },
+    };
+  });
+}
+
+async function collectAll(
+  gateway: Gateway,
+  request: GcRequest,
+  { onProgress, signal }: JobWatch<GcProgress>,
+): Promise<GcResult> {
+  requireNoBox(gateway.dataDir, "which frees nothing", "Its datacentre collects garbage.");
+  const { catalog, monotonicMs } = gateway;
+  const endMs = request.forSeconds === null ? undefined : monotonicMs() + request.forSeconds * 1000;
+  const hasTime = (): boolean => endMs === undefined || monotonicMs() < endMs;
+  let budget = request.budgetBytes ?? Number.POSITIVE_INFINITY;
+  const vaults: GcVault[] = [];
+  const held: GcResult["held"][number][] = [];
+  const scope = request.account === undefined ? {} : { account: request.account };
+  for (const { vault, account, accountId, name: vaultName } of await vaultsInScope(gateway, scope)) {
+    const name = { account, vault: vaultName };
+    const sleep = async (ms: number, end?: AbortSignal): Promise<void> => {
+      const either = end === undefined ? signal : AbortSignal.any([signal, end]);
+      await pause(ms, undefined, { signal: either }).catch(() => undefined);
+    };
+    let plan: GcPlan | null = null;
+    const collection: Collection = {
+      vault,
+      writerOrdinal: (device) => catalog.devices.get(device)?.ordinal ?? unknownWriter,
+      nowMs: gateway.now().getTime(),
+      dryRun: request.dryRun,
+      evicted: request.evicted,
+      pace: new Pace({ monotonicMs, sleep, activity: () => vault.store.activity, signal }),
+      sleep,
+      tell: (phase, done, total) => onProgress({ ...name, phase, done, total, plan }),
+      report: (event, facts) => gateway.logger.info({ vault: vault.id, ...facts }, event),
+    };
+    try {
+      const collected = await collectVault(collection, { bytes: budget, hasTime }, (found) => {
+        plan = found;
+      });
+      budget -= collected.repacked.copiedBytes;
+      const told = figures(collected);
+      vaults.push({ ...name, ...told });
+      if (!request.dryRun) gateway.logger.info({ vault: vault.id, ...told }, "garbage-collected");
+    } catch (error) {
+      if (!(error instanceof Held)) throw error;
+      held.push({ ...name, why: error.why, message: error.message });
+      gateway.logger.warn({ vault: vault.id, why: error.message }, "garbage-not-collected");
+    }
+    // Drives and agents see what left; replicas follow.
+    if (!request.dryRun) gateway.changes.tell(accountId);
+  }
+  return { dryRun: request.dryRun, vaults, held };
+}
+
+function figures({
+  plan,
+  refs,
+  records,
+  removed,
+  repacked,
+}: VaultCollected): Omit<GcVault, "account" | "vault"> {
+  return {
+    plan,
+    refs,
+    records,
+    removedPacks: removed.packs,
+    repackedPacks: repacked.packs,
+    copiedBytes: repacked.copiedBytes,
+    freedBytes: removed.bytes + repacked.removedBytes - repacked.copiedBytes,
+    damagedPacks: repacked.damaged,
+    leftPacks: repacked.left,
+    waitingPacks: removed.waiting + repacked.waiting,
+  };
+}

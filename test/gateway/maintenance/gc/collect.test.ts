@@ -1,0 +1,145 @@
+// Garbage collection on a real gateway: what stays, what goes, what it meets on the way.
+
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
+import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
+
+const clock: GcClock = { nowMs: Date.UTC(2026, 10, 1) };
+let fixture: GatewayFixture;
+
+beforeAll(async () => {
+  fixture = await gcGateway(clock);
+});
+afterAll(async () => {
+  await fixture.remove();
+});
+
+/** A device with a vault of its own. */
+async function user(): Promise<VaultUser> {
+  const name = randomBytes(6).toString("hex");
+  return new VaultUser(fixture, await fixture.device(await fixture.account(name), "laptop"));
+}
+
+/** A record that is in the model, with the numbers of those that it refers to. */
+type Node = TestRecord & { readonly refs: readonly number[] };
+
+function below(nodes: readonly Node[], roots: Iterable<number>): Set<number> {
+  const seen = new Set<number>();
+  const pending = [...roots];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    pending.push(...(nodes[at] as Node).refs);
+  }
+  return seen;
+}
+
+/** By number: everything of `live` can be read, nothing else has a row. */
+async function expectExactly(
+  who: VaultUser,
+  nodes: readonly Node[],
+  live: ReadonlySet<number>,
+): Promise<void> {
+  for (const [number, { id, record }] of nodes.entries()) {
+    if (live.has(number)) expect(await who.read(id), `record ${number}`).toEqual(record);
+    else expect(await who.hasRow(id), `record ${number}`).toBe(false);
+  }
+  expect(who.packFiles().sort()).toEqual((await who.packNames()).sort());
+}
+
+test("everything that is reachable stays, everything else goes: any graph, snapshots, trash and leases", async () => {
+  const graph = fc.record({
+    // Per record: what it refers to, as shares of what was before it.
+    records: fc.array(fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { maxLength: 4 }), {
+      minLength: 4,
+      maxLength: 40,
+    }),
+    // Per snapshot: its root, and what becomes of it.
+    snapshots: fc.array(
+      fc.record({
+        root: fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fate: fc.constantFrom("stays", "trash", "leaves"),
+        item: fc.constantFrom("a", "b"),
+      }),
+      { maxLength: 6 },
+    ),
+    uploader: fc.constantFrom("ended", "open", "told"),
+    reopen: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(graph, async ({ records, snapshots, uploader, reopen }) => {
+      const who = await user();
+      const nodes: Node[] = [];
+      for (const [number, shares] of records.entries()) {
+        const refs = [...new Set(shares.map((share) => Math.floor(share * number)))].filter(() => number > 0);
+        const children = refs.map((ref) => (nodes[ref] as Node).id);
+        const made =
+          refs.length === 0
+            ? dataRecord(who.device, randomBytes(700))
+            : pageRecord(who.device, children, `${number} ${randomBytes(300).toString("hex")}`);
+        nodes.push({ ...made, refs });
+      }
+      // Who uploaded them has ended his session, or has not.
+      const upload = await who.begin("uploads");
+      for (let at = 0; at < nodes.length; at += 5) await who.put(...nodes.slice(at, at + 5));
+      if (uploader !== "open") await who.end(upload.session);
+      const roots = new Map<string, { root: number; fate: string }>();
+      for (const { root, fate, item } of snapshots) {
+        const { session, item: row } = await who.begin(item);
+        let number = Math.floor(root * nodes.length);
+        if ((nodes[number] as Node).refs.length === 0) {
+          // A root is a directory.
+          const page = pageRecord(who.device, [(nodes[number] as Node).id], randomBytes(20).toString("hex"));
+          await who.put(page);
+          number = nodes.push({ ...page, refs: [number] }) - 1;
+        }
+        roots.set(await who.commit(session, row, (nodes[number] as Node).id), { root: number, fate });
+      }
+      const vault = await who.vault();
+      const heads = vault.catalog.items().map(({ head }) => head);
+      const byFate = (fate: string): string[] =>
+        [...roots].filter(([id, each]) => each.fate === fate && !heads.includes(id)).map(([id]) => id);
+      await who.trash(...byFate("leaves"));
+      clock.nowMs += 2000;
+      await who.trash(...byFate("trash"));
+      const leaving = new Set(byFate("leaves"));
+      const kept = [...roots].filter(([id]) => !leaving.has(id)).map(([, { root }]) => root);
+      if (uploader === "told") {
+        // What it was told stays, and maybe more that was asked for since the last run; without it the next run is exact.
+        const { session } = await who.begin("asker");
+        const told = nodes.length - 1;
+        expect(await who.have((nodes[told] as Node).id)).toEqual([true]);
+        await collect(who);
+        for (const number of below(nodes, [...kept, told])) {
+          expect(await who.read((nodes[number] as Node).id)).toEqual((nodes[number] as Node).record);
+        }
+        await who.end(session);
+      }
+      if (uploader === "open") kept.push(...nodes.keys());
+      const live = below(nodes, kept);
+      const vaultOf = (result: Awaited<ReturnType<typeof collect>>) =>
+        result.vaults.find(({ account }) => account === who.device.account.name);
+      if (uploader !== "told") {
+        const dead = nodes.length - live.size;
+        const plan = { snapshots: leaving.size, liveRecords: live.size, deadRecords: dead };
+        expect(vaultOf(await collect(who, { dryRun: true }))?.plan).toMatchObject(plan);
+        const done = vaultOf(await collect(who));
+        expect(done?.plan).toMatchObject(plan);
+        expect(done?.records).toBe(dead);
+      } else await collect(who);
+      await expectExactly(who, nodes, live);
+      for (const [id] of roots) expect(vault.catalog.snapshot(id) === undefined).toBe(leaving.has(id));
+      if (reopen) {
+        await fixture.stop();
+        await fixture.start();
+        await expectExactly(who, nodes, live);
+      }
+      // What is dead is stored again, and found by its new parents.
+      for (const node of nodes) await who.put(node);
+      await expectExactly(who, nodes, new Set(nodes.keys()));
+    }),
+    { numRuns: Number(process.env.GC_RUNS ?? 8), seed: Number(process.env.FC_SEED ?? Date.now() % 1e9) },
+  );
+});
