@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GcResult } from "../../../../gateway/admin/gcOperations.ts";
+import { noSettings } from "../../../../gateway/guard/thresholds.ts";
 import { CopiedPacks } from "../../../../gateway/index/copiedPacks.ts";
 import { restoreFrom } from "../../../../gateway/replica/restore/restoreFrom.ts";
 import { parseRecoveryKey } from "../../../../vault/keys/recoveryKey.ts";
@@ -16,6 +17,9 @@ let nowMs: number;
 beforeEach(async () => {
   nowMs = Date.UTC(2026, 10, 1);
   site = await ReplicatedGateway.create({ now: () => new Date(nowMs) });
+  // Snapshots of nothing but new records are what it looks for.
+  const settings = { ...noSettings, off: true };
+  await site.fixture.administration.guard.set({ account: "anna", vault: "main", settings });
 });
 afterEach(async () => {
   await site.remove();
