@@ -75,7 +75,8 @@ class Check {
     const whole = new OrdinalSet();
     for (const snapshot of snapshots) {
       const found = await this.#snapshot(snapshot, whole);
-      if (found !== undefined) hurt.push(found);
+      // One that left for good meanwhile lost what only it needed.
+      if (found !== undefined && tables.catalog.snapshot(snapshot.id) !== undefined) hurt.push(found);
     }
     return {
       vault,
