@@ -73,14 +73,19 @@ export async function removePacks(collection: Collection, packs: readonly PackRo
   if (packs.length === 0) return { packs: 0, bytes: 0, waiting: 0 };
   await quiet(collection);
   const went: PackRow[] = [];
+  let waiting = 0;
   for (let at = 0; at < packs.length; at += packsAtOnce) {
     tell("removing", at, packs.length);
     const ordinals = packs.slice(at, at + packsAtOnce).map(({ ordinal }) => ordinal);
     const remove = async (): Promise<PackRow[]> => {
-      const gone = store.removal.takeOut(ordinals, (rows) => {
+      // A record may have been reported since its pack was looked at: that copy is kept.
+      const kept = new Set(needs.kept().flatMap(({ copies }) => copies.map(({ pack }) => pack)));
+      const free = ordinals.filter((ordinal) => !kept.has(ordinal));
+      const gone = store.removal.takeOut(free, (rows) => {
         const gone = new Set(rows.map(({ ordinal }) => ordinal));
         needs.forget(({ pack }) => gone.has(pack));
       });
+      waiting += free.length - gone.length;
       await store.removal.unlink();
       await store.forget(gone.map(({ ordinal }) => ordinal));
       return gone;
@@ -92,5 +97,5 @@ export async function removePacks(collection: Collection, packs: readonly PackRo
   }
   const bytes = went.reduce((sum, pack) => sum + pack.bytes, 0);
   if (went.length > 0) report("packs-removed", { packs: went.length, bytes });
-  return { packs: went.length, bytes, waiting: packs.length - went.length };
+  return { packs: went.length, bytes, waiting };
 }

@@ -143,3 +143,29 @@ test("everything that is reachable stays, everything else goes: any graph, snaps
     { numRuns: Number(process.env.GC_RUNS ?? 8), seed: Number(process.env.FC_SEED ?? Date.now() % 1e9) },
   );
 });
+
+test("a pack of which a record is reported while it is written anew stays", async () => {
+  const who = await user();
+  const records = Array.from({ length: 6 }, () => dataRecord(who.device, randomBytes(1500)));
+  const [alive] = records as [TestRecord];
+  const { session, item } = await who.begin("files");
+  const root = pageRecord(who.device, [alive.id], "root");
+  await who.put(...records, root);
+  await who.commit(session, item, root.id);
+  const vault = await who.vault();
+  await vault.store.closeOpenPacks();
+  const { group } = who.device;
+  const { pack } = vault.store.index.lookup(group, alive.id)!;
+  let reported: Promise<unknown> | undefined;
+  const onProgress = ({ phase }: { readonly phase: string }): void => {
+    if (phase === "repacking") reported ??= vault.quarantine(group, [alive.id], who.device.id);
+  };
+  await collect(who, {}, { onProgress });
+  expect(reported).toBeDefined();
+  await reported;
+  expect(vault.store.packs.get(pack)).toBeDefined();
+  expect(await who.read(alive.id)).toEqual(alive.record);
+  // Another device's report gives readers any other copy that is kept.
+  await vault.quarantine(group, [alive.id], "ee".repeat(16));
+  expect(await who.read(alive.id)).toEqual(alive.record);
+});
