@@ -52,7 +52,7 @@ export type GcResult = {
 export interface GcOperations {
   /**
    * Frees what no snapshot and no backup that is under way needs, in all vaults, one after the other.
-   * @throws HoldfastError not-found (account); cancelled (what was done counts, the next run goes on), busy, forbidden at a box, disk-full, io-error
+   * @throws HoldfastError not-found (account); unsupported for a vault of a newer format; cancelled (what was done counts, the next run goes on), busy, forbidden at a box, disk-full, io-error
    */
   gc(request: GcRequest, watch: JobWatch<GcProgress>): Promise<GcResult>;
 }

@@ -1,5 +1,6 @@
 // Garbage collection of one vault, from the trash to repack (docs/concurrency.md, "Garbage collection").
 
+import { requireFeatures } from "../../../vault/vaultDocument.ts";
 import type { PackRow } from "../../index/packTable.ts";
 import { jobReplicas } from "../../replica/job/jobState.ts";
 import { type Collection, type GcPlan, requireFree } from "./collection.ts";
@@ -27,7 +28,7 @@ const nothingRepacked: Repacked = {
 
 /**
  * Collects one vault. `onPlan` is told what will be freed before anything but the trash has changed.
- * @throws Held where nothing may go; HoldfastError busy, disk-full, io-error; the signal's reason: the next run goes on
+ * @throws Held where nothing may go; HoldfastError unsupported for a vault of a newer format; busy, disk-full, io-error; the signal's reason: the next run goes on
  */
 export async function collectVault(
   collection: Collection,
@@ -35,6 +36,7 @@ export async function collectVault(
   onPlan: (plan: GcPlan) => void,
 ): Promise<VaultCollected> {
   const { vault, dryRun, tell } = collection;
+  requireFeatures(vault.document, "gc");
   requireFree(vault);
   const end = vault.holds.collect();
   try {

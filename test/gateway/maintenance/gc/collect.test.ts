@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ErrorCode } from "../../../../vault/errors.ts";
 import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
 import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
 
@@ -168,4 +169,11 @@ test("a pack of which a record is reported while it is written anew stays", asyn
   // Another device's report gives readers any other copy that is kept.
   await vault.quarantine(group, [alive.id], "ee".repeat(16));
   expect(await who.read(alive.id)).toEqual(alive.record);
+});
+
+test("a vault that says what this program does not know of collecting is left alone", async () => {
+  const who = await user();
+  const { document } = await who.vault();
+  (document.features.gc as string[]).push("counted-1");
+  await expect(collect(who)).rejects.toMatchObject({ code: ErrorCode.unsupported });
 });
