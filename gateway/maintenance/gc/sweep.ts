@@ -64,7 +64,7 @@ async function quiet({ vault, sleep }: Pick<Collection, "vault" | "sleep">): Pro
 export type Removed = { readonly packs: number; readonly bytes: number; readonly waiting: number };
 
 /**
- * Removes packs that no row names; `waiting` are those that a replica has and no root lists yet.
+ * Removes packs that no row names; `waiting` are those that a replica has and no root lists yet, and those with a copy that was reported meanwhile.
  * @throws HoldfastError disk-full, io-error; the signal's reason: the next run goes on
  */
 export async function removePacks(collection: Collection, packs: readonly PackRow[]): Promise<Removed> {
@@ -77,7 +77,10 @@ export async function removePacks(collection: Collection, packs: readonly PackRo
     tell("removing", at, packs.length);
     const ordinals = packs.slice(at, at + packsAtOnce).map(({ ordinal }) => ordinal);
     const remove = async (): Promise<PackRow[]> => {
-      const gone = store.removal.takeOut(ordinals, (rows) => {
+      // A report that came since the census may have readers given what is there.
+      const kept = new Set(needs.kept().flatMap(({ copies }) => copies.map(({ pack }) => pack)));
+      const unkept = ordinals.filter((ordinal) => !kept.has(ordinal));
+      const gone = store.removal.takeOut(unkept, (rows) => {
         const gone = new Set(rows.map(({ ordinal }) => ordinal));
         needs.forget(({ pack }) => gone.has(pack));
       });

@@ -246,6 +246,34 @@ test("any copy of a reported record may be served again: what it refers to stays
   await expectRead(who, [first, second, page]);
 });
 
+test("a record that is reported while its pack is written anew keeps the copy that was reported", async () => {
+  const who = await user();
+  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
+  const records = chunks(who, 40);
+  const alive = records.filter((_, at) => at % 5 === 0);
+  await halfAlive(who, records, alive);
+  const vault = await who.vault();
+  const { group } = who.device;
+  let reporting: Promise<unknown> | undefined;
+  const ids = alive.map(({ id }) => id);
+  await collect(
+    who,
+    {},
+    {
+      onProgress: ({ phase }) => {
+        if (phase === "repacking") reporting ??= vault.quarantine(group, ids, who.device.id);
+      },
+    },
+  );
+  expect(await reporting).toMatchObject({ quarantined: ids.length });
+  await expectRead(who, alive);
+  // Each is given another copy than the one that he reports, the first one if need be.
+  await vault.quarantine(group, ids, friend.device.id);
+  await expectRead(who, alive);
+  await collect(who);
+  await expectRead(who, alive);
+});
+
 test("files that a stop left behind a pack's row are removed when the vault is opened", async () => {
   const who = await user();
   await halfAlive(who, chunks(who, 12), 0);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { OpenVault } from "../../../../gateway/openVault.ts";
 import { RecordStatus } from "../../../../ingest/wire/recordStatus.ts";
 import { ErrorCode, isHoldfastError } from "../../../../vault/errors.ts";
+import { encodeChunkList } from "../../../../vault/seed/chunkList.ts";
 import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
 import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
 
@@ -212,6 +213,65 @@ test("what a session sent and was told is there already lives as long as its lea
   expect(await who.put(page)).toEqual([stored]);
   await who.commit(session, item, page.id);
   expect(await who.read(chunk.id)).toEqual(chunk.record);
+});
+
+test("two devices that upload a record at once both keep it as long as their leases", async () => {
+  const who = await user();
+  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
+  const chunk = dataRecord(who.device);
+  const { session } = await who.begin("files");
+  const other = await friend.begin("files");
+  expect(await Promise.all([who.put(chunk), friend.put(chunk)])).toEqual([[stored], [present]]);
+  await who.end(session);
+  await collect(who);
+  expect(await friend.read(chunk.id)).toEqual(chunk.record);
+  await friend.end(other.session);
+  await collect(who);
+  expect(await who.hasRow(chunk.id)).toBe(false);
+});
+
+test("an honest copy of a reported record lives as long as the lease that brought it, and that of the copy before", async () => {
+  for (const ends of ["first", "second"] as const) {
+    const who = await user();
+    const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
+    const chunk = dataRecord(who.device);
+    const first = await who.begin("files");
+    expect(await who.put(chunk)).toEqual([stored]);
+    await who.hasRow(chunk.id);
+    const second = await friend.begin("files");
+    await (await who.vault()).quarantine(who.device.group, [chunk.id], who.device.id);
+    expect(await friend.put(chunk)).toEqual([stored]);
+    await (ends === "first" ? who.end(first.session) : friend.end(second.session));
+    await collect(who);
+    expect(await who.have(chunk.id)).toEqual([true]);
+    await fixture.stop();
+    await fixture.start();
+    await collect(who);
+    expect(await who.read(chunk.id)).toEqual(chunk.record);
+    await (ends === "first" ? friend.end(second.session) : who.end(first.session));
+    await collect(who);
+    expect(await who.hasRow(chunk.id)).toBe(false);
+  }
+});
+
+test("a record that takes the place of a promised one lives as long as the lease that brought it", async () => {
+  const who = await user();
+  const chunk = dataRecord(who.device);
+  const page = pageRecord(who.device, [chunk.id]);
+  const vault = await who.vault();
+  const first = await who.begin("first");
+  const list = encodeChunkList([{ group: who.device.group, count: 1, prefixes: [chunk.id.subarray(0, 8)] }]);
+  await vault.boxes.promise({ box: 1, seal: 1, list });
+  expect(await who.put(page)).toEqual([stored]);
+  await vault.boxes.close(1);
+  await who.end(first.session);
+  const { session } = await who.begin("second");
+  expect(await who.put(chunk)).toEqual([stored]);
+  await collect(who);
+  expect(await who.read(chunk.id)).toEqual(chunk.record);
+  await who.end(session);
+  await collect(who);
+  expect(await who.hasRow(chunk.id)).toBe(false);
 });
 
 test("what a session was told before a restart may be gone behind it: its page is refused, sent again, and right", async () => {
