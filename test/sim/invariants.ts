@@ -96,7 +96,9 @@ function checkClosure({ vault: { store } }: Site): void {
 function checkPackFiles({ directory, vault: { store } }: Site): void {
   for (const { ordinal, name, state } of store.packs.all()) {
     if (name === undefined) continue;
-    const paths = [closedPackPath(directory, name), openPackPath(directory, ordinal)];
+    const closed = closedPackPath(directory, name);
+    // It may be renamed between two looks.
+    const paths = [closed, openPackPath(directory, ordinal), closed];
     if (state === "evicted") paths.push(tailPath(directory, name));
     demand(
       paths.some((path) => existsSync(path)),
