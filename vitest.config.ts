@@ -3,7 +3,18 @@ import { defineConfig } from "vitest/config";
 // Native add-ons (lmdb, koffi) are not safe to load in worker threads that come and go, so every
 // project runs in child processes. Files that start real processes, mounts and listeners run one
 // after the other, and after the pure ones, which run side by side.
-const rooms = ["vault", "ingest", "agent", "gateway", "fs", "appliance", "reference", "fidelity", "fuzz"];
+const rooms = [
+  "vault",
+  "ingest",
+  "agent",
+  "gateway",
+  "fs",
+  "appliance",
+  "reference",
+  "fidelity",
+  "fuzz",
+  "sim",
+];
 
 /**
  * A project whose files have the machine to themselves, one at a time, or `workers` of them. Those of e2e and offsite mostly start programs

@@ -24,7 +24,7 @@ type ReportedCopy = Pick<ChunkRow, "pack" | "offset" | "length" | "type" | "writ
 };
 
 /** What garbage collection has to know of one. */
-export type KeptCopy = Pick<ReportedCopy, "pack" | "refs">;
+export type KeptCopy = Pick<ReportedCopy, "pack" | "refs" | "writer">;
 
 /** Each may flip the copy that is served once; more of them than devices of a household or an office. */
 const reportersMax = 64;

@@ -31,6 +31,8 @@ export type Admission = {
   readonly ordinal: number;
   /** False: there was a live row already. */
   readonly added: boolean;
+  /** Whether the ordinal is that of a row which was there already, live or not. */
+  readonly known: boolean;
 };
 export type FlushResult<T> = { readonly value: T; readonly added: number; readonly transactions: number };
 
@@ -121,12 +123,13 @@ export class IndexOverlay {
     refs?: readonly number[],
   ): Admission {
     const existing = this.lookup(group, id);
-    if (existing !== undefined && isHere(existing)) return { ordinal: existing.ordinal, added: false };
+    if (existing !== undefined && isHere(existing))
+      return { ordinal: existing.ordinal, added: false, known: true };
     if (this.full) throw new Error("overlay: full; flush before admitting more");
     const ordinal = existing?.ordinal ?? this.#index.nextOrdinal();
     this.#rows.add(group, id, { ...place, ordinal, flags: 0 }, refs);
     this.#linkLast();
-    return { ordinal, added: true };
+    return { ordinal, added: true, known: existing !== undefined };
   }
 
   /** The ordinal of an id that is not here and that something is to rest on: of its row, which is made where there is none. */

@@ -22,7 +22,7 @@ export class Pins {
     return this.#sets[this.#sets.length - 1] as Generation;
   }
 
-  /** An upload was told that a record is here. */
+  /** An upload was told that a record is here, or its copy took over the ordinal of another. */
   told(ordinal: number): void {
     if (this.#current.ordinals.add(ordinal)) this.#watch?.(ordinal);
   }

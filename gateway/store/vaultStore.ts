@@ -197,7 +197,10 @@ export class VaultStore implements AdmissionStore {
       return row.ordinal;
     });
     const place = { ...location, type: header.type, writer };
-    this.pins.rests(this.overlay.admit(group, header.id, place, refs).ordinal);
+    const { ordinal, known } = this.overlay.admit(group, header.id, place, refs);
+    // An ordinal that was given before the lease began does not say that it was uploaded under it.
+    if (known) this.pins.told(ordinal);
+    else this.pins.rests(ordinal);
     for (const ref of refs) this.pins.rests(ref);
   }
 

@@ -133,6 +133,8 @@ export class Admission {
     const missing = new Map<string, Buffer>();
     const admitted: AdmittedRecord[] = [];
     const keys: string[] = [];
+    /** Ids of records that another batch is just storing. */
+    const elsewhere: Buffer[] = [];
     let refCount = 0;
     const stored = { bytes: 0, rawBytes: 0 };
     const own = this.#store.findPresent(group, Buffer.concat(headers.map((header) => header.id)));
@@ -145,6 +147,7 @@ export class Admission {
       const key = keyOf(group, header.id, 0);
       if (own[i] !== undefined || this.#queued.has(key)) {
         statuses[i] = RecordStatus.present;
+        if (own[i] === undefined) elsewhere.push(header.id);
         continue;
       }
       const refs = live.slice(firstRef, refAt);
@@ -175,6 +178,8 @@ export class Admission {
         records: admitted,
         accept: () => {
           forget();
+          // They are stored now: whoever is told so is told like others.
+          if (elsewhere.length > 0) this.#store.findPresent(group, Buffer.concat(elsewhere));
           resolve({ statuses, stored, missing: [...missing.values()] });
         },
         reject: (error) => {

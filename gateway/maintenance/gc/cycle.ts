@@ -141,6 +141,13 @@ export class Cycle {
       const from = since.get(packedWriter(words, at));
       if (from !== undefined && packedOrdinal(words, at) >= from) this.#marker.add(packedOrdinal(words, at));
     });
+    // The row of a reported record has the writer of one of its copies, and its ordinal may be older than that copy.
+    for (const { group, id, copies } of vault.needs.kept()) {
+      const row = vault.store.overlay.lookup(group, id);
+      if (row !== undefined && [row, ...copies].some(({ writer }) => since.has(writer))) {
+        this.#marker.add(row.ordinal);
+      }
+    }
   }
 
   async #scan(visit: (words: Uint32Array, at: number) => void, onSlice?: () => void): Promise<void> {

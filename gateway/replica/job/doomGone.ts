@@ -7,10 +7,10 @@
 
 import { toHex } from "../../../vault/bytes.ts";
 import { ManifestPageType } from "../../../vault/magic.ts";
-import { CopiedPacks } from "../../index/copiedPacks.ts";
 import { type GoneObject, GoneObjects } from "../../index/goneObjects.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import type { RunContext } from "./runContext.ts";
+import { unlistedCopies } from "./unlistedCopies.ts";
 
 /** Objects that one root dooms. */
 const atOnce = 1024;
@@ -28,7 +28,8 @@ export async function nextGone(port: Port, manifest: Manifest): Promise<readonly
   const listed = listedOnly(port, snapshots, (name) => manifest.hasSnapshot(name));
   if (snapshots.length === atOnce || listed.length > 0) return listed;
   const packs = gone.of(replica.id, 1, atOnce);
-  if (packs.length === 0 || !copiesListed(port) || (await hasStrangers(port, manifest))) return [];
+  if (packs.length === 0 || unlistedCopies(vault.store, port.job.row).length > 0) return [];
+  if (await hasStrangers(port, manifest)) return [];
   return listedOnly(port, packs, (name) => manifest.hasPack(name));
 }
 
@@ -45,14 +46,6 @@ function listedOnly(
     });
   }
   return listed;
-}
-
-/** Whether all packs that repack ever wrote to, and that are here, are listed there. */
-function copiesListed({ vault, job }: Port): boolean {
-  const { upTo } = new CopiedPacks(vault.store.environment);
-  const { packCursor, packsLeft } = job.row;
-  const here = (ordinal: number): boolean => vault.store.packs.get(ordinal) !== undefined;
-  return packCursor > upTo && !packsLeft.some((ordinal) => ordinal <= upTo && here(ordinal));
 }
 
 /** Whether the manifest lists snapshots that this catalog does not know. */

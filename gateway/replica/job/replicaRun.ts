@@ -3,7 +3,8 @@
 //
 // Invariants
 // - Nothing is named by a root before the replica acknowledged it with a proof.
-// - Snapshots are listed only by a root that follows the last group of packs, and not those that reach a pack which could not be sent.
+// - Snapshots are listed only by a root that follows the last group of packs, and not those that reach a pack which could not be sent, or one
+//   that repack filled meanwhile.
 // - Receipts are signed when a gateway restored from there would know the vault and its devices.
 // - The manifest that is held is that of the root that is held.
 
@@ -25,6 +26,7 @@ import type { JobProgress, UnsentPack } from "./replicationStatus.ts";
 import type { RunContext, VaultRootFound } from "./runContext.ts";
 import { sendAhead } from "./sendAhead.ts";
 import { SnapshotReach } from "./snapshotReach.ts";
+import { unlistedCopies } from "./unlistedCopies.ts";
 import { joinSegments, type SegmentPort, writeSegments } from "./writeSegments.ts";
 
 /** Packs of one group, and snapshots of one root. */
@@ -185,7 +187,9 @@ export class ReplicaRun {
   async #listSnapshots(snapshots: PendingSnapshots): Promise<void> {
     const { job, vault } = this.#context;
     const lost = vault.store.recovery.missing.filter((pack) => vault.store.packs.get(pack)?.state === "open");
-    const bad = [...this.#sender.unsent.keys(), ...lost];
+    // Repack may have moved what they reach since the packs were taken, from packs that no root lists either.
+    const moved = unlistedCopies(vault.store, { ...job.row, ...this.#rest?.job });
+    const bad = [...this.#sender.unsent.keys(), ...lost, ...moved];
     const reach = new SnapshotReach(vault.store.index, bad);
     const heldBack: number[] = [];
     for (const part of snapshots.parts(job.row, atOnce)) {

@@ -190,7 +190,11 @@ describe("IndexOverlay", () => {
     await overlay.flush();
     index.update(1, idOf(1), placeOf(1), { flags: rowFlags.needed });
     expect(overlay.lookup(1, idOf(1))?.flags).toBe(rowFlags.needed);
-    expect(overlay.admit(1, idOf(1), { ...placeOf(1), pack: 44 })).toEqual({ ordinal: 0, added: true });
+    expect(overlay.admit(1, idOf(1), { ...placeOf(1), pack: 44 })).toEqual({
+      ordinal: 0,
+      added: true,
+      known: true,
+    });
     expect(overlay.lookup(1, idOf(1))).toMatchObject({ pack: 44, flags: 0, ordinal: 0 });
     await overlay.flush();
     expect(index.lookup(1, idOf(1))).toMatchObject({ pack: 44, flags: 0, ordinal: 0 });

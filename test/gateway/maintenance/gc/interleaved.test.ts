@@ -179,63 +179,6 @@ test("a record that was decided before the barrier and stored behind it keeps wh
   }
 });
 
-test("what a session uploaded lives while its lease does, through a restart and a session that takes over", async () => {
-  const who = await user();
-  const chunk = dataRecord(who.device);
-  await who.begin("files");
-  await who.put(chunk);
-  await collect(who);
-  await fixture.stop();
-  await fixture.start();
-  await collect(who);
-  expect(await who.have(chunk.id)).toEqual([true]);
-  // The agent that was killed comes back.
-  const second = await who.begin("files");
-  await collect(who);
-  expect(await who.read(chunk.id)).toEqual(chunk.record);
-  await who.end(second.session);
-  await collect(who);
-  expect(await who.hasRow(chunk.id)).toBe(false);
-});
-
-test("what a session sent and was told is there already lives as long as its lease", async () => {
-  const who = await user();
-  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
-  const chunk = dataRecord(who.device);
-  const other = await friend.begin("files");
-  await friend.put(chunk);
-  await friend.end(other.session);
-  const { session, item } = await who.begin("files");
-  expect(await who.put(chunk)).toEqual([present]);
-  await collect(who);
-  const page = pageRecord(who.device, [chunk.id]);
-  expect(await who.put(page)).toEqual([stored]);
-  await who.commit(session, item, page.id);
-  expect(await who.read(chunk.id)).toEqual(chunk.record);
-});
-
-test("what a session was told before a restart may be gone behind it: its page is refused, sent again, and right", async () => {
-  const who = await user();
-  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
-  const chunk = dataRecord(who.device);
-  const other = await friend.begin("files");
-  await friend.put(chunk);
-  await friend.end(other.session);
-  const { session, item } = await who.begin("files");
-  expect(await who.have(chunk.id)).toEqual([true]);
-  await collect(who);
-  expect(await who.read(chunk.id)).toEqual(chunk.record);
-  await fixture.stop();
-  await fixture.start();
-  await collect(who);
-  const page = pageRecord(who.device, [chunk.id]);
-  expect(await who.put(page)).toEqual([RecordStatus.waits]);
-  await expect(who.commit(session, item, page.id)).rejects.toMatchObject({ code: ErrorCode.missingChunks });
-  expect(await who.put(chunk, page)).toEqual([stored, stored]);
-  await who.commit(session, item, page.id);
-  expect(await who.read(chunk.id)).toEqual(chunk.record);
-});
-
 test("agents forget what they believe to be here when something died, and only then", async () => {
   const who = await user();
   const vault = await who.vault();

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { GcResult } from "../../../../gateway/admin/gcOperations.ts";
 import { noSettings } from "../../../../gateway/guard/thresholds.ts";
 import { CopiedPacks } from "../../../../gateway/index/copiedPacks.ts";
@@ -10,6 +10,7 @@ import { restoreFrom } from "../../../../gateway/replica/restore/restoreFrom.ts"
 import { parseRecoveryKey } from "../../../../vault/keys/recoveryKey.ts";
 import { GatewayFixture } from "../../gatewayFixture.ts";
 import { ReplicatedGateway } from "./replicatedGateway.ts";
+import { watchedStore } from "./watchedStore.ts";
 
 let site: ReplicatedGateway;
 let nowMs: number;
@@ -122,6 +123,44 @@ test("a snapshot there that this catalog never knew keeps every pack in its plac
   const there = site.check(replica)!;
   for (const name of before.packs) expect(there.packs).toContain(name);
   expect(there.snapshots).toContain(strange.id);
+});
+
+test("a snapshot whose records repack moves while it is sent is listed when the copies are", async () => {
+  const old = await site.backUp(60);
+  const kept = old.records.filter((_, at) => at % 6 === 0);
+  const next = await site.backUp(1, 2000, kept);
+  await remove(old.id);
+  const { store } = await site.vault();
+  await store.closeOpenPacks();
+  const replica = await site.addReplica("usb");
+  const copied = Promise.withResolvers<void>();
+  const sent = Promise.withResolvers<void>();
+  let collecting: Promise<GcResult> | undefined;
+  // The run has closed packs and looks for the newest root: records move, and their packs go, before it takes any.
+  await site.through((real) =>
+    watchedStore(real, async () => {
+      if (collecting !== undefined) return await copied.promise;
+      const close = vi.spyOn(store, "closeOpenPacks").mockImplementation(async () => {
+        copied.resolve();
+        await sent.promise;
+        close.mockRestore();
+        await store.closeOpenPacks();
+      });
+      collecting = gc();
+      void collecting.then(() => copied.resolve());
+      await copied.promise;
+    }),
+  );
+  await site.run(replica);
+  expect(site.check(replica)?.snapshots ?? []).toEqual([]);
+  sent.resolve();
+  expect((await collecting)!.vaults[0]!.repackedPacks).toBeGreaterThan(0);
+  await store.closeOpenPacks();
+  await site.run(replica);
+  const there = site.check(replica)!;
+  expect(there.snapshots).toEqual([next.id]);
+  expect([...there.packs].sort()).toEqual(await site.localPacks());
+  expect(await site.receipt(replica, next.id)).toBeDefined();
 });
 
 test("what repack copied from stays listed until the copies are", async () => {
