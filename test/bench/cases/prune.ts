@@ -1,11 +1,12 @@
 // Half of an item's snapshots removed and their room given back, beside restic's way of doing so; and a backup while garbage is collected.
 
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Corpus } from "../corpus/corpus.ts";
 import { BenchFailure } from "../failure.ts";
 import { prepareCaches } from "../measure/caches.ts";
-import { type Measurement, startService, untilReady } from "../measure/programs.ts";
-import { ACCOUNT, program } from "../peers/holdfast.ts";
+import { type Measurement, type Program, startService, untilReady } from "../measure/programs.ts";
+import { ACCOUNT } from "../peers/holdfast.ts";
 import { type HoldfastRepository, PeerName, type Repository } from "../peers/peer.ts";
 import { type ResticRepository, restic } from "../peers/restic.ts";
 import type { UpkeepScale } from "../scale.ts";
@@ -13,6 +14,7 @@ import { type Context, narrated } from "./context.ts";
 import { lastFigures } from "./indexCase.ts";
 
 const column = PeerName.holdfast;
+const COLLECTING = fileURLToPath(new URL("./collecting.ts", import.meta.url));
 /** The guard looks at snapshots after their commits, and what it has not looked at stays. */
 const guardPatienceMs = 120_000;
 
@@ -101,14 +103,13 @@ async function keepLast(gateway: HoldfastRepository, kept: number, going: number
 
 /**
  * First backups of the tree by devices with groups of their own: alone, and while half of the snapshots that are left are collected. The collection
- * is begun again whenever it ends before the backup does; what each start of the command takes of the CPU counts against Holdfast.
+ * is begun again whenever it ends before the backup does.
  */
 export async function besideCollection(
   { samples, say, caches }: Context,
   corpus: Corpus,
   { snapshots }: UpkeepScale,
   gateway: HoldfastRepository,
-  dir: string,
 ): Promise<void> {
   const devices = {
     quiet: await gateway.enrollAnother("quiet", "isolated"),
@@ -116,7 +117,7 @@ export async function besideCollection(
   };
   for (const how of ["quiet", "gc"] as const) {
     prepareCaches(caches, [corpus.tree]);
-    const collecting = how === "gc" ? await collectAgainAndAgain(gateway, snapshots, dir) : undefined;
+    const collecting = how === "gc" ? await collectAgainAndAgain(gateway, snapshots) : undefined;
     try {
       const { step } = await narrated(say, `first backup, ${how}`, () => devices[how].backup(corpus.tree));
       samples.add(`beside-${how}`, column, corpus.bytes / step.seconds);
@@ -128,28 +129,32 @@ export async function besideCollection(
   }
 }
 
-async function collectAgainAndAgain(gateway: HoldfastRepository, snapshots: number, dir: string) {
+async function collectAgainAndAgain(gateway: HoldfastRepository, snapshots: number) {
   const left = snapshots - Math.floor(snapshots / 2);
   const going = Math.floor(left / 2);
   await keepLast(gateway, left - going, going);
   await gateway.admin("gateway", "prune", "--json");
-  const gc = program("gc", dir, "gateway", "gc", "--json", "--data", gateway.data);
-  const loop = { ...gc, command: "sh", args: ["-c", 'while "$@"; do :; done', "sh", gc.command, ...gc.args] };
-  const service = startService(loop);
-  await untilReady(loop, service, () => service.output().includes('"event"'));
+  const collecting: Program = {
+    ...{ command: process.execPath, args: [COLLECTING, gateway.data], role: "collecting" },
+  };
+  const service = startService(collecting);
+  await untilReady(collecting, service, () => service.output().includes("ready"));
   return {
     stop: service.stop,
     figures: (): Record<string, number> => {
-      if (service.hasEnded()) throw new BenchFailure(`gateway gc ended: ${service.output()}`);
+      if (service.hasEnded()) throw new BenchFailure(`the collection ended: ${service.output()}`);
       const ended = service
         .output()
         .split("\n")
-        .filter((line) => line.includes('"event":"done"'))
-        .map((line) => JSON.parse(line) as { freed_bytes: number; copied_bytes: number });
+        .filter((line) => line.startsWith("{") && line.endsWith("}"))
+        .map((line) => JSON.parse(line) as { records: number; freed_bytes: number; copied_bytes: number });
+      const sum = (of: (each: (typeof ended)[number]) => number): number =>
+        ended.reduce((total, each) => total + of(each), 0);
       return {
         gc_runs_ended: ended.length,
-        gc_freed_bytes: ended.reduce((sum, { freed_bytes }) => sum + freed_bytes, 0),
-        gc_copied_bytes: ended.reduce((sum, { copied_bytes }) => sum + copied_bytes, 0),
+        gc_records: sum(({ records }) => records),
+        gc_freed_bytes: sum(({ freed_bytes }) => freed_bytes),
+        gc_copied_bytes: sum(({ copied_bytes }) => copied_bytes),
       };
     },
   };

@@ -43,12 +43,11 @@ export async function upkeepRun(
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
   if (phases.has(UpkeepPhase.prune) || phases.has(UpkeepPhase.scrub)) {
-    const dir = join(home, column);
-    const gateway = await holdfast.create(dir);
+    const gateway = await holdfast.create(join(home, column));
     try {
       if (phases.has(UpkeepPhase.prune)) {
         await pruneCase(context, corpus, scale, { gateway, home, run });
-        await besideCollection(context, corpus, scale, gateway, dir);
+        await besideCollection(context, corpus, scale, gateway);
       }
       if (phases.has(UpkeepPhase.scrub)) await scrubCase(context, gateway, scale, join(home, "content"));
     } finally {
