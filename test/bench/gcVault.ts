@@ -122,7 +122,8 @@ export class GcVault {
   async collect(): Promise<Collected> {
     const starts: { readonly phase: GcPhase; readonly ms: number }[] = [];
     const { signal } = new AbortController();
-    const sleep = async (ms: number): Promise<void> => await pause(ms);
+    const sleep = async (ms: number, end?: AbortSignal): Promise<void> =>
+      await pause(ms, undefined, end && { signal: end }).catch(() => undefined);
     const startMs = performance.now();
     const found = await collectVault(
       {
