@@ -36,6 +36,8 @@ const lookups = Number(values.lookups);
 const recordsPerPack = 32;
 const parentEvery = 40;
 
+/** How often a collection is looked at. */
+const gcSampleMs = 20;
 /** Ids of folders are of numbers from here on. */
 const foldersFrom = 2 ** 31;
 
@@ -203,9 +205,14 @@ try {
       return Buffer.from(id);
     });
     let peakMiB = 0;
+    let heldMs = 0;
+    let sampledMs = performance.now();
     const sampler = setInterval(() => {
+      const nowMs = performance.now();
+      heldMs = Math.max(heldMs, nowMs - sampledMs - gcSampleMs);
+      sampledMs = nowMs;
       peakMiB = Math.max(peakMiB, anonymousMiB());
-    }, 50);
+    }, gcSampleMs);
     const { found, seconds, phaseSeconds } = await vault.collect();
     clearInterval(sampler);
     for (let n = 0; n < lookups; n++) {
@@ -226,6 +233,7 @@ try {
       gcRowsRemoved: found.records,
       markedRefsPerSecond: Math.round(found.refs / marking),
       gcAnonymousBytesPeak: peakMiB * 2 ** 20,
+      gcHeldSecondsMax: heldMs / 1000,
     };
   }
 } finally {

@@ -43,5 +43,6 @@ export const upkeepRows: readonly RowDefinition[] = [
   },
   { id: "gc-index-time", title: "large index: garbage collected, half of it", unit: "s" },
   { id: "gc-index-memory", title: "of that: memory", unit: "bytes" },
+  { id: "gc-index-held", title: "of that: longest that nothing else got its turn", unit: "s" },
   ...memoryRows,
 ];

@@ -66,6 +66,7 @@ const gcIndexRows = {
   markedRefsPerSecond: "gc-index-mark",
   gcSeconds: "gc-index-time",
   gcAnonymousBytesPeak: "gc-index-memory",
+  gcHeldSecondsMax: "gc-index-held",
 } as const;
 
 /** All closed packs, by sha256sum first; one that is open is nowhere in it. */
