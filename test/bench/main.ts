@@ -7,6 +7,7 @@ import { largeRun } from "./cases/large.ts";
 import { offsiteRun } from "./cases/offsite.ts";
 import { seedingRun } from "./cases/seeding.ts";
 import { restoredFolder, standardRun } from "./cases/standard.ts";
+import { upkeepFreeBytes, upkeepRun } from "./cases/upkeep.ts";
 import { type Corpus, prepareCorpus } from "./corpus/corpus.ts";
 import { evaluate } from "./evaluate.ts";
 import { BenchFailure } from "./failure.ts";
@@ -25,7 +26,8 @@ import { canServeS3, clearS3Server } from "./peers/s3Server.ts";
 import { type Report, renderReport, summarizeUsage } from "./report/report.ts";
 import { largeRows, offsiteRows, type RowDefinition, seedingRows, standardRows } from "./rows.ts";
 import { type Column, collectSamples, type Samples } from "./samples.ts";
-import { fullScale, largeScale, tinyLargeScale, tinyScale } from "./scale.ts";
+import { fullScale, largeScale, tinyLargeScale, tinyScale, type UpkeepScale } from "./scale.ts";
+import { upkeepRows } from "./upkeepRows.ts";
 
 const allPeers: readonly Peer[] = [holdfast, restic, borg];
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -50,6 +52,11 @@ async function main(): Promise<number> {
 
 async function runAll(options: Options): Promise<Report> {
   const scale = options.tiny ? tinyScale : fullScale;
+  const upkeep: UpkeepScale = {
+    ...scale.upkeep,
+    ...(options.snapshots !== undefined && { snapshots: options.snapshots }),
+    ...(options.chunks !== undefined && { chunks: options.chunks }),
+  };
   const bigScale = options.tiny ? tinyLargeScale : largeScale;
   const started = new Date().toISOString();
   const peers = choosePeers(options);
@@ -61,6 +68,7 @@ async function runAll(options: Options): Promise<Report> {
     large: bigScale.freeBytes,
     offsite: scale.offsiteFreeBytes,
     fleet: scale.fleetFreeBytes,
+    upkeep: upkeepFreeBytes(upkeep, options.upkeepPhases),
     seeding: options.seedingPhases.has("large") ? scale.seedFreeBytes : scale.seedSmallFreeBytes,
     standard: scale.freeBytes + runs * peers.length * scale.restoredBytes,
   };
@@ -79,12 +87,17 @@ async function runAll(options: Options): Promise<Report> {
     for (let run = 0; run < runs; run++) {
       if (options.mode === "offsite") await offsiteRun(context, corpus, run);
       else if (options.mode === "fleet") await fleetRun(context, corpus, scale);
+      else if (options.mode === "upkeep") await upkeepRun(context, corpus, upkeep, options.upkeepPhases, run);
       else if (options.mode === "seeding")
         await seedingRun(context, corpus, scale, options.seedingPhases, run);
       else await standardRun(context, corpus, options.phases, run);
     }
     rmSync(restoredFolder(options.dir), { recursive: true, force: true });
     input = describeInput(corpus, scale);
+    if (options.mode === "upkeep") {
+      const { snapshots, edits, scrubBytes, chunks } = upkeep;
+      input = { ...input, edited_files: edits, snapshots, scrub_bytes: scrubBytes, chunks };
+    }
   }
   addMemoryRows(samples);
   return {
@@ -106,6 +119,7 @@ function rowsOf({ mode, mountCacheBytes }: Options): readonly RowDefinition[] {
   if (mode === "large") return largeRows;
   if (mode === "seeding") return seedingRows;
   if (mode === "fleet") return fleetRows;
+  if (mode === "upkeep") return upkeepRows;
   return mode === "offsite" ? offsiteRows : standardRows(mountCacheBytes);
 }
 
@@ -139,6 +153,7 @@ function choosePeers(options: Options): Peer[] {
     offsite: [PeerName.holdfast, PeerName.restic],
     seeding: [PeerName.holdfast],
     fleet: [PeerName.holdfast],
+    upkeep: [PeerName.holdfast, PeerName.restic],
     standard: Object.values(PeerName),
   };
   const names = options.peers ?? usual[options.mode];

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { evaluate } from "./evaluate.ts";
 import { largeRows, offsiteRows, standardRows } from "./rows.ts";
 import { type Column, collectSamples } from "./samples.ts";
+import { upkeepRows } from "./upkeepRows.ts";
 
 /** Evaluates one row of the standard run from samples per column. */
 function judged(id: string, columns: Partial<Record<Column, number[]>>) {
@@ -70,7 +71,7 @@ describe("goals", () => {
   });
 
   test("every row has a name of its own", () => {
-    for (const rows of [standardRows(0), largeRows, offsiteRows]) {
+    for (const rows of [standardRows(0), largeRows, offsiteRows, upkeepRows]) {
       expect(new Set(rows.map((row) => row.id)).size).toBe(rows.length);
     }
   });

@@ -27,7 +27,7 @@ const MEMORY_BOUND = 350 * MB;
 const ratioGoal = (against: Column | "faster", atMost: number): Goal => ({ kind: "ratio", against, atMost });
 const timesGoal = (against: Column, atLeast: number): Goal => ({ kind: "ratio", against, atLeast });
 
-const memoryRows: readonly RowDefinition[] = [
+export const memoryRows: readonly RowDefinition[] = [
   {
     id: "agent-memory",
     title: "agent: peak memory of any step",

@@ -32,12 +32,27 @@ export type Scale = {
   readonly fleetSeconds: number;
   /** Free bytes wanted below --dir by `--fleet`: what so many seconds bring, twice, at any speed that is to be had. */
   readonly fleetFreeBytes: number;
+  readonly upkeep: UpkeepScale;
   /** Free bytes wanted below --dir by `--offsite`, which keeps everything several times in its S3 server. */
   readonly offsiteFreeBytes: number;
   /** Free bytes wanted below --dir: corpus, image and one repository per peer. */
   readonly freeBytes: number;
   /** And for each run and peer: restored trees are deleted when all runs are done. */
   readonly restoredBytes: number;
+};
+
+/** The cases of `--upkeep`. */
+export type UpkeepScale = {
+  /** Of which half are removed; and files that are edited before each. */
+  readonly snapshots: number;
+  readonly edits: number;
+  /** Bytes that are scrubbed besides the snapshots. */
+  readonly scrubBytes: number;
+  /** Chunks of the index that is marked and swept. */
+  readonly chunks: number;
+  /** Free bytes wanted below --dir but for the index, and for each chunk of it. */
+  readonly freeBytes: number;
+  readonly freeBytesPerChunk: number;
 };
 
 const trees = ["/usr/share", "/usr/bin", "/usr/lib", "/usr/include", "/usr/local", "/opt", "/var/lib"];
@@ -62,6 +77,10 @@ export const fullScale: Scale = {
   fleetAgents: 50,
   fleetSeconds: 20,
   fleetFreeBytes: 24 * GIB,
+  upkeep: {
+    ...{ snapshots: 200, edits: 200, scrubBytes: 8e9, chunks: 100_000_000 },
+    ...{ freeBytes: 24 * GIB, freeBytesPerChunk: 200 },
+  },
   offsiteFreeBytes: 22 * GIB,
   freeBytes: 12 * GIB,
   restoredBytes: 1.5 * GIB,
@@ -87,6 +106,10 @@ export const tinyScale: Scale = {
   fleetAgents: 4,
   fleetSeconds: 1,
   fleetFreeBytes: GIB,
+  upkeep: {
+    ...{ snapshots: 4, edits: 4, scrubBytes: 48 * MIB, chunks: 20_000 },
+    ...{ freeBytes: GIB, freeBytesPerChunk: 200 },
+  },
   offsiteFreeBytes: GIB,
   freeBytes: GIB,
   restoredBytes: 8 * MIB,

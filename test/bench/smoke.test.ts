@@ -14,6 +14,7 @@ import { PeerName } from "./peers/peer.ts";
 import { canServeS3 } from "./peers/s3Server.ts";
 import type { Report } from "./report/report.ts";
 import { largeRows, offsiteRows, seedingRows, standardRows } from "./rows.ts";
+import { upkeepRows } from "./upkeepRows.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), "bench-smoke-"));
@@ -165,6 +166,23 @@ describe.runIf(programExists)("fleet run", () => {
   });
 });
 
+describe.runIf(programExists)("upkeep run", () => {
+  test("every row is there, and garbage went", () => {
+    const json = join(dir, "upkeep.json");
+    const result = bench("--tiny", "--upkeep", "--json", json);
+    expect(result.stderr + result.stdout).toContain("figures mean nothing");
+    expect(result.status).toBe(0);
+    const report = JSON.parse(readFileSync(json, "utf8")) as Report;
+    expect(report.rows.map((row) => row.id).sort()).toEqual(upkeepRows.map((row) => row.id).sort());
+    const counted = report.reported.filter(({ row, column }) => row === "prune" && column === "holdfast");
+    for (const name of ["snapshots", "records"]) {
+      expect(counted.find((one) => one.name === name)?.values.median, name).toBeGreaterThan(0);
+    }
+    expect(report.rows.find((row) => row.id === "scrub")?.columns.source?.samples).toHaveLength(1);
+    expectNothingLeft();
+  });
+});
+
 describe.runIf(programExists && canServeS3())("offsite run", () => {
   test("every row is there, and nothing of the server is left", () => {
     const json = join(dir, "offsite.json");
@@ -219,6 +237,7 @@ describe("command line", () => {
       "--large",
       "--offsite",
       "--seeding",
+      "--upkeep",
       "--tiny",
       "--check",
     ]) {

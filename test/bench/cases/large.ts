@@ -1,6 +1,6 @@
 // `--large`: memory must not grow with the backup, and the index must hold its speed.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type FlatFolder, prepareFlatFolder } from "../corpus/flat.ts";
@@ -14,12 +14,12 @@ import { seededRandom } from "../random.ts";
 import type { LargeScale } from "../scale.ts";
 import { type Context, narrated } from "./context.ts";
 import { type DriveCase, driveOf, onFreshMount } from "./drive.ts";
+import { measureIndex } from "./indexCase.ts";
 import { measureListing } from "./webdav.ts";
 
 const FIRST_READS = fileURLToPath(new URL("../readers/firstReads.ts", import.meta.url));
 /** Files whose first byte is read, the first of them on a drive that was never looked at. */
 const FIRST_BYTES = 20;
-const INDEX_BENCH = fileURLToPath(new URL("../indexBench.ts", import.meta.url));
 
 /** Field of indexBench.ts's last line to the row it fills. */
 const indexFields = {
@@ -43,7 +43,7 @@ export async function largeRun(context: Context, scale: LargeScale, seed: string
     prepareSparseFile(dir, scale, seed),
   );
   await backupTwice(context, "sparse", sparse);
-  await indexCase(context, scale);
+  await measureIndex(context, scale.indexChunks, indexFields);
 }
 
 async function backupTwice(
@@ -110,25 +110,4 @@ async function manyShown(context: Context, { repository, files, flat, scale, see
     samples.addStep("long-listing", PeerName.holdfast, step);
   });
   await measureListing(context, "long-propfind", repository, flat);
-}
-
-// The index is measured by a program of its own, without any agent or network in the way.
-async function indexCase(context: Context, scale: LargeScale): Promise<void> {
-  const dir = join(context.dir, "run", "index");
-  mkdirSync(dir, { recursive: true });
-  const step = await narrated(context.say, `index of ${scale.indexChunks} chunks`, () =>
-    measure({
-      command: process.execPath,
-      args: [INDEX_BENCH, "--chunks", String(scale.indexChunks), "--directory", dir, "--json"],
-      role: "index",
-    }),
-  );
-  const result = JSON.parse(step.stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
-  for (const [field, row] of Object.entries(indexFields)) {
-    const value = result[field];
-    if (typeof value !== "number") throw new BenchFailure(`indexBench.ts printed no number as ${field}`);
-    context.samples.add(row, PeerName.holdfast, value);
-  }
-  context.samples.addUsage("index", PeerName.holdfast, step);
-  rmSync(dir, { recursive: true, force: true });
 }

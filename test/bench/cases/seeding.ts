@@ -1,18 +1,18 @@
 // `--seeding`: a first backup into a box, increments while it is on its way, and its import beside rsync and sha256sum of the same files.
 
-import { createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { Corpus } from "../corpus/corpus.ts";
 import { prepareCaches } from "../measure/caches.ts";
 import { measure } from "../measure/programs.ts";
-import { type Box, boxVault, prepareBox } from "../peers/box.ts";
-import { ACCOUNT, holdfast, program } from "../peers/holdfast.ts";
+import { sha256sumBelow } from "../measure/sha256sum.ts";
+import { bytesBelow } from "../measure/size.ts";
+import { type Box, prepareBox } from "../peers/box.ts";
+import { ACCOUNT, holdfast, onlyVault, program } from "../peers/holdfast.ts";
 import { type HoldfastRepository, PeerName } from "../peers/peer.ts";
-import { seededNoise } from "../random.ts";
 import type { Scale } from "../scale.ts";
 import { type Context, narrated } from "./context.ts";
+import { backUpNoise } from "./noise.ts";
 
 export const SeedingPhase = {
   /** First backup, increments while the box is on its way, and its import. */
@@ -58,7 +58,8 @@ async function largeBox(
     await box.start();
     try {
       await measureFirst(context, corpus, { plain, datacentre }, run);
-      await fill(context, datacentre, scale, join(home, "content"));
+      // So much that the import is about its rate and nothing else.
+      await backUpNoise(context, datacentre, scale.seedBytes, join(home, "content"));
     } finally {
       await box.stop();
     }
@@ -88,25 +89,6 @@ async function measureFirst(
   }
 }
 
-/** So much that the import is about its rate and nothing else. The content goes as soon as it is on the box. */
-async function fill(
-  { say }: Context,
-  datacentre: HoldfastRepository,
-  { seedBytes }: Scale,
-  content: string,
-): Promise<void> {
-  mkdirSync(content);
-  await pipeline(Readable.from(noiseOf(seedBytes)), createWriteStream(join(content, "random")));
-  await narrated(say, `${seedBytes} random bytes to the box`, () => datacentre.backup(content));
-  rmSync(content, { recursive: true });
-}
-
-function* noiseOf(bytes: number): Generator<Buffer> {
-  const noise = seededNoise("seeding");
-  const piece = 2 ** 20;
-  for (let left = bytes; left > 0; left -= piece) yield noise(Math.min(piece, left));
-}
-
 async function measureJourney(
   context: Context,
   corpus: Corpus,
@@ -118,7 +100,7 @@ async function measureJourney(
   const { step, chunks } = await narrated(say, "sealing", () => box.seal());
   samples.add("seed-seal", PeerName.holdfast, bytesBelow(packs) / step.seconds);
   samples.addUsage("seed-seal", PeerName.holdfast, step);
-  const lists = join(box.data, "seed", basename(boxVault(box)));
+  const lists = join(box.data, "seed", basename(onlyVault(box)));
   samples.add("seed-promise", PeerName.holdfast, statSync(join(lists, "chunks")).size / chunks);
   corpus.editTree();
   const before = await narrated(say, "increment, to a gateway that has all", () => plain.backup(corpus.tree));
@@ -164,8 +146,7 @@ async function measureImport(
   prepareCaches(caches, [packs]);
   const copied = await narrated(say, `${row}: rsync and sha256sum`, async () => {
     const rsync = await measure({ command: "rsync", args: ["-a", `${packs}/`, copy], role: "rsync" });
-    const hash = 'find "$1" -type f -print0 | xargs -0 sha256sum > /dev/null';
-    const sums = await measure({ command: "sh", args: ["-c", hash, "sh", packs], role: "sha256sum" });
+    const sums = await sha256sumBelow(packs);
     for (const step of [rsync, sums]) samples.addUsage(row, "source", step);
     return rsync.seconds + sums.seconds;
   });
@@ -179,10 +160,4 @@ async function measureImport(
   samples.addUsage(row, PeerName.holdfast, step);
 }
 
-const packsOf = (box: Box): string => join(boxVault(box), "packs");
-
-function bytesBelow(folder: string): number {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => statSync(join(folder, name)))
-    .reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
-}
+const packsOf = (box: Box): string => join(onlyVault(box), "packs");

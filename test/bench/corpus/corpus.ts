@@ -8,7 +8,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import { BenchFailure } from "../failure.ts";
 import type { Scale } from "../scale.ts";
-import { editFiles, revertFiles, saveOriginals } from "./edits.ts";
+import { editFiles, editSomeFiles, revertFiles, saveOriginals } from "./edits.ts";
 import { type FlatFolder, prepareFlatFolder } from "./flat.ts";
 import { buildImage, editImage, revertImage, saveRegions } from "./image.ts";
 import { selectCorpus, sortedNames } from "./select.ts";
@@ -28,6 +28,8 @@ export type Corpus = {
   /** Number of paths (files, folders, symlinks) in the tree, its top folder included. */
   readonly entries: number;
   readonly editTree: () => void;
+  /** A few edits that differ with every step; see editSomeFiles. */
+  readonly editSome: (step: number, count: number) => void;
   readonly editImage: () => void;
   /** Undoes both kinds of edit. */
   readonly revert: () => void;
@@ -53,6 +55,7 @@ export function prepareCorpus(dir: string, scale: Scale, seed: string, say: (lin
     seedBytes: _b,
     seedPacks: _p,
     seedFreeBytes: _f,
+    upkeep: _u,
     ...chosen
   } = scale;
   const recipe = createHash("sha256")
@@ -84,6 +87,7 @@ export function prepareCorpus(dir: string, scale: Scale, seed: string, say: (lin
     entries,
     imageBytes: scale.imageBytes,
     editTree: () => editFiles(home),
+    editSome: (step, count) => editSomeFiles(home, step, count),
     editImage: () => editImage(home, seed),
     revert: () => {
       revertFiles(home);

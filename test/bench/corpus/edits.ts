@@ -34,15 +34,26 @@ export function saveOriginals(
 
 /** Edits every chosen file in place: same inode, new times, other bytes. */
 export function editFiles(home: string): void {
-  for (const [at, path] of editedPaths(home).entries()) {
-    const file = join(home, "tree", path);
-    const content = readFileSync(join(home, "originals", path));
-    const mark = `edit ${at} of ${path}\n`;
-    if (at % 2 === 0) {
-      content.write(mark.slice(0, 24), content.length >> 1);
-      writeFileSync(file, content);
-    } else writeFileSync(file, Buffer.concat([content, Buffer.from(mark)]));
+  for (const [at, path] of editedPaths(home).entries()) editFile(home, at, path, `edit ${at} of ${path}\n`);
+}
+
+/** The same with `count` of the chosen files, other ones with every step until all had their turn, and other bytes with every step. */
+export function editSomeFiles(home: string, step: number, count: number): void {
+  const paths = editedPaths(home);
+  for (let i = 0; i < count; i++) {
+    const at = (step * count + i) % paths.length;
+    const path = paths[at] as string;
+    editFile(home, at, path, `step ${step}, edit ${at} of ${path}\n`);
   }
+}
+
+function editFile(home: string, at: number, path: string, mark: string): void {
+  const file = join(home, "tree", path);
+  const content = readFileSync(join(home, "originals", path));
+  if (at % 2 === 0) {
+    content.write(mark.slice(0, 24), content.length >> 1);
+    writeFileSync(file, content);
+  } else writeFileSync(file, Buffer.concat([content, Buffer.from(mark)]));
 }
 
 /** Gives every edited file its original bytes and modification time back; files that already have both are left alone. */

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -11,4 +11,11 @@ export function sizeOnDisk(path: string): number {
   if (stat === undefined) return 0;
   if (!stat.isDirectory()) return Math.min(stat.size, stat.blocks * 512);
   return readdirSync(path).reduce((sum, name) => sum + sizeOnDisk(join(path, name)), 0);
+}
+
+/** Lengths of all files below a folder that nobody changes. */
+export function bytesBelow(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => statSync(join(folder, name)))
+    .reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
 }

@@ -1,6 +1,6 @@
 // Boxes of the benchmark: made by the datacentre's command line, served by a gateway of their own.
 
-import { readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BenchFailure } from "../failure.ts";
 import { type Measurement, measure, type Service, startService, untilReady } from "../measure/programs.ts";
@@ -57,11 +57,4 @@ export async function prepareBox(datacentre: HoldfastRepository, account: string
       return { step, chunks };
     },
   };
-}
-
-/** The folder of the only vault of a box. */
-export function boxVault({ data }: Pick<Box, "data">): string {
-  const [vault, ...others] = readdirSync(join(data, "vaults"));
-  if (vault === undefined || others.length > 0) throw new BenchFailure(`${data} has not one vault`);
-  return join(data, "vaults", vault);
 }

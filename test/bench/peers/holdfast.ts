@@ -5,7 +5,15 @@
 // the step goes into the report as `loopback_bytes`: a witness that the agent does not know of. It counts both directions
 // and everything else on the machine that used the interface meanwhile.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BenchFailure } from "../failure.ts";
@@ -212,6 +220,13 @@ async function enroll(
     },
     enrollAnother: (another, isolated) => enroll(gateway, dir, another, async () => {}, isolated),
   };
+}
+
+/** The folder of the only vault of a gateway or box, by its data directory. */
+export function onlyVault({ data }: { readonly data: string }): string {
+  const [vault, ...others] = readdirSync(join(data, "vaults"));
+  if (vault === undefined || others.length > 0) throw new BenchFailure(`${data} has not one vault`);
+  return join(data, "vaults", vault);
 }
 
 async function newAppPassword({ admin }: Gateway): Promise<string> {

@@ -23,7 +23,14 @@ const backupFlags = (version: string): string[] => [
   ...(isAtLeast(version, [0, 15]) ? ["--no-scan"] : []),
 ];
 
-export const restic: Peer = {
+export type ResticRepository = Repository & {
+  /** Removes all snapshots but the newest so many, and frees their room. */
+  readonly forget: (keepLast: number) => Promise<Measurement>;
+};
+
+export const restic: Omit<Peer, "create"> & {
+  readonly create: (dir: string) => Promise<ResticRepository>;
+} = {
   name: "restic",
   describe: describeRestic,
   create: createRepository,
@@ -39,6 +46,7 @@ function describeRestic(): PeerDescription | undefined {
       `restic backup ${backupFlags(version).join(" ")} (cache kept between runs)`,
       "restic restore SNAPSHOT --target DIR",
       "restic mount POINT",
+      "restic forget --quiet --keep-last N --prune (its default --max-unused; rows of prune)",
     ],
   };
 }
@@ -72,7 +80,7 @@ export async function backupToS3(
   return measure(program("backup", ...backupFlags(versionLine("restic", "version") ?? ""), source));
 }
 
-async function createRepository(dir: string): Promise<Repository> {
+async function createRepository(dir: string): Promise<ResticRepository> {
   mkdirSync(dir, { recursive: true });
   const repo = join(dir, "repo");
   writeFileSync(join(dir, "password"), "correct horse battery staple\n", { mode: 0o600 });
@@ -117,6 +125,7 @@ async function createRepository(dir: string): Promise<Repository> {
       mountWith(program("mount", point), point, () =>
         join(point, "ids", newestOf(source).slice(0, 8), source),
       ),
+    forget: (keepLast) => measure(program("forget", "--quiet", "--keep-last", String(keepLast), "--prune")),
     close: async () => {},
   };
 }
