@@ -38,7 +38,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     // As bin/holdfast has it, which says why.
-    execArgv: ["--no-memory-protection-keys"],
+    execArgv: ["--no-memory-protection-keys", "--no-maglev"],
     environment: "node",
     watch: false,
     projects: [

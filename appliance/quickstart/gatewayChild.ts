@@ -14,6 +14,7 @@ const lookMs = 50;
 /** As in bin/holdfast. */
 const gatewayHeap = [
   "--no-memory-protection-keys",
+  "--no-maglev",
   "--initial-old-space-size=128",
   "--max-semi-space-size=4",
 ];
