@@ -1,14 +1,15 @@
 // Garbage collection of one vault, from the trash to repack (docs/concurrency.md, "Garbage collection").
 
 import { requireFeatures } from "../../../vault/vaultDocument.ts";
+import { OrdinalSet } from "../../index/ordinalSet.ts";
 import type { PackRow } from "../../index/packTable.ts";
 import { jobReplicas } from "../../replica/job/jobState.ts";
 import { type Collection, type GcPlan, requireFree } from "./collection.ts";
 import { Cycle } from "./cycle.ts";
 import { leave, leavingNow } from "./leaving.ts";
 import type { PackCensus } from "./packCensus.ts";
-import { packsToRepack, type RepackBudget, type Repacked, repack } from "./repack.ts";
-import { type Removed, removePacks, settledPacks, sweep } from "./sweep.ts";
+import { isWorthRepack, type RepackBudget, type Repacked, repack } from "./repack.ts";
+import { eachSettled, type Removed, removePacks, sweep } from "./sweep.ts";
 
 export type VaultCollected = {
   readonly plan: GcPlan;
@@ -49,20 +50,26 @@ export async function collectVault(
     try {
       await cycle.mark(left);
       await cycle.count();
-      const plan = planOf(collection, cycle, left.length);
+      const plan = await planOf(collection, cycle, left.length);
       onPlan(plan);
       const told = { plan, refs: cycle.refs };
       if (dryRun) return { ...told, records: 0, removed: nothingRemoved, repacked: nothingRepacked };
       await cycle.putInForce();
-      const settled = settledPacks(collection);
+      const settled = new OrdinalSet();
+      await eachSettled(collection, ({ ordinal }) => void settled.add(ordinal));
       const { census, removed } = await sweep(collection);
+      const dead: PackRow[] = [];
+      const anew: PackRow[] = [];
+      await eachSettled(collection, (pack) => {
+        // The sweep's count says nothing of what was closed since.
+        if (!settled.has(pack.ordinal)) return;
+        if (census.isDead(pack)) dead.push(pack);
+        else if (isWorthRepack(collection, census, pack)) anew.push(pack);
+      });
       return {
         ...{ ...told, records: swept + removed },
-        removed: await removePacks(
-          collection,
-          settled.filter((pack) => census.isDead(pack)),
-        ),
-        repacked: await repackAndClose(collection, census, budget),
+        removed: await removePacks(collection, dead),
+        repacked: await repackAndClose(collection, census, anew, budget),
       };
     } finally {
       cycle.close();
@@ -76,38 +83,37 @@ export async function collectVault(
 async function repackAndClose(
   collection: Collection,
   census: PackCensus,
+  packs: readonly PackRow[],
   budget: RepackBudget,
 ): Promise<Repacked> {
   const { store } = collection.vault;
-  const repacked = await repack(collection, census, budget);
+  const repacked = await repack(collection, census, packs, budget);
   if (repacked.packs > 0 && jobReplicas(store.environment).length > 0) await store.closeOpenPacks();
   return repacked;
 }
 
-function planOf(collection: Collection, { census, rows }: Cycle, snapshots: number): GcPlan {
-  const settled = settledPacks(collection);
-  const dead = settled.filter((pack) => census.isDead(pack));
-  const anew = packsToRepack(collection, census);
-  const chosen = new Set([...dead, ...anew].map(({ ordinal }) => ordinal));
-  const copied = anew.reduce((bytes, pack) => bytes + census.liveBytes(pack), 0);
-  const away = settled.filter((pack) => pack.state === "evicted" && !chosen.has(pack.ordinal));
+async function planOf(collection: Collection, { census, rows }: Cycle, snapshots: number): Promise<GcPlan> {
+  const packs = { dead: 0, deadBytes: 0, anew: 0, copyBytes: 0, freeBytes: 0, awayBytes: 0 };
+  await eachSettled(collection, (pack) => {
+    const live = census.liveBytes(pack);
+    if (census.isDead(pack)) {
+      packs.dead++;
+      packs.deadBytes += pack.bytes;
+    } else if (isWorthRepack(collection, census, pack)) {
+      packs.anew++;
+      packs.copyBytes += live;
+      packs.freeBytes += pack.bytes - live;
+    } else if (pack.state === "evicted") packs.awayBytes += pack.bytes - live;
+  });
   return {
     snapshots,
     liveRecords: rows.live,
     deadRecords: rows.dead,
-    deadPacks: dead.length,
-    deadPackBytes: bytesOf(dead),
-    repackPacks: anew.length,
-    repackCopyBytes: copied,
-    repackFreeBytes: bytesOf(anew) - copied,
-    evictedDeadBytes: deadBytes(away, census),
+    deadPacks: packs.dead,
+    deadPackBytes: packs.deadBytes,
+    repackPacks: packs.anew,
+    repackCopyBytes: packs.copyBytes,
+    repackFreeBytes: packs.freeBytes,
+    evictedDeadBytes: packs.awayBytes,
   };
-}
-
-function bytesOf(packs: readonly PackRow[]): number {
-  return packs.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function deadBytes(packs: readonly PackRow[], census: PackCensus): number {
-  return packs.reduce((sum, pack) => sum + pack.bytes - census.liveBytes(pack), 0);
 }

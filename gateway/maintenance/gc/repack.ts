@@ -15,7 +15,7 @@ import type { PackRow } from "../../index/packTable.ts";
 import type { Location, RecordToStore } from "../../store/recordToStore.ts";
 import type { Collection } from "./collection.ts";
 import type { PackCensus } from "./packCensus.ts";
-import { removePacks, settledPacks } from "./sweep.ts";
+import { removePacks } from "./sweep.ts";
 
 /** Packs of which a smaller part lives are written anew. */
 const liveBelow = 0.7;
@@ -43,25 +43,25 @@ export type Repacked = {
   readonly waiting: number;
 };
 
-/** Packs that are worth it, the least live first. Those in replicas alone only where they may be fetched. */
-export function packsToRepack(
-  collection: Pick<Collection, "vault" | "evicted">,
+/** Whether a pack is worth it. One that is in replicas alone only where it may be fetched. */
+export function isWorthRepack(
+  { evicted }: Pick<Collection, "evicted">,
   census: PackCensus,
-): PackRow[] {
-  return settledPacks(collection)
-    .filter((pack) => pack.state === "closed" || collection.evicted)
-    .filter((pack) => !census.isDead(pack) && census.livePart(pack) < liveBelow)
-    .sort((a, b) => census.livePart(a) - census.livePart(b));
+  pack: PackRow,
+): boolean {
+  const isHere = pack.state === "closed" || evicted;
+  return isHere && !census.isDead(pack) && census.livePart(pack) < liveBelow;
 }
 
-/** @throws HoldfastError disk-full, io-error; the signal's reason: what was copied and named counts */
+/** `packs` are written anew, the least live first. @throws HoldfastError disk-full, io-error; the signal's reason: what was copied and named counts */
 export async function repack(
   collection: Collection,
   census: PackCensus,
+  packs: readonly PackRow[],
   budget: RepackBudget,
 ): Promise<Repacked> {
   const { tell } = collection;
-  const candidates = packsToRepack(collection, census);
+  const candidates = packs.toSorted((a, b) => census.livePart(a) - census.livePart(b));
   const sum = { packs: 0, copiedBytes: 0, removedBytes: 0, damaged: 0, left: 0, waiting: 0 };
   const total = candidates.reduce((bytes, pack) => bytes + census.liveBytes(pack), 0);
   let lot: PackRow[] = [];
