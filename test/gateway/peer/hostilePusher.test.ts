@@ -100,13 +100,9 @@ test("another peer's objects and uploads answer as what does not exist, and othe
   expect((await putObject(other, key, bytes)).status).toBe(201);
 
   const device = await fixture.device(await fixture.account("anna"), "laptop");
-  for (const token of [
-    "",
-    "x",
-    device.token,
-    `${peer.token.token.slice(0, -1)}A`,
-    peer.token.token.replace("hfr_", "hfd_"),
-  ]) {
+  // The last of its letters may be A already.
+  const altered = peer.token.token.replace(/.$/, (last) => (last === "A" ? "E" : "A"));
+  for (const token of ["", "x", device.token, altered, peer.token.token.replace("hfr_", "hfd_")]) {
     expect(await ask(peer, { method: "GET", path: "/v1/peer/usage", token }), token).toMatchObject({
       status: 401,
       code: "token-invalid",
