@@ -1,8 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // Native add-ons (lmdb, koffi) are not safe to load in worker threads that come and go, so every
-// project runs in child processes. Files that start real processes, mounts and listeners run one
-// after the other, and after the pure ones, which run side by side.
+// project runs in child processes. Files that start real programs, mounts and listeners come after the pure ones.
 const rooms = [
   "vault",
   "ingest",
@@ -17,16 +16,16 @@ const rooms = [
 ];
 
 /**
- * A project whose files have the machine to themselves, one at a time, or `workers` of them. Those of e2e and offsite mostly start programs
- * and wait, for servers, disks and pauses between tries: two side by side take little longer than one.
+ * A project whose files start real programs and then mostly wait, for servers, disks and pauses between tries: two side by side take little
+ * longer than one, and none asks how long anything takes.
  */
-function sequential(name: string, folder: string, order: number, testTimeout: number, workers = 1) {
+function programs(name: string, order: number, testTimeout: number) {
   return {
     extends: true as const,
     test: {
       name,
-      include: [`test/${folder}/**/*.test.ts`],
-      maxWorkers: workers,
+      include: [`test/${name}/**/*.test.ts`],
+      maxWorkers: 2,
       sequence: { groupOrder: order },
       testTimeout,
       hookTimeout: 120_000,
@@ -53,10 +52,10 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      sequential("e2e", "e2e", 1, 300_000, 2),
-      sequential("offsite", "offsite", 2, 600_000, 2),
-      sequential("faults", "faults", 3, 600_000),
-      sequential("bench", "bench", 4, 300_000),
+      programs("e2e", 1, 300_000),
+      programs("offsite", 2, 600_000),
+      programs("faults", 3, 600_000),
+      programs("bench", 3, 600_000),
     ],
   },
 });
