@@ -39,7 +39,7 @@ import type {
   UnlockRequest,
   VaultRow,
 } from "./operations.ts";
-import { PeerClient } from "./peerClient.ts";
+import { type Ask, PeerClient } from "./peerClient.ts";
 import type { PeerOperations } from "./peerOperations.ts";
 import type { RemovalOperations } from "./removalOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
@@ -62,7 +62,8 @@ export function adminSocketPath(dataDir: string): string {
 const answerBytesMax = 64 * 2 ** 20;
 
 export class AdminClient implements AdminOperations, DriveOperations {
-  readonly peers: PeerOperations = new PeerClient((method, path, json) => this.#ask(method, path, json));
+  readonly #asking: Ask = (method, path, json) => this.#ask(method, path, json);
+  readonly peers: PeerOperations = new PeerClient(this.#asking);
   readonly #socketPath: string;
   readonly replicas: ReplicaOperations;
   readonly imports: ImportOperations;
@@ -90,21 +91,19 @@ export class AdminClient implements AdminOperations, DriveOperations {
     list: () => this.#ask("GET", "/tokens"),
     revoke: (which) => this.#ask("DELETE", `/tokens/${encodeURIComponent(which)}`),
   };
-  readonly guard = guardClient((method, path, json) => this.#ask(method, path, json));
-  readonly homes: HomeOperations = homeClient((method, path, json) => this.#ask(method, path, json));
-  readonly jobs: JobOperations = jobClient((method, path, json) => this.#ask(method, path, json));
-  readonly metrics = metricsClient((method, path, json) => this.#ask(method, path, json));
-  readonly retention: RetentionOperations = retentionClient((method, path, json) =>
-    this.#ask(method, path, json),
-  );
+  readonly guard = guardClient(this.#asking);
+  readonly homes: HomeOperations = homeClient(this.#asking);
+  readonly jobs: JobOperations = jobClient(this.#asking);
+  readonly metrics = metricsClient(this.#asking);
+  readonly retention: RetentionOperations = retentionClient(this.#asking);
   readonly seed: SeedOperations;
 
   constructor(dataDir: string) {
     this.#socketPath = adminSocketPath(dataDir);
-    this.alerts = alertClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
+    this.alerts = alertClient(this.#socketPath, this.#asking);
     this.imports = importClient(this.#socketPath);
-    this.seed = seedClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
-    this.replicas = replicaClient(this.#socketPath, (method, path, json) => this.#ask(method, path, json));
+    this.seed = seedClient(this.#socketPath, this.#asking);
+    this.replicas = replicaClient(this.#socketPath, this.#asking);
   }
 
   /** Whether a gateway answers at the socket. */

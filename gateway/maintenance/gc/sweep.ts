@@ -73,7 +73,7 @@ async function quiet({ vault, sleep }: Pick<Collection, "vault" | "sleep">): Pro
 export type Removed = { readonly packs: number; readonly bytes: number; readonly waiting: number };
 
 /**
- * Removes packs that no row names; `waiting` are those that a replica has and no root lists yet, and those with a copy that was reported meanwhile.
+ * Removes packs that no row names; `waiting` are those that a replica has and no root lists yet. One with a copy that was reported meanwhile stays, too.
  * @throws HoldfastError disk-full, io-error; the signal's reason: the next run goes on
  */
 export async function removePacks(collection: Collection, packs: readonly PackRow[]): Promise<Removed> {
