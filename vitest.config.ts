@@ -37,7 +37,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     // As bin/holdfast has it, which says why.
-    execArgv: ["--no-memory-protection-keys", "--no-maglev"],
+    execArgv: ["--no-memory-protection-keys", "--no-maglev", "--wasm-wrapper-tiering-budget=2147483647"],
     environment: "node",
     watch: false,
     projects: [

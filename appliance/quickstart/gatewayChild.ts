@@ -15,6 +15,7 @@ const lookMs = 50;
 const gatewayHeap = [
   "--no-memory-protection-keys",
   "--no-maglev",
+  "--wasm-wrapper-tiering-budget=2147483647",
   "--initial-old-space-size=128",
   "--max-semi-space-size=4",
 ];

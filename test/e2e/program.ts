@@ -10,7 +10,7 @@ import { onTestFinished } from "vitest";
 const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "appliance", "cli", "main.ts");
 /** As in bin/holdfast. */
-const nodeFlags = ["--no-memory-protection-keys", "--no-maglev"];
+const nodeFlags = ["--no-memory-protection-keys", "--no-maglev", "--wasm-wrapper-tiering-budget=2147483647"];
 /** The lowest that clients take; the default would cost half a second each time. */
 const fastKdf = ["--kdf-iterations", "210000"];
 
