@@ -9,8 +9,11 @@
 import { REQUEST_BUFFER_BYTES } from "./abi.ts";
 import { type Libc, loadLibc } from "./libc.ts";
 
-/** Measured: 20 microseconds halve the time of `ls -l`; longer ones take processor time and win nothing. */
-const spinMs = 0.02;
+/**
+ * Measured: 20 microseconds halve the time of `ls -l`, but a `find` takes some 45 for its part of a page, and putting this thread to sleep and waking it
+ * costs 60 more. Longer than this takes processor time and wins nothing.
+ */
+const spinMs = 0.08;
 const turnMs = 1;
 /** Below this share of looks that found something, only now and then one is tried. */
 const shareMin = 0.4;
