@@ -55,8 +55,7 @@ export default defineConfig({
       programs("e2e", 1, 300_000),
       programs("offsite", 2, 600_000),
       programs("faults", 3, 600_000),
-      // By itself: it has the system write out all that is dirty, which tests of lost power must be without.
-      programs("bench", 4, 600_000),
+      programs("bench", 3, 600_000),
     ],
   },
 });

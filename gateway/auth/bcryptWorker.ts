@@ -1,4 +1,7 @@
 // Worker thread of passwordHash.ts: one bcrypt after the other, when nothing else wants the processor.
+//
+// The system's priorities count among threads of one session or service only, so each answer also says whether this thread had to wait for a
+// processor.
 
 import { readlinkSync } from "node:fs";
 import { constants, setPriority } from "node:os";
@@ -22,12 +25,20 @@ function giveWay(): void {
   }
 }
 
+/** A hash that took so many times its processor time had to share. */
+const sharedMin = 1.1;
+
 giveWay();
 parentPort?.on("message", async (request: BcryptRequest) => {
   const { id } = request;
+  const since = process.threadCpuUsage();
+  const began = performance.now();
   let answer: BcryptAnswer;
   try {
-    answer = { id, result: await run(request) };
+    const result = await run(request);
+    const { user, system } = process.threadCpuUsage(since);
+    const tookMs = performance.now() - began;
+    answer = { id, result, tookMs, shared: tookMs * 1000 > (user + system) * sharedMin };
   } catch (error) {
     answer = { id, error: String(error) };
   }

@@ -48,9 +48,9 @@ export class HashQueue<Job> {
     return out;
   }
 
-  /** The job whose turn it is. */
-  shift(): Job | undefined {
-    for (const lane of [this.#known, this.#others]) {
+  /** The job whose turn it is, of known sources only where asked so. */
+  shift(knownOnly = false): Job | undefined {
+    for (const lane of knownOnly ? [this.#known] : [this.#known, this.#others]) {
       const [first] = lane;
       if (first === undefined) continue;
       const [name, [job, ...rest]] = first;

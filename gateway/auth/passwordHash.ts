@@ -2,6 +2,8 @@
 //
 // bcrypt reads 72 bytes at most, so nothing is cut off. It runs in a worker thread, because a hash takes some 100 ms of
 // processor time that uploads would otherwise wait for; one at a time, and who is next says the queue, which is bounded.
+// After a wrong password on a busy machine there is a rest, so that guessing takes a fifth of a processor at most from backups there. Known sources do
+// not wait for it.
 
 import { createHash, randomBytes } from "node:crypto";
 import { extname } from "node:path";
@@ -13,13 +15,20 @@ export type BcryptRequest = { readonly id: number; readonly password: Uint8Array
   | { readonly hash: string }
   | { readonly salt: Uint8Array; readonly cost: number }
 );
-export type BcryptAnswer =
-  | { readonly id: number; readonly result: string | boolean }
-  | { readonly id: number; readonly error: string };
+type HashedAnswer = {
+  readonly id: number;
+  readonly result: string | boolean;
+  readonly tookMs: number;
+  /** It had to wait for a processor. */
+  readonly shared: boolean;
+};
+export type BcryptAnswer = HashedAnswer | { readonly id: number; readonly error: string };
 
 const costDefault = 10;
 /** The worker goes when it had nothing to do for so long. */
 const idleMs = 10_000;
+/** How long a rest is, in times of the hash before it. */
+const restFactor = 4;
 /** What an administrator asks for. */
 const ownSource: Source = { name: "administrator", known: true };
 
@@ -35,14 +44,18 @@ type Job = {
 
 export class PasswordHasher {
   readonly #cost: number;
+  readonly #hadToShare: (answer: HashedAnswer) => boolean;
   readonly #queue = new HashQueue<Job>();
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #running: Job | undefined;
+  #rest: NodeJS.Timeout | undefined;
   #nextId = 0;
 
-  constructor(cost = costDefault) {
+  /** `hadToShare` says whether a hash found the processors busy; it is for tests. */
+  constructor(cost = costDefault, hadToShare: (answer: HashedAnswer) => boolean = ({ shared }) => shared) {
     this.#cost = cost;
+    this.#hadToShare = hadToShare;
   }
 
   /** The stored form of L. @throws HoldfastError busy */
@@ -67,7 +80,7 @@ export class PasswordHasher {
   #next(): void {
     if (this.#running !== undefined) return;
     clearTimeout(this.#idle);
-    this.#running = this.#queue.shift();
+    this.#running = this.#queue.shift(this.#rest !== undefined);
     if (this.#running === undefined) {
       if (this.#worker !== undefined) this.#idle = setTimeout(() => void this.close(), idleMs).unref();
       return;
@@ -83,15 +96,27 @@ export class PasswordHasher {
     this.#next();
   }
 
+  /** Lets the others wait for so long. Those who wait keep the process alive, not this. */
+  #restFor(ms: number): void {
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      this.#next();
+    }, ms).unref();
+  }
+
   #start(): Worker {
     const worker = new Worker(new URL(`./bcryptWorker${extname(import.meta.url)}`, import.meta.url));
     worker.unref();
-    worker.on("message", (answer: BcryptAnswer) =>
+    worker.on("message", (answer: BcryptAnswer) => {
+      const failed = "error" in answer;
+      if (!failed && answer.result === false && this.#hadToShare(answer))
+        this.#restFor(answer.tookMs * restFactor);
       this.#ended(({ resolve, reject }) => {
-        if ("error" in answer) reject(new Error(answer.error));
+        if (failed) reject(new Error(answer.error));
         else resolve(answer.result);
-      }),
-    );
+      });
+    });
     worker.on("error", (error) => {
       this.#worker = undefined;
       this.#ended(({ reject }) => reject(error as Error));
@@ -102,6 +127,8 @@ export class PasswordHasher {
   /** Ends the worker; the next call starts another. */
   async close(): Promise<void> {
     clearTimeout(this.#idle);
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
     const worker = this.#worker;
     this.#worker = undefined;
     await worker?.terminate();

@@ -32,6 +32,30 @@ test("bcrypt sees all 64 bytes, zeros among them", async () => {
   await hasher.close();
 });
 
+test("after a wrong password on a busy machine others wait a while, but not who is known", async () => {
+  const l = randomBytes(24);
+  const slow = new PasswordHasher(11, () => true);
+  const quick = new PasswordHasher(4);
+  const [slowHash, quickHash] = [await slow.hash(l), await quick.hash(l)];
+  const ended: string[] = [];
+  const verify = async (name: string, known: boolean, wrong = false): Promise<void> => {
+    const right = await slow.verify(wrong ? randomBytes(24) : l, wrong ? slowHash : quickHash, {
+      name,
+      known,
+    });
+    expect(right).toBe(!wrong);
+    ended.push(name);
+  };
+  await verify("guesser", false, true);
+  const stranger = verify("stranger", false);
+  await verify("friend", true);
+  await stranger;
+  expect(ended).toEqual(["guesser", "friend", "stranger"]);
+  // A right password is no reason to rest.
+  await verify("newcomer", false);
+  await Promise.all([slow.close(), quick.close()]);
+});
+
 test("the right L logs in, a wrong one and an unknown account answer alike", async () => {
   const client = fixture.client();
   const { token, accountId } = await client.login("anna", anna.l);

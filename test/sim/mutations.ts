@@ -79,7 +79,6 @@ export const mutations: readonly Mutation[] = [
     plant: () => replace(Pins.prototype, "rests", () => nothing),
     seed: 1,
     steps: 250,
-    quick: true,
   },
   {
     name: "a cycle does not ask which leases are open",

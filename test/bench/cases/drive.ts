@@ -26,7 +26,7 @@ export async function onFreshMount(
 ): Promise<void> {
   const mount = await drive.mount();
   try {
-    prepareCaches(context.caches, []);
+    prepareCaches(context.caches, [], context.dir);
     await work(mount, new Map([...drive.services, ["mount", mount.pid]]));
   } finally {
     await mount.unmount();

@@ -26,7 +26,7 @@ export async function measureEvicted(offsite: Offsite): Promise<void> {
   await inTurn(
     () => narrated(say, "evicted image front to back, holdfast", () => readThrough(offsite)),
     async () => {
-      prepareCaches(context.caches, []);
+      prepareCaches(context.caches, [], context.dir);
       const step = await narrated(say, "the same, rclone", () => rclone.cat(PLAIN, IMAGE_NAME));
       checkSize("rclone cat", step.stdout, corpus.imageBytes);
       samples.add("evicted-read", "rclone", corpus.imageBytes / step.seconds);
@@ -50,7 +50,7 @@ export async function measureEvicted(offsite: Offsite): Promise<void> {
 }
 
 async function evictAll({ context, own }: Offsite): Promise<void> {
-  prepareCaches(context.caches, []);
+  prepareCaches(context.caches, [], context.dir);
   const step = await narrated(context.say, "evicting", () =>
     own.admin("gateway", "evict", "--keep", "0", "--json"),
   );

@@ -83,7 +83,7 @@ async function uploaded(
  * logins.
  */
 async function wrongLogins(
-  { samples, say, caches }: Context,
+  { samples, say, caches, dir }: Context,
   corpus: Corpus,
   gateway: HoldfastRepository,
 ): Promise<void> {
@@ -96,7 +96,7 @@ async function wrongLogins(
     const attack =
       how === "quiet" ? undefined : startService(nodeProgram("attack", "wrongLogins.ts", how, gateway.url));
     try {
-      prepareCaches(caches, [corpus.tree]);
+      prepareCaches(caches, [corpus.tree], dir);
       const { step } = await narrated(say, `first backup, logins: ${how}`, () => device.backup(corpus.tree));
       if (attack?.hasEnded()) throw new BenchFailure(`the attack on the login ended: ${attack.output()}`);
       samples.addStep(`logins-${how}`, column, step);

@@ -59,7 +59,7 @@ async function backupTwice(
     const repository = own ?? (await peer.create(dir));
     try {
       for (const step of ["first", "unchanged"]) {
-        prepareCaches(context.caches, []);
+        prepareCaches(context.caches, [], context.dir);
         await narrated(context.say, `${row} ${step}, ${peer.name}`, async () => {
           const backup = await repository.backup(source);
           context.samples.addStep(`${row}-${step}`, peer.name, backup.step);

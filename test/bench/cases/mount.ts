@@ -32,7 +32,7 @@ export async function measureMount(context: Context, corpus: Corpus, drive: Driv
 
 /** The same reads on the source folder itself: what the file system and tar need without any mount. */
 export async function measureSource(context: Context, corpus: Corpus): Promise<void> {
-  prepareCaches("warm", [corpus.tree]);
+  prepareCaches("warm", [corpus.tree], context.dir);
   context.samples.addStep("find", "source", await findAll(corpus.tree, corpus, new Map()));
   context.samples.addStep("tar-warm", "source", await tarAll(corpus.tree, corpus, new Map()));
 }

@@ -69,7 +69,7 @@ async function measureFirst({ context, corpus, server, home, own, inTurn }: Offs
   say(added.stdout.trim());
   await inTurn(
     async () => {
-      prepareCaches(caches, [corpus.tree]);
+      prepareCaches(caches, [corpus.tree], context.dir);
       await narrated(say, "first backup, holdfast", async () => {
         const { step, reported } = await own.backup(corpus.tree);
         const rest = await own.admin("replica", "run", OFFSITE);
@@ -82,7 +82,7 @@ async function measureFirst({ context, corpus, server, home, own, inTurn }: Offs
     async () => {
       if (!context.peers.some(({ name }) => name === PeerName.restic)) return;
       await server.makeBucket("restic");
-      prepareCaches(caches, [corpus.tree]);
+      prepareCaches(caches, [corpus.tree], context.dir);
       const step = await narrated(say, "first backup, restic", () =>
         backupToS3(join(home, "restic"), `${server.endpoint}/restic`, server.environment, corpus.tree),
       );
@@ -105,14 +105,14 @@ async function measureReplicate({ context, server, rclone, home, own, inTurn }: 
   };
   await inTurn(
     async () => {
-      prepareCaches(caches, [packs]);
+      prepareCaches(caches, [packs], context.dir);
       await narrated(say, `replicating ${bytes} bytes, holdfast`, async () => {
         const added = await addReplica(own, server, home, SECOND);
         note(PeerName.holdfast, [added, await own.admin("replica", "run", SECOND)]);
       });
     },
     async () => {
-      prepareCaches(caches, [packs]);
+      prepareCaches(caches, [packs], context.dir);
       const step = await narrated(say, "copying the same, rclone", () => rclone.copy(packs, "rclone"));
       note("rclone", [step]);
     },

@@ -45,7 +45,7 @@ export async function pruneCase(
     () => other && freed(context, PeerName.restic, other, () => forgotten(other, kept)),
   ];
   for (const turn of run % 2 === 0 ? turns : turns.toReversed()) {
-    prepareCaches(caches, []);
+    prepareCaches(caches, [], context.dir);
     await narrated(say, "half of them removed", async () => await turn());
   }
 }
@@ -106,7 +106,7 @@ async function keepLast(gateway: HoldfastRepository, kept: number, going: number
  * is begun again whenever it ends before the backup does.
  */
 export async function besideCollection(
-  { samples, say, caches }: Context,
+  { samples, say, caches, dir }: Context,
   corpus: Corpus,
   { snapshots }: UpkeepScale,
   gateway: HoldfastRepository,
@@ -116,7 +116,7 @@ export async function besideCollection(
     gc: await gateway.enrollAnother("gc", "isolated"),
   };
   for (const how of ["quiet", "gc"] as const) {
-    prepareCaches(caches, [corpus.tree]);
+    prepareCaches(caches, [corpus.tree], dir);
     const collecting = how === "gc" ? await collectAgainAndAgain(gateway, snapshots) : undefined;
     try {
       const { step } = await narrated(say, `first backup, ${how}`, () => devices[how].backup(corpus.tree));

@@ -40,7 +40,7 @@ export async function measureReads(context: Context, drive: DriveCase): Promise<
 
 /** The same reads of the source file, which is in the page cache. */
 export async function measureSourceReads(context: Context, folder: string): Promise<void> {
-  prepareCaches("warm", [folder]);
+  prepareCaches("warm", [folder], context.dir);
   context.samples.add(
     "random-warm",
     "source",

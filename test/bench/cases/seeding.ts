@@ -73,7 +73,7 @@ async function largeBox(
 type Gateways = { readonly plain: HoldfastRepository; readonly datacentre: HoldfastRepository };
 
 async function measureFirst(
-  { samples, say, caches }: Context,
+  { samples, say, caches, dir }: Context,
   { tree }: Corpus,
   { plain, datacentre }: Gateways,
   run: number,
@@ -83,7 +83,7 @@ async function measureFirst(
     { row: "seed-first", what: "a box", repository: datacentre },
   ];
   for (const { row, what, repository } of run % 2 === 0 ? turns : turns.toReversed()) {
-    prepareCaches(caches, [tree]);
+    prepareCaches(caches, [tree], dir);
     const { step } = await narrated(say, `first backup to ${what}`, () => repository.backup(tree));
     samples.addStep(row, PeerName.holdfast, step);
   }
@@ -135,7 +135,7 @@ async function smallPacks(
 
 /** The copy goes before the import begins: the disk need not hold the packs three times. */
 async function measureImport(
-  { samples, say, caches }: Context,
+  { samples, say, caches, dir }: Context,
   datacentre: HoldfastRepository,
   box: Box,
   row: string,
@@ -143,7 +143,7 @@ async function measureImport(
   const packs = packsOf(box);
   const bytes = bytesBelow(packs);
   const copy = `${box.data}-copy`;
-  prepareCaches(caches, [packs]);
+  prepareCaches(caches, [packs], dir);
   const copied = await narrated(say, `${row}: rsync and sha256sum`, async () => {
     const rsync = await measure({ command: "rsync", args: ["-a", `${packs}/`, copy], role: "rsync" });
     const sums = await sha256sumBelow(packs);
@@ -152,7 +152,7 @@ async function measureImport(
   });
   samples.add(row, "source", bytes / copied);
   rmSync(copy, { recursive: true });
-  prepareCaches(caches, [packs]);
+  prepareCaches(caches, [packs], dir);
   const step = await narrated(say, `${row}: ${bytes} bytes, holdfast`, () =>
     datacentre.admin("seed", "import", box.data),
   );

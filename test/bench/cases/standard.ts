@@ -54,7 +54,7 @@ export async function standardRun(
     for (const entry of turns) await narrated(say, label(what, entry.name), () => turn(entry));
   };
   const backup = async (turn: Turn, row: string, source: string): Promise<Backup> => {
-    prepareCaches(context.caches, [source]);
+    prepareCaches(context.caches, [source], context.dir);
     const result = await turn.repository.backup(source);
     samples.addStep(row, turn.name, result.step);
     samples.addReported(row, turn.name, { added_bytes: result.addedBytes, ...result.reported });
@@ -81,7 +81,7 @@ export async function standardRun(
     if (phases.has(Phase.restore)) {
       await each("restore", async (turn) => {
         const target = join(restoredFolder(context.dir), `${run}-${turn.name}`);
-        prepareCaches(context.caches, []);
+        prepareCaches(context.caches, [], context.dir);
         const { step, root } = await turn.repository.restore(corpus.tree, target);
         samples.addStep("restore", turn.name, step);
         if (run === 0) verifySame(corpus.tree, root, turn.name);
@@ -143,7 +143,7 @@ async function cacheLost(
   firstSent: number,
 ): Promise<void> {
   own.forgetCache();
-  prepareCaches(context.caches, [corpus.tree]);
+  prepareCaches(context.caches, [corpus.tree], context.dir);
   const { step, addedBytes, reported } = await narrated(context.say, "cache deleted", () =>
     own.backup(corpus.tree),
   );
@@ -161,7 +161,7 @@ async function newDevice(
   row: string,
 ): Promise<void> {
   const device = await own.enrollAnother(row);
-  prepareCaches(context.caches, [corpus.tree]);
+  prepareCaches(context.caches, [corpus.tree], context.dir);
   const { step, addedBytes, reported } = await narrated(context.say, row, () => device.backup(corpus.tree));
   const { samples } = context;
   samples.addStep(row, PeerName.holdfast, step);

@@ -79,12 +79,12 @@ async function scrubCase(
   const { samples, say, caches } = context;
   await backUpNoise(context, gateway, scrubBytes, content);
   const packs = join(onlyVault(gateway), "packs");
-  prepareCaches(caches, [packs]);
+  prepareCaches(caches, [packs], context.dir);
   const bytes = bytesBelow(packs);
   const sums = await narrated(say, `sha256sum of ${bytes} bytes of packs`, () => sha256sumBelow(packs));
   samples.add("scrub", "source", bytes / sums.seconds);
   samples.addUsage("scrub", "source", sums);
-  prepareCaches(caches, [packs]);
+  prepareCaches(caches, [packs], context.dir);
   const step = await narrated(say, "the same, scrubbed", () =>
     gateway.admin("gateway", "scrub", "--from-start", "--json"),
   );

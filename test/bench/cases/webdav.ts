@@ -51,7 +51,7 @@ async function served(server: WebDav, work: () => Promise<void>): Promise<void> 
 
 /** GET of the whole image: bytes a second. */
 async function measureGet(context: Context, server: WebDav, imageBytes: number): Promise<void> {
-  prepareCaches(context.caches, []);
+  prepareCaches(context.caches, [], context.dir);
   const step = await curl(context, server, IMAGE_NAME, "--output /dev/null --write-out %{size_download}");
   if (Number(step.stdout) !== imageBytes) throw new BenchFailure(`GET gave ${step.stdout} bytes`);
   context.samples.add("webdav-get", PeerName.holdfast, imageBytes / step.seconds);
@@ -65,7 +65,7 @@ async function measureRanges(
   server: WebDav,
   imageBytes: number,
 ): Promise<void> {
-  prepareCaches(context.caches, []);
+  prepareCaches(context.caches, [], context.dir);
   const { authorization, url, services } = server;
   const numbers = [imageBytes, READS, READ_BYTES].map(String);
   const env = authorization === undefined ? {} : { BENCH_AUTHORIZATION: authorization };
@@ -84,7 +84,7 @@ export async function measureListing(
 ): Promise<void> {
   const server = await repository.webdav(folder.path);
   await served(server, async () => {
-    prepareCaches(context.caches, []);
+    prepareCaches(context.caches, [], context.dir);
     const step = await curl(context, server, "", "--request PROPFIND --header Depth:1", COUNT);
     const entries = Number(step.stdout) - 1;
     if (entries !== folder.entries)

@@ -7,11 +7,11 @@ import { writeFileSync } from "node:fs";
 export type CacheState = "warm" | "cold";
 
 /**
- * Brings the caches into the stated state before a step. Everything dirty is written out first, so that no program
- * pays for what the one before it left behind.
+ * Brings the caches into the stated state before a step. What is dirty on the file system of `dir` is
+ * written out first, so that no program pays for what the one before it left behind.
  */
-export function prepareCaches(state: CacheState, sources: readonly string[]): void {
-  execFileSync("sync");
+export function prepareCaches(state: CacheState, sources: readonly string[], dir: string): void {
+  execFileSync("sync", ["-f", dir]);
   if (state === "cold") {
     writeFileSync("/proc/sys/vm/drop_caches", "3");
     return;

@@ -14,6 +14,9 @@ test("known sources go first, the others take turns, and each source's jobs keep
   const queue = new HashQueue<string>();
   for (const job of ["a1", "a2", "a3", "b1"]) queue.push(job, other(job.slice(0, 1)));
   queue.push("k1", known("k"));
+  queue.push("k2", known("k"));
+  expect([queue.shift(true), queue.shift(true), queue.shift(true)]).toEqual(["k1", "k2", undefined]);
+  queue.push("k1", known("k"));
   expect(all(queue)).toEqual(["k1", "a1", "b1", "a2", "a3"]);
 });
 
