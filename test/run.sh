@@ -41,4 +41,6 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+# Threads and programs that the tests start load the sources: stripped and compiled once, they start in half the processor time.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-${TMPDIR:-/tmp}/holdfast-test-compile}"
 exec node test/run.ts "$@"
