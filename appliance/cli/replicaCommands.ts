@@ -87,4 +87,16 @@ export const replicaCommands: readonly CommandSpec[] = [
     example: "holdfast replica remove usb --data /srv/holdfast",
     load: () => import("../commands/replicaRemove.ts"),
   },
+  {
+    path: ["replica", "erase"],
+    summary: "erase what removed accounts left in a replica",
+    details: [
+      "Deletes the vaults of accounts that `holdfast account remove` took off this gateway, their keys first, and looks again whether they are gone. What Object Lock holds goes when its days are over: run it again then. Exit status 3 while something is left.",
+      "Another gateway lets nobody empty its copies from afar: have its administrator delete them.",
+    ],
+    operands: [{ name: "NAME", required: true }],
+    options: [data, { name: "dry-run", kind: "flag", summary: "only say what is there" }],
+    example: "holdfast replica erase offsite --dry-run --data /srv/holdfast",
+    load: () => import("../commands/replicaErase.ts"),
+  },
 ];

@@ -3,6 +3,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Replica } from "../catalog/replicas.ts";
 import type { Gateway } from "../gateway.ts";
+import { eraseRemains } from "../removal/eraseRemains.ts";
 import { addReplica } from "../replica/addReplica.ts";
 import { verifyReplica } from "../replica/verify/verifyReplica.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
@@ -70,6 +71,23 @@ export class ReplicaAdministration implements ReplicaOperations {
         return { fetchedPacks };
       },
       (done) => ({ figures: { fetched_packs: done.fetchedPacks } }),
+    );
+  };
+
+  readonly erase: ReplicaOperations["erase"] = async ({ name, dryRun }, watch) => {
+    const replica = this.#replica(name);
+    const erase = async () => ({ vaults: await eraseRemains(this.#gateway, replica, { dryRun }, watch) });
+    if (dryRun) return await erase();
+    return await this.#gateway.jobs.run(
+      { kind: "replica-erase", subject: name },
+      watch.signal,
+      erase,
+      ({ vaults }) => {
+        const [objects, bytes, left] = (["objects", "bytes", "left"] as const).map((field) =>
+          vaults.reduce((sum, vault) => sum + vault[field], 0),
+        ) as [number, number, number];
+        return { figures: { vaults: vaults.length, objects, bytes, left }, warnings: left > 0 };
+      },
     );
   };
 }

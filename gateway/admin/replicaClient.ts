@@ -14,5 +14,6 @@ export function replicaClient(
     run: (request, watch) => followJob(socketPath, "/replicas/run", request, watch),
     verify: (request, watch) => followJob(socketPath, "/replicas/verify", request, watch),
     remove: (request, watch) => followJob(socketPath, "/replicas/remove", request, watch),
+    erase: (request, watch) => followJob(socketPath, "/replicas/erase", request, watch),
   };
 }

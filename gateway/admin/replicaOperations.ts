@@ -1,6 +1,7 @@
 // Replicas as an administrator sees and changes them.
 
 import type { Replica, ReplicaOptions } from "../catalog/replicas.ts";
+import type { ErasedVault, EraseProgress, EraseRequest } from "../removal/eraseRemains.ts";
 import type { JobProgress, ReplicaStatus, RunReport } from "../replica/job/replicationStatus.ts";
 import type { VerifyProgress, VerifyReport } from "../replica/verify/verifyReplica.ts";
 import type { JobWatch } from "./job.ts";
@@ -37,6 +38,8 @@ export type ReplicaRemoveRequest = {
   readonly abandon: boolean;
 };
 
+export type ReplicaEraseRequest = EraseRequest & { readonly name: string };
+
 export interface ReplicaOperations {
   /**
    * Tries a place, notes it as a replica and begins to replicate where the gateway runs.
@@ -60,4 +63,12 @@ export interface ReplicaOperations {
     request: ReplicaRemoveRequest,
     watch: JobWatch<{ readonly fetchedPacks: number }>,
   ): Promise<{ fetchedPacks: number }>;
+  /**
+   * Erases what removed accounts left in a replica, or says what is there.
+   * @throws HoldfastError not-found; forbidden for another gateway; replica-unreachable, replica-refused, cancelled: the same goes on
+   */
+  erase(
+    request: ReplicaEraseRequest,
+    watch: JobWatch<EraseProgress>,
+  ): Promise<{ readonly vaults: readonly ErasedVault[] }>;
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { JobWatch } from "../admin/job.ts";
 import type {
   NewReplica,
+  ReplicaEraseRequest,
   ReplicaOperations,
   ReplicaRemoveRequest,
   ReplicaRunProgress,
@@ -11,6 +12,7 @@ import type {
   ReplicaVerifyRequest,
 } from "../admin/replicaOperations.ts";
 import type { Gateway } from "../gateway.ts";
+import type { EraseProgress } from "../removal/eraseRemains.ts";
 import type { VerifyProgress } from "../replica/verify/verifyReplica.ts";
 import { jobRoute } from "./jobRoute.ts";
 import { flag, object } from "./schemas.ts";
@@ -80,5 +82,12 @@ export function replicaRoutes(app: FastifyInstance, gateway: Gateway, operations
       gateway.logger.info({ replica: body.name, ...done }, "replica removed");
       return done;
     },
+  );
+  jobRoute(
+    app,
+    gateway,
+    "/replicas/erase",
+    object({ name: text, dryRun: flag }),
+    (body: ReplicaEraseRequest, watch: JobWatch<EraseProgress>) => operations.erase(body, watch),
   );
 }

@@ -114,6 +114,17 @@ const replicas: Rules<ReplicaOperations> = {
   run: ([{ name, takeOver }]) =>
     takeOver ? { event: "replica.taken-over", subject: { replica: name } } : undefined,
   remove: ([{ name, abandon }]) => ({ event: "replica.removed", subject: { replica: name, abandon } }),
+  erase: ([{ name, dryRun }], done) =>
+    dryRun
+      ? undefined
+      : {
+          event: "replica.erased",
+          subject: {
+            replica: name,
+            vaults: done?.vaults.map(({ vault }) => vault) ?? [],
+            left: done?.vaults.reduce((sum, { left }) => sum + left, 0) ?? null,
+          },
+        },
 };
 
 const homes: Rules<HomeOperations> = {

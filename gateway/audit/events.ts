@@ -56,6 +56,7 @@ export const auditEvents = [
   "index.rebuilt",
   "vault.repaired",
   "replica.added",
+  "replica.erased",
   "replica.removed",
   "replica.taken-over",
   "peer.added",

@@ -16,6 +16,7 @@ export const jobKinds = [
   "replicate",
   "replica-verify",
   "replica-remove",
+  "replica-erase",
   "scrub",
   "check",
   "drill",
