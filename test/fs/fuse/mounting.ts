@@ -98,9 +98,13 @@ export type MountPoints = {
   ): Promise<Kind>;
 };
 
-/** Waits until `done` holds; fails with `what` after half a minute. */
-export async function until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 3000; tries++) {
+/** Waits until `done` holds; fails with `what` after half a minute, or so many looks of 10 ms. */
+export async function until(
+  what: string,
+  done: () => boolean | Promise<boolean>,
+  looks = 3000,
+): Promise<void> {
+  for (let tries = 0; tries < looks; tries++) {
     if (await done()) return;
     await sleep(10);
   }
