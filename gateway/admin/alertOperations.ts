@@ -4,8 +4,7 @@ import { type TestResult, testWays } from "../alerts/alerting.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import { type Expectation, Expectations } from "../alerts/conditions/expectations.ts";
 import type { Gateway } from "../gateway.ts";
-import { followJob, type JobWatch } from "./job.ts";
-import type { Ask } from "./peerClient.ts";
+import type { JobWatch } from "./job.ts";
 import { type ScopedVault, vaultsInScope } from "./retentionScope.ts";
 
 /** How often a snapshot of an item is expected: seconds, null for never, "learn" for the rhythm of its backups. */
@@ -42,14 +41,5 @@ export function alertOperations(gateway: Gateway): AlertOperations {
       const rows = new Expectations(catalog.environment);
       for (const { id } of found.flatMap(({ items }) => items)) rows.set(id, expectation);
     },
-  };
-}
-
-export function alertClient(socketPath: string, ask: Ask): AlertOperations {
-  return {
-    test: (watch) => followJob(socketPath, "/alerts/test", {}, watch),
-    expect: async (request) => void (await ask("PUT", "/alerts/expect", request)),
-    list: (all) => ask("GET", `/alerts?all=${all}`),
-    acknowledge: (id, note) => ask("POST", "/alerts/acknowledge", { id, note }),
   };
 }
