@@ -3,7 +3,7 @@
 // Invariants: without TLS no password goes out; a server that offers no STARTTLS where it was asked for is an error. The password is in no log and no
 // message. Names in subjects and texts are data: they make no headers.
 
-import { createTransport, type SendMailOptions } from "nodemailer";
+import type { SendMailOptions } from "nodemailer";
 import { type AlertSettings, addressesOf } from "../alertSettings.ts";
 import { type AlertMessage, subjectOf, textOf } from "./message.ts";
 import { fromUrl } from "./smtpUrl.ts";
@@ -18,6 +18,8 @@ export function mailWay(settings: AlertSettings): Way | undefined {
     const { host, port, security, user } = server;
     const pass = user === undefined ? undefined : await readSecret(settings.alertSmtpPasswordFile);
     const ca = await readAuthorities(settings.alertCaFile);
+    // Loaded when there is something to send: few gateways' starts need it.
+    const { createTransport } = await import("nodemailer");
     const transport = createTransport({
       ...{ host, port, secure: security === "tls", requireTLS: security === "starttls" },
       ignoreTLS: security === "none",
