@@ -5,6 +5,7 @@ import { toHex } from "../../vault/bytes.ts";
 import type { Gateway } from "../gateway.ts";
 import { PackChecks } from "../index/packChecks.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
+import { packSlices } from "../index/packSlices.ts";
 import type { PackRow } from "../index/packTable.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 
@@ -55,8 +56,8 @@ export async function scrubStatus(gateway: Gateway, rows: number): Promise<Scrub
     const checks = new PackChecks(store.environment);
     const places = new PackPlaces(store.environment);
     const own: PackStatus[] = [];
-    for (const row of store.packs.all()) {
-      if (row.state !== "open") own.push(statusOf(gateway, id, row, checks, places));
+    for await (const some of packSlices(store.packs)) {
+      for (const row of some) if (row.state !== "open") own.push(statusOf(gateway, id, row, checks, places));
     }
     own.sort(byAge);
     vaults.push({

@@ -13,7 +13,7 @@ import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { ReplicaHealing } from "./healing.ts";
 import { readThrottle } from "./readThrottle.ts";
-import { packsByAge } from "./scrub.ts";
+import { checkedPacks } from "./scrub.ts";
 import { ScrubCursor } from "./scrubCursor.ts";
 import { packIsSound, type ScrubPort, snapshotIsSound } from "./scrubOne.ts";
 import { damageOver, tellDamage } from "./tellDamage.ts";
@@ -87,11 +87,14 @@ export class ScrubWatch {
       const vault = await this.#gateway.vault(id).catch(() => undefined);
       if (vault === undefined) continue;
       vaults.push(vault);
-      for (const { ordinal, atMs, sound } of packsByAge(vault)) {
-        const lookedAtMs = atMs > 0 ? atMs : this.#writtenMs(vault, ordinal);
-        // A replica may have a good copy by tomorrow.
-        const waitsMs = sound ? everyMs : Math.min(everyMs, dayMs);
-        if (this.#nowMs() - lookedAtMs >= waitsMs) due.push({ vault, ordinal, atMs: lookedAtMs });
+      for await (const packs of checkedPacks(vault)) {
+        this.#stopping.signal.throwIfAborted();
+        for (const { ordinal, atMs, sound } of packs) {
+          const lookedAtMs = atMs > 0 ? atMs : this.#writtenMs(vault, ordinal);
+          // A replica may have a good copy by tomorrow.
+          const waitsMs = sound ? everyMs : Math.min(everyMs, dayMs);
+          if (this.#nowMs() - lookedAtMs >= waitsMs) due.push({ vault, ordinal, atMs: lookedAtMs });
+        }
       }
     }
     due.sort((a, b) => a.atMs - b.atMs);
@@ -119,7 +122,8 @@ export class ScrubWatch {
   async #snapshots(vault: OpenVault, everyMs: number): Promise<void> {
     const cursor = new ScrubCursor(vault.store.environment);
     if (this.#nowMs() - cursor.snapshotsMs() < everyMs) return;
-    let damaged = packsByAge(vault).filter(({ sound }) => !sound).length;
+    let damaged = 0;
+    for await (const packs of checkedPacks(vault)) damaged += packs.filter(({ sound }) => !sound).length;
     for (const { id } of vault.catalog.allSnapshots()) {
       this.#stopping.signal.throwIfAborted();
       if (!(await snapshotIsSound(this.#port(vault), id))) damaged++;
