@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import type { EvictProgress, EvictResult } from "../admin/evictOperations.ts";
 import type { JobWatch } from "../admin/job.ts";
 import { packSlices } from "../index/packSlices.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import type { StayReason } from "./evictPack.ts";
@@ -127,5 +128,5 @@ async function localPacks(vaults: readonly EvictableVault[]): Promise<Candidate[
       }
     }
   }
-  return found.sort((a, b) => a.usedMs - b.usedMs || a.pack - b.pack);
+  return await sortedInTurns(found, (a, b) => a.usedMs - b.usedMs || a.pack - b.pack);
 }

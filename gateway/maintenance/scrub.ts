@@ -5,6 +5,7 @@
 
 import { PackChecks } from "../index/packChecks.ts";
 import { packSlices } from "../index/packSlices.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { ScrubCursor, type ScrubState } from "./scrubCursor.ts";
 import { packIsSound, type ScrubPort, snapshotIsSound, stopIfAsked } from "./scrubOne.ts";
@@ -46,7 +47,7 @@ export async function* checkedPacks({ store }: OpenVault): AsyncGenerator<Checke
 export async function packsByAge(vault: OpenVault): Promise<CheckedPack[]> {
   const packs: CheckedPack[] = [];
   for await (const some of checkedPacks(vault)) packs.push(...some);
-  return packs.sort((a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
+  return await sortedInTurns(packs, (a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
 }
 
 /**

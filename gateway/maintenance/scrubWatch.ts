@@ -9,6 +9,7 @@ import { statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { asBuffer } from "../../vault/bytes.ts";
 import type { Gateway } from "../gateway.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { ReplicaHealing } from "./healing.ts";
@@ -80,7 +81,7 @@ export class ScrubWatch {
   async #pass(): Promise<void> {
     const everyMs = this.#gateway.dataDir.settings.scrubEveryDays * dayMs;
     if (everyMs === 0) return;
-    const due: Due[] = [];
+    const found: Due[] = [];
     const vaults: OpenVault[] = [];
     for (const { id } of this.#gateway.catalog.vaults.list()) {
       // One that cannot be opened is told elsewhere.
@@ -93,11 +94,11 @@ export class ScrubWatch {
           const lookedAtMs = atMs > 0 ? atMs : this.#writtenMs(vault, ordinal);
           // A replica may have a good copy by tomorrow.
           const waitsMs = sound ? everyMs : Math.min(everyMs, dayMs);
-          if (this.#nowMs() - lookedAtMs >= waitsMs) due.push({ vault, ordinal, atMs: lookedAtMs });
+          if (this.#nowMs() - lookedAtMs >= waitsMs) found.push({ vault, ordinal, atMs: lookedAtMs });
         }
       }
     }
-    due.sort((a, b) => a.atMs - b.atMs);
+    const due = await sortedInTurns(found, (a, b) => a.atMs - b.atMs);
     if (due.length > 0) {
       await this.#gateway.jobs.run(
         { kind: "scrub", subject: "by itself" },
