@@ -157,7 +157,7 @@ export class BackupRun {
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
       failure.check();
-      const outcome = await failure.guard(this.#mending.commit(root.id, () => this.#commit(root.id)));
+      const outcome = await this.#mending.commit(root.id, () => this.#commit(root.id));
       await leaveHints({
         cache: this.#cache,
         sweepPath: this.#sweepPath,

@@ -40,6 +40,8 @@ export type RefusedCommitPort = {
 
 /** A device that goes on lying while we mend ends the backup after so many rounds, not never. */
 const roundsMax = 3;
+/** Own pages that are kept in memory to be sent: where there are more, another attempt sends them. */
+const pagesMax = 2048;
 /** Ids of one question. */
 const idsAtOnce = 16_384;
 /** Records that are read back together: as many as these may be long ones, of 4 MiB. */
@@ -86,7 +88,10 @@ export class TreeMending {
         // What is lacking is below a sound one.
         const page = sound[index] ?? (type === RecordType.directory ? cache.get(id) : undefined);
         if (page === undefined) isAll = false;
-        else if (sound[index] === undefined) pages.set(keyOf(id), { id, page });
+        else if (sound[index] === undefined) {
+          if (pages.size < pagesMax) pages.set(keyOf(id), { id, page });
+          else isAll = false;
+        }
         for (const below of page === undefined ? [] : namedBy(type, page)) {
           if (seen.has(keyOf(below.id))) continue;
           seen.add(keyOf(below.id));

@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { PackRow, PackTable } from "./packTable.ts";
 
-/** About a millisecond's work. */
+/** A few milliseconds of work. */
 const rowsAtOnce = 512;
 
 /** All rows in order of ordinals; `turn` is awaited between two slices. What comes or goes meanwhile is seen or not. */

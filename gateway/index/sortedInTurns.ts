@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** About a millisecond's work. */
+/** A few milliseconds of work. */
 const itemsAtOnce = 2048;
 
 /** The items in order; what compares as equal keeps its order. Merge sort, with a turn of the event loop behind each portion. */
