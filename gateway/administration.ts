@@ -97,6 +97,7 @@ export class Administration implements AdminOperations {
   readonly drills: AdminOperations["drills"] = () => drillReports(this.#gateway);
   readonly scrubStatus: AdminOperations["scrubStatus"] = (rows) => scrubStatus(this.#gateway, rows);
   readonly gc: AdminOperations["gc"] = (request, watch) => collectGateway(this.#gateway, request, watch);
+  readonly stopGc: AdminOperations["stopGc"] = async () => this.#gateway.collecting.stop();
   readonly scrub: AdminOperations["scrub"] = (request, watch) => scrubGateway(this.#gateway, request, watch);
 
   status(): Promise<GatewayStatus> {

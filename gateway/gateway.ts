@@ -19,6 +19,7 @@ import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
 import { Jobs } from "./jobs/jobs.ts";
+import { GcRuns } from "./maintenance/gc/gcRuns.ts";
 import type { VaultContent } from "./maintenance/vaultContent.ts";
 import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
@@ -68,6 +69,8 @@ export class Gateway {
   /** Of packs that are closed; by vault. */
   readonly closedPacks = new ChangeFeed();
   readonly probes = new Probes();
+  /** The garbage collection that runs. */
+  readonly collecting = new GcRuns();
   /** Idle until it is started or asked to run. */
   readonly replication: Replication;
   /** That of the catalog and settings; likewise. */

@@ -13,12 +13,16 @@ import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
 import { EvictWatch } from "./cache/evictWatch.ts";
+import type { GcFigures, PruneFigures } from "./catalog/scheduledRuns.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { DiskForecast } from "./health/diskForecast.ts";
 import { Upkeep } from "./health/upkeep.ts";
 import { DrillWatch } from "./maintenance/drillWatch.ts";
-import { PruneSchedule } from "./maintenance/retention/pruneSchedule.ts";
+import { collectGateway } from "./maintenance/gc/collectGateway.ts";
+import { gcSchedule } from "./maintenance/gc/gcSchedule.ts";
+import { pruneSchedule } from "./maintenance/retention/pruneSchedule.ts";
 import { ScrubWatch } from "./maintenance/scrubWatch.ts";
+import type { Timetable } from "./maintenance/timetable.ts";
 import { GatewayMetrics } from "./metrics/gatewayMetrics.ts";
 import { FetchAll } from "./replica/restore/fetchAll.ts";
 import type { ReadOptions } from "./store/packReader.ts";
@@ -57,7 +61,8 @@ export class RunningGateway {
   readonly #fetchAll: FetchAll;
   readonly #alerting: Alerting;
   readonly #upkeep: Upkeep;
-  readonly #pruning: PruneSchedule;
+  readonly #pruning: Timetable<PruneFigures>;
+  readonly #collecting: Timetable<GcFigures>;
   readonly #scrubWatch: ScrubWatch;
   readonly #drillWatch: DrillWatch;
 
@@ -78,16 +83,21 @@ export class RunningGateway {
       failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
     });
     this.#evictWatch = new EvictWatch(gateway);
-    this.#pruning = new PruneSchedule({
-      gateway,
+    const monotonicMs = (): number => performance.now();
+    this.#pruning = pruneSchedule({
+      ...{ gateway, monotonicMs },
       prune: () => administration.retention.prune({ dryRun: false }),
-      monotonicMs: () => performance.now(),
+    });
+    this.#collecting = gcSchedule({
+      ...{ gateway, monotonicMs },
+      pruned: () => this.#pruning.look(),
+      collect: (request, signal) =>
+        collectGateway(gateway, request, { signal, onProgress: () => {} }, "schedule"),
     });
     this.#scrubWatch = new ScrubWatch(gateway);
     this.#drillWatch = new DrillWatch(gateway);
     this.#fetchAll = new FetchAll({
-      gateway,
-      monotonicMs: () => performance.now(),
+      ...{ gateway, monotonicMs },
       proven: () => {
         for (const { id } of gateway.catalog.replicas.list()) gateway.replication.added(id);
       },
@@ -123,6 +133,7 @@ export class RunningGateway {
       gateway.stateReplication.start();
       running.#fetchAll.start();
       running.#pruning.start();
+      running.#collecting.start();
       running.#scrubWatch.start();
       running.#drillWatch.start();
       running.#openVaults();
@@ -192,6 +203,7 @@ export class RunningGateway {
     await this.#upkeep.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();
+    await this.#collecting.close();
     await this.#pruning.close();
     await this.#scrubWatch.close();
     await this.#drillWatch.close();

@@ -51,6 +51,12 @@ export type GatewaySettings = AlertSettings & {
   readonly jobsDays: number;
   /** How often policies are applied while the gateway runs; 0: only by `holdfast gateway prune`. */
   readonly pruneEveryHours: number;
+  /** How often garbage is collected while the gateway runs; 0: only by `holdfast gateway gc`. */
+  readonly gcEveryHours: number;
+  /** GiB that such a run copies at most to write packs anew; 0: any number. */
+  readonly gcBudgetGiB: number;
+  /** Hours after which it begins no other pack; 0: as long as it takes. */
+  readonly gcForHours: number;
   /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
   readonly guard: boolean;
   readonly guardRewrittenPercent: number;
@@ -89,6 +95,9 @@ export const settingsDefault: GatewaySettings = {
   jobsDays: 90,
   ...alertSettingsDefault,
   pruneEveryHours: 24,
+  gcEveryHours: 24,
+  gcBudgetGiB: 50,
+  gcForHours: 6,
   guard: true,
   guardRewrittenPercent: thresholdsDefault.rewritten,
   guardEncryptedPercent: thresholdsDefault.encrypted,
@@ -124,6 +133,9 @@ const keys = {
   "jobs-days": "jobsDays",
   ...alertKeys,
   "prune-every-hours": "pruneEveryHours",
+  "gc-every-hours": "gcEveryHours",
+  "gc-budget-gib": "gcBudgetGiB",
+  "gc-for-hours": "gcForHours",
   guard: "guard",
   "guard-rewritten-percent": "guardRewrittenPercent",
   "guard-encrypted-percent": "guardEncryptedPercent",
@@ -198,8 +210,12 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
   checkAlertSettings(settings, wrong);
-  if (!(settings.pruneEveryHours >= 0 && settings.pruneEveryHours <= 8784)) {
-    throw wrong("prune-every-hours", "a number of hours, 8784 at most");
+  for (const key of ["prune-every-hours", "gc-every-hours", "gc-for-hours"] as const) {
+    const hours = settings[keys[key]];
+    if (!(hours >= 0 && hours <= 8784)) throw wrong(key, "a number of hours, 8784 at most");
+  }
+  if (!(settings.gcBudgetGiB >= 0 && settings.gcBudgetGiB <= 2 ** 20)) {
+    throw wrong("gc-budget-gib", "a number, 1048576 at most");
   }
   const thresholds = guardThresholds(settings);
   for (const rule of guardRules) {

@@ -63,6 +63,12 @@ ${formatAlertSettings(settings)}
 # What no policy keeps (holdfast retention set) goes to the trash every so many hours. 0: only with \`holdfast gateway prune\`.
 prune-every-hours = ${settings.pruneEveryHours}
 
+# What no snapshot needs any more is freed every so many hours, behind a prune that is due then, too. 0: only with
+# \`holdfast gateway gc\`. To write packs anew, a run copies so many GiB at most, and begins no other after so many hours; 0: any.
+gc-every-hours = ${settings.gcEveryHours}
+gc-budget-gib = ${settings.gcBudgetGiB}
+gc-for-hours = ${settings.gcForHours}
+
 # A sudden change in a backup holds what there was before it, and raises an alert (docs/guard.md): when so many percent of
 # an item are rewritten, of which most look encrypted, renamed, gone, or rewritten little by little. 0: not for that.
 guard = ${settings.guard}

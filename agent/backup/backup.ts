@@ -22,12 +22,22 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
   const wanted = request.reference && (previous === undefined || isFirstSeries(previous));
   let bases: Bases = { previous, reference: wanted ? await openReference(request, context) : undefined };
   let mend = false;
-  for (;;) {
+  for (let attempts = 1; ; attempts++) {
+    let reported = 0;
     try {
-      return await attempt(request, context, filter, bases, mend);
+      const told = (count: number): void => {
+        reported = count;
+      };
+      return await attempt(request, context, filter, bases, mend, told);
     } catch (error) {
       const { reference } = bases;
       if (!isBrokenPrevious(error)) throw error;
+      // Somebody had stored others in the place of what this device makes: "no" is said of these now, and they are sent. What is below them is
+      // looked at then.
+      if (isLack(error) && reported > 0 && attempts < attemptsMax) {
+        mend = true;
+        continue;
+      }
       // Where the gateway turns out to lack something of the previous snapshot, just that is looked for and sent. Without one it lacks what it
       // said it had before it was restarted: asked once more, it says what is so now.
       if (!mend && isLack(error) && (bases.previous !== undefined || reference === undefined)) {
@@ -46,6 +56,9 @@ export async function runBackup(request: BackupRequest, context: BackupContext):
     }
   }
 }
+
+/** So often a run begins anew where it found that the gateway was told lies. */
+const attemptsMax = 6;
 
 function isLack({ code }: HoldfastError): boolean {
   return code === ErrorCode.missingChunks || code === ErrorCode.missingRefs;
@@ -98,11 +111,13 @@ async function attempt(
   filter: Filter,
   bases: Bases,
   mend: boolean,
+  told: (reported: number) => void,
 ): Promise<BackupOutcome> {
   const run = new BackupRun(request, context, filter, bases, mend);
   try {
     return await run.backup();
   } finally {
+    told(run.reported);
     await run.close();
   }
 }

@@ -5,7 +5,6 @@
 // nothing is asked, sent or committed.
 
 import { randomInt } from "node:crypto";
-import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
@@ -34,8 +33,9 @@ import { recordsToMend } from "./mending.ts";
 import { leaveHints } from "./nextRunHints.ts";
 import { keepPages, openCache, PageSealing } from "./pageSealing.ts";
 import { lieOf } from "./reference.ts";
+import { TreeMending } from "./refusedCommit.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
-import { encodeRunSnapshot, noteCommit } from "./runSnapshot.ts";
+import { encodeRunSnapshot, guardFigures, noteCommit } from "./runSnapshot.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
@@ -56,6 +56,7 @@ export class BackupRun {
   readonly #chunks: ChunkUpload;
   readonly #metadata: MetadataUpload;
   readonly #pages: PageSealing;
+  readonly #mending: TreeMending;
   readonly #closeEngines: () => void;
   readonly #cache: PageCache;
   readonly #sweep: ReturnType<typeof readSweepState>;
@@ -67,6 +68,8 @@ export class BackupRun {
   readonly #portion: Portion;
   readonly #walker: Walker;
   readonly #onAbort: () => void;
+  readonly #onWrong = (id: Buffer, writer: string | undefined): void =>
+    this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
   #warnings = 0;
 
   constructor(request: BackupRequest, context: BackupContext, filter: Filter, bases: Bases, mend: boolean) {
@@ -77,10 +80,7 @@ export class BackupRun {
     const { previous, reference } = bases;
     this.#startedMs = context.nowMs();
     const { session, keys, readBackOneIn = readBackOneInUsual } = context;
-    const { group } = session;
-    const onWrong = (id: Buffer, writer: string | undefined): void =>
-      this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
-    const failure = this.#failure;
+    const [{ group }, failure] = [session, this.#failure];
     const fail = (error: unknown): void => failure.fail(error);
     this.#onAbort = () => fail(stopped());
     if (context.signal.aborted) this.#onAbort();
@@ -101,7 +101,7 @@ export class BackupRun {
       sender: this.#sender,
       sample: () => randomInt(readBackOneIn) === 0,
       verify: (id, record) => this.#opened(id, record) !== undefined,
-      onWrong,
+      onWrong: this.#onWrong,
       onError: fail,
     });
     this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
@@ -113,6 +113,8 @@ export class BackupRun {
       compressionLevel,
       engines,
     });
+    const mending = { upload: port, cache: this.#cache, pages: this.#pages, onWrong: this.#onWrong };
+    this.#mending = new TreeMending({ keys, group, session, ...mending });
     this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
     this.#move = new Set(this.#sweep.move);
     // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
@@ -123,7 +125,7 @@ export class BackupRun {
         port,
         ask: (id) => this.#chunks.ask(id),
         open: (id, record) => this.#opened(id, record),
-        onWrong,
+        onWrong: this.#onWrong,
         fileHashKey: keys.fileHashKey,
         lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(reference)),
       });
@@ -155,7 +157,7 @@ export class BackupRun {
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
       failure.check();
-      const outcome = await this.#commit(root.id);
+      const outcome = await this.#mending.commit(root.id, () => this.#commit(root.id));
       await leaveHints({
         cache: this.#cache,
         sweepPath: this.#sweepPath,
@@ -191,7 +193,13 @@ export class BackupRun {
   /** The content of a data record; undefined where it is not what its id says. */
   #opened(expectedId: Buffer, record: Buffer): Buffer | undefined {
     const { keys, session } = this.#context;
-    return opened({ keys, group: session.group, record, expectedId, expectedType: RecordType.data });
+    return opened({ keys, group: session.group, record, expectedId, expectedType: RecordType.data })
+      ?.plaintext;
+  }
+
+  /** Records that were reported since they kept a commit from being accepted. */
+  get reported(): number {
+    return this.#mending.reported;
   }
 
   #warn(path: Uint8Array, what: string): void {
@@ -254,7 +262,7 @@ export class BackupRun {
         incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
-      this.#figures(),
+      guardFigures(counts, this.#chunks, this.#previous && this.#bases.previous?.body.files),
     );
     noteCommit(session, snapshot);
     return {
@@ -272,16 +280,6 @@ export class BackupRun {
       hadPrevious: this.#bases.previous !== undefined,
       reference: this.#known === undefined ? undefined : this.#reference?.use(this.#known),
     };
-  }
-
-  /** For the gateway's guard. */
-  #figures(): BackupFigures {
-    const { files, changed, added, renamed } = this.#walker.counts;
-    const { newBytes, rawBytes } = this.#chunks;
-    const before = this.#previous === undefined ? 0 : (this.#bases.previous?.body.files ?? 0);
-    // Those that are not new were there before; the others of before are gone.
-    const removed = Math.max(0, before - (files - added));
-    return { files, changed, added, removed, renamed, newBytes, rawBytes };
   }
 
   get #sweepPath(): string {

@@ -1,5 +1,6 @@
 // The pages of a run's tree: named, handed to the upload, sealed when it is their turn to be sent, and kept for the next run.
 
+import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
@@ -8,6 +9,7 @@ import { sealRecord } from "../../vault/record.ts";
 import type { Engines } from "../platform/engines.ts";
 import { PageCache } from "../source/pageCache.ts";
 import type { MetadataUpload } from "../upload/metadataUpload.ts";
+import type { OwnPage } from "./refusedCommit.ts";
 import type { BackupContext } from "./request.ts";
 
 export class PageSealing {
@@ -48,7 +50,30 @@ export class PageSealing {
     }
     return id;
   }
+
+  /** Sends pages of directories whatever the gateway said of them, in their order; false where it lacks what one refers to. */
+  async resend(pages: readonly OwnPage[]): Promise<boolean> {
+    const [keys, group, compressionLevel] = [this.#keys, this.#group, this.#compressionLevel];
+    let records: Buffer[] = [];
+    let bytes = 0;
+    for (const [at, { id, page }] of pages.entries()) {
+      const record = sealRecord({
+        ...{ keys, group, type: RecordType.directory, ...page, id, compressionLevel },
+        engine: this.#engines.seal,
+      });
+      records.push(record);
+      bytes += record.length;
+      if (bytes < againBytes && at < pages.length - 1) continue;
+      const answer = await this.#metadata.send(records);
+      if (answer.statuses.includes(RecordStatus.waits)) return false;
+      [records, bytes] = [[], 0];
+    }
+    return true;
+  }
 }
+
+/** Bytes of sealed pages that are sent again together. */
+const againBytes = 2 * 2 ** 20;
 
 /** The local copies of pages; the engines are closed where they cannot be opened. */
 export function openCache(

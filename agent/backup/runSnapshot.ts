@@ -1,5 +1,6 @@
 // The snapshot object of a finished run, and the note that it was committed.
 
+import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import { fromHex } from "../../vault/bytes.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
@@ -7,6 +8,7 @@ import { Width } from "../../vault/magic.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import { encodeSnapshot } from "../../vault/snapshot.ts";
 import type { WalkCounts } from "../source/walk.ts";
+import type { ChunkUpload } from "../upload/chunkUpload.ts";
 import type { BackupContext, BackupRequest, BackupSession } from "./request.ts";
 
 export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion" | "host"> & {
@@ -70,4 +72,15 @@ export function noteCommit(session: BackupSession, snapshot: string): void {
       },
     );
   }
+}
+
+/** What the gateway's guard is told. `filesBefore`: of the snapshot that this one was compared with. */
+export function guardFigures(
+  { files, changed, added, renamed }: Readonly<WalkCounts>,
+  { newBytes, rawBytes }: Pick<ChunkUpload, "newBytes" | "rawBytes">,
+  filesBefore = 0,
+): BackupFigures {
+  // Those that are not new were there before; the others of before are gone.
+  const removed = Math.max(0, filesBefore - (files - added));
+  return { files, changed, added, removed, renamed, newBytes, rawBytes };
 }

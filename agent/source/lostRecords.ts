@@ -3,7 +3,8 @@
 // The gateway is asked of each record whether it and everything below it is there, from the root down, and only below those of which it
 // is not: so a whole tree costs one question, and a hurt one the pages on the way to what is lost. Pages come from the local cache.
 
-import { BranchPage } from "../../vault/tree/page.ts";
+import { RecordType } from "../../vault/magic.ts";
+import { BranchPage, type Page } from "../../vault/tree/page.ts";
 import type { PreviousTree } from "./previousTree.ts";
 
 /** Ids of one question. */
@@ -25,16 +26,16 @@ export async function lostRecords(
   const lost = new Set<string>();
   const seen = new Set<string>();
   /** Records to ask for; of pages of directories what is below them is asked for next. */
-  const wanted: { readonly id: Buffer; readonly isPage: boolean }[] = [{ id: root, isPage: true }];
+  const wanted: NamedRecord[] = [{ id: root, type: RecordType.directory }];
   while (wanted.length > 0) {
     const some = wanted.splice(-idsAtOnce);
     const there = await ask(some.map(({ id }) => id));
     if (there === undefined) return undefined;
-    for (const [index, { id, isPage }] of some.entries()) {
+    for (const [index, { id, type }] of some.entries()) {
       if (there[index]) continue;
       lost.add(id.toString("latin1"));
-      if (!isPage) continue;
-      for (const below of await recordsOf(tree, id)) {
+      if (type !== RecordType.directory) continue;
+      for (const below of recordsOf(await tree.load(id))) {
         const key = below.id.toString("latin1");
         if (seen.has(key)) continue;
         seen.add(key);
@@ -45,26 +46,25 @@ export async function lostRecords(
   return lost;
 }
 
+/** A record that a page names. */
+export type NamedRecord = { readonly id: Buffer; readonly type: RecordType };
+
 /** What a page of a directory names; copies, since a view would keep the whole page in memory. */
-async function recordsOf(
-  tree: PreviousTree,
-  id: Buffer,
-): Promise<{ readonly id: Buffer; readonly isPage: boolean }[]> {
-  const page = await tree.load(id);
-  const records: { id: Buffer; isPage: boolean }[] = [];
-  const add = (ordinal: number, isPage: boolean): void => {
-    records.push({ id: Buffer.from(page.ref(ordinal).id), isPage });
+export function recordsOf(page: Page): NamedRecord[] {
+  const records: NamedRecord[] = [];
+  const add = (ordinal: number, type: RecordType): void => {
+    records.push({ id: Buffer.from(page.ref(ordinal).id), type });
   };
   for (let row = 0; row < page.rowCount; row++) {
     if (page instanceof BranchPage) {
-      add(page.child(row).ordinal, true);
+      add(page.child(row).ordinal, RecordType.directory);
       continue;
     }
     const { child, content, xattrs } = page.entry(row);
-    if (child !== undefined) add(child.ordinal, true);
-    if (xattrs.form === "record") add(xattrs.ordinal, false);
-    if (content?.form === "pages") add(content.ordinal, false);
-    else for (const extent of content?.extents ?? []) if (!extent.hole) add(extent.ordinal, false);
+    if (child !== undefined) add(child.ordinal, RecordType.directory);
+    if (xattrs.form === "record") add(xattrs.ordinal, RecordType.xattrs);
+    if (content?.form === "pages") add(content.ordinal, RecordType.extents);
+    else for (const extent of content?.extents ?? []) if (!extent.hole) add(extent.ordinal, RecordType.data);
   }
   return records;
 }

@@ -1,7 +1,7 @@
 // Sends directory pages, extent pages and xattrs in the order they were made, children before parents.
 // A page waits for the data it refers to; the bytes that wait are counted, so that the walk can wait too.
 
-import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
+import { RecordStatus, type RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { ChunkUpload } from "./chunkUpload.ts";
@@ -88,6 +88,16 @@ export class MetadataUpload {
     if (this.#failed !== undefined) throw this.#failed.error;
   }
 
+  /** Sends sealed pages now; only to be called when nothing is queued. */
+  async send(records: readonly Buffer[]): Promise<RecordsAnswer> {
+    const bytes = records.reduce((sum, { length }) => sum + length, 0);
+    await this.#rate?.take(bytes);
+    const answer = await this.#port.records(records);
+    this.sentBytes += bytes;
+    this.sentRecords += records.length;
+    return answer;
+  }
+
   async #run(): Promise<void> {
     try {
       while (this.#queue.length > 0) {
@@ -131,10 +141,7 @@ export class MetadataUpload {
       taken += 1;
     }
     if (records.length > 0) {
-      await this.#rate?.take(bytes);
-      const answer = await this.#port.records(records);
-      this.sentBytes += bytes;
-      this.sentRecords += records.length;
+      const answer = await this.send(records);
       if (answer.statuses.includes(RecordStatus.waits)) {
         throw new HoldfastError(
           ErrorCode.missingRefs,

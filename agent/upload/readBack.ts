@@ -4,10 +4,10 @@ import { toHex } from "../../vault/bytes.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
 import { openRecord, type RecordToOpen } from "../../vault/record.ts";
 
-/** The content, when the record opens and its content has the wanted id. Fails only for defects of our own. */
-export function opened(wanted: RecordToOpen): Buffer | undefined {
+/** What is in the record, when it opens and that has the wanted id. Fails only for defects of our own. */
+export function opened(wanted: RecordToOpen): ReturnType<typeof openRecord> | undefined {
   try {
-    return openRecord(wanted).plaintext;
+    return openRecord(wanted);
   } catch (error) {
     if (isHoldfastError(error)) return undefined;
     throw error;

@@ -98,6 +98,7 @@ export const retentionCommands: readonly CommandSpec[] = [
     summary: "free the room of what no snapshot needs any more",
     details: [
       "Takes out of the trash, for good, what was there until its time was over; finds what no snapshot and no backup that is under way needs; deletes packs in which nothing lives and writes those anew in which little does, the emptiest first. It says first what it will free. No key is needed, and backups, drives and replication go on.",
+      "A running gateway does this by itself once a day (gc-every-hours in config.toml); one collection runs at a time, and --stop ends it.",
       "Ctrl-C stops; the next run goes on. A vault that a box is on its way to keeps everything (exit status 3). Replicas follow with their next run.",
     ],
     operands: [],
@@ -122,6 +123,7 @@ export const retentionCommands: readonly CommandSpec[] = [
         kind: "flag",
         summary: "write packs anew that are in replicas alone, too: they are fetched for it",
       },
+      { name: "stop", kind: "flag", summary: "ask the collection that runs to stop, whoever began it" },
     ],
     example: "holdfast gateway gc --dry-run --data /srv/holdfast",
     load: () => import("../commands/gatewayGc.ts"),

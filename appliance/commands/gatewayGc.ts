@@ -1,20 +1,12 @@
 // holdfast gateway gc
 
 import type { GcVault } from "../../gateway/admin/gcOperations.ts";
-import type { GcHeld, GcPhase, GcPlan, GcProgress } from "../../gateway/maintenance/gc/collection.ts";
+import type { GcHeld, GcPlan, GcProgress } from "../../gateway/maintenance/gc/collection.ts";
 import type { CommandContext } from "../cli/command.ts";
-import { formatBytes, formatCount } from "../cli/units.ts";
+import { formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { doneText, gcPhaseWords, planText } from "../gcLines.ts";
 import { placeText } from "../retentionLines.ts";
-
-const words: Readonly<Record<GcPhase, { readonly label: string; readonly unit: string }>> = {
-  leaving: { label: "emptying the trash", unit: "snapshot" },
-  marking: { label: "marking", unit: "record" },
-  counting: { label: "counting", unit: "record" },
-  sweeping: { label: "sweeping", unit: "record" },
-  removing: { label: "removing", unit: "pack" },
-  repacking: { label: "writing packs anew", unit: "" },
-};
 
 const reasons: Readonly<Record<GcHeld, string>> = {
   "box-open": "a box is on its way; see holdfast seed status",
@@ -24,6 +16,7 @@ const reasons: Readonly<Record<GcHeld, string>> = {
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal, nowMs } = context;
+  if (args.flag("stop")) return await stop(context);
   const startedMs = nowMs();
   const dryRun = args.flag("dry-run");
   const told = new Set<string>();
@@ -34,7 +27,7 @@ export async function run(context: CommandContext): Promise<void> {
   };
   const onProgress = ({ account, vault, phase, done, total, plan }: GcProgress): void => {
     if (plan !== null) tellPlan(placeText([account, vault]), plan);
-    const { label, unit } = words[phase];
+    const { label, unit } = gcPhaseWords[phase];
     const totals = total > 0 ? { total } : {};
     output.progress(
       phase === "repacking"
@@ -76,6 +69,7 @@ export async function run(context: CommandContext): Promise<void> {
     records: sum((vault) => vault.records),
     removed_packs: sum((vault) => vault.removedPacks),
     repacked_packs: sum((vault) => vault.repackedPacks),
+    merged_packs: sum((vault) => vault.mergedPacks),
     snapshots: sum(({ plan }) => plan.snapshots),
     vaults: vaults.map(vaultJson),
     held,
@@ -83,34 +77,11 @@ export async function run(context: CommandContext): Promise<void> {
   });
 }
 
-function planText(plan: GcPlan, dryRun: boolean): string {
-  const { snapshots, deadRecords, deadPacks, deadPackBytes, repackPacks, repackCopyBytes } = plan;
-  const will = dryRun ? "would" : "will";
-  const parts = [
-    `${formatCount(snapshots, "snapshot")} ${dryRun ? "would leave" : "left"} the trash for good`,
-    `${formatCount(deadRecords, "record")} ${deadRecords === 1 ? "is" : "are"} not needed any more`,
-    `${formatCount(deadPacks, "pack")} (${formatBytes(deadPackBytes)}) ${will} go`,
-  ];
-  if (repackPacks > 0) {
-    parts.push(
-      `${formatCount(repackPacks, "pack")} ${will} be written anew (${formatBytes(repackCopyBytes)} copied, ${formatBytes(plan.repackFreeBytes)} freed)`,
-    );
-  }
-  if (plan.evictedDeadBytes > 0) {
-    parts.push(`${formatBytes(plan.evictedDeadBytes)} in packs that are in replicas alone stay (--evicted)`);
-  }
-  return parts.join("; ");
-}
-
-function doneText({ freedBytes, removedPacks, repackedPacks, leftPacks, waitingPacks }: GcVault): string {
-  const packs = `${formatCount(removedPacks, "pack")} removed, ${repackedPacks} written anew`;
-  const later = [
-    ...(leftPacks > 0 ? [`${leftPacks} left for another run by --budget or --for`] : []),
-    ...(waitingPacks > 0 ? [`${waitingPacks} wait for a run of their replica`] : []),
-  ];
-  const freed =
-    freedBytes < 0 ? `${formatBytes(-freedBytes)} more taken for now` : `${formatBytes(freedBytes)} freed`;
-  return `${freed}: ${[packs, ...later].join(", ")}.`;
+async function stop(context: CommandContext): Promise<void> {
+  const { output } = context;
+  const ran = await withAdmin(context, (operations) => operations.stopGc());
+  output.event({ event: "done", ran });
+  output.line(ran ? "It stops; the next run goes on." : "Nothing is being collected.");
 }
 
 function vaultJson(vault: GcVault): Record<string, unknown> {
@@ -127,12 +98,15 @@ function vaultJson(vault: GcVault): Record<string, unknown> {
       repack_packs: plan.repackPacks,
       repack_copy_bytes: plan.repackCopyBytes,
       repack_free_bytes: plan.repackFreeBytes,
+      merge_packs: plan.mergePacks,
+      merge_copy_bytes: plan.mergeCopyBytes,
       evicted_dead_bytes: plan.evictedDeadBytes,
     },
     refs: vault.refs,
     records: vault.records,
     removed_packs: vault.removedPacks,
     repacked_packs: vault.repackedPacks,
+    merged_packs: vault.mergedPacks,
     copied_bytes: vault.copiedBytes,
     freed_bytes: vault.freedBytes,
     damaged_packs: vault.damagedPacks,

@@ -5,15 +5,20 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { dataOf, withAdmin } from "../gatewayAccess.ts";
+import { gcLines } from "../gcLines.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { output } = context;
   const status = await withAdmin(context, (operations) => operations.status());
-  const { freeBytes, vaults, prune, ...rest } = status;
+  const { freeBytes, vaults, prune, gc, ...rest } = status;
   output.event({
     ...rest,
     free_bytes: freeBytes,
     prune: { at: prune.at, trashed: prune.trashed, failed: prune.failed, every_hours: prune.everyHours },
+    gc: {
+      ...{ at: gc.at, snapshots: gc.snapshots, freed_bytes: gc.freedBytes, held: gc.held, failed: gc.failed },
+      ...{ every_hours: gc.everyHours, now: gc.now },
+    },
     vaults: vaults.map(({ packBytes, fetchPacks, fetchBytes, ...vault }) => ({
       ...vault,
       pack_bytes: packBytes,
@@ -32,6 +37,7 @@ export async function run(context: CommandContext): Promise<void> {
       `Pruned by schedule: ${prune.at}, ${prune.failed ?? `${formatCount(prune.trashed, "snapshot")} to the trash`}`,
     );
   }
+  for (const line of gcLines(gc)) output.line(line);
   for (const line of status.alerts.flatMap(alertLines)) output.line(line);
   if (status.vaults.length === 0) return;
   const rows = status.vaults.map((vault) => [

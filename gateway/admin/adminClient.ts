@@ -245,6 +245,10 @@ export class AdminClient implements AdminOperations, DriveOperations {
     return followJob(this.#socketPath, "/gc", request, watch);
   }
 
+  async stopGc(): Promise<boolean> {
+    return (await this.#ask<{ ran: boolean }>("POST", "/gc/stop", {})).ran;
+  }
+
   drives(): Promise<DriveRow[]> {
     return this.#ask("GET", "/drives");
   }

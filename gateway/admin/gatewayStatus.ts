@@ -25,10 +25,12 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
       snapshots: vault.catalog.snapshotRows() - vault.catalog.retention.trashRows(),
       packs: filling.packs + closed.packs + evicted.packs,
       packBytes: filling.bytes + closed.bytes + evicted.bytes,
-      ...fetchStatus(vault),
+      ...(await fetchStatus(vault)),
     });
   }
-  const { at, trashed, failed } = catalog.pruneRuns.last();
+  const { upMs: _upPrune, ...prune } = catalog.pruneRuns.last();
+  const { upMs: _upGc, ...gc } = catalog.gcRuns.last();
+  const { pruneEveryHours, gcEveryHours } = dataDir.settings;
   return {
     id: dataDir.identity.id,
     name: dataDir.settings.name,
@@ -40,7 +42,8 @@ export async function gatewayStatus(gateway: Gateway, url: string | null): Promi
     devices: catalog.devices.list().filter((device) => !device.revoked).length,
     freeBytes: bavail * bsize,
     alerts: gateway.alerts.list(),
-    prune: { at, trashed, failed, everyHours: dataDir.settings.pruneEveryHours },
+    prune: { ...prune, everyHours: pruneEveryHours },
+    gc: { ...gc, everyHours: gcEveryHours, now: gateway.collecting.now },
     vaults,
   };
 }

@@ -26,6 +26,8 @@ export type GcVault = {
   readonly records: number;
   readonly removedPacks: number;
   readonly repackedPacks: number;
+  /** Small packs that were written together with others. */
+  readonly mergedPacks: number;
   readonly copiedBytes: number;
   /** Bytes of packs that went, less what was copied of them. */
   readonly freedBytes: number;
@@ -51,8 +53,10 @@ export type GcResult = {
 
 export interface GcOperations {
   /**
-   * Frees what no snapshot and no backup that is under way needs, in all vaults, one after the other.
+   * Frees what no snapshot and no backup that is under way needs, in all vaults, one after the other. One that fails does not keep the others.
    * @throws HoldfastError not-found (account); unsupported for a vault of a newer format; cancelled (what was done counts, the next run goes on), busy, forbidden at a box, disk-full, io-error
    */
   gc(request: GcRequest, watch: JobWatch<GcProgress>): Promise<GcResult>;
+  /** Asks the collection that runs to stop, whoever began it; it goes on with the next. Answers whether one ran. */
+  stopGc(): Promise<boolean>;
 }

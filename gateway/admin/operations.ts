@@ -5,7 +5,8 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
 import type { AccountQuota, StoredKdf } from "../catalog/accounts.ts";
-import type { PruneRun } from "../catalog/pruneRuns.ts";
+import type { GcFigures, PruneFigures, ScheduledRun } from "../catalog/scheduledRuns.ts";
+import type { GcNow } from "../maintenance/gc/gcRuns.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
 import type { EvictOperations } from "./evictOperations.ts";
@@ -141,7 +142,9 @@ export type GatewayStatus = {
   /** Those that are open, the newest first. */
   readonly alerts: readonly Alert[];
   /** The last prune by schedule; `everyHours` 0: there is none. */
-  readonly prune: PruneRun & { readonly everyHours: number };
+  readonly prune: ScheduledRun<PruneFigures> & { readonly everyHours: number };
+  /** The last garbage collection by schedule, and the one that runs, whoever began it. */
+  readonly gc: ScheduledRun<GcFigures> & { readonly everyHours: number; readonly now: GcNow | null };
   readonly vaults: readonly {
     readonly id: string;
     readonly account: string;

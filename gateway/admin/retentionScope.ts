@@ -16,16 +16,31 @@ export type ScopedVault = {
   readonly deviceName: (id: string) => string;
 };
 
-/** @throws HoldfastError not-found for a name that nobody has */
-export async function vaultsInScope(gateway: Gateway, scope: RetentionScope): Promise<ScopedVault[]> {
+/**
+ * `failed` is told which vaults cannot be opened, by id: without it that is thrown.
+ * @throws HoldfastError not-found for a name that nobody has
+ */
+export async function vaultsInScope(
+  gateway: Gateway,
+  scope: RetentionScope,
+  failed?: (vault: string, error: unknown) => void,
+): Promise<ScopedVault[]> {
   const { accounts, vaults, devices } = gateway.catalog;
   const deviceName = (id: string): string => devices.get(id)?.name ?? id;
   const found: ScopedVault[] = [];
+  let closed = 0;
   for (const account of accounts.list()) {
     if (scope.account !== undefined && account.name !== scope.account) continue;
     for (const row of vaults.list(account.id)) {
       if (scope.vault !== undefined && row.name !== scope.vault) continue;
-      const vault = await gateway.vault(row.id);
+      const vault = await gateway.vault(row.id).catch((error: unknown) => {
+        if (failed === undefined) throw error;
+        failed(row.id, error);
+      });
+      if (vault === undefined) {
+        closed++;
+        continue;
+      }
       const items = vault.catalog
         .items()
         .filter(
@@ -37,7 +52,7 @@ export async function vaultsInScope(gateway: Gateway, scope: RetentionScope): Pr
     }
   }
   const named = scope.item !== undefined || scope.device !== undefined;
-  const isThere = named ? found.some(({ items }) => items.length > 0) : found.length > 0;
+  const isThere = named ? found.some(({ items }) => items.length > 0) : found.length + closed > 0;
   const asked = [scope.account, scope.vault, scope.device, scope.item].filter((name) => name !== undefined);
   if (isThere || asked.length === 0) return found;
   throw new HoldfastError(ErrorCode.notFound, `nothing here is called ${asked.join(" / ")}`, {

@@ -17,6 +17,7 @@ import { accountsSeenAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
 import { evictRoute } from "./evictRoute.ts";
+import { gcRoutes } from "./gcRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
@@ -60,8 +61,9 @@ export function accessTokenRoutes(app: FastifyInstance, gateway: Gateway, operat
   alertRoutes(served, gateway, audited.alerts);
   jobHistoryRoutes(served, audited.jobs);
   auditRoutes(served, gateway, audited.audit);
-  scrubRoutes(served, gateway, audited);
+  scrubRoutes(served, gateway, withoutNames(audited));
   evictRoute(served, gateway, audited);
+  gcRoutes(served, gateway, audited);
   stopRoute(served);
 }
 
@@ -93,6 +95,25 @@ function onlyServed(app: FastifyInstance): FastifyInstance {
       };
     },
   });
+}
+
+type Upkeep = Parameters<typeof scrubRoutes>[2];
+
+/** Names of files are their owner's, also where the vault is unlocked: how many are hurt is told, and of which snapshots. */
+function withoutNames(operations: Upkeep): Upkeep {
+  return {
+    scrub: (request, watch) => operations.scrub(request, watch),
+    scrubStatus: (rows) => operations.scrubStatus(rows),
+    drills: () => operations.drills(),
+    check: async (request, watch) => {
+      const { vaults } = await operations.check(request, watch);
+      return { vaults: vaults.map((vault) => ({ ...vault, files: null })) };
+    },
+    drill: async (request, watch) => {
+      const { vaults, locked } = await operations.drill(request, watch);
+      return { vaults: vaults.map((vault) => ({ ...vault, wrong: [] })), locked };
+    },
+  };
 }
 
 function withoutTakeOver(replicas: ReplicaOperations): ReplicaOperations {

@@ -21,6 +21,8 @@ const alert = {
   change: count,
 } as const;
 
+const gcProgress = object({ account: text, vault: text, phase: text, done: count, total: count });
+
 export const statusAnswer = {
   200: object({
     id: shortId,
@@ -38,6 +40,23 @@ export const statusAnswer = {
       trashed: count,
       failed: nullable(text),
       everyHours: { type: "number" },
+    }),
+    gc: object({
+      at: nullable(time),
+      snapshots: count,
+      freedBytes: { type: "integer" },
+      held: count,
+      failed: nullable(text),
+      everyHours: { type: "number" },
+      now: {
+        ...object({
+          by: text,
+          dryRun: flag,
+          started: time,
+          progress: { ...gcProgress, type: ["object", "null"] },
+        }),
+        type: ["object", "null"],
+      },
     }),
     vaults: array(
       object({

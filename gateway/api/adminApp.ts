@@ -23,7 +23,7 @@ import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
-import { gcRoute } from "./gcRoute.ts";
+import { gcRoutes } from "./gcRoutes.ts";
 import { guardRoutes } from "./guardRoutes.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
@@ -215,7 +215,7 @@ export function buildAdminApp(
   guardRoutes(app, gateway, operations.guard);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoutes(app, gateway, operations);
-  gcRoute(app, gateway, operations);
+  gcRoutes(app, gateway, operations);
   stopRoute(app);
   jobHistoryRoutes(app, operations.jobs);
   metricsAdminRoutes(app, gateway, operations.metrics);

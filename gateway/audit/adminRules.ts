@@ -45,6 +45,7 @@ const core: Rules<AdminOperations> = {
   scrubStatus: "reads",
   drill: "reads",
   drills: "reads",
+  stopGc: "reads",
   addAccount: ([{ name }], made) => ({
     event: "account.added",
     subject: { account: name, id: made?.id ?? null, vault: made?.vault ?? null },

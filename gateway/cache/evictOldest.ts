@@ -6,6 +6,8 @@
 import { stat } from "node:fs/promises";
 import type { EvictProgress, EvictResult } from "../admin/evictOperations.ts";
 import type { JobWatch } from "../admin/job.ts";
+import { packSlices } from "../index/packSlices.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import type { StayReason } from "./evictPack.ts";
@@ -117,12 +119,14 @@ function untilBytes(candidates: readonly Candidate[], bytes: number): readonly C
 async function localPacks(vaults: readonly EvictableVault[]): Promise<Candidate[]> {
   const found: Candidate[] = [];
   for (const { vault, directory } of vaults) {
-    for (const { ordinal, kind, state, name, bytes } of vault.store.packs.all()) {
-      if (kind !== "data" || state !== "closed" || name === undefined) continue;
-      const file = await stat(closedPackPath(directory, name)).catch(() => undefined);
-      if (file === undefined) continue;
-      found.push({ vault, pack: ordinal, bytes, usedMs: Math.max(file.mtimeMs, file.atimeMs) });
+    for await (const rows of packSlices(vault.store.packs)) {
+      for (const { ordinal, kind, state, name, bytes } of rows) {
+        if (kind !== "data" || state !== "closed" || name === undefined) continue;
+        const file = await stat(closedPackPath(directory, name)).catch(() => undefined);
+        if (file === undefined) continue;
+        found.push({ vault, pack: ordinal, bytes, usedMs: Math.max(file.mtimeMs, file.atimeMs) });
+      }
     }
   }
-  return found.sort((a, b) => a.usedMs - b.usedMs || a.pack - b.pack);
+  return await sortedInTurns(found, (a, b) => a.usedMs - b.usedMs || a.pack - b.pack);
 }

@@ -25,6 +25,9 @@ export const tokenScopes = [
   "undelete",
   "scrub",
   "evict",
+  "gc",
+  "check",
+  "drill",
 ] as const;
 export type TokenScope = (typeof tokenScopes)[number];
 

@@ -11,9 +11,9 @@ import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
 import { PeerRows } from "./peers.ts";
-import { PruneRuns } from "./pruneRuns.ts";
 import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
+import { type GcFigures, type PruneFigures, ScheduledRuns } from "./scheduledRuns.ts";
 import { Vaults } from "./vaults.ts";
 
 export class Catalog {
@@ -26,7 +26,8 @@ export class Catalog {
   readonly homes: HomeRows;
   readonly peers: PeerRows;
   readonly removals: Removals;
-  readonly pruneRuns: PruneRuns;
+  readonly pruneRuns: ScheduledRuns<PruneFigures>;
+  readonly gcRuns: ScheduledRuns<GcFigures>;
   readonly replicas: Replicas;
   readonly vaults: Vaults;
 
@@ -41,7 +42,8 @@ export class Catalog {
     this.homes = new HomeRows(this.environment);
     this.peers = new PeerRows(this.environment);
     this.removals = new Removals(this.environment);
-    this.pruneRuns = new PruneRuns(this.environment);
+    this.pruneRuns = new ScheduledRuns(this.environment, "prune-runs", { trashed: 0 });
+    this.gcRuns = new ScheduledRuns(this.environment, "gc-runs", { snapshots: 0, freedBytes: 0, held: 0 });
     this.replicas = new Replicas(this.environment);
     this.vaults = new Vaults(this.environment);
   }

@@ -4,6 +4,8 @@
 // by it or by anyone else.
 
 import { PackChecks } from "../index/packChecks.ts";
+import { packSlices } from "../index/packSlices.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { ScrubCursor, type ScrubState } from "./scrubCursor.ts";
 import { packIsSound, type ScrubPort, snapshotIsSound, stopIfAsked } from "./scrubOne.ts";
@@ -29,16 +31,23 @@ export type CheckedPack = {
   readonly sound: boolean;
 };
 
-/** The local packs of a vault, what was not looked at for longest first. */
-export function packsByAge({ store }: OpenVault): CheckedPack[] {
+/** The local packs of a vault in slices, in order of ordinals. */
+export async function* checkedPacks({ store }: OpenVault): AsyncGenerator<CheckedPack[], void, undefined> {
   const checks = new PackChecks(store.environment);
-  return [...store.packs.all()]
-    .filter(({ state }) => state === "closed")
-    .map(({ ordinal, bytes }) => {
+  for await (const rows of packSlices(store.packs)) {
+    yield rows.flatMap(({ ordinal, bytes, state }) => {
+      if (state !== "closed") return [];
       const { atMs, sound } = checks.get(ordinal) ?? { atMs: 0, sound: true };
       return { ordinal, bytes, atMs, sound };
-    })
-    .sort((a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
+    });
+  }
+}
+
+/** The same, what was not looked at for longest first. */
+export async function packsByAge(vault: OpenVault): Promise<CheckedPack[]> {
+  const packs: CheckedPack[] = [];
+  for await (const some of checkedPacks(vault)) packs.push(...some);
+  return await sortedInTurns(packs, (a, b) => a.atMs - b.atMs || a.ordinal - b.ordinal);
 }
 
 /**
@@ -49,7 +58,7 @@ export function packsByAge({ store }: OpenVault): CheckedPack[] {
 export async function scrubVault(options: ScrubOptions): Promise<ScrubState> {
   const { vault, signal, nowMs } = options;
   const cursor = new ScrubCursor(vault.store.environment);
-  const packs = packsByAge(vault);
+  const packs = await packsByAge(vault);
   // Behind all that was looked at before, also where the clock was set back.
   const beginsMs = packs.reduce((latest, { atMs }) => Math.max(latest, atMs + 1), nowMs());
   let state = cursor.begin(beginsMs, options.fromStart);

@@ -5,7 +5,9 @@ import { toHex } from "../../vault/bytes.ts";
 import type { Gateway } from "../gateway.ts";
 import { PackChecks } from "../index/packChecks.ts";
 import { PackPlaces } from "../index/packPlaces.ts";
+import { packSlices } from "../index/packSlices.ts";
 import type { PackRow } from "../index/packTable.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 
 /** Rows of single packs that an answer has at most. */
@@ -49,32 +51,37 @@ export type ScrubStatus = {
 /** See ScrubOperations. */
 export async function scrubStatus(gateway: Gateway, rows: number): Promise<ScrubStatus> {
   const vaults: ScrubStatus["vaults"][number][] = [];
-  const packs: PackStatus[] = [];
+  const packs: AgedStatus[] = [];
   for (const { id } of gateway.catalog.vaults.list()) {
     const { store } = await gateway.vault(id);
     const checks = new PackChecks(store.environment);
     const places = new PackPlaces(store.environment);
-    const own: PackStatus[] = [];
-    for (const row of store.packs.all()) {
-      if (row.state !== "open") own.push(statusOf(gateway, id, row, checks, places));
+    const found: AgedStatus[] = [];
+    for await (const some of packSlices(store.packs)) {
+      for (const row of some)
+        if (row.state !== "open") found.push(statusOf(gateway, id, row, checks, places));
     }
-    own.sort(byAge);
+    const own = await sortedInTurns(found, byAge);
     vaults.push({
       vault: id,
       packs: own.length,
-      bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
-      unread: own.filter(({ by }) => by === "written").length,
-      damaged: own.filter(({ sound }) => !sound).length,
-      oldest: own[0]?.at ?? null,
+      bytes: own.reduce((sum, { status }) => sum + status.bytes, 0),
+      unread: own.filter(({ status }) => status.by === "written").length,
+      damaged: own.filter(({ status }) => !status.sound).length,
+      oldest: own[0]?.status.at ?? null,
     });
     packs.push(...own.slice(0, rows));
   }
   const { scrubEveryDays, scrubRate } = gateway.dataDir.settings;
-  return { vaults, packs: packs.sort(byAge).slice(0, rows), everyDays: scrubEveryDays, rate: scrubRate };
+  const oldest = (await sortedInTurns(packs, byAge)).slice(0, rows).map(({ status }) => status);
+  return { vaults, packs: oldest, everyDays: scrubEveryDays, rate: scrubRate };
 }
 
-function byAge(one: PackStatus, other: PackStatus): number {
-  return Date.parse(one.at ?? "1970-01-01") - Date.parse(other.at ?? "1970-01-01");
+/** `atMs`: when it was looked at, milliseconds since 1970; 0 where nobody knows. */
+type AgedStatus = { readonly status: PackStatus; readonly atMs: number };
+
+function byAge(one: AgedStatus, other: AgedStatus): number {
+  return one.atMs - other.atMs;
 }
 
 function statusOf(
@@ -83,11 +90,14 @@ function statusOf(
   row: PackRow,
   checks: PackChecks,
   places: PackPlaces,
-): PackStatus {
+): AgedStatus {
   const name = row.name as Uint8Array;
   const state = row.state === "evicted" ? "evicted" : "closed";
   const facts = { vault, pack: toHex(name), state, bytes: row.bytes } as const;
-  const timed = (ms: number): string | null => (ms > 0 ? new Date(ms).toISOString() : null);
+  const aged = (by: PackStatus["by"], atMs: number, sound: boolean): AgedStatus => {
+    const at = atMs > 0 ? new Date(atMs).toISOString() : null;
+    return { status: { ...facts, by, at, sound }, atMs: Math.max(0, atMs) };
+  };
   if (state === "evicted") {
     const newest = places
       .of(row.ordinal)
@@ -95,17 +105,12 @@ function statusOf(
       .at(0);
     const replica = newest === undefined ? "none" : gateway.elsewhere.stores.nameOf(newest.replica);
     const isProven = newest?.place.proof === "hashed" && newest.place.listed;
-    return {
-      ...facts,
-      by: `replica ${replica}`,
-      at: timed(newest?.place.provenMs ?? 0),
-      sound: isProven === true,
-    };
+    return aged(`replica ${replica}`, newest?.place.provenMs ?? 0, isProven === true);
   }
   const check = checks.get(row.ordinal);
-  if (check !== undefined) return { ...facts, by: check.by, at: timed(check.atMs), sound: check.sound };
+  if (check !== undefined) return aged(check.by, check.atMs, check.sound);
   const file = statSync(closedPackPath(gateway.vaultDirectory(vault), Buffer.from(name)), {
     throwIfNoEntry: false,
   });
-  return { ...facts, by: "written", at: timed(file?.mtimeMs ?? 0), sound: file !== undefined };
+  return aged("written", file?.mtimeMs ?? 0, file !== undefined);
 }

@@ -9,11 +9,12 @@ import { statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { asBuffer } from "../../vault/bytes.ts";
 import type { Gateway } from "../gateway.ts";
+import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
 import { closedPackPath } from "../store/packPaths.ts";
 import { ReplicaHealing } from "./healing.ts";
 import { readThrottle } from "./readThrottle.ts";
-import { packsByAge } from "./scrub.ts";
+import { checkedPacks } from "./scrub.ts";
 import { ScrubCursor } from "./scrubCursor.ts";
 import { packIsSound, type ScrubPort, snapshotIsSound } from "./scrubOne.ts";
 import { damageOver, tellDamage } from "./tellDamage.ts";
@@ -80,21 +81,24 @@ export class ScrubWatch {
   async #pass(): Promise<void> {
     const everyMs = this.#gateway.dataDir.settings.scrubEveryDays * dayMs;
     if (everyMs === 0) return;
-    const due: Due[] = [];
+    const found: Due[] = [];
     const vaults: OpenVault[] = [];
     for (const { id } of this.#gateway.catalog.vaults.list()) {
       // One that cannot be opened is told elsewhere.
       const vault = await this.#gateway.vault(id).catch(() => undefined);
       if (vault === undefined) continue;
       vaults.push(vault);
-      for (const { ordinal, atMs, sound } of packsByAge(vault)) {
-        const lookedAtMs = atMs > 0 ? atMs : this.#writtenMs(vault, ordinal);
-        // A replica may have a good copy by tomorrow.
-        const waitsMs = sound ? everyMs : Math.min(everyMs, dayMs);
-        if (this.#nowMs() - lookedAtMs >= waitsMs) due.push({ vault, ordinal, atMs: lookedAtMs });
+      for await (const packs of checkedPacks(vault)) {
+        this.#stopping.signal.throwIfAborted();
+        for (const { ordinal, atMs, sound } of packs) {
+          const lookedAtMs = atMs > 0 ? atMs : this.#writtenMs(vault, ordinal);
+          // A replica may have a good copy by tomorrow.
+          const waitsMs = sound ? everyMs : Math.min(everyMs, dayMs);
+          if (this.#nowMs() - lookedAtMs >= waitsMs) found.push({ vault, ordinal, atMs: lookedAtMs });
+        }
       }
     }
-    due.sort((a, b) => a.atMs - b.atMs);
+    const due = await sortedInTurns(found, (a, b) => a.atMs - b.atMs);
     if (due.length > 0) {
       await this.#gateway.jobs.run(
         { kind: "scrub", subject: "by itself" },
@@ -119,7 +123,8 @@ export class ScrubWatch {
   async #snapshots(vault: OpenVault, everyMs: number): Promise<void> {
     const cursor = new ScrubCursor(vault.store.environment);
     if (this.#nowMs() - cursor.snapshotsMs() < everyMs) return;
-    let damaged = packsByAge(vault).filter(({ sound }) => !sound).length;
+    let damaged = 0;
+    for await (const packs of checkedPacks(vault)) damaged += packs.filter(({ sound }) => !sound).length;
     for (const { id } of vault.catalog.allSnapshots()) {
       this.#stopping.signal.throwIfAborted();
       if (!(await snapshotIsSound(this.#port(vault), id))) damaged++;

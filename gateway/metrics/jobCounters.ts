@@ -14,6 +14,7 @@ export class JobCounters {
   readonly #running: Gauge<"kind">;
   readonly #good: Gauge<"kind">;
   readonly #evicted: Counter;
+  readonly #freed: Counter;
   readonly #damaged: Counter;
   /** When the newest one of each kind ended well, in seconds since 1970. */
   readonly #goodAt = new Map<JobKind, number>();
@@ -51,6 +52,11 @@ export class JobCounters {
       name: "holdfast_evicted_bytes_total",
       help: "Bytes of packs that were evicted since the start",
     });
+    this.#freed = new Counter({
+      registers,
+      name: "holdfast_gc_freed_bytes_total",
+      help: "Bytes of packs that garbage collection freed since the start, less what it copied",
+    });
     this.#damaged = new Counter({
       registers,
       name: "holdfast_damage_found_total",
@@ -67,6 +73,8 @@ export class JobCounters {
     const { kind, result, figures, started, ended } = row;
     this.#ended.inc({ kind, result });
     if (kind === "evict") this.#evicted.inc(figures.bytes ?? 0);
+    // A run may take more than it frees for now: its replicas still need the old packs.
+    if (kind === "gc") this.#freed.inc(Math.max(0, figures.freedBytes ?? 0));
     if (kind === "scrub" || kind === "replica-verify") this.#damaged.inc(figures.damaged ?? 0);
     if (!isGood(row) || ended === null) return;
     this.#seconds.observe({ kind }, Math.max(0, (Date.parse(ended) - Date.parse(started)) / 1000));

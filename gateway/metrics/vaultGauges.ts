@@ -124,7 +124,7 @@ export class VaultGauges {
     this.#snapshots.set(names, catalog.snapshotRows() - trash);
     this.#trash.set(names, trash);
     this.#unlocked.set(names, unlocked ? 1 : 0);
-    this.#fetch.set(names, fetchStatus(vault).fetchPacks);
+    this.#fetch.set(names, (await fetchStatus(vault)).fetchPacks);
   }
 
   async #replica(vault: OpenVault, names: Names, { id, name }: { id: string; name: string }): Promise<void> {

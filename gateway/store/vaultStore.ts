@@ -8,6 +8,7 @@
 import { statfs } from "node:fs/promises";
 import type { AdmissionStore, AdmittedBatch, AdmittedRecord } from "../../ingest/session/admission.ts";
 import type { HoldfastError } from "../../vault/errors.ts";
+import { limits } from "../../vault/limits.ts";
 import { Width } from "../../vault/magic.ts";
 import { nodeSha256 } from "../../vault/sha256.ts";
 import { VaultElsewhere } from "../cache/vaultElsewhere.ts";
@@ -49,6 +50,8 @@ export class VaultStore implements AdmissionStore {
   readonly dead: DeadSets;
   readonly removal: PackRemoval;
   readonly reads = new ReadsUnderWay();
+  /** Packs are closed at about so many bytes. */
+  readonly packBytesTarget: number;
   /** What recovery found when the store was opened. */
   readonly recovery: RecoveryCounts;
   /** Packs in replicas; undefined when it was opened without. */
@@ -66,6 +69,7 @@ export class VaultStore implements AdmissionStore {
 
   private constructor(options: VaultStoreOptions, parts: StoreParts) {
     this.#options = options;
+    this.packBytesTarget = options.packBytesTarget ?? limits.packBytesTarget;
     this.environment = parts.environment;
     this.index = parts.index;
     this.overlay = parts.overlay;
@@ -90,7 +94,7 @@ export class VaultStore implements AdmissionStore {
         closed: () => options.packClosed?.(),
         closingFailed: (error) => options.report("pack-not-closed", { error: String(error) }),
         sha256: options.sha256 ?? nodeSha256,
-        ...(options.packBytesTarget !== undefined && { packBytesTarget: options.packBytesTarget }),
+        packBytesTarget: this.packBytesTarget,
       },
       resumed,
       full,

@@ -41,7 +41,7 @@ test("backup, prune, gc, restore of the rest, check, and backup again", async ()
   expect(await gateway("gateway", "trash")).toContain(old.slice(0, 16));
   const collected = await gateway("gateway", "gc");
   expect(collected).toMatch(/^alice\/main: 1 snapshot left the trash for good; .* 1 pack \(.*\) will go$/m);
-  expect(collected).toMatch(/^alice\/main: .* MiB freed: 1 pack removed, 0 written anew\.$/m);
+  expect(collected).toMatch(/^alice\/main: .* MiB freed: 1 pack removed, 0 written anew, 0 merged\.$/m);
   // The rest of it is in a pack that is still open.
   expect(before - onDisk()).toBeGreaterThan(30 * mebibyte);
   expect(await gateway("gateway", "trash")).not.toContain(old.slice(0, 16));

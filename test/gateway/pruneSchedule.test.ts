@@ -7,17 +7,18 @@ import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { PruneResult } from "../../gateway/admin/retentionOperations.ts";
 import { AlertLog } from "../../gateway/alerts/alertLog.ts";
-import { PruneRuns } from "../../gateway/catalog/pruneRuns.ts";
+import { type PruneFigures, ScheduledRuns } from "../../gateway/catalog/scheduledRuns.ts";
 import { type IndexEnvironment, openIndexEnvironment } from "../../gateway/index/environment.ts";
-import { PruneSchedule, type PruneSchedulePort } from "../../gateway/maintenance/retention/pruneSchedule.ts";
+import { type PruneSchedulePort, pruneSchedule } from "../../gateway/maintenance/retention/pruneSchedule.ts";
+import type { Timetable } from "../../gateway/maintenance/timetable.ts";
 
 const hourMs = 3_600_000;
 const result: PruneResult = { dryRun: false, items: [], without: 0, held: [], kept: 1, trashed: 2 };
 let folder: string;
 let environment: IndexEnvironment;
 let alerts: AlertLog;
-let runs: PruneRuns;
-let schedule: PruneSchedule;
+let runs: ScheduledRuns<PruneFigures>;
+let schedule: Timetable<PruneFigures>;
 let wallMs: number;
 let upMs: number;
 let pruned: number;
@@ -27,7 +28,7 @@ let everyHours: number;
 function start(): void {
   environment = openIndexEnvironment(join(folder, "catalog"));
   alerts = new AlertLog(environment, () => new Date(wallMs));
-  runs = new PruneRuns(environment);
+  runs = new ScheduledRuns(environment, "prune-runs", { trashed: 0 });
   upMs = 0;
   const gateway = {
     alerts,
@@ -42,7 +43,7 @@ function start(): void {
     if (fails !== undefined) throw fails;
     return result;
   };
-  schedule = new PruneSchedule({ gateway, prune, monotonicMs: () => upMs });
+  schedule = pruneSchedule({ gateway, prune, monotonicMs: () => upMs });
 }
 
 async function stop(kill = false): Promise<void> {

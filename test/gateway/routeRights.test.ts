@@ -215,6 +215,45 @@ describe("access tokens", () => {
     ]);
   });
 
+  test("an operator collects garbage, checks and drills; no file's name is told", async () => {
+    const operator = shown.get("operator");
+    const result = ({ text }: Answer) => JSON.parse(text.trim().split("\n").at(-1) ?? "").result;
+    const request = { dryRun: false, evicted: false, budgetBytes: 1e9, forSeconds: 60 };
+    expect(result(await ask("POST", "/v1/admin/gc", operator, request))).toMatchObject({
+      vaults: [{ account: "anna", records: 0 }],
+      held: [],
+    });
+    expect((await ask("POST", "/v1/admin/gc", shown.get("auditor"), request)).status).toBe(403);
+    expect((await ask("POST", "/v1/admin/gc/stop", operator, {})).text).toBe('{"ran":false}');
+    const audit = new AuditAdministration(fixture.gateway);
+    const collected = (await audit.list({ after: 0, limit: 1000, event: "garbage.collected" })).entries;
+    expect(collected).toMatchObject([{ actor: { kind: "access-token", label: "operator" } }]);
+    // What an unlocked vault's owner and administrators are told.
+    const { administration } = fixture;
+    const hurt = { snapshot: "ab".repeat(32), path: "/home/anna/secret", why: "gone" };
+    const { check, drill } = administration;
+    Object.assign(administration, {
+      check: async (...asked: Parameters<typeof check>) => {
+        const { vaults } = await check(...asked);
+        return { vaults: vaults.map((vault) => ({ ...vault, files: [hurt] })) };
+      },
+      drill: async () => ({ vaults: [{ vault: device.vault, report: {}, wrong: [hurt] }], locked: [] }),
+    });
+    try {
+      const checked = await ask("POST", "/v1/admin/check", operator, { readShare: 1, limit: "" });
+      expect(result(checked).vaults).toMatchObject([{ vault: device.vault, problems: [], files: null }]);
+      const drilled = await ask("POST", "/v1/admin/drill", operator, { files: 1, bytes: 1, seed: "00" });
+      expect(result(drilled).vaults).toMatchObject([{ vault: device.vault, wrong: [] }]);
+      for (const { text } of [checked, drilled]) expect(text).not.toContain("secret");
+    } finally {
+      Object.assign(administration, { check, drill });
+    }
+    for (const role of ["auditor", "operator"]) {
+      expect((await ask("GET", "/v1/admin/scrub?rows=0", shown.get(role))).status).toBe(200);
+      expect((await ask("GET", "/v1/admin/drills", shown.get(role))).text).toBe("[]");
+    }
+  });
+
   test("are held to their scopes, end in time or when they are revoked, and are kept as hashes", async () => {
     const { tokens } = fixture.administration;
     const made = {

@@ -48,7 +48,7 @@ async function checkAll(
     const { store, catalog } = vault;
     const checks = new PackChecks(store.environment);
     const places = new PackPlaces(store.environment);
-    const drawn = longestUnread(vault, request.readShare);
+    const drawn = await longestUnread(vault, request.readShare);
     const check = await checkVault({
       ...{ vault: id, directory: gateway.vaultDirectory(id), throttle, onProgress, signal },
       tables: { index: store.index, packs: store.packs, places, catalog },
@@ -76,8 +76,8 @@ async function checkAll(
 }
 
 /** Local packs that were compared with their hash longest ago, as many as make up a share of all bytes. */
-function longestUnread(vault: OpenVault, share: number): Set<number> {
-  const packs = packsByAge(vault);
+async function longestUnread(vault: OpenVault, share: number): Promise<Set<number>> {
+  const packs = await packsByAge(vault);
   const drawn = new Set<number>();
   let left = share * packs.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const { ordinal, bytes } of packs) {

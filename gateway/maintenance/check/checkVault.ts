@@ -12,6 +12,7 @@ import { isHoldfastError } from "../../../vault/errors.ts";
 import type { Snapshot } from "../../catalog/vaultCatalog.ts";
 import type { ScanCursor } from "../../index/buckets.ts";
 import { OrdinalSet } from "../../index/ordinalSet.ts";
+import { packSlices } from "../../index/packSlices.ts";
 import type { PackRow } from "../../index/packTable.ts";
 import { isHere, rowFlags } from "../../index/row.ts";
 import { walkBelow } from "../../index/walkBelow.ts";
@@ -68,7 +69,10 @@ class Check {
     await flush();
     // Before the rows: what these reach was there, and is looked at after.
     const snapshots = tables.catalog.allSnapshots();
-    const packs = [...tables.packs.all()].map(({ ordinal, bytes }) => ({ ordinal, bytes }));
+    const packs: { ordinal: number; bytes: number }[] = [];
+    for await (const rows of packSlices(tables.packs)) {
+      packs.push(...rows.map(({ ordinal, bytes }) => ({ ordinal, bytes })));
+    }
     const hashed = await this.#packs(packs);
     const rows = await this.#rows();
     const hurt: HurtSnapshot[] = [];

@@ -9,32 +9,45 @@ import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
 import { type Collection, type GcPlan, type GcProgress, Held } from "./collection.ts";
 import { collectVault, type VaultCollected } from "./collectVault.ts";
+import type { GcBy } from "./gcRuns.ts";
 import { Pace } from "./pace.ts";
+import type { Repacked } from "./repack.ts";
 
-/** See GcOperations. */
+/** See GcOperations; `by` the one who runs it. */
 export function collectGateway(
   gateway: Gateway,
   request: GcRequest,
   watch: JobWatch<GcProgress>,
+  by: GcBy = "administrator",
 ): Promise<GcResult> {
-  const work = (): Promise<GcResult> => collectAll(gateway, request, watch);
-  if (request.dryRun) return work();
-  const subject = request.account ?? "";
-  return gateway.jobs.run({ kind: "gc", subject }, watch.signal, work, ({ vaults, held }) => {
-    const sum = (of: (vault: GcVault) => number): number =>
-      vaults.reduce((total, each) => total + of(each), 0);
-    return {
-      figures: {
-        snapshots: sum(({ plan }) => plan.snapshots),
-        records: sum(({ records }) => records),
-        packs: sum(({ removedPacks, repackedPacks }) => removedPacks + repackedPacks),
-        copiedBytes: sum(({ copiedBytes }) => copiedBytes),
-        freedBytes: sum(({ freedBytes }) => freedBytes),
-        held: held.length,
-      },
-    };
+  const { dryRun } = request;
+  const run = { by, dryRun, started: gateway.now().toISOString() };
+  return gateway.collecting.run(run, watch, (watch) => {
+    const work = (): Promise<GcResult> => collectAll(gateway, request, watch);
+    if (dryRun) return work();
+    const subject = by === "schedule" ? "by itself" : (request.account ?? "");
+    return gateway.jobs.run({ kind: "gc", subject }, watch.signal, work, (result) => ({
+      figures: collectedFigures(result),
+    }));
   });
 }
+
+/** What went in all vaults. `packs` that went, `held`: vaults in which nothing may go. */
+export function collectedFigures({ vaults, held }: GcResult): GcSums {
+  const sum = (of: (vault: GcVault) => number): number => vaults.reduce((total, each) => total + of(each), 0);
+  return {
+    snapshots: sum(({ plan }) => plan.snapshots),
+    records: sum(({ records }) => records),
+    packs: sum((vault) => vault.removedPacks + vault.repackedPacks + vault.mergedPacks),
+    copiedBytes: sum(({ copiedBytes }) => copiedBytes),
+    freedBytes: sum(({ freedBytes }) => freedBytes),
+    held: held.length,
+  };
+}
+
+type GcSums = Readonly<
+  Record<"snapshots" | "records" | "packs" | "copiedBytes" | "freedBytes" | "held", number>
+>;
 
 async function collectAll(
   gateway: Gateway,
@@ -48,8 +61,15 @@ async function collectAll(
   let budget = request.budgetBytes ?? Number.POSITIVE_INFINITY;
   const vaults: GcVault[] = [];
   const held: GcResult["held"][number][] = [];
+  const failures: unknown[] = [];
+  const failed = (vault: string, error: unknown): void => {
+    signal.throwIfAborted();
+    gateway.logger.error({ vault, err: error }, "garbage-not-collected");
+    failures.push(error);
+  };
   const scope = request.account === undefined ? {} : { account: request.account };
-  for (const { vault, account, accountId, name: vaultName } of await vaultsInScope(gateway, scope)) {
+  const vaultsThere = await vaultsInScope(gateway, scope, failed);
+  for (const { vault, account, accountId, name: vaultName } of vaultsThere) {
     const name = { account, vault: vaultName };
     const sleep = async (ms: number, end?: AbortSignal): Promise<void> => {
       const either = end === undefined ? signal : AbortSignal.any([signal, end]);
@@ -71,18 +91,21 @@ async function collectAll(
       const collected = await collectVault(collection, { bytes: budget, hasTime }, (found) => {
         plan = found;
       });
-      budget -= collected.repacked.copiedBytes;
+      budget -= collected.repacked.copiedBytes + collected.merged.copiedBytes;
       const told = figures(collected);
       vaults.push({ ...name, ...told });
       if (!request.dryRun) gateway.logger.info({ vault: vault.id, ...told }, "garbage-collected");
     } catch (error) {
-      if (!(error instanceof Held)) throw error;
-      held.push({ ...name, why: error.why, message: error.message });
-      gateway.logger.warn({ vault: vault.id, why: error.message }, "garbage-not-collected");
+      if (error instanceof Held) {
+        held.push({ ...name, why: error.why, message: error.message });
+        gateway.logger.warn({ vault: vault.id, why: error.message }, "garbage-not-collected");
+      } else failed(vault.id, error);
     }
     // Drives and agents see what left; replicas follow.
     if (!request.dryRun) gateway.changes.tell(accountId);
   }
+  // The other vaults had their turn all the same.
+  if (failures.length > 0) throw failures[0];
   return { dryRun: request.dryRun, vaults, held };
 }
 
@@ -92,6 +115,7 @@ function figures({
   records,
   removed,
   repacked,
+  merged,
 }: VaultCollected): Omit<GcVault, "account" | "vault"> {
   return {
     plan,
@@ -99,10 +123,15 @@ function figures({
     records,
     removedPacks: removed.packs,
     repackedPacks: repacked.packs,
-    copiedBytes: repacked.copiedBytes,
-    freedBytes: removed.bytes + repacked.removedBytes - repacked.copiedBytes,
-    damagedPacks: repacked.damaged,
-    leftPacks: repacked.left,
-    waitingPacks: removed.waiting + repacked.waiting,
+    mergedPacks: merged.packs,
+    copiedBytes: repacked.copiedBytes + merged.copiedBytes,
+    freedBytes: removed.bytes + net(repacked) + net(merged),
+    damagedPacks: repacked.damaged + merged.damaged,
+    leftPacks: repacked.left + merged.left,
+    waitingPacks: removed.waiting + repacked.waiting + merged.waiting,
   };
+}
+
+function net({ removedBytes, copiedBytes }: Repacked): number {
+  return removedBytes - copiedBytes;
 }

@@ -8,7 +8,8 @@ import { type Collection, type GcPlan, requireFree } from "./collection.ts";
 import { Cycle } from "./cycle.ts";
 import { leave, leavingNow } from "./leaving.ts";
 import type { PackCensus } from "./packCensus.ts";
-import { isWorthRepack, type RepackBudget, type Repacked, repack } from "./repack.ts";
+import { choosePacks, type PackChoice } from "./packChoice.ts";
+import { type RepackBudget, type Repacked, repack } from "./repack.ts";
 import { eachSettled, type Removed, removePacks, sweep } from "./sweep.ts";
 
 export type VaultCollected = {
@@ -19,7 +20,10 @@ export type VaultCollected = {
   readonly records: number;
   /** Packs in which nothing lived. */
   readonly removed: Removed;
+  /** Packs of which little lived. */
   readonly repacked: Repacked;
+  /** Small ones that were written together. */
+  readonly merged: Repacked;
 };
 
 const nothingRemoved: Removed = { packs: 0, bytes: 0, waiting: 0 };
@@ -53,23 +57,20 @@ export async function collectVault(
       const plan = await planOf(collection, cycle, left.length);
       onPlan(plan);
       const told = { plan, refs: cycle.refs };
-      if (dryRun) return { ...told, records: 0, removed: nothingRemoved, repacked: nothingRepacked };
+      if (dryRun) {
+        const nothing = { removed: nothingRemoved, repacked: nothingRepacked, merged: nothingRepacked };
+        return { ...told, records: 0, ...nothing };
+      }
       await cycle.putInForce();
       const settled = new OrdinalSet();
       await eachSettled(collection, ({ ordinal }) => void settled.add(ordinal));
       const { census, removed } = await sweep(collection);
-      const dead: PackRow[] = [];
-      const anew: PackRow[] = [];
-      await eachSettled(collection, (pack) => {
-        // The sweep's count says nothing of what was closed since.
-        if (!settled.has(pack.ordinal)) return;
-        if (census.isDead(pack)) dead.push(pack);
-        else if (isWorthRepack(collection, census, pack)) anew.push(pack);
-      });
+      // The sweep's count says nothing of what was closed since.
+      const choice = await choosePacks(collection, census, settled);
       return {
         ...{ ...told, records: swept + removed },
-        removed: await removePacks(collection, dead),
-        repacked: await repackAndClose(collection, census, anew, budget),
+        removed: await removePacks(collection, choice.dead),
+        ...(await rewrite(collection, census, choice, budget)),
       };
     } finally {
       cycle.close();
@@ -79,41 +80,42 @@ export async function collectVault(
   }
 }
 
-/** Replicas doom the old packs when they have the copies, which only closed packs can be. */
-async function repackAndClose(
+/** Writes anew what little lives of, then merges what is small with what the budget leaves. */
+async function rewrite(
   collection: Collection,
   census: PackCensus,
-  packs: readonly PackRow[],
+  { anew, merge }: PackChoice,
   budget: RepackBudget,
-): Promise<Repacked> {
+): Promise<Pick<VaultCollected, "repacked" | "merged">> {
   const { store } = collection.vault;
-  const repacked = await repack(collection, census, packs, budget);
-  if (repacked.packs > 0 && jobReplicas(store.environment).length > 0) await store.closeOpenPacks();
-  return repacked;
+  const repacked = await repack(collection, census, anew, budget);
+  const bytes = budget.bytes - repacked.copiedBytes;
+  const small = merge(bytes);
+  const merged = await repack(collection, census, small, { ...budget, bytes });
+  const left = merged.left + merge(Number.POSITIVE_INFINITY).length - small.length;
+  // Replicas doom the old packs when they have the copies, which only closed packs can be.
+  const some = repacked.packs + merged.packs > 0;
+  if (some && jobReplicas(store.environment).length > 0) await store.closeOpenPacks();
+  return { repacked, merged: { ...merged, left } };
 }
 
 async function planOf(collection: Collection, { census, rows }: Cycle, snapshots: number): Promise<GcPlan> {
-  const packs = { dead: 0, deadBytes: 0, anew: 0, copyBytes: 0, freeBytes: 0, awayBytes: 0 };
-  await eachSettled(collection, (pack) => {
-    const live = census.liveBytes(pack);
-    if (census.isDead(pack)) {
-      packs.dead++;
-      packs.deadBytes += pack.bytes;
-    } else if (isWorthRepack(collection, census, pack)) {
-      packs.anew++;
-      packs.copyBytes += live;
-      packs.freeBytes += pack.bytes - live;
-    } else if (pack.state === "evicted") packs.awayBytes += pack.bytes - live;
-  });
+  const { dead, anew, merge, awayBytes } = await choosePacks(collection, census);
+  const small = merge(Number.POSITIVE_INFINITY);
+  const bytesOf = (packs: readonly PackRow[]): number => packs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const liveOf = (packs: readonly PackRow[]): number =>
+    packs.reduce((sum, pack) => sum + census.liveBytes(pack), 0);
   return {
     snapshots,
     liveRecords: rows.live,
     deadRecords: rows.dead,
-    deadPacks: packs.dead,
-    deadPackBytes: packs.deadBytes,
-    repackPacks: packs.anew,
-    repackCopyBytes: packs.copyBytes,
-    repackFreeBytes: packs.freeBytes,
-    evictedDeadBytes: packs.awayBytes,
+    deadPacks: dead.length,
+    deadPackBytes: bytesOf(dead),
+    repackPacks: anew.length,
+    repackCopyBytes: liveOf(anew),
+    repackFreeBytes: bytesOf(anew) - liveOf(anew),
+    mergePacks: small.length,
+    mergeCopyBytes: liveOf(small),
+    evictedDeadBytes: awayBytes,
   };
 }

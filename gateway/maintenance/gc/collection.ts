@@ -30,6 +30,9 @@ export type GcPlan = {
   readonly repackPacks: number;
   readonly repackCopyBytes: number;
   readonly repackFreeBytes: number;
+  /** Small packs that are to be written together, as far as the budget goes, and what that copies. */
+  readonly mergePacks: number;
+  readonly mergeCopyBytes: number;
   /** Dead bytes in packs that live in replicas alone and are not written anew. */
   readonly evictedDeadBytes: number;
 };

@@ -37,12 +37,17 @@ export class PackCensus {
     return this.#records[ordinal] === 0 && !this.#held.has(ordinal);
   }
 
+  /** Whether what lives of a pack may be copied to another: nothing but rows needs it, and it was counted. */
+  mayMove({ ordinal }: Pick<PackRow, "ordinal">): boolean {
+    return !this.#held.has(ordinal) && ordinal < this.#records.length;
+  }
+
   /**
    * How much of a pack's records rows name, from 0 to 1, by bytes: what else is in a pack is no reason to write it anew. 1 for one that is to
    * stay as it is, or that was not counted.
    */
   livePart(pack: Pick<PackRow, "ordinal" | "bytes" | "records">): number {
-    if (this.#held.has(pack.ordinal) || pack.ordinal >= this.#records.length) return 1;
+    if (!this.mayMove(pack)) return 1;
     const { packHeader, trailerHeader, trailerRow, deviceId, footer } = Width;
     const rest = packHeader + trailerHeader + pack.records * trailerRow + deviceId + footer;
     return Math.min(1, this.liveBytes(pack) / Math.max(1, pack.bytes - rest));

@@ -1,4 +1,4 @@
-// Writes packs anew of which little lives: copies first, durable, then rows, then the old pack goes (docs/concurrency.md).
+// Writes packs anew of which little lives, or that are small: copies first, durable, then rows, then the old pack goes (docs/concurrency.md).
 //
 // Invariants
 // - A row names a copy only in a transaction that carries the covered mark of the pack that it is in, behind the fdatasync of the copy.
@@ -17,12 +17,11 @@ import type { Collection } from "./collection.ts";
 import type { PackCensus } from "./packCensus.ts";
 import { removePacks } from "./sweep.ts";
 
-/** Packs of which a smaller part lives are written anew. */
-const liveBelow = 0.7;
 /** Bytes of records that are copied together. */
 const portionBytes = 4 * 2 ** 20;
-/** Old packs that go together: each lot waits for reads that are under way. */
-const packsPerLot = 16;
+/** Old packs that go together, one of these: each lot waits for reads that are under way. */
+const packsPerLot = 256;
+const bytesPerLot = 512 * 2 ** 20;
 
 export type RepackBudget = {
   /** Bytes that may be copied. */
@@ -43,28 +42,18 @@ export type Repacked = {
   readonly waiting: number;
 };
 
-/** Whether a pack is worth it. One that is in replicas alone only where it may be fetched. */
-export function isWorthRepack(
-  { evicted }: Pick<Collection, "evicted">,
-  census: PackCensus,
-  pack: PackRow,
-): boolean {
-  const isHere = pack.state === "closed" || evicted;
-  return isHere && !census.isDead(pack) && census.livePart(pack) < liveBelow;
-}
-
-/** `packs` are written anew, the least live first. @throws HoldfastError disk-full, io-error; the signal's reason: what was copied and named counts */
+/** Packs are written anew, in their order. @throws HoldfastError disk-full, io-error; the signal's reason: what was copied and named counts */
 export async function repack(
   collection: Collection,
   census: PackCensus,
-  packs: readonly PackRow[],
+  candidates: readonly PackRow[],
   budget: RepackBudget,
 ): Promise<Repacked> {
   const { tell } = collection;
-  const candidates = packs.toSorted((a, b) => census.livePart(a) - census.livePart(b));
   const sum = { packs: 0, copiedBytes: 0, removedBytes: 0, damaged: 0, left: 0, waiting: 0 };
   const total = candidates.reduce((bytes, pack) => bytes + census.liveBytes(pack), 0);
   let lot: PackRow[] = [];
+  let lotBytes = 0;
   let looked = 0;
   const removeLot = async (): Promise<void> => {
     const { packs, bytes, waiting } = await removePacks(collection, lot);
@@ -72,6 +61,7 @@ export async function repack(
     sum.removedBytes += bytes;
     sum.waiting += waiting;
     lot = [];
+    lotBytes = 0;
   };
   for (const [at, pack] of candidates.entries()) {
     tell("repacking", looked, total);
@@ -85,8 +75,9 @@ export async function repack(
     else {
       sum.copiedBytes += copied;
       lot.push(pack);
+      lotBytes += pack.bytes;
     }
-    if (lot.length === packsPerLot) await removeLot();
+    if (lot.length === packsPerLot || lotBytes >= bytesPerLot) await removeLot();
   }
   await removeLot();
   return sum;

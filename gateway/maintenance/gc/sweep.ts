@@ -1,6 +1,7 @@
 // Takes what is dead out of the index, and packs that no row names out of the vault.
 
 import type { ScanCursor } from "../../index/buckets.ts";
+import { packSlices } from "../../index/packSlices.ts";
 import type { PackRow } from "../../index/packTable.ts";
 import { type Collection, rowsOfBucket } from "./collection.ts";
 import { PackCensus } from "./packCensus.ts";
@@ -12,19 +13,13 @@ const packsAtOnce = 64;
 /** For so long reads that began before are waited for: one that takes longer may find a record "not here". */
 const quietMsMax = 60_000;
 
-/** Packs that are looked at in one slice of work. */
-const packsLooked = 512;
-
 /** Visits packs whose rows can only become fewer: closed, and the index speaks for what is in them. */
 export async function eachSettled(
   { vault, pace }: Pick<Collection, "vault" | "pace">,
   visit: (pack: PackRow) => void,
 ): Promise<void> {
-  let rows = vault.store.packs.from(0, packsLooked);
-  for (let last = rows.at(-1); last !== undefined; last = rows.at(-1)) {
+  for await (const rows of packSlices(vault.store.packs, () => pace.turn())) {
     for (const row of rows) if (row.state !== "open" && row.coveredBytes > 0) visit(row);
-    await pace.turn();
-    rows = vault.store.packs.from(last.ordinal + 1, packsLooked);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Replica } from "../../catalog/replicas.ts";
 import { GoneObjects } from "../../index/goneObjects.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
+import { packSlices } from "../../index/packSlices.ts";
 import type { OpenVault } from "../../openVault.ts";
 import type { Job } from "./job.ts";
 import { type JobRow, JobState } from "./jobState.ts";
@@ -39,13 +40,15 @@ export function pendingPacks(
 }
 
 /** Packs whose proof receipts wait for. A far gateway looks itself. */
-function unprovenPacks({ store }: OpenVault, { id, url }: Replica, row: JobRow): number {
+async function unprovenPacks({ store }: OpenVault, { id, url }: Replica, row: JobRow): Promise<number> {
   if (row.unreceipted.length === 0 || url.startsWith("https:")) return 0;
   const places = new PackPlaces(store.environment);
   let count = places.wrong(id).length;
-  for (const { ordinal } of store.packs.all()) {
-    const place = places.get(ordinal, id);
-    if (place?.listed === true && place.proof === "none") count++;
+  for await (const rows of packSlices(store.packs)) {
+    for (const { ordinal } of rows) {
+      const place = places.get(ordinal, id);
+      if (place?.listed === true && place.proof === "none") count++;
+    }
   }
   return count;
 }
@@ -87,7 +90,7 @@ export async function statusOf(
     generation: row.generation,
     pendingPacks: pending.packs,
     pendingBytes: pending.bytes,
-    unprovenPacks: unprovenPacks(vault, inReplica, row),
+    unprovenPacks: await unprovenPacks(vault, inReplica, row),
     pendingSnapshots,
     lagHours: oldest === undefined ? null : Math.max(0, now.getTime() - Date.parse(oldest)) / hourMs,
     snapshots,

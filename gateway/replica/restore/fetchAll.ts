@@ -15,6 +15,7 @@ import { bytesOver } from "../../cache/evictWatch.ts";
 import { isOutage } from "../../cache/replicaStores.ts";
 import type { VaultElsewhere } from "../../cache/vaultElsewhere.ts";
 import type { Gateway } from "../../gateway.ts";
+import { packSlices } from "../../index/packSlices.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { Bandwidth } from "../job/bandwidth.ts";
 import { pauseAfter, retryPausesDefault } from "../job/retryPauses.ts";
@@ -84,13 +85,13 @@ export class FetchAll {
     const { packs } = vault.store;
     const fetched = { packs: 0, bytes: 0, damaged: 0, isFull: false };
     const throttles = new Map<string, Throttle>();
-    logger.info({ vault: vault.id, ...fetchStatus(vault) }, "packs are being fetched back");
+    logger.info({ vault: vault.id, ...(await fetchStatus(vault)) }, "packs are being fetched back");
     for (let ordinal = backfill.end() - 1; ordinal >= 0; ordinal--) {
       const pack = packs.get(ordinal);
       if (pack?.state === "evicted") {
         if (await this.#isFull(pack.bytes)) {
           logger.warn(
-            { vault: vault.id, ...fetchStatus(vault) },
+            { vault: vault.id, ...(await fetchStatus(vault)) },
             "the disk is full enough: the other packs stay in the replica",
           );
           backfill.setEnd(0);
@@ -171,17 +172,20 @@ export class FetchAll {
 }
 
 /** What of a restored vault's packs is still to be fetched; nothing for any other. */
-export function fetchStatus({ store }: OpenVault): {
+export async function fetchStatus({ store }: OpenVault): Promise<{
   readonly fetchPacks: number;
   readonly fetchBytes: number;
-} {
+}> {
   const end = new Backfill(store.environment).end();
   let [fetchPacks, fetchBytes] = [0, 0];
-  for (const pack of end === 0 ? [] : store.packs.all()) {
-    if (pack.ordinal >= end) break;
-    if (pack.state !== "evicted") continue;
-    fetchPacks++;
-    fetchBytes += pack.bytes;
+  if (end === 0) return { fetchPacks, fetchBytes };
+  for await (const rows of packSlices(store.packs)) {
+    for (const pack of rows) {
+      if (pack.ordinal >= end) return { fetchPacks, fetchBytes };
+      if (pack.state !== "evicted") continue;
+      fetchPacks++;
+      fetchBytes += pack.bytes;
+    }
   }
   return { fetchPacks, fetchBytes };
 }

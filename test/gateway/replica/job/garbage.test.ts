@@ -244,6 +244,26 @@ test("packs that are in a replica alone go when they are dead; those that live i
   }
 });
 
+test("small packs of many runs are merged, and the replica follows", async () => {
+  const replica = await site.addReplica("usb");
+  const snapshots: string[] = [];
+  for (let n = 0; n < 4; n++) {
+    snapshots.push((await site.backUp(2, 400)).id);
+    await site.run(replica);
+  }
+  const before = site.check(replica)!;
+  expect(before.packs.length).toBe(8);
+  const [collected] = (await gc()).vaults;
+  expect(collected).toMatchObject({ mergedPacks: 8, repackedPacks: 0, records: 0, waitingPacks: 0 });
+  await site.run(replica);
+  const there = site.check(replica)!;
+  expect([...there.packs].sort()).toEqual(await site.localPacks());
+  expect(there.packs.length).toBe(2);
+  for (const name of before.packs) expect(there.doomed).toContain(name);
+  for (const id of snapshots) expect(await site.receipt(replica, id)).toMatchObject({ root: there.rootHash });
+  expect((await gc()).vaults).toMatchObject([{ mergedPacks: 0, copiedBytes: 0 }]);
+});
+
 test("the trailers of packs that are long gone leave the index of a replica", async () => {
   const replica = await site.addReplica("usb");
   for (let n = 0; n < 7; n++) {

@@ -8,7 +8,7 @@ import type { GcProgress } from "../maintenance/gc/collection.ts";
 import { jobRoute } from "./jobRoute.ts";
 import { count, flag, nullable, object } from "./schemas.ts";
 
-export function gcRoute(app: FastifyInstance, gateway: Gateway, operations: GcOperations): void {
+export function gcRoutes(app: FastifyInstance, gateway: Gateway, operations: GcOperations): void {
   jobRoute(
     app,
     gateway,
@@ -22,4 +22,5 @@ export function gcRoute(app: FastifyInstance, gateway: Gateway, operations: GcOp
     ),
     (body: GcRequest, watch: JobWatch<GcProgress>) => operations.gc(body, watch),
   );
+  app.post("/gc/stop", { schema: { body: object({}) } }, async () => ({ ran: await operations.stopGc() }));
 }
