@@ -2,7 +2,7 @@
 
 import type { AdminOperations } from "../gateway/admin/operations.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { openVaultSecrets, unlockRequest } from "./account/ownerKeys.ts";
+import { openVaultSecrets, secretsRequest } from "./account/ownerKeys.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { readPassword } from "./cli/password.ts";
 
@@ -15,7 +15,7 @@ export async function unlockAccount(
   const password = await readPassword(context);
   for (const document of await operations.keysDocuments(account)) {
     const secrets = await openVaultSecrets(document, password);
-    await operations.unlock(document.vault, unlockRequest(secrets, undefined));
+    await operations.unlock(document.vault, secretsRequest(secrets));
   }
 }
 

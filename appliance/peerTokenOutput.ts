@@ -1,12 +1,13 @@
 // A peer's token file is given out once: on stdout, or in a new file that only its owner may read.
 
-import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { IssuedPeer } from "../gateway/admin/peerOperations.ts";
 import { formatPeerToken } from "../gateway/replica/peer/tokenFile.ts";
 import { parseListen } from "../gateway/settings.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { CommandContext } from "./cli/command.ts";
+import { openNewFile } from "./recoveryKeyOutput.ts";
 
 /** Runs `issue` and gives out what it made. The file is opened before, so that a place that cannot be written costs nothing. */
 export async function giveOutToken(
@@ -16,7 +17,7 @@ export async function giveOutToken(
   const { args, output } = context;
   const given = checkUrl(args.text("url"));
   const file = args.text("token-file");
-  const fd = file === undefined ? undefined : openNew(file);
+  const fd = file === undefined ? undefined : openNewFile(file, "a token");
   let issued: IssuedPeer;
   try {
     issued = await issue();
@@ -43,18 +44,6 @@ export async function giveOutToken(
   if (fd === undefined) output.note(next);
   else output.line(next);
   return issued;
-}
-
-function openNew(file: string): number {
-  try {
-    return openSync(file, "wx", 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    throw new HoldfastError(ErrorCode.exists, `${file} is there already`, {
-      next: "Name a new file: a token never overwrites anything.",
-      cause: error,
-    });
-  }
 }
 
 /** @throws HoldfastError usage */

@@ -9,13 +9,17 @@ export type RecoveryKeyPlace = { readonly file: string; readonly fd: number } | 
 
 /** Makes the file (mode 0600), where one was named. @throws HoldfastError exists when it is there */
 export function openRecoveryKeyFile(file: string | undefined): RecoveryKeyPlace {
-  if (file === undefined) return undefined;
+  return file === undefined ? undefined : { file, fd: openNewFile(file, "a recovery key") };
+}
+
+/** A new file that only its owner may read, for a secret (`what`). @throws HoldfastError exists when it is there */
+export function openNewFile(file: string, what: string): number {
   try {
-    return { file, fd: openSync(file, "wx", 0o600) };
+    return openSync(file, "wx", 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw new HoldfastError(ErrorCode.exists, `${file} is there already`, {
-      next: "Name a new file: a recovery key never overwrites anything.",
+      next: `Name a new file: ${what} never overwrites anything.`,
       cause: error,
     });
   }

@@ -2,10 +2,8 @@
 // both end here. Passwords never come here: the client derives L and R and makes the keys documents.
 
 import { checkName } from "../ingest/wire/names.ts";
-import { fromHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { KeysDocument } from "../vault/keys/keysTypes.ts";
-import { VaultKeys } from "../vault/keys/vaultKeys.ts";
 import { alertOperations } from "./admin/alertOperations.ts";
 import { addAppPassword, listAppPasswords, revokeAppPassword } from "./admin/appPasswordOperations.ts";
 import { AuditAdministration } from "./admin/auditOperations.ts";
@@ -16,6 +14,7 @@ import { GuardAdministration } from "./admin/guardAdministration.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
+import { KeysAdministration, keysOfVault } from "./admin/keysAdministration.ts";
 import { listAccounts } from "./admin/listAccounts.ts";
 import { listVaults } from "./admin/listVaults.ts";
 import { metricsOperations } from "./admin/metricsOperations.ts";
@@ -61,6 +60,7 @@ export class Administration implements AdminOperations {
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
+  readonly keys: KeysAdministration;
   readonly metrics: AdminOperations["metrics"];
   readonly retention: RetentionAdministration;
   readonly seed: SeedAdministration;
@@ -81,6 +81,7 @@ export class Administration implements AdminOperations {
     this.homes = new HomeAdministration(gateway);
     this.metrics = metricsOperations(gateway, metrics);
     this.jobs = new JobAdministration(gateway);
+    this.keys = new KeysAdministration(gateway);
     this.retention = new RetentionAdministration(gateway);
     this.seed = new SeedAdministration(gateway);
     this.imports = new ImportAdministration(gateway);
@@ -251,16 +252,13 @@ export class Administration implements AdminOperations {
   async unlock(vault: string, request: UnlockRequest): Promise<void> {
     const row = this.#gateway.catalog.vaults.get(vault);
     if (row === undefined) throw new HoldfastError(ErrorCode.notFound, "no such vault");
-    const keys = new VaultKeys({
-      vaultId: fromHex(vault, 16),
-      s: fromHex(request.s, 32),
-      epochs: new Map(Object.entries(request.epochs).map(([epoch, a]) => [Number(epoch), fromHex(a, 32)])),
-      currentEpoch: request.currentEpoch,
-    });
-    // Secrets of another vault would show every chunk as damaged; the metadata key tells at once.
-    if (keys.metadataKey.toString("base64") !== row.metadataKey) {
+    const { epoch } = (await this.#gateway.vault(vault)).keys;
+    const keys = keysOfVault(row, request);
+    if (keys.currentEpoch !== epoch) {
       keys.wipe();
-      throw new HoldfastError(ErrorCode.keyWrong, "these are not the keys of this vault");
+      throw new HoldfastError(ErrorCode.sequenceConflict, "the vault's keys were rotated meanwhile", {
+        next: "Unlock it again.",
+      });
     }
     this.#gateway.unlocked.unlock(
       vault,

@@ -8,16 +8,22 @@ import { issueToken } from "./auth/tokens.ts";
 import { type Account, sharedGroup } from "./catalog/accounts.ts";
 import type { Gateway } from "./gateway.ts";
 import { requireDeviceRoom } from "./quota/accountQuotas.ts";
+import { keysMovedOn } from "./vaultDocuments.ts";
 
 /**
  * Enrols a device for an account. Its home is the account's oldest vault among those it brings a wrap for.
  * @throws HoldfastError exists, usage, quota-exceeded, not-found (a vault that is not the account's), sequence-conflict (wrap again)
  */
-export async function enrollDevice(
+export function enrollDevice(
   gateway: Gateway,
   account: Account,
   request: EnrollRequest,
 ): Promise<EnrollAnswer> {
+  // Nothing looks at the account's wraps and devices between the one and the other.
+  return gateway.keysTurns.run(account.id, () => enroll(gateway, account, request));
+}
+
+async function enroll(gateway: Gateway, account: Account, request: EnrollRequest): Promise<EnrollAnswer> {
   const { catalog } = gateway;
   const name = checkName(request.name, "device");
   if (
@@ -40,17 +46,13 @@ export async function enrollDevice(
   for (const [vaultId, wrap] of wraps) {
     const vault = await gateway.vault(vaultId);
     const document = await vault.replaceKeys((keys) => {
-      if (keys.generation !== wrap.generation) {
-        throw new HoldfastError(ErrorCode.sequenceConflict, "the vault's keys document has moved on", {
-          detail: { generation: keys.generation },
-          next: "Fetch the keys document again and wrap again.",
-        });
-      }
+      if (keys.generation !== wrap.generation) throw keysMovedOn(keys.generation);
       return addDeviceWrap(keys, {
         kind: "device",
         device: request.id,
         public: request.publicKey,
         box: wrap.box,
+        ...(wrap.proof !== undefined && { proof: wrap.proof }),
       });
     });
     catalog.vaults.setKeysGeneration(vaultId, document.generation);

@@ -34,6 +34,7 @@ import { databaseKey } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
 import { settleSeal } from "./seed/seal/sealBox.ts";
 import { changedKeys } from "./settings.ts";
+import { Turns } from "./turns.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
 
 export type GatewayOptions = VaultOptions & {
@@ -60,6 +61,8 @@ export class Gateway {
   /** Manifests of boxes that come here. */
   readonly seals = new SealReceiver(this);
   readonly unlocked: UnlockedVaults;
+  /** By account: what changes several keys documents, or a keys document and the catalog, has its turn. */
+  readonly keysTurns = new Turns();
   /** All long work, and what became of it. */
   readonly jobs: Jobs;
   /** What is in replicas. */

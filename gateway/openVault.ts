@@ -7,7 +7,7 @@
 // - The newest keys document in memory is the one on disk with the highest generation.
 
 import { join } from "node:path";
-import { Admission, type BatchAnswer } from "../ingest/session/admission.ts";
+import { Admission, type BatchAnswer, type UploadedBatch } from "../ingest/session/admission.ts";
 import { checkCommit, previousOf } from "../ingest/session/commitRules.ts";
 import { bitmapOf } from "../ingest/wire/bitmap.ts";
 import type { CommitAnswer, SuspectAnswer } from "../ingest/wire/messages.ts";
@@ -34,7 +34,7 @@ import type { ReadOptions, ReadOutcome } from "./store/packReader.ts";
 import type { VaultStoreOptions } from "./store/storeParts.ts";
 import { VaultHolds } from "./store/vaultHolds.ts";
 import { VaultStore } from "./store/vaultStore.ts";
-import { readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
+import { keysMovedOn, readKeysDocument, readVaultDocument, writeKeysDocument } from "./vaultDocuments.ts";
 
 export type OpenVaultOptions = VaultStoreOptions & {
   readonly row: Vault;
@@ -132,10 +132,7 @@ export class OpenVault {
         throw new HoldfastError(ErrorCode.usage, "the keys document is of another vault");
       }
       if (document.generation !== this.#keys.generation + 1 || document.epoch < this.#keys.epoch) {
-        throw new HoldfastError(ErrorCode.sequenceConflict, "the vault's keys document has moved on", {
-          detail: { generation: this.#keys.generation },
-          next: "Fetch the keys document again and repeat the change.",
-        });
+        throw keysMovedOn(this.#keys.generation);
       }
       await writeKeysDocument(this.#options.directory, document);
       this.#keys = document;
@@ -144,11 +141,11 @@ export class OpenVault {
     });
   }
 
-  /** Decides and stores records of a device, which may have come with a box; see Admission.admit, for `hashes` UploadedBatch. */
+  /** Decides and stores records of a device, which may have come with a box; see Admission.admit, for `hashes` and `epochMin` UploadedBatch. */
   admit(
     device: Pick<Device, "id" | "group">,
     records: readonly Buffer[],
-    hashes?: readonly Buffer[],
+    { hashes, epochMin }: Pick<UploadedBatch, "hashes" | "epochMin"> = {},
   ): Promise<BatchAnswer> {
     return this.#admission.admit({
       group: device.group,
@@ -156,7 +153,13 @@ export class OpenVault {
       records,
       hashes,
       epochMax: this.#keys.epoch,
+      epochMin,
     });
+  }
+
+  /** The same for an upload, which seals in the newest key epoch. */
+  upload(device: Pick<Device, "id" | "group">, records: readonly Buffer[]): Promise<BatchAnswer> {
+    return this.admit(device, records, { epochMin: this.#keys.epoch });
   }
 
   /** Bitmap of the ids (32 bytes one after the other) that are here in a group, live and durable. */
@@ -203,7 +206,7 @@ export class OpenVault {
 
   /**
    * Makes a snapshot visible. `figures`: for the guard.
-   * @throws HoldfastError session-ended, missing-chunks, sequence-conflict, protocol, corrupt, disk-full
+   * @throws HoldfastError session-ended, missing-chunks, sequence-conflict, keys-rotated, protocol, corrupt, disk-full
    */
   commit(session: string, device: Device, object: Buffer, figures?: CommitFigures): Promise<CommitAnswer> {
     return this.#inTurn(async () => {
@@ -218,7 +221,7 @@ export class OpenVault {
         device: device.id,
         item: item.id,
         group: device.group,
-        epochMax: this.#keys.epoch,
+        epoch: this.#keys.epoch,
         head: item.head,
         sequence: item.sequence,
       });

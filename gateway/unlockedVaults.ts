@@ -9,6 +9,9 @@ type Unlocked = {
   readonly timer: NodeJS.Timeout | undefined;
 };
 
+/** Its time is over, the process ends, or it has newer keys, which did not come along. */
+export type LockReason = "time" | "end" | "rotation";
+
 /** setTimeout takes at most so much. */
 const timerMaxMs = 2 ** 31 - 1;
 
@@ -16,12 +19,12 @@ export class UnlockedVaults {
   readonly #vaults = new Map<string, Unlocked>();
   readonly #listeners = new Set<() => void>();
   readonly #monotonicMs: () => number;
-  readonly #locked: (vault: string, why: "time" | "end") => void;
+  readonly #locked: (vault: string, why: LockReason) => void;
 
-  /** `locked` is told of vaults that nobody asked to lock: their time was over, or the process ends. */
+  /** `locked` is told of vaults that nobody asked to lock. */
   constructor(
     monotonicMs: () => number = () => performance.now(),
-    locked: (vault: string, why: "time" | "end") => void = () => undefined,
+    locked: (vault: string, why: LockReason) => void = () => undefined,
   ) {
     this.#monotonicMs = monotonicMs;
     this.#locked = locked;
@@ -33,7 +36,7 @@ export class UnlockedVaults {
    */
   unlock(vault: string, keys: VaultKeys, forMs?: number): void {
     const known = this.#vaults.get(vault);
-    const again = known?.keys.sameAs(keys) === true;
+    const again = known?.keys.extendWith(keys) === true;
     if (again) {
       clearTimeout(known.timer);
       if (keys !== known.keys) keys.wipe();
@@ -87,6 +90,22 @@ export class UnlockedVaults {
     const dropped = this.#drop(vault);
     if (dropped) this.#tell();
     return dropped;
+  }
+
+  /**
+   * The vault has a new key epoch. Keys that are held go on with `newer` (which the caller wipes), and what was opened with them stays open;
+   * without, they would show nothing that is sealed from now on, and are forgotten.
+   */
+  rotated(vault: string, newer: VaultKeys | undefined): "renewed" | "locked" | "none" {
+    const entry = this.#vaults.get(vault);
+    if (entry === undefined) return "none";
+    if (newer !== undefined && entry.keys.extendWith(newer)) {
+      this.#tell();
+      return "renewed";
+    }
+    this.lock(vault);
+    this.#locked(vault, "rotation");
+    return "locked";
   }
 
   /** Forgets all keys. */

@@ -62,12 +62,25 @@ export async function readKeysDocument(directory: string, generationMin: number)
   return parseKeysDocument((await readDocument(keysPath(directory, generation))).toString("utf8"));
 }
 
-/** Writes a keys document as a new generation. @throws HoldfastError disk-full, io-error */
+/** A change of another generation than there is, `generation`. */
+export function keysMovedOn(generation: number): HoldfastError {
+  return new HoldfastError(ErrorCode.sequenceConflict, "the vault's keys document has moved on", {
+    detail: { generation },
+    next: "Fetch the keys document again and repeat the change.",
+  });
+}
+
+/** Writes a keys document as a new generation. @throws HoldfastError limit-exceeded: nobody could read it; disk-full, io-error */
 export async function writeKeysDocument(directory: string, document: KeysDocument): Promise<void> {
-  await writeFileDurably(
-    keysPath(directory, document.generation),
-    Buffer.from(`${JSON.stringify(document, null, 1)}\n`),
-  );
+  const bytes = Buffer.from(`${JSON.stringify(document, null, 1)}\n`);
+  if (bytes.length > limits.documentBytesMax) {
+    throw new HoldfastError(
+      ErrorCode.limitExceeded,
+      `the keys document would have ${bytes.length} bytes, and may have ${limits.documentBytesMax}`,
+      { next: "Revoke devices that are not used any more." },
+    );
+  }
+  await writeFileDurably(keysPath(directory, document.generation), bytes);
 }
 
 async function readDocument(path: string): Promise<Buffer> {

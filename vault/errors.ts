@@ -35,6 +35,7 @@ export const ErrorCode = {
   missingRefs: "missing-refs",
   missingChunks: "missing-chunks",
   sequenceConflict: "sequence-conflict",
+  keysRotated: "keys-rotated",
   rollbackDetected: "rollback-detected",
   notHome: "not-home",
   homeForged: "home-forged",

@@ -54,8 +54,10 @@ export const limits = {
   /** Backed-up paths that a snapshot's body lists. */
   snapshotPathsMax: 65_536,
   documentBytesMax: 1 * MiB,
-  /** Wraps of one keys document: password, recovery key and devices. */
+  /** Wraps of one keys document: password, recovery key, devices and escrow. */
   wrapsMax: 4096,
+  /** Of those, of kind escrow. */
+  escrowsMax: 16,
   /** Flags in one list of features. */
   featureFlagsMax: 64,
   /** Key epochs of one ring. */

@@ -200,6 +200,11 @@ export function sealRecord(chunk: RecordToSeal): Buffer {
   return record;
 }
 
+/** The key epoch that a record says it is sealed in; undefined for bytes too short to say so. */
+export function recordEpoch(record: Uint8Array): number | undefined {
+  return record.length < At.sealedLength ? undefined : asBuffer(record).readUInt32LE(At.keyEpoch);
+}
+
 export type RecordToOpen = {
   readonly keys: VaultKeys;
   readonly group: number;

@@ -9,7 +9,8 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { asInteger, fromBase64 } from "../../vault/jsonFields.ts";
 import { generateKeyPair } from "../../vault/keys/box.ts";
 import { deriveLogin, type KdfParameters } from "../../vault/keys/kdf.ts";
-import { makeDeviceWrap, openWithPassword, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { openWithPassword, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { makeDeviceWrap } from "../../vault/keys/wraps.ts";
 import { learntDirectory, newcomersHome } from "../home/followHome.ts";
 import { type Directory, type Enrollment, findEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
@@ -216,7 +217,7 @@ async function wrapFor(
     throw new HoldfastError(ErrorCode.protocol, "the gateway sent the keys document of another vault");
   }
   const { e } = openWithPassword(document, r);
-  const { box } = makeDeviceWrap(document, e, device.id, device.publicKey);
+  const { box, proof } = makeDeviceWrap(document, e, device.id, device.publicKey);
   e.fill(0);
-  return [vault, { generation: document.generation, box }];
+  return [vault, { generation: document.generation, box, ...(proof !== undefined && { proof }) }];
 }

@@ -4,19 +4,23 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { CatalogDevice, CatalogSnapshot, Keyring, SnapshotCatalog } from "../../fs/view/ports.ts";
 import type { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { parseSnapshotHeader } from "../../vault/snapshot.ts";
+import type { AgentConnection } from "./connection.ts";
 
 /** After a failed poll; a gateway that is away is no reason to ask all the time. */
 const afterFailureMs = 5000;
 
 export class AccountCatalog implements SnapshotCatalog {
+  readonly #connection: AgentConnection;
   readonly #client: GatewayClient;
   readonly #account: string;
   readonly #listeners = new Set<() => void>();
   #polling: AbortController | undefined;
 
-  constructor(client: GatewayClient, account: string) {
-    this.#client = client;
-    this.#account = account;
+  constructor(connection: AgentConnection) {
+    this.#connection = connection;
+    this.#client = connection.client;
+    this.#account = connection.enrollment.account.name;
   }
 
   async accounts(): Promise<readonly string[]> {
@@ -36,8 +40,11 @@ export class AccountCatalog implements SnapshotCatalog {
     return rows.map((row) => ({ ...row, account }));
   }
 
-  object(snapshot: CatalogSnapshot, signal?: AbortSignal): Promise<Uint8Array> {
-    return this.#client.snapshotObject(snapshot.id, signal);
+  async object(snapshot: CatalogSnapshot, signal?: AbortSignal): Promise<Uint8Array> {
+    const object = await this.#client.snapshotObject(snapshot.id, signal);
+    // A drive lives on when keys are rotated.
+    await this.#connection.requireEpoch(snapshot.vault, parseSnapshotHeader(object).keyEpoch);
+    return object;
   }
 
   onChanged(listener: () => void): () => void {
@@ -68,7 +75,7 @@ export class AccountCatalog implements SnapshotCatalog {
   }
 }
 
-/** Keys that do not change as long as the process runs. */
+/** Keys that stay as long as the process runs; the connection adds newer epochs to them. */
 export class FixedKeyring implements Keyring {
   readonly #keys: ReadonlyMap<string, VaultKeys>;
 

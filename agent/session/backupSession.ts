@@ -7,9 +7,16 @@ import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { recordEpoch } from "../../vault/record.ts";
+import { parseSnapshotHeader } from "../../vault/snapshot.ts";
 import type { BackupSession } from "../backup/request.ts";
 import type { AgentConnection } from "./connection.ts";
+import { resealedRecord, resealedSnapshot } from "./resealed.ts";
 import { reportSuspects } from "./suspects.ts";
+
+/** Of one request: more than one while it is under way is not chance. */
+const rotationsMax = 3;
 
 export class GatewayBackupSession implements BackupSession {
   readonly itemId: string;
@@ -87,8 +94,27 @@ export class GatewayBackupSession implements BackupSession {
     return this.#connection.client.have(this.#session.session, ids, this.#signal);
   }
 
+  /** What is sealed in an older key epoch than the vault is at meanwhile is sealed anew; so is all that comes after it, by whoever has the keys. */
   records(records: readonly Uint8Array[]): Promise<RecordsAnswer> {
-    return this.#connection.client.records(this.#session.session, records, this.#signal);
+    const send = (some: readonly Uint8Array[]): Promise<RecordsAnswer> =>
+      this.#connection.client.records(this.#session.session, some, this.#signal);
+    return this.#withNewestKeys(
+      () => send(records),
+      (keys) => send(records.map((record) => resealedRecord(keys, this.group, record))),
+    );
+  }
+
+  async #withNewestKeys<T>(first: () => Promise<T>, again: (keys: VaultKeys) => Promise<T>): Promise<T> {
+    for (let rotations = 0; ; rotations++) {
+      try {
+        return rotations === 0
+          ? await first()
+          : await again(await this.#connection.keys(this.#vault, "write"));
+      } catch (error) {
+        if (!isHoldfastError(error, ErrorCode.keysRotated) || rotations === rotationsMax) throw error;
+        await this.#connection.renewKeys(this.#vault);
+      }
+    }
   }
 
   async read(ids: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
@@ -99,7 +125,11 @@ export class GatewayBackupSession implements BackupSession {
       const some = ids.slice(at, at + wireLimits.idsPerRead);
       const { client } = this.#connection;
       for await (const result of client.read(this.#vault, this.group, some, this.#signal)) {
-        results.push(result.state === "record" ? result.record : undefined);
+        const record = result.state === "record" ? result.record : undefined;
+        const epoch = record && recordEpoch(record);
+        // Another device may have the newer keys already: what it wrote is not wrong for that.
+        if (epoch !== undefined) await this.#connection.requireEpoch(this.#vault, epoch);
+        results.push(record);
       }
     }
     return results;
@@ -109,8 +139,10 @@ export class GatewayBackupSession implements BackupSession {
     return reportSuspects(this.#connection.client, this.#vault, this.group, ids);
   }
 
-  snapshotObject(id: string): Promise<Buffer> {
-    return this.#connection.client.snapshotObject(id, this.#signal);
+  async snapshotObject(id: string): Promise<Buffer> {
+    const object = await this.#connection.client.snapshotObject(id, this.#signal);
+    await this.#connection.requireEpoch(this.#vault, parseSnapshotHeader(object).keyEpoch);
+    return object;
   }
 
   async newestSnapshots(): Promise<readonly SnapshotRow[]> {
@@ -123,7 +155,12 @@ export class GatewayBackupSession implements BackupSession {
     object: Buffer,
     figures: BackupFigures,
   ): Promise<{ readonly snapshot: string; readonly received: string }> {
-    return this.#connection.client.commit(this.#session.session, object, { figures, signal: this.#signal });
+    const send = (one: Buffer): ReturnType<BackupSession["commit"]> =>
+      this.#connection.client.commit(this.#session.session, one, { figures, signal: this.#signal });
+    return this.#withNewestKeys(
+      () => send(object),
+      (keys) => send(resealedSnapshot(keys, object)),
+    );
   }
 
   remember(): void {

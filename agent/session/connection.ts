@@ -7,8 +7,9 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { Operation } from "../../vault/features.ts";
 import { fromBase64 } from "../../vault/jsonFields.ts";
 import { publicKeyOf } from "../../vault/keys/box.ts";
-import { openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { escrowHolders, openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { EscrowHolder } from "../../vault/keys/wraps.ts";
 import { parseVaultDocument, requireFeatures, type VaultDocument } from "../../vault/vaultDocument.ts";
 import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/followHome.ts";
 import { seenRecord } from "../home/trustedHome.ts";
@@ -25,7 +26,15 @@ export const triesPatient = 9;
 /** A gateway that is read from in the place of this machine's home: a box to restore from, say. */
 export type GatewayAddress = { readonly url: string; readonly fingerprint: string };
 
-type OpenedVault = { readonly document: VaultDocument; readonly keys: VaultKeys };
+type OpenedVault = {
+  readonly document: VaultDocument;
+  readonly keys: VaultKeys;
+  /** Who besides the owner and the account's devices can open them. */
+  readonly escrows: readonly EscrowHolder[];
+};
+
+/** Of a record whose epoch nobody knows (bits flip), the keys are not asked for more often. */
+const vainRenewalMs = 10_000;
 
 export class AgentConnection {
   readonly seen: Seen;
@@ -36,6 +45,10 @@ export class AgentConnection {
   #client: GatewayClient;
   readonly #former: GatewayClient[] = [];
   readonly #vaults = new Map<string, Promise<OpenedVault>>();
+  /** Keys that were handed out, and those that are being fetched for them anew. */
+  readonly #keys = new Map<string, VaultKeys>();
+  readonly #renewals = new Map<string, Promise<void>>();
+  readonly #vainMs = new Map<string, number>();
 
   /**
    * Reads the state directory; nothing is sent yet. `triesMax`: how often a request is tried while the gateway does not answer.
@@ -169,9 +182,54 @@ export class AgentConnection {
       opening.catch(() => this.#vaults.delete(vault));
     }
     const { document, keys } = await opening;
+    this.#keys.set(vault, keys);
     // Each time: it may have been opened for something else.
     requireFeatures(document, operation);
     return keys;
+  }
+
+  /** Whether the keys that were handed out of a vault are older than this epoch. */
+  lacksEpoch(vault: string, epoch: number): boolean {
+    return this.#keys.get(vault)?.hasEpoch(epoch) === false;
+  }
+
+  /**
+   * Sees to it that the keys of a vault that were handed out have an epoch which something has that was read: they were rotated since. Where they
+   * have it not even then, whoever opens it says so.
+   * @throws HoldfastError as `keys`
+   */
+  async requireEpoch(vault: string, epoch: number): Promise<void> {
+    if (!this.lacksEpoch(vault, epoch)) return;
+    if (performance.now() < (this.#vainMs.get(vault) ?? 0) + vainRenewalMs) return;
+    await this.renewKeys(vault);
+    if (this.lacksEpoch(vault, epoch)) this.#vainMs.set(vault, performance.now());
+  }
+
+  /** Fetches the keys of a vault anew; those that were handed out go on with the newer epochs. @throws HoldfastError as `keys`; protocol */
+  renewKeys(vault: string): Promise<void> {
+    const running = this.#renewals.get(vault);
+    if (running !== undefined) return running;
+    const renewal = this.#renew(vault).finally(() => this.#renewals.delete(vault));
+    this.#renewals.set(vault, renewal);
+    return renewal;
+  }
+
+  async #renew(vault: string): Promise<void> {
+    const { keys } = await this.#open(vault, "read");
+    const known = this.#keys.get(vault);
+    const isSame = known === undefined || known.extendWith(keys);
+    keys.wipe();
+    if (isSame) return;
+    throw new HoldfastError(ErrorCode.protocol, "the gateway sent keys that do not follow those of before");
+  }
+
+  /**
+   * What changed of who can open a vault's keys besides the owner and the devices, since this machine last told; it counts as told from now on.
+   * Of a vault whose keys were opened. @throws HoldfastError disk-full, io-error
+   */
+  async escrowNews(vault: string): Promise<{ added: EscrowHolder[]; removed: EscrowHolder[] }> {
+    const escrows = (await this.#vaults.get(vault))?.escrows ?? [];
+    return this.#elsewhere === undefined ? this.seen.noteEscrows(vault, escrows) : { added: [], removed: [] };
   }
 
   async #open(vault: string, operation: Operation): Promise<OpenedVault> {
@@ -209,7 +267,7 @@ export class AgentConnection {
     );
     e.fill(0);
     if (this.#elsewhere === undefined) seen.noteGeneration(vault, document.generation);
-    return { document: vaultDocument, keys: new VaultKeys(secrets) };
+    return { document: vaultDocument, keys: new VaultKeys(secrets), escrows: escrowHolders(document) };
   }
 
   /** The keys of every vault of the account that this device may open, by vault id. */

@@ -4,7 +4,12 @@ import type { SnapshotRow } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
-import { openSnapshot, type SnapshotBody, type SnapshotHeader } from "../../vault/snapshot.ts";
+import {
+  openSnapshot,
+  parseSnapshotHeader,
+  type SnapshotBody,
+  type SnapshotHeader,
+} from "../../vault/snapshot.ts";
 import type { AgentConnection } from "./connection.ts";
 
 export type OpenedSnapshot = {
@@ -23,7 +28,9 @@ const fetchesAtOnce = 8;
  */
 export async function openRow(connection: AgentConnection, row: SnapshotRow): Promise<OpenedSnapshot> {
   const keys = await connection.keys(row.vault, "read");
-  const { id, header, body } = openSnapshot(keys, await connection.client.snapshotObject(row.id));
+  const object = await connection.client.snapshotObject(row.id);
+  await connection.requireEpoch(row.vault, parseSnapshotHeader(object).keyEpoch);
+  const { id, header, body } = openSnapshot(keys, object);
   if (toHex(id) !== row.id || header.group !== row.group || toHex(header.deviceId) !== row.deviceId) {
     throw new HoldfastError(ErrorCode.idMismatch, `the gateway sent another snapshot than ${row.id}`, {
       next: "Look at the gateway: it mixes up snapshots, or someone tampers with it.",

@@ -2,13 +2,16 @@
 // The gateway gets the results and never the password (docs/format.md section 4).
 
 import { randomBytes } from "node:crypto";
-import type { NewAccount, NewPassword, NewVault, UnlockRequest } from "../../gateway/admin/operations.ts";
+import type { SecretsRequest } from "../../gateway/admin/keysOperations.ts";
+import type { NewAccount, NewPassword, NewVault } from "../../gateway/admin/operations.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { generateKeyPair, publicKeyOf } from "../../vault/keys/box.ts";
 import { deriveLogin, type KdfParameters, kdfSaltBytes } from "../../vault/keys/kdf.ts";
 import {
   createKeysDocument,
+  escrowHolders,
+  openWithEscrow,
   openWithPassword,
   openWithRecovery,
   passwordKdf,
@@ -18,6 +21,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import { formatRecoveryKey } from "../../vault/keys/recoveryKey.ts";
 import type { OpenedKeys } from "../../vault/keys/ring.ts";
 import { VaultKeys, type VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import type { EscrowHolder } from "../../vault/keys/wraps.ts";
 import { createVaultDocument } from "../../vault/vaultDocument.ts";
 
 const idBytes = 16;
@@ -27,7 +31,10 @@ type Owner = {
   readonly r: Buffer;
   readonly kdf: KdfParameters;
   readonly recoveryPublic: Uint8Array;
+  readonly escrows?: readonly EscrowHolder[];
 };
+
+export type MadeVault = NewVault & { readonly keysDocument: KeysDocument };
 
 function newKdf(iterations: number): KdfParameters {
   return { suite: 1, iterations, salt: randomBytes(kdfSaltBytes) };
@@ -60,7 +67,7 @@ export async function makeAccount(account: {
   return { request, recoveryKey };
 }
 
-function makeVault(owner: Owner, name: string, now: Date): NewVault {
+function makeVault(owner: Owner, name: string, now: Date): MadeVault {
   const vaultId = toHex(randomBytes(idBytes));
   const { document, secrets } = createKeysDocument({ vaultId, ...owner });
   const keys = new VaultKeys(secrets);
@@ -76,7 +83,7 @@ function makeVault(owner: Owner, name: string, now: Date): NewVault {
 }
 
 /** R and the KDF of the password, proven by opening `document`. @throws HoldfastError key-wrong */
-async function provePassword(
+export async function provePassword(
   document: KeysDocument,
   password: string,
 ): Promise<{ r: Buffer; kdf: KdfParameters }> {
@@ -99,17 +106,18 @@ function openProven(document: KeysDocument, open: (document: KeysDocument) => Op
   }
 }
 
-/** One more vault of an account, sealed to the same password and recovery key. @throws HoldfastError key-wrong */
+/** One more vault of an account, sealed to the same password, recovery key and escrow keys. @throws HoldfastError key-wrong */
 export async function makeFurtherVault(
   documents: readonly KeysDocument[],
   vault: { readonly name: string; readonly password: string; readonly now: Date },
-): Promise<NewVault> {
+): Promise<MadeVault> {
   const document = first(documents);
   const { r, kdf } = await provePassword(document, vault.password);
   const recovery = document.wraps.find((wrap) => wrap.kind === "recovery");
   if (recovery === undefined) throw new HoldfastError(ErrorCode.keyWrong, "this account has no recovery key");
   const recoveryPublic = Buffer.from(recovery.public, "base64");
-  return makeVault({ accountId: document.account, r, kdf, recoveryPublic }, vault.name, vault.now);
+  const escrows = escrowHolders(document);
+  return makeVault({ accountId: document.account, r, kdf, recoveryPublic, escrows }, vault.name, vault.now);
 }
 
 /** A new password in the place of the old one. @throws HoldfastError key-wrong when the old one is wrong */
@@ -148,12 +156,23 @@ export function recoveredPassword(
   return rewrapped(documents, open, recovery.password, recovery.iterations, "recovery");
 }
 
+/** A new password by an escrow key (32 bytes) that the owner added. @throws HoldfastError key-wrong */
+export function escrowedPassword(
+  documents: readonly KeysDocument[],
+  escrow: { readonly privateKey: Uint8Array; readonly password: string; readonly iterations: number },
+): Promise<NewPassword> {
+  const open = (keys: KeysDocument): OpenedKeys => openWithEscrow(keys, escrow.privateKey);
+  // Before a password is stretched: an account without it says so at once.
+  open(first(documents));
+  return rewrapped(documents, open, escrow.password, escrow.iterations, "escrow");
+}
+
 async function rewrapped(
   documents: readonly KeysDocument[],
   open: (document: KeysDocument) => OpenedKeys,
   password: string,
   iterations: number,
-  by: "password" | "recovery",
+  by: NonNullable<NewPassword["by"]>,
 ): Promise<NewPassword> {
   const kdf = newKdf(iterations);
   const { l, r } = await deriveLogin(password, kdf);
@@ -171,12 +190,11 @@ export async function openVaultSecrets(document: KeysDocument, password: string)
 }
 
 /** Secrets in the form that the admin socket takes. */
-export function unlockRequest(secrets: VaultSecrets, forSeconds: number | undefined): UnlockRequest {
+export function secretsRequest(secrets: VaultSecrets): SecretsRequest {
   return {
     s: toHex(secrets.s),
     epochs: Object.fromEntries([...secrets.epochs].map(([epoch, a]) => [String(epoch), toHex(a)])),
     currentEpoch: secrets.currentEpoch,
-    ...(forSeconds === undefined ? {} : { forSeconds }),
   };
 }
 

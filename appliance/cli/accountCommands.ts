@@ -1,7 +1,7 @@
 // The rows of commands that look after accounts, on the gateway's own machine.
 
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passwordFile, totp } from "./gatewayOptions.ts";
+import { data, escrowKeyFile, passwordFile, totp } from "./gatewayOptions.ts";
 
 const kdfIterations: OptionSpec = {
   name: "kdf-iterations",
@@ -77,6 +77,7 @@ export const accountCommands: readonly CommandSpec[] = [
         value: "FILE",
         summary: "file with the account's recovery key",
       },
+      escrowKeyFile,
       { ...passwordFile, summary: "file whose first line is the new password (else it is asked)" },
       kdfIterations,
     ],

@@ -9,6 +9,7 @@ import { guardCommands } from "./guardCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
 import { importCommands } from "./importCommands.ts";
 import { jobCommands } from "./jobCommands.ts";
+import { keysCommands } from "./keysCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
@@ -19,6 +20,7 @@ import { tokenCommands } from "./tokenCommands.ts";
 export const commandTable: readonly CommandSpec[] = [
   ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
   ...gatewayCommands,
+  ...keysCommands,
   ...jobCommands,
   ...tokenCommands,
   ...auditCommands,

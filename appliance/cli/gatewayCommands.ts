@@ -2,7 +2,7 @@
 
 import { accountCommands } from "./accountCommands.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { data, passphraseFile, passwordFile } from "./gatewayOptions.ts";
+import { acceptUnproven, data, escrowKeyFile, passphraseFile, passwordFile } from "./gatewayOptions.ts";
 import { replicaPlaceOptions } from "./replicaPlace.ts";
 import { upkeepCommands } from "./upkeepCommands.ts";
 
@@ -177,8 +177,16 @@ export const gatewayCommands: readonly CommandSpec[] = [
   {
     path: ["device", "revoke"],
     summary: "end a device's access; its snapshots stay",
+    details: [
+      "Its token ends at once. Whoever has the device may have copied the vault's keys: --rotate gives the account's vaults new ones as well, as `vault rotate` does, for which the account's password is needed.",
+    ],
     operands: [{ name: "[ACCOUNT/]DEVICE", required: true }],
-    options: [data],
+    options: [
+      data,
+      { name: "rotate", kind: "flag", summary: "rotate the keys of the account's vaults as well" },
+      { ...passwordFile, summary: "with --rotate: file whose first line is the account's password" },
+      acceptUnproven,
+    ],
     example: "holdfast device revoke alice/laptop --data /srv/holdfast",
     load: () => import("../commands/deviceRevoke.ts"),
   },
@@ -209,6 +217,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
     options: [
       data,
       passwordFile,
+      escrowKeyFile,
       {
         name: "for",
         kind: "duration",

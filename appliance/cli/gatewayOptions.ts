@@ -21,6 +21,18 @@ export const totp: OptionSpec = {
   summary:
     "code of the account's authenticator, or a recovery code, where it asks for one (else it is asked)",
 };
+export const acceptUnproven: OptionSpec = {
+  name: "accept-unproven",
+  kind: "flag",
+  summary:
+    "give the new keys also to devices and keys of which nothing proves that somebody who had the old ones let them in",
+};
+export const escrowKeyFile: OptionSpec = {
+  name: "escrow-key-file",
+  kind: "text",
+  value: "FILE",
+  summary: "file with an escrow key that the account's owner added, in place of the account's own",
+};
 export const passwordFile: OptionSpec = {
   name: "password-file",
   kind: "text",

@@ -14,6 +14,7 @@ import { resolveTopPaths } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { escrowText } from "../account/escrow.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { Arguments } from "../cli/arguments.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -121,6 +122,24 @@ async function backUpAtHome(...run: Parameters<typeof backUp>): Promise<BackupOu
   }
 }
 
+/** Says, once on this machine, who else can open what it backs up: its owner is to know. Nothing is wrong with the backup for that. */
+async function tellEscrows(connection: AgentConnection, output: CommandContext["output"]): Promise<void> {
+  const { added, removed } = await connection.escrowNews(connection.enrollment.vault);
+  for (const { label, since, ...escrow } of added) {
+    output.once(
+      `The escrow key ${label} (added ${since}) can open these backups. If you did not add it, ask whoever runs the gateway: holdfast account escrow list`,
+      { event: "escrow-added", name: label, public: escrowText(escrow), since },
+    );
+  }
+  for (const { label, ...escrow } of removed) {
+    output.once(`The escrow key ${label} opens nothing that is backed up from now on.`, {
+      event: "escrow-removed",
+      name: label,
+      public: escrowText(escrow),
+    });
+  }
+}
+
 /** Runs a backup and reports it. The caller holds the state's lock. `goesOn`: after an incomplete snapshot comes the next run at once. */
 export async function backUp(
   request: BackupRequest,
@@ -136,6 +155,7 @@ export async function backUp(
     connection.keys(vault, "write"),
     GatewayBackupSession.start(connection, request.item, signal),
   ]);
+  await tellEscrows(connection, output);
   // Without a complete snapshot to estimate by, somebody who watches gets the totals that a look ahead finds.
   let ahead: Totals | undefined;
   let looking: Promise<void> | undefined;

@@ -14,12 +14,12 @@ export function run(given: CommandContext): Promise<void> {
   return withSnapshots(given, async (reader) => {
     const { args, output, signal } = reader.context;
     const names = namesOf(Buffer.from(args.operand(0)));
-    const { client, enrollment } = reader.connection;
+    const { enrollment } = reader.connection;
     const account = enrollment.account.name;
     const device = args.text("device") ?? enrollment.device.name;
     const snapshots = new ItemSnapshots({
       source: reader.source,
-      catalog: new AccountCatalog(client, account),
+      catalog: new AccountCatalog(reader.connection),
       keyring: new FixedKeyring(await reader.connection.allKeys()),
       caches: createCaches(),
     });

@@ -2,8 +2,11 @@
 
 import type { AdminOperations } from "../../gateway/admin/operations.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { reportRotation, rotateVault, vaultsNamed } from "../account/rotation.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { readPassword } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { shellWord } from "../shellWord.ts";
 
 /** The account and name that "ACCOUNT/DEVICE" or a device's name alone stand for. */
 async function findDevice(
@@ -27,14 +30,27 @@ async function findDevice(
 }
 
 export async function run(context: CommandContext): Promise<void> {
-  const written = context.args.operand(0);
+  const { args, output } = context;
+  const written = args.operand(0);
+  const rotates = args.flag("rotate");
   const { account, device } = await withAdmin(context, async (operations) => {
     const found = await findDevice(operations, written);
     await operations.revokeDevice(found.account, found.device);
+    output.line(`Device ${written} is revoked. Its snapshots stay and can be restored from other devices.`);
+    if (!rotates) return found;
+    const vaults = await vaultsNamed(operations, found.account);
+    const password = await readPassword(context);
+    const acceptUnproven = args.flag("accept-unproven");
+    for (const vault of vaults) {
+      const done = await rotateVault(operations, found.account, vault, { password, acceptUnproven });
+      reportRotation(context, found.account, done);
+    }
     return found;
   });
-  context.output.line(
-    `Device ${written} is revoked. Its snapshots stay and can be restored from other devices.`,
-  );
-  context.output.event({ event: "done", account, device });
+  if (!rotates) {
+    output.line(
+      `Whoever has it may have copied the vault's keys: new ones take that away for what comes from now on: holdfast vault rotate ${shellWord(account)}`,
+    );
+  }
+  output.event({ event: "done", account, device, rotated: rotates });
 }

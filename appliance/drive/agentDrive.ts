@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { AccountCatalog, FixedKeyring } from "../../agent/session/accountCatalog.ts";
 import { CachedRecordSource } from "../../agent/session/cachedRecordSource.ts";
 import type { AgentConnection } from "../../agent/session/connection.ts";
+import { RenewingRecordSource } from "../../agent/session/renewingSource.ts";
 import { SealedCache } from "../../agent/session/sealedCache.ts";
 import type { Mounted } from "../../fs/fuse/driver.ts";
 import { cachesOf, memoryCacheBytesDefault } from "../../fs/view/recordOpener.ts";
@@ -55,8 +56,11 @@ export async function openAgentDrive(
   const pool = openThreads();
   const lull = driveLull(memory, pool);
   const view = new VaultView({
-    source: disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
-    catalog: new AccountCatalog(connection.client, connection.enrollment.account.name),
+    source: new RenewingRecordSource(
+      disk === undefined ? gateway : new CachedRecordSource(gateway, disk),
+      connection,
+    ),
+    catalog: new AccountCatalog(connection),
     keyring: new FixedKeyring(keys),
     caches: memory,
     pool,

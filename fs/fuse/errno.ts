@@ -40,6 +40,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.missingRefs]: errno.EIO,
   [ErrorCode.missingChunks]: errno.EIO,
   [ErrorCode.sequenceConflict]: errno.EIO,
+  [ErrorCode.keysRotated]: errno.EIO,
   [ErrorCode.rollbackDetected]: errno.EIO,
   [ErrorCode.notHome]: errno.EIO,
   [ErrorCode.homeForged]: errno.EIO,

@@ -1,7 +1,7 @@
 // Worker threads that verify and open records, so that large ones keep no other request waiting and all cores share the work.
 //
 // Invariants: every request is answered once, or rejected when its worker dies; a worker gets a vault's keys before the first
-// record of it, and wipes them when `forget` was called, after which nothing of that vault is opened.
+// record of it, again when they have a newer epoch, and wipes them when `forget` was called, after which nothing of that vault is opened.
 
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
@@ -33,8 +33,8 @@ type Waiting = {
 type Thread = {
   readonly worker: Worker;
   readonly ended: Promise<void>;
-  /** Keys that it was given, by number. */
-  readonly keyrings: Set<number>;
+  /** Keys that it was given, by number: their newest epoch then. */
+  readonly keyrings: Map<number, number>;
   /** It was started, and waits for records. */
   ready: boolean;
   /** Bytes of the records that it has to open. */
@@ -204,7 +204,7 @@ export class OpenPool {
     const thread: Thread = {
       worker,
       ended,
-      keyrings: new Set(),
+      keyrings: new Map(),
       ready: false,
       load: 0,
       unsent: [],
@@ -232,12 +232,12 @@ export class OpenPool {
       keyring = ++this.#lastKeyring;
       this.#keyrings.set(keys, keyring);
     }
-    if (!thread.keyrings.has(keyring)) {
+    if (thread.keyrings.get(keyring) !== keys.currentEpoch) {
       const secrets = keys.export();
       thread.worker.postMessage({ kind: "keys", keyring, secrets } satisfies ToOpener);
       secrets.s.fill(0);
       for (const a of secrets.epochs.values()) a.fill(0);
-      thread.keyrings.add(keyring);
+      thread.keyrings.set(keyring, secrets.currentEpoch);
     }
     return keyring;
   }

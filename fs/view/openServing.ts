@@ -69,6 +69,8 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
       }
       case "keys": {
         const { secrets } = message;
+        // They come again with a new epoch.
+        keyrings.get(message.keyring)?.wipe();
         keyrings.set(message.keyring, new VaultKeys(secrets));
         secrets.s.fill(0);
         for (const a of secrets.epochs.values()) a.fill(0);

@@ -26,6 +26,7 @@ import type { ImportOperations } from "./importOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import { jobClient } from "./jobClient.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import { type KeysOperations, keysClient } from "./keysOperations.ts";
 import { metricsClient } from "./metricsOperations.ts";
 import type {
   AccountRow,
@@ -95,6 +96,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly guard = guardClient(this.#asking);
   readonly homes: HomeOperations = homeClient(this.#asking);
   readonly jobs: JobOperations = jobClient(this.#asking);
+  readonly keys: KeysOperations = keysClient(this.#asking);
   readonly metrics = metricsClient(this.#asking);
   readonly retention: RetentionOperations = retentionClient(this.#asking);
   readonly seed: SeedOperations;

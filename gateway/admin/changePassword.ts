@@ -6,6 +6,7 @@ import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
 import { finishPasswordChange } from "../passwordChange.ts";
+import { keysMovedOn } from "../vaultDocuments.ts";
 import type { NewPassword } from "./operations.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
 
@@ -15,7 +16,7 @@ export async function changePassword(
   account: Account,
   request: NewPassword,
 ): Promise<void> {
-  const { catalog, authenticator } = gateway;
+  const { authenticator } = gateway;
   checkKdf(request.kdf);
   authenticator.secondFactor.demand(account, request.code);
   const loginHash = await authenticator.hasher.hash(bytes(request.l, 24, "l"));
@@ -24,6 +25,19 @@ export async function changePassword(
     const document = parseKeysDocument(each);
     documents.set(document.vault, document);
   }
+  await gateway.keysTurns.run(account.id, () => replace(gateway, account, documents, request.kdf, loginHash));
+  authenticator.endLogins(account.id);
+}
+
+/** Nothing else changes the account's keys meanwhile, so that either all documents follow those there are or none is taken. */
+async function replace(
+  gateway: Gateway,
+  account: Account,
+  documents: ReadonlyMap<string, KeysDocument>,
+  kdf: NewPassword["kdf"],
+  loginHash: string,
+): Promise<void> {
+  const { catalog } = gateway;
   const vaults = await gateway.vaultsOf(account.id);
   if (vaults.length !== documents.size || vaults.some((vault) => !documents.has(vault.id))) {
     throw new HoldfastError(
@@ -31,7 +45,10 @@ export async function changePassword(
       "a new password needs the keys documents of all vaults of the account",
     );
   }
-  const pendingLogin = { kdf: request.kdf, loginHash };
+  for (const { id, keys } of vaults) {
+    if (documents.get(id)?.generation !== keys.generation + 1) throw keysMovedOn(keys.generation);
+  }
+  const pendingLogin = { kdf, loginHash };
   catalog.accounts.update(account.id, (row) => ({ ...row, pendingLogin }));
   try {
     for (const vault of vaults) {
@@ -42,5 +59,4 @@ export async function changePassword(
   } finally {
     await finishPasswordChange(gateway, account.id);
   }
-  authenticator.endLogins(account.id);
 }

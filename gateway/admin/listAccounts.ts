@@ -1,5 +1,7 @@
 // Accounts as an administrator sees them, with what they use of their quotas.
 
+import { escrowHolders } from "../../vault/keys/keysDocument.ts";
+import type { EscrowHolder } from "../../vault/keys/wraps.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
 import { storedBytesOf } from "../quota/accountQuotas.ts";
@@ -17,7 +19,15 @@ export function listAccounts(gateway: Gateway): Promise<AccountRow[]> {
       devices: devices.list(id).filter((device) => !device.revoked).length,
       storedBytes: await storedBytesOf(gateway, id),
       quota: quota ?? { bytes: null, devices: null },
+      escrows: await escrowsOf(gateway, id),
     };
   };
   return Promise.all(accounts.list().map(row));
+}
+
+/** All escrow keys of an account's vaults, each once. */
+async function escrowsOf(gateway: Gateway, account: string): Promise<EscrowHolder[]> {
+  const vaults = await gateway.vaultsOf(account);
+  const all = vaults.flatMap(({ keys }) => escrowHolders(keys));
+  return [...new Map(all.map((holder) => [holder.public, holder])).values()];
 }

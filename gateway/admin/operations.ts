@@ -2,6 +2,7 @@
 // runs, over its admin socket (adminClient.ts). The command line does not care which.
 
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
+import type { EscrowHolder } from "../../vault/keys/wraps.ts";
 import type { Alert } from "../alerts/alertLog.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
 import type { AccountQuota, StoredKdf } from "../catalog/accounts.ts";
@@ -15,6 +16,7 @@ import type { GuardOperations } from "./guardOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
+import type { KeysOperations, SecretsRequest } from "./keysOperations.ts";
 import type { MetricsOperations } from "./metricsOperations.ts";
 import type { RemovalOperations } from "./removalOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
@@ -51,19 +53,16 @@ export type NewPassword = {
   readonly l: string;
   readonly keysDocuments: readonly unknown[];
   /** What opened the old wraps, as the client says: for the audit log. */
-  readonly by?: "password" | "recovery";
+  readonly by?: "password" | "recovery" | "escrow";
   /** Of the account's authenticator, where it asks for one. */
   readonly code?: string;
 };
 
-/** A vault's secrets as JSON (hex), for unlocking. */
-export type UnlockRequest = {
-  readonly s: string;
-  /** By epoch in decimal. */
-  readonly epochs: Readonly<Record<string, string>>;
-  readonly currentEpoch: number;
+export type UnlockRequest = SecretsRequest & {
   /** Until it is locked when not given. */
   readonly forSeconds?: number;
+  /** What opened them, as the client says: for the audit log. */
+  readonly by?: "password" | "escrow";
 };
 
 export type AccountRow = {
@@ -80,6 +79,8 @@ export type AccountRow = {
   /** Of the packs of all its vaults, those in replicas alone too. */
   readonly storedBytes: number;
   readonly quota: AccountQuota;
+  /** Who besides the owner and the devices can open its vaults: all escrow keys of any of them. */
+  readonly escrows: readonly EscrowHolder[];
 };
 
 /** A new app password. */
@@ -166,6 +167,7 @@ export interface AdminOperations extends EvictOperations, GcOperations, ScrubOpe
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;
+  readonly keys: KeysOperations;
   readonly metrics: MetricsOperations;
   readonly retention: RetentionOperations;
   readonly seed: SeedOperations;
@@ -206,7 +208,7 @@ export interface AdminOperations extends EvictOperations, GcOperations, ScrubOpe
   vaults(account?: string): Promise<VaultRow[]>;
   /** @throws HoldfastError not-found, exists, corrupt, disk-full */
   createVault(account: string, request: NewVault): Promise<{ vault: string }>;
-  /** Takes a vault's secrets into memory. @throws HoldfastError not-found, corrupt, key-wrong */
+  /** Takes a vault's secrets into memory. @throws HoldfastError not-found, corrupt, key-wrong; sequence-conflict for those of an older epoch */
   unlock(vault: string, request: UnlockRequest): Promise<void>;
   /** Forgets a vault's keys. Answers whether it was unlocked. @throws HoldfastError not-found */
   lock(vault: string): Promise<boolean>;

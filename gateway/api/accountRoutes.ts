@@ -74,8 +74,10 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { keys } = await vaultOf(gateway, request, request.params.vault);
       const device = appenderOf(request);
       if (device === undefined) return keys;
-      // The password's wrap is something to guess at.
-      const own = keys.wraps.filter((wrap) => wrap.kind === "device" && wrap.device === device.id);
+      // The password's wrap is something to guess at. Who else can open the keys is to be seen by every device.
+      const own = keys.wraps.filter(
+        (wrap) => wrap.kind === "escrow" || (wrap.kind === "device" && wrap.device === device.id),
+      );
       return { ...keys, wraps: own };
     },
   );
@@ -96,7 +98,10 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
               type: "object",
               maxProperties: 64,
               propertyNames: shortId,
-              additionalProperties: object({ generation: count, box: { type: "string", maxLength: 4096 } }),
+              additionalProperties: object(
+                { generation: count, box: { type: "string", maxLength: 4096 }, proof: base64(32) },
+                ["proof"],
+              ),
             },
           },
           ["appendOnly"],

@@ -83,6 +83,7 @@ const accountSeen = {
   created: time,
   vaults: array(object({ id: shortId, name: text })),
   devices: count,
+  escrows: array(object({ label: text, public: base64(32), since: time })),
 } as const;
 
 /** What others than administrators are told. */

@@ -29,12 +29,13 @@ import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
+import { keysRoutes } from "./keysRoutes.ts";
 import { metricsAdminRoutes } from "./metricsAdminRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { removalRoutes } from "./removalRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
-import { array, base64, count, document, flag, nullable, object, shortId } from "./schemas.ts";
+import { array, base64, count, document, flag, nullable, object, secrets, shortId } from "./schemas.ts";
 import { scrubRoutes } from "./scrubRoutes.ts";
 import { seedAdminRoutes } from "./seedAdminRoutes.ts";
 import { stageRoutes } from "./stageRoutes.ts";
@@ -45,7 +46,6 @@ import { totpRoutes } from "./totpRoutes.ts";
 const text = { type: "string", minLength: 1, maxLength: 200 } as const;
 const kdf = object({ suite: { const: 1 }, iterations: count, salt: base64(32) });
 const newVault = { vaultDocument: document, keysDocument: document, metadataKey: base64(32) };
-const hexKey = { type: "string", pattern: "^[0-9a-f]{64}$" } as const;
 const accountParams = object({ account: text });
 const vaultParams = object({ vault: shortId });
 const nothing = object({});
@@ -139,7 +139,7 @@ export function buildAdminApp(
             kdf,
             l: base64(24),
             keysDocuments: array(document),
-            by: { enum: ["password", "recovery"] },
+            by: { enum: ["password", "recovery", "escrow"] },
             code: text,
           },
           ["by", "code"],
@@ -180,17 +180,11 @@ export function buildAdminApp(
         params: vaultParams,
         body: object(
           {
-            s: hexKey,
-            epochs: {
-              type: "object",
-              maxProperties: 4096,
-              propertyNames: { pattern: "^[1-9][0-9]{0,9}$" },
-              additionalProperties: hexKey,
-            },
-            currentEpoch: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
+            ...secrets,
             forSeconds: { type: "integer", minimum: 1, maximum: 10 * 366 * 86_400 },
+            by: { enum: ["password", "escrow"] },
           },
-          ["forSeconds"],
+          ["forSeconds", "by"],
         ),
       },
     },
@@ -217,6 +211,7 @@ export function buildAdminApp(
   scrubRoutes(app, gateway, operations);
   gcRoutes(app, gateway, operations);
   stopRoute(app);
+  keysRoutes(app, gateway, operations.keys);
   jobHistoryRoutes(app, operations.jobs);
   metricsAdminRoutes(app, gateway, operations.metrics);
   seedAdminRoutes(app, gateway, operations.seed);

@@ -30,6 +30,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.missingRefs]: 409,
   [ErrorCode.missingChunks]: 409,
   [ErrorCode.sequenceConflict]: 409,
+  [ErrorCode.keysRotated]: 409,
   [ErrorCode.rollbackDetected]: 409,
   [ErrorCode.notHome]: 421,
   [ErrorCode.homeForged]: 502,

@@ -1,6 +1,7 @@
 // JSON schemas that routes share. Ids are checked by form before anything is looked up.
 
 import { namePattern } from "../../ingest/wire/names.ts";
+import { limits } from "../../vault/limits.ts";
 
 export const shortId = { type: "string", pattern: "^[0-9a-f]{32}$" } as const;
 export const longId = { type: "string", pattern: "^[0-9a-f]{64}$" } as const;
@@ -43,6 +44,18 @@ export function array<T extends object>(items: T): { type: "array"; items: T } {
 export function nullable(schema: { readonly type: string }): object {
   return { ...schema, type: [schema.type, "null"] };
 }
+
+/** Members of an object with a vault's secrets. */
+export const secrets = {
+  s: longId,
+  epochs: {
+    type: "object",
+    maxProperties: limits.epochsMax,
+    propertyNames: { pattern: "^[1-9][0-9]{0,9}$" },
+    additionalProperties: longId,
+  },
+  currentEpoch: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
+} as const;
 
 /** An open JSON document that the format itself checks. */
 export const document = { type: "object", additionalProperties: true } as const;

@@ -184,7 +184,7 @@ export function recordsRoute(app: FastifyInstance, gateway: Gateway, slabs: Slab
         const bytes = records.reduce((sum, record) => sum + record.length, 0);
         const release = await quotas.take(account, bytes);
         try {
-          const answer = await vault.admit(device, records);
+          const answer = await vault.upload(device, records);
           gateway.guard.addUploaded(item.id, answer.stored);
           return answer;
         } finally {

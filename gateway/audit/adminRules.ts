@@ -16,6 +16,7 @@ import type { TokenOperations } from "../admin/tokenOperations.ts";
 import type { TotpOperations } from "../admin/totpOperations.ts";
 import { audited, type By, type Rules } from "./audited.ts";
 import { imports, seed, staging } from "./boxRules.ts";
+import { keys } from "./keysRules.ts";
 import { listOf, scopeOf } from "./subjects.ts";
 
 const upkeep: Rules<OfflineUpkeep> = {
@@ -80,7 +81,10 @@ const core: Rules<AdminOperations> = {
     event: "vault.created",
     subject: { account, vault: made?.vault ?? null },
   }),
-  unlock: ([vault, { forSeconds = null }]) => ({ event: "vault.unlocked", subject: { vault, forSeconds } }),
+  unlock: ([vault, { forSeconds = null, by = "password" }]) => ({
+    event: "vault.unlocked",
+    subject: { vault, forSeconds, by },
+  }),
   lock: ([vault], wasUnlocked) =>
     wasUnlocked === false ? undefined : { event: "vault.locked", subject: { vault, why: "command" } },
   gc: ([{ dryRun, account = null }], done) =>
@@ -254,6 +258,7 @@ const driveRules: Rules<DriveOperations> = {
 export function auditedAdministration(operations: AdminOperations, by: By): AdminOperations {
   return audited(operations, core, by, {
     replicas: audited(operations.replicas, replicas, by),
+    keys: audited(operations.keys, keys, by),
     homes: audited(operations.homes, homes, by),
     retention: audited(operations.retention, retention, by),
     guard: audited(operations.guard, guard, by),

@@ -17,9 +17,9 @@ import type { PeerRows } from "../catalog/peers.ts";
 import { DurableFolders } from "../replica/folder/durableFolders.ts";
 import { readMarker, seeMarker } from "../replica/folder/marker.ts";
 import { errnoOf, fileError, syncDirectory } from "../store/files.ts";
+import { Turns } from "../turns.ts";
 import { hashFile } from "./incoming.ts";
 import { readKey } from "./keyForm.ts";
-import { Turns } from "./turns.ts";
 
 /** An object that is here. `sha256` in hex, of the bytes as they were when it was hashed. */
 export type HeldObject = {

@@ -62,6 +62,8 @@ export type UploadedBatch = {
   readonly hashes?: readonly Buffer[] | undefined;
   /** Newest key epoch of the vault. */
   readonly epochMax: number;
+  /** What is sealed in an older one is refused, 1 unless given: an upload seals in the newest, what a box brings was sealed before. */
+  readonly epochMin?: number | undefined;
 };
 
 export type BatchAnswer = {
@@ -99,7 +101,9 @@ export class Admission {
     let malformed: HoldfastError | undefined;
     for (const record of batch.records) {
       try {
-        headers.push(checkRecord(record, batch.epochMax));
+        const header = checkRecord(record, batch.epochMax);
+        if (header.keyEpoch < (batch.epochMin ?? 1)) throw olderEpoch(header.keyEpoch, batch.epochMax);
+        headers.push(header);
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
         malformed = error;
@@ -219,6 +223,18 @@ export class Admission {
 
 function keyOf(group: number, ids: Buffer, index: number): string {
   return `${group}:${ids.toString("latin1", index * Width.id, (index + 1) * Width.id)}`;
+}
+
+/** What was sealed before the vault's keys were rotated, and comes after that. */
+export function olderEpoch(epoch: number, current: number): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.keysRotated,
+    `sealed in key epoch ${epoch}, and the vault is at ${current}: its keys were rotated meanwhile`,
+    {
+      next: "Run the backup again: it takes the new keys, and what was uploaded counts.",
+      detail: { epoch: current },
+    },
+  );
 }
 
 /**

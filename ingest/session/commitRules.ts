@@ -3,6 +3,7 @@
 import { isZero, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { parseSnapshotHeader, type SnapshotHeader } from "../../vault/snapshot.ts";
+import { olderEpoch } from "./admission.ts";
 
 /** The place that a session's snapshot must name; ids in hex. */
 export type CommitPlace = {
@@ -11,7 +12,7 @@ export type CommitPlace = {
   readonly item: string;
   readonly group: number;
   /** Newest key epoch of the vault. */
-  readonly epochMax: number;
+  readonly epoch: number;
   /** The item's newest snapshot, and its number (0 for none). */
   readonly head: string | null;
   readonly sequence: number;
@@ -24,7 +25,7 @@ export function previousOf(header: SnapshotHeader): string | null {
 
 /**
  * Parses and checks a snapshot object for its place.
- * @throws HoldfastError corrupt, truncated, unsupported, limit-exceeded; protocol for another vault, device, item, group or epoch;
+ * @throws HoldfastError corrupt, truncated, unsupported, limit-exceeded; protocol for another vault, device, item, group or a newer epoch; keys-rotated for an older one;
  * sequence-conflict when it does not follow the item's head
  */
 export function checkCommit(object: Uint8Array, place: CommitPlace): SnapshotHeader {
@@ -38,7 +39,8 @@ export function checkCommit(object: Uint8Array, place: CommitPlace): SnapshotHea
   if (toHex(header.deviceId) !== place.device) throw wrong("device");
   if (toHex(header.itemId) !== place.item) throw wrong("item");
   if (header.group !== place.group) throw wrong("group");
-  if (header.keyEpoch > place.epochMax) throw wrong("key epoch");
+  if (header.keyEpoch > place.epoch) throw wrong("key epoch");
+  if (header.keyEpoch < place.epoch) throw olderEpoch(header.keyEpoch, place.epoch);
   if (header.sequence !== place.sequence + 1 || previousOf(header) !== place.head) {
     throw new HoldfastError(
       ErrorCode.sequenceConflict,

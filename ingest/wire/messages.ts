@@ -53,7 +53,12 @@ export type MeAnswer = {
 };
 
 /** A device's wrap of one vault's E, made against this generation of the keys document. */
-export type DeviceWrapRequest = { readonly generation: number; readonly box: string };
+export type DeviceWrapRequest = {
+  readonly generation: number;
+  readonly box: string;
+  /** docs/format.md, section 4. */
+  readonly proof?: string;
+};
 
 export type EnrollRequest = {
   readonly id: string;

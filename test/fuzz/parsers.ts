@@ -163,7 +163,9 @@ export const parsers: Readonly<Record<string, Parser>> = {
   homeRecord: { parse: (bytes) => openHomeRecord(bytes, home.signer), seeds: [Buffer.from(home.object)] },
   keysDocument: {
     parse: (bytes) => parseKeysDocument(bytes),
-    seeds: [Buffer.from(typeof keys.document === "string" ? keys.document : JSON.stringify(keys.document))],
+    seeds: [keys.document, vectors("escrow").document].map((document) =>
+      Buffer.from(typeof document === "string" ? document : JSON.stringify(document)),
+    ),
   },
   vaultDocument: {
     parse: parseVaultDocument,

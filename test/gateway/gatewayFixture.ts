@@ -14,9 +14,10 @@ import type { EnrollAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { chunkId } from "../../vault/chunkId.ts";
 import { generateKeyPair } from "../../vault/keys/box.ts";
-import { createKeysDocument, makeDeviceWrap, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
+import { createKeysDocument, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
 import type { OpenedKeys } from "../../vault/keys/ring.ts";
 import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { makeDeviceWrap } from "../../vault/keys/wraps.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
 import { encodeSnapshot } from "../../vault/snapshot.ts";
@@ -121,7 +122,7 @@ export class GatewayFixture {
       publicKey: wrap.public,
       isolated,
       ...(appendOnly && { appendOnly }),
-      wraps: { [account.vault]: { generation: document.generation, box: wrap.box } },
+      wraps: { [account.vault]: { generation: document.generation, box: wrap.box, proof: wrap.proof! } },
     });
     return { ...answer, client: this.client(answer.token), account };
   }

@@ -187,6 +187,7 @@ describe("access tokens", () => {
       "created",
       "devices",
       "disabled",
+      "escrows",
       "id",
       "name",
       "vaults",

@@ -1,14 +1,15 @@
-// From a password, a recovery key or a device's private key to the keys of a vault (docs/format.md, section 4).
+// From a password, a recovery or escrow key or a device's private key to the keys of a vault (docs/format.md, section 4).
 import { sha256 } from "@noble/hashes/sha2.js";
 import { Cursor, concat, fromBase64, fromHex, must, Refusal } from "./cursor.ts";
-import { derive, openAead, same, stretchPassword } from "./primitives.ts";
+import { derive, hmacSha256, openAead, same, stretchPassword } from "./primitives.ts";
 import { x25519, x25519Public } from "./x25519.ts";
 
 /** What somebody has to open a vault with. */
 export type Credential =
   | { readonly password: string }
   | { readonly recoveryKey: string }
-  | { readonly device: string; readonly privateKey: Uint8Array };
+  | { readonly device: string; readonly privateKey: Uint8Array }
+  | { readonly escrowKey: string };
 
 /** S and the A's of a vault, and what is derived from them. */
 export class Keys {
@@ -74,11 +75,13 @@ export function openPublicBox(privateKey: Uint8Array, context: string, box: Uint
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/** The private key in a recovery key as people write it. */
-export function readRecoveryKey(text: string): { kind: "HFA" | "HFG"; privateKey: Uint8Array } {
+const keyKinds = ["HFA", "HFG", "HFE", "HFX"] as const;
+
+/** The private key in a recovery or escrow key as people write it; of HFX the public one. */
+export function readRecoveryKey(text: string): { kind: (typeof keyKinds)[number]; privateKey: Uint8Array } {
   const plain = text.toUpperCase().replace(/[\s-]/g, "");
-  const kind = plain.slice(0, 3);
-  must(kind === "HFA" || kind === "HFG", "a recovery key starts with HFA or HFG");
+  const kind = keyKinds.find((each) => each === plain.slice(0, 3));
+  must(kind !== undefined, "a recovery key starts with HFA, HFG, HFE or HFX");
   const digits = plain.slice(3).replaceAll("O", "0").replace(/[IL]/g, "1");
   must(digits.length === 56, "a recovery key has 56 characters after its prefix");
   let value = 0n;
@@ -124,7 +127,35 @@ async function openWrap(wrap: Json, context: string, credential: Credential): Pr
   if (wrap.kind === "device" && "device" in credential && wrap.device === credential.device) {
     return openPublicBox(credential.privateKey, context, box);
   }
+  if (wrap.kind === "escrow" && "escrowKey" in credential) {
+    const { privateKey } = readRecoveryKey(credential.escrowKey);
+    if (!same(fromBase64(wrap.public, "public"), x25519Public(privateKey))) return null;
+    return openPublicBox(privateKey, context, box);
+  }
   return null;
+}
+
+/** What a wrap's context has behind the kind. */
+function holderOf(wrap: Json): string {
+  switch (wrap.kind) {
+    case "password":
+    case "recovery":
+      return "";
+    case "device":
+      return `/${wrap.device}`;
+    case "escrow":
+      return `/${Buffer.from(fromBase64(wrap.public, "public")).toString("hex")}`;
+    default:
+      throw new Refusal("unsupported", `a wrap of kind ${wrap.kind}`);
+  }
+}
+
+/** Whether somebody who had E made this wrap. */
+function isProven(wrap: Json, context: string, e: Uint8Array, vaultId: Uint8Array, epoch: number): boolean {
+  const key = derive(e, vaultId, "holdfast wrap v1", 32, epoch);
+  const shown = wrap.kind === "escrow" ? `${wrap.label}\0${wrap.since}` : "";
+  const message = Buffer.from(`${context}\0${wrap.public}\0${shown}`, "utf8");
+  return same(hmacSha256(key, message), fromBase64(wrap.proof, "proof"));
 }
 
 /** Opens a keys document. Fails with `auth-failed` when no wrap opens by the credential. */
@@ -139,16 +170,17 @@ export async function openKeysDocument(text: string, credential: Credential): Pr
   must(Array.isArray(document.wraps), "wraps is not a list");
 
   let e: Uint8Array | null = null;
-  for (const each of document.wraps) {
-    const wrap = object(each, "a wrap");
-    if (wrap.kind !== "password" && wrap.kind !== "recovery" && wrap.kind !== "device") {
-      throw new Refusal("unsupported", `a wrap of kind ${wrap.kind}`);
-    }
-    const place = `holdfast/wrap/${document.account}/${document.vault}/${epoch}/${wrap.kind}`;
-    e ??= await openWrap(wrap, wrap.kind === "device" ? `${place}/${wrap.device}` : place, credential);
-  }
+  const wraps = document.wraps.map((each) => object(each, "a wrap"));
+  const contextOf = (wrap: Json): string =>
+    `holdfast/wrap/${document.account}/${document.vault}/${epoch}/${wrap.kind}${holderOf(wrap)}`;
+  for (const wrap of wraps) e ??= await openWrap(wrap, contextOf(wrap), credential);
   if (e === null) throw new Refusal("auth-failed", "no wrap opens by what was given");
   must(e.length === 16, "E has 16 bytes");
+  // Not asked of a reader; here it holds the writer to what the format says.
+  for (const wrap of wraps) {
+    if (wrap.proof === undefined) continue;
+    must(isProven(wrap, contextOf(wrap), e, vaultId, epoch), "a wrap that nobody who has the keys made");
+  }
 
   const ringKey = derive(e, vaultId, "holdfast ring v1", 32, epoch);
   const ringText = openBox(

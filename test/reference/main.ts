@@ -1,6 +1,6 @@
 // The reference restore program: node test/reference/main.ts VAULT_FOLDER KEY_FILE (list | manifest SNAPSHOT | restore SNAPSHOT TARGET)
 // VAULT_FOLDER is `vaults/<id>` of a gateway's data directory, or of a replica in a folder, which has roots.
-// KEY_FILE holds the account's password or its recovery key on one line. SNAPSHOT is an id or the start of one.
+// KEY_FILE holds the account's password, its recovery key or an escrow key on one line. SNAPSHOT is an id or the start of one.
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import type { Credential } from "./keys.ts";
@@ -12,6 +12,7 @@ import { Vault } from "./vault.ts";
 
 function credentialIn(file: string): Credential {
   const line = readFileSync(file, "utf8").replace(/\r?\n$/, "");
+  if (/^HFE-/i.test(line)) return { escrowKey: line };
   return /^HFA-/i.test(line) ? { recoveryKey: line } : { password: line };
 }
 

@@ -24,6 +24,7 @@ const known = [
   "chunker",
   "derived-keys",
   "directories",
+  "escrow",
   "extents",
   "file-hashes",
   "home-record",
@@ -102,6 +103,20 @@ describe("keys", () => {
       code: "auth-failed",
     });
   });
+});
+
+it("opens a rotated keys document by an escrow key", async () => {
+  const given = vector("escrow");
+  const { escrowKey } = given;
+  expect(readRecoveryKey(escrowKey)).toEqual({ kind: "HFE", privateKey: bytes(given.escrowPrivate) });
+  const publicKey = readRecoveryKey(given.escrowPublicText).privateKey;
+  expect(hex(publicKey)).toBe(hex(x25519Public(bytes(given.escrowPrivate))));
+  const text = JSON.stringify(given.document);
+  const keys = await openKeysDocument(text, { escrowKey });
+  const wanted = keysOf(given.secrets);
+  expect(hex(keys.fileHashKey())).toBe(hex(wanted.fileHashKey()));
+  for (const epoch of [1, 2, 3]) expect(keys.sealKeys(epoch)).toEqual(wanted.sealKeys(epoch));
+  await expect(openKeysDocument(text, { password: "p" })).rejects.toMatchObject({ code: "auth-failed" });
 });
 
 describe("records", () => {

@@ -10,7 +10,9 @@ import { FileHasher } from "../../vault/fileHash.ts";
 import { publicKeyOf, sealBox, sealPublicBox } from "../../vault/keys/box.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import {
+  escrowHolders,
   openWithDevice,
+  openWithEscrow,
   openWithPassword,
   openWithRecovery,
   parseKeysDocument,
@@ -20,6 +22,7 @@ import { type KeysWrap, wrapContext } from "../../vault/keys/keysTypes.ts";
 import { formatRecoveryKey, parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
 import { encodeRing, ringContext, ringKey } from "../../vault/keys/ring.ts";
 import { VaultKeys, type VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import { escrowContext, isProven } from "../../vault/keys/wraps.ts";
 import { Compression, type RecordType } from "../../vault/magic.ts";
 import { openRecord, parseRecordHeader, sealRecord } from "../../vault/record.ts";
 import { encodeSnapshot, openSnapshot, type SnapshotBody } from "../../vault/snapshot.ts";
@@ -219,7 +222,7 @@ test("keys document, passwords and recovery keys", async () => {
       wrap.kind === "password"
         ? sealBox(r, context, e, salt(wrap.kind))
         : sealPublicBox(Buffer.from(wrap.public, "base64"), context, e, {
-            ephemeralPrivate: fromHex(vector.ephemeralPrivates[wrap.kind]),
+            ephemeralPrivate: fromHex(vector.ephemeralPrivates[wrap.kind as "recovery" | "device"]),
             salt: salt(wrap.kind),
           });
     expect(box.toString("base64")).toBe(wrap.box);
@@ -228,6 +231,40 @@ test("keys document, passwords and recovery keys", async () => {
   const vaultDocument = parseVaultDocument(JSON.stringify(vector.vaultDocument));
   expect(vaultDocument).toEqual(vector.vaultDocument);
   expect(createVaultDocument(vaultDocument)).toEqual(vector.vaultDocument);
+});
+
+test("a rotated keys document with an escrow key", () => {
+  const vector = load<{
+    escrowKey: string;
+    escrowPrivate: string;
+    escrowPublicText: string;
+    e: string;
+    secrets: SecretsJson;
+    context: string;
+    ringSalt: string;
+    ephemeralPrivate: string;
+    boxSalt: string;
+    document: unknown;
+  }>("escrow.json");
+  const document = parseKeysDocument(vector.document);
+  expect(document).toEqual(vector.document);
+  const privateKey = parseRecoveryKey("escrow", vector.escrowKey);
+  expect(toHex(privateKey)).toBe(vector.escrowPrivate);
+  const publicKey = publicKeyOf(privateKey);
+  expect(formatRecoveryKey("escrowPublic", publicKey)).toBe(vector.escrowPublicText);
+  const [secrets, e] = [secretsOf(vector.secrets), fromHex(vector.e)];
+  expect(openWithEscrow(document, privateKey)).toEqual({ secrets, e });
+  const [holder] = escrowHolders(document);
+  expect(holder).toMatchObject({ label: "Müller & Söhne", public: publicKey.toString("base64") });
+  expect(escrowContext(document, publicKey)).toBe(vector.context);
+  const fixed = { ephemeralPrivate: fromHex(vector.ephemeralPrivate), salt: fromHex(vector.boxSalt) };
+  const box = sealPublicBox(publicKey, vector.context, e, fixed).toString("base64");
+  expect(document.wraps[0]).toMatchObject({ box });
+  expect(isProven(document, e, document.wraps[0]!)).toBe(true);
+  const key = ringKey(e, secrets.vaultId, 3);
+  const context = ringContext(document.vault, 3);
+  const ring = sealBox(key, context, encodeRing(secrets), fromHex(vector.ringSalt));
+  expect(ring.toString("base64")).toBe(document.ring);
 });
 
 test("file hashes", () => {

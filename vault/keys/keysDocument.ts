@@ -4,96 +4,37 @@
 import { randomBytes } from "node:crypto";
 import { fromHex } from "../bytes.ts";
 import { ErrorCode, HoldfastError } from "../errors.ts";
-import {
-  asArray,
-  asHex,
-  asInteger,
-  asObject,
-  asText,
-  fromBase64,
-  type JsonObject,
-  parseJson,
-} from "../jsonFields.ts";
+import { asArray, asHex, asInteger, asObject, asText, fromBase64, parseJson } from "../jsonFields.ts";
 import { limits } from "../limits.ts";
-import { formatVersion, KdfSuite, Width } from "../magic.ts";
-import { boxOverhead, openBox, openPublicBox, publicBoxOverhead, sealBox, sealPublicBox } from "./box.ts";
-import { type KdfParameters, kdfSaltBytes } from "./kdf.ts";
+import { formatVersion, Width } from "../magic.ts";
+import { boxOverhead, openBox, openPublicBox, publicKeyOf } from "./box.ts";
+import type { KdfParameters } from "./kdf.ts";
 import {
   type DeviceWrap,
+  type EscrowWrap,
   type KeysDocument,
   type KeysWrap,
-  type PasswordWrap,
   wrapContext,
 } from "./keysTypes.ts";
-import { encodeRing, type OpenedKeys, openRing, ringContext, ringKey, wrappingKeyBytes } from "./ring.ts";
+import { type OpenedKeys, openRing, sealRing, wrappingKeyBytes } from "./ring.ts";
+import {
+  type EscrowHolder,
+  escrowContext,
+  holderOf,
+  makeDeviceWrap,
+  makeEscrowWrap,
+  makePasswordWrap,
+  makeRecoveryWrap,
+  parseWrap,
+} from "./wraps.ts";
 
 const accountIdBytes = 16;
 const generationMax = 99_999_999; // 8 digits in the file's name
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("base64");
-}
 
 // --- parsing ---
 
 function corrupt(what: string): HoldfastError {
   return new HoldfastError(ErrorCode.corrupt, `keys document: ${what}`);
-}
-
-/** A base64 text of exactly `bytes` bytes, as text. */
-function asBase64(value: unknown, what: string, bytes: number): string {
-  const found = fromBase64(value, what);
-  if (found.length !== bytes) throw corrupt(`${what} has ${found.length} bytes, not ${bytes}`);
-  return value as string;
-}
-
-function parseWrap(value: unknown): KeysWrap {
-  const json = asObject(value, "wrap");
-  const kind = asText(json.kind, "wrap kind");
-  switch (kind) {
-    case "password":
-      return {
-        kind,
-        kdf: parseKdf(asObject(json.kdf, "kdf")),
-        box: asBase64(json.box, "password box", boxOverhead + wrappingKeyBytes),
-      };
-    case "recovery":
-      return { kind, ...parsePublicWrap(json) };
-    case "device":
-      return { kind, device: asHex(json.device, "device id", Width.deviceId), ...parsePublicWrap(json) };
-    default: {
-      // Dropping it would lose someone's access at the next change; so it is not read at all.
-      const name = JSON.stringify(kind.slice(0, 100));
-      throw new HoldfastError(
-        ErrorCode.unsupported,
-        `keys are wrapped in a way that is not known here: ${name}`,
-      );
-    }
-  }
-}
-
-function parseKdf(json: JsonObject): PasswordWrap["kdf"] {
-  const suite = asInteger(json.suite, "KDF suite", 1);
-  if (suite !== KdfSuite.pbkdf2HmacSha512) {
-    throw new HoldfastError(ErrorCode.unsupported, `KDF suite ${suite} is not known to this program`);
-  }
-  return {
-    suite,
-    iterations: asInteger(json.iterations, "KDF iterations", 1, limits.kdfIterationsMax),
-    salt: asBase64(json.salt, "KDF salt", kdfSaltBytes),
-  };
-}
-
-function parsePublicWrap(json: JsonObject): { public: string; box: string } {
-  return {
-    public: asBase64(json.public, "public key", Width.key),
-    box: asBase64(json.box, "public box", publicBoxOverhead + wrappingKeyBytes),
-  };
-}
-
-/** Who a wrap is for: at most one wrap each. */
-function holderOf(wrap: KeysWrap): string {
-  return wrap.kind === "device" ? `device/${wrap.device}` : wrap.kind;
 }
 
 /**
@@ -116,6 +57,13 @@ export function parseKeysDocument(input: unknown): KeysDocument {
   }
   const wraps = asArray(json.wraps, "wraps", limits.wrapsMax).map(parseWrap);
   if (new Set(wraps.map(holderOf)).size < wraps.length) throw corrupt("two wraps for the same holder");
+  const escrows = wraps.filter(({ kind }) => kind === "escrow").length;
+  if (escrows > limits.escrowsMax) {
+    throw new HoldfastError(
+      ErrorCode.limitExceeded,
+      `keys document: ${escrows} escrow keys, ${limits.escrowsMax} at most`,
+    );
+  }
   const ring = asText(json.ring, "ring");
   if (fromBase64(ring, "ring").length < boxOverhead) throw corrupt("ring is too short");
   return {
@@ -188,36 +136,28 @@ export function openWithDevice(
   return openRing(document, openPublicBox(privateKey, publicKey, context, Buffer.from(wrap.box, "base64")));
 }
 
+/** Those that an escrow key opens the document for: for people, boxes aside. */
+export function escrowHolders(document: KeysDocument): EscrowHolder[] {
+  return document.wraps
+    .filter((wrap): wrap is EscrowWrap => wrap.kind === "escrow")
+    .map(({ label, public: key, since }) => ({ label, public: key, since }));
+}
+
+/**
+ * Opens with an escrow key (32 bytes, of parseRecoveryKey).
+ * @throws HoldfastError key-wrong; seal-invalid or corrupt for a damaged document
+ */
+export function openWithEscrow(document: KeysDocument, privateKey: Uint8Array): OpenedKeys {
+  const publicKey = publicKeyOf(privateKey);
+  const own = publicKey.toString("base64");
+  const wrap = document.wraps.find((each) => each.kind === "escrow" && each.public === own);
+  if (wrap === undefined)
+    throw noWrap("this escrow key", "`holdfast account escrow list` shows whom they are.");
+  const context = escrowContext(document, publicKey);
+  return openRing(document, openPublicBox(privateKey, publicKey, context, Buffer.from(wrap.box, "base64")));
+}
+
 // --- making and changing ---
-
-function makePasswordWrap(
-  document: Pick<KeysDocument, "account" | "vault" | "epoch">,
-  e: Uint8Array,
-  r: Uint8Array,
-  kdf: KdfParameters,
-): PasswordWrap {
-  return {
-    kind: "password",
-    kdf: { suite: kdf.suite, iterations: kdf.iterations, salt: base64(kdf.salt) },
-    box: base64(sealBox(r, wrapContext(document, "password"), e)),
-  };
-}
-
-/** A wrap of E for a device's public key, which a gateway without keys then adds by addDeviceWrap. */
-export function makeDeviceWrap(
-  document: Pick<KeysDocument, "account" | "vault" | "epoch">,
-  e: Uint8Array,
-  device: string,
-  publicKey: Uint8Array,
-): DeviceWrap {
-  const context = wrapContext(document, "device", device);
-  return {
-    kind: "device",
-    device,
-    public: base64(publicKey),
-    box: base64(sealPublicBox(publicKey, context, e)),
-  };
-}
 
 /** The first keys document of a new vault, with fresh E, S and A of epoch 1. */
 export function createKeysDocument(vault: {
@@ -226,13 +166,13 @@ export function createKeysDocument(vault: {
   readonly r: Uint8Array;
   readonly kdf: KdfParameters;
   readonly recoveryPublic: Uint8Array;
+  readonly escrows?: readonly EscrowHolder[];
 }): OpenedKeys & { readonly document: KeysDocument } {
   const vaultId = fromHex(vault.vaultId, Width.vaultId);
   const e = randomBytes(wrappingKeyBytes);
   const s = randomBytes(Width.key);
   const secrets = { vaultId, s, epochs: new Map([[1, randomBytes(Width.key)]]), currentEpoch: 1 };
   const place = { account: vault.accountId, vault: vault.vaultId, epoch: 1 };
-  const ring = sealBox(ringKey(e, vaultId, 1), ringContext(place.vault, 1), encodeRing(secrets));
   const document = parseKeysDocument({
     format: "holdfast-keys",
     version: 1,
@@ -240,14 +180,11 @@ export function createKeysDocument(vault: {
     account: place.account,
     generation: 1,
     epoch: 1,
-    ring: base64(ring),
+    ring: sealRing(place.vault, e, secrets),
     wraps: [
       makePasswordWrap(place, e, vault.r, vault.kdf),
-      {
-        kind: "recovery",
-        public: base64(vault.recoveryPublic),
-        box: base64(sealPublicBox(vault.recoveryPublic, wrapContext(place, "recovery"), e)),
-      },
+      makeRecoveryWrap(place, e, vault.recoveryPublic),
+      ...(vault.escrows ?? []).map((holder) => makeEscrowWrap(place, e, holder)),
     ],
   });
   return { document, secrets, e };
@@ -291,4 +228,25 @@ export function withPassword(
   kdf: KdfParameters,
 ): KeysDocument {
   return changed(document, "password", makePasswordWrap(document, e, r, kdf));
+}
+
+/**
+ * The next generation, which an escrow key opens too.
+ * @throws HoldfastError exists for a name or key that is there; corrupt for a name that cannot be shown, or a hostile key; limit-exceeded
+ */
+export function withEscrow(document: KeysDocument, e: Uint8Array, holder: EscrowHolder): KeysDocument {
+  const same = escrowHolders(document).find(
+    ({ label, public: key }) => label === holder.label || key === holder.public,
+  );
+  if (same !== undefined) {
+    throw new HoldfastError(
+      ErrorCode.exists,
+      `there is an escrow ${same.label} with this name or key already`,
+      {
+        next: "Choose another name, or remove that one first.",
+      },
+    );
+  }
+  const wrap = makeEscrowWrap(document, e, holder);
+  return changed(document, holderOf(wrap), wrap);
 }

@@ -5,14 +5,22 @@ export type PasswordWrap = {
   readonly kdf: { readonly suite: 1; readonly iterations: number; readonly salt: string };
   readonly box: string;
 };
-export type RecoveryWrap = { readonly kind: "recovery"; readonly public: string; readonly box: string };
-export type DeviceWrap = {
-  readonly kind: "device";
-  readonly device: string;
+type PublicWrap = {
   readonly public: string;
   readonly box: string;
+  /** By whoever had E; absent in wraps of before there were rotations. */
+  readonly proof?: string;
 };
-export type KeysWrap = PasswordWrap | RecoveryWrap | DeviceWrap;
+export type RecoveryWrap = PublicWrap & { readonly kind: "recovery" };
+export type DeviceWrap = PublicWrap & { readonly kind: "device"; readonly device: string };
+export type EscrowWrap = PublicWrap & {
+  readonly kind: "escrow";
+  /** What the account's owner calls its holder. */
+  readonly label: string;
+  /** RFC 3339. */
+  readonly since: string;
+};
+export type KeysWrap = PasswordWrap | RecoveryWrap | DeviceWrap | EscrowWrap;
 
 export type KeysDocument = {
   readonly format: "holdfast-keys";
@@ -25,12 +33,12 @@ export type KeysDocument = {
   readonly wraps: readonly KeysWrap[];
 };
 
-/** The context that a wrap's box is bound to; `device` for kind "device" only. */
+/** The context that a wrap's box is bound to; `holder` for kinds that there may be several of: a device's id, an escrow's public key (hex). */
 export function wrapContext(
   document: Pick<KeysDocument, "account" | "vault" | "epoch">,
   kind: KeysWrap["kind"],
-  device?: string,
+  holder?: string,
 ): string {
   const context = `holdfast/wrap/${document.account}/${document.vault}/${document.epoch}/${kind}`;
-  return device === undefined ? context : `${context}/${device}`;
+  return holder === undefined ? context : `${context}/${holder}`;
 }

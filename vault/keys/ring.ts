@@ -4,7 +4,7 @@ import { ErrorCode, HoldfastError } from "../errors.ts";
 import { asObject, asText, parseJson } from "../jsonFields.ts";
 import { limits } from "../limits.ts";
 import { Width } from "../magic.ts";
-import { openBox } from "./box.ts";
+import { openBox, sealBox } from "./box.ts";
 import { derive } from "./hkdf.ts";
 import type { KeysDocument } from "./keysTypes.ts";
 import type { VaultSecrets } from "./vaultKeys.ts";
@@ -33,6 +33,17 @@ export function ringKey(e: Uint8Array, vaultId: Uint8Array, epoch: number): Buff
 export function encodeRing(secrets: VaultSecrets): Buffer {
   const epochs = Object.fromEntries([...secrets.epochs].map(([epoch, a]) => [String(epoch), toHex(a)]));
   return Buffer.from(JSON.stringify({ s: toHex(secrets.s), epochs }), "utf8");
+}
+
+/** The ring of a keys document (base64): the secrets under E, in their current epoch. */
+export function sealRing(vault: string, e: Uint8Array, secrets: VaultSecrets): string {
+  const { vaultId, currentEpoch } = secrets;
+  const key = ringKey(e, vaultId, currentEpoch);
+  const text = encodeRing(secrets);
+  const ring = sealBox(key, ringContext(vault, currentEpoch), text).toString("base64");
+  text.fill(0);
+  key.fill(0);
+  return ring;
 }
 
 function parseRing(text: Buffer, vaultId: Buffer, currentEpoch: number): VaultSecrets {

@@ -1,6 +1,6 @@
 // The keys of an unlocked vault. Everything is derived from S and the epoch keys A when first needed, and kept.
 //
-// Invariants: holds copies of its own in memory of their own; after wipe() every one of them is zeros and every use is refused; key
+// Invariants: holds copies of its own in memory of their own; epochs are added and never go or change; after wipe() every one of them is zeros and every use is refused; key
 // buffers handed out are views of the kept ones, so they are zeros then too.
 import { timingSafeEqual } from "node:crypto";
 import { ErrorCode, HoldfastError } from "../errors.ts";
@@ -47,7 +47,7 @@ function cached<Key, Value>(cache: Map<Key, Value>, key: Key, make: () => Value)
 }
 
 export class VaultKeys {
-  readonly #secrets: VaultSecrets;
+  #secrets: VaultSecrets;
   readonly #idKeys = new Map<number, Buffer>();
   readonly #gearTables = new Map<number, Uint32Array>();
   readonly #splitTables = new Map<number, Uint32Array>();
@@ -128,7 +128,7 @@ export class VaultKeys {
     const a = this.#secrets.epochs.get(epoch);
     if (a === undefined) {
       throw new HoldfastError(ErrorCode.keyWrong, `these keys do not include key epoch ${epoch}`, {
-        next: "Unlock again: the vault's keys may have been rotated since.",
+        next: "The vault's keys were rotated meanwhile: run again, or unlock the vault again.",
       });
     }
     return a;
@@ -139,15 +139,27 @@ export class VaultKeys {
     return copySecrets(this.#use());
   }
 
-  /** Whether both open the same: false when either was wiped. */
-  sameAs(other: VaultKeys): boolean {
-    if (this.#wiped || other.#wiped) return false;
-    const [a, b] = [this.#secrets, other.#secrets];
-    if (a.currentEpoch !== b.currentEpoch || a.epochs.size !== b.epochs.size) return false;
-    const pairs = [...a.epochs].map(([epoch, key]) => [key, b.epochs.get(epoch)] as const);
-    return [[a.vaultId, b.vaultId] as const, [a.s, b.s] as const, ...pairs].every(
+  /** Whether there is an A for this epoch. */
+  hasEpoch(epoch: number): boolean {
+    return this.#secrets.epochs.has(epoch);
+  }
+
+  /**
+   * Takes over the epochs that `newer` has besides, and seals in its current one from now on: whoever holds these keys goes on with them after
+   * a rotation. Answers false, and changes nothing, where `newer` is not of the same vault or lacks an epoch, or either was wiped.
+   */
+  extendWith(newer: VaultKeys): boolean {
+    if (this.#wiped || newer.#wiped) return false;
+    const [own, other] = [this.#secrets, newer.#secrets];
+    const pairs = [...own.epochs].map(([epoch, key]) => [key, other.epochs.get(epoch)] as const);
+    const same = [[own.vaultId, other.vaultId] as const, [own.s, other.s] as const, ...pairs].every(
       ([one, two]) => two !== undefined && timingSafeEqual(one, two),
     );
+    if (!same || other.currentEpoch < own.currentEpoch) return false;
+    const added = [...other.epochs].filter(([epoch]) => !own.epochs.has(epoch));
+    const epochs = new Map([...own.epochs, ...added.map(([epoch, a]) => [epoch, ownCopy(a)] as const)]);
+    this.#secrets = { ...own, epochs, currentEpoch: other.currentEpoch };
+    return true;
   }
 
   /** Zero-fills the secrets and every key that was derived. */

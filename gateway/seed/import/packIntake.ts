@@ -252,7 +252,7 @@ export class PackIntake {
   }
 
   async #store({ group, writer, records, hashes, counts }: Batch): Promise<void> {
-    const answer = await this.#vault.admit({ id: toHex(writer), group }, records, hashes);
+    const answer = await this.#vault.admit({ id: toHex(writer), group }, records, { hashes });
     if (answer.malformed !== undefined) throw answer.malformed;
     for (const [i, status] of answer.statuses.entries()) {
       if (status === RecordStatus.waits) counts[i]!.refused++;

@@ -83,6 +83,7 @@ async function session(onCommit: () => Promise<void> | void = () => {}): Promise
     enrollment: { vault: honest.vault },
     seen: { sequence: () => 0, noteSequence: () => undefined },
     atHome: <T>(work: () => Promise<T>): Promise<T> => work(),
+    requireEpoch: async () => undefined,
   } as unknown as AgentConnection;
   const real = await GatewayBackupSession.start(connection, item, new AbortController().signal);
   const commit: BackupSession["commit"] = async (object, figures) => {

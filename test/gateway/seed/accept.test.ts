@@ -11,7 +11,8 @@ import { boxSigningKey, manifestPath } from "../../../gateway/seed/seal/sealBox.
 import type { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { generateKeyPair } from "../../../vault/keys/box.ts";
-import { makeDeviceWrap, parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { parseKeysDocument } from "../../../vault/keys/keysDocument.ts";
+import { makeDeviceWrap } from "../../../vault/keys/wraps.ts";
 import { limits } from "../../../vault/limits.ts";
 import { claimedManifest, signSeedManifest } from "../../../vault/seed/manifest.ts";
 import { seededBytes } from "../../vault/seeded.ts";

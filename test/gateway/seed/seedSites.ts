@@ -53,7 +53,8 @@ export class Site {
     const atHome = <T>(work: () => Promise<T>): Promise<T> => work();
     const { appendOnly } = this.fixture.gateway.catalog.devices.get(id) ?? {};
     const enrollment = { vault, appendOnly };
-    const connection = { client, seen, enrollment, atHome } as unknown as AgentConnection;
+    const requireEpoch = async (): Promise<void> => undefined;
+    const connection = { client, seen, enrollment, atHome, requireEpoch } as unknown as AgentConnection;
     const { signal } = new AbortController();
     const session = await GatewayBackupSession.start(connection, item, signal);
     const warnings: string[] = [];

@@ -4,7 +4,6 @@ import { generateKeyPair, sealBox } from "../../../vault/keys/box.ts";
 import {
   addDeviceWrap,
   createKeysDocument,
-  makeDeviceWrap,
   openWithDevice,
   openWithPassword,
   openWithRecovery,
@@ -17,6 +16,7 @@ import {
 import type { KeysDocument } from "../../../vault/keys/keysTypes.ts";
 import { ringContext, ringKey } from "../../../vault/keys/ring.ts";
 import { VaultKeys } from "../../../vault/keys/vaultKeys.ts";
+import { makeDeviceWrap } from "../../../vault/keys/wraps.ts";
 import { bytesOf, mutated, outcome } from "../sampleVault.ts";
 
 const vaultId = "0123456789abcdef0123456789abcdef";

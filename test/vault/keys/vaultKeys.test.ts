@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { toHex } from "../../../vault/bytes.ts";
 import { VaultKeys, type VaultSecrets } from "../../../vault/keys/vaultKeys.ts";
 import { nobleDerive } from "../nobleSeal.ts";
-import { outcome, sampleKeys, sampleSecrets } from "../sampleVault.ts";
+import { bytesOf, outcome, sampleKeys, sampleSecrets } from "../sampleVault.ts";
 
 const { vaultId, s, epochs } = sampleSecrets;
 
@@ -87,4 +87,41 @@ describe("wipe()", () => {
     expect(toHex(exported.s)).toBe(toHex(sampleSecrets.s));
     expect(sampleSecrets.s.some((byte) => byte !== 0)).toBe(true);
   });
+});
+
+test("newer epochs are added to keys that are held, and nothing else is", () => {
+  const base = { vaultId: bytesOf("vault", 16), s: bytesOf("s", 32) };
+  const a = [1, 2, 3].map((n) => [n, bytesOf(`a ${n}`, 32)] as const);
+  const upTo = (currentEpoch: number) =>
+    new VaultKeys({ ...base, epochs: new Map(a.slice(0, currentEpoch)), currentEpoch });
+  const held = upTo(1);
+  const metadataKey = held.metadataKey;
+  expect(held.hasEpoch(2)).toBe(false);
+  expect(held.extendWith(upTo(3))).toBe(true);
+  expect([held.currentEpoch, held.hasEpoch(2), held.hasEpoch(3), held.hasEpoch(4)]).toEqual([
+    3,
+    true,
+    true,
+    false,
+  ]);
+  expect(held.sealKeys(2)).toEqual(upTo(2).sealKeys(2));
+  expect(held.metadataKey).toBe(metadataKey);
+  // What it took is its own.
+  const donor = upTo(3);
+  const taker = upTo(2);
+  expect(taker.extendWith(donor)).toBe(true);
+  donor.wipe();
+  expect(taker.sealKeys(3)).toEqual(upTo(3).sealKeys(3));
+  const others = [
+    upTo(2),
+    new VaultKeys({ ...base, s: bytesOf("other s", 32), epochs: new Map(a), currentEpoch: 3 }),
+    new VaultKeys({ ...base, vaultId: bytesOf("other", 16), epochs: new Map(a), currentEpoch: 3 }),
+    new VaultKeys({ ...base, epochs: new Map([...a, [2, bytesOf("other a", 32)]]), currentEpoch: 3 }),
+    new VaultKeys({ ...base, epochs: new Map(a.slice(1)), currentEpoch: 3 }),
+    donor,
+  ];
+  for (const other of others) expect(held.extendWith(other)).toBe(false);
+  expect(held.sealKeys(2)).toEqual(upTo(2).sealKeys(2));
+  held.wipe();
+  expect(held.extendWith(upTo(3))).toBe(false);
 });
