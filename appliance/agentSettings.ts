@@ -16,6 +16,7 @@ export type AgentContext = { readonly context: CommandContext; readonly state: s
 const notInFile: readonly string[] = [
   "state",
   "dry-run",
+  "clock",
   "replace",
   "gateway",
   "fingerprint",

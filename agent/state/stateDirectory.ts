@@ -6,6 +6,7 @@
 //   check.partial  what a check that was stopped had proven (inspect/provenChunks.ts); may be deleted
 //   cache/         may be deleted at any time: one page cache per item; drive/, sealed records that drives fetched (session/sealedCache.ts)
 //   lock           held by the one run that writes
+//   run.lock       held by the one scheduler; definitions.json and schedule.json are its own (docs/schedules.md)
 
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -37,12 +38,21 @@ export function cachePath(state: string, itemId: string): string {
  * @throws HoldfastError busy when another run has it; disk-full, io-error
  */
 export function lockState(state: string): StateLock {
+  return lockIn(state, "lock", "another run is using");
+}
+
+/** As `lockState`, for the scheduler: backups go on beside it. @throws HoldfastError busy; disk-full, io-error */
+export function lockScheduler(state: string): StateLock {
+  return lockIn(state, "run.lock", "another `holdfast agent run` is at work on");
+}
+
+function lockIn(state: string, name: string, why: string): StateLock {
   makeStateDirectory(state);
-  const path = join(state, "lock");
+  const path = join(state, name);
   let fd: number | undefined;
   try {
     fd = openSync(path, "a+", 0o600);
-    if (canLockFiles() && !lockFile(fd)) throw taken(state, path);
+    if (canLockFiles() && !lockFile(fd)) throw taken(state, path, why);
     ftruncateSync(fd, 0);
     writeSync(fd, `${process.pid}\n`);
   } catch (error) {
@@ -53,10 +63,10 @@ export function lockState(state: string): StateLock {
   return { release: () => closeSync(held) };
 }
 
-function taken(state: string, path: string): HoldfastError {
+function taken(state: string, path: string, why: string): HoldfastError {
   const pid = readFileSync(path, "utf8").trim();
   const who = /^\d+$/.test(pid) ? `process ${pid}` : "another process";
-  return new HoldfastError(ErrorCode.busy, `another run is using ${state} (${who})`, {
+  return new HoldfastError(ErrorCode.busy, `${why} ${state} (${who})`, {
     next: "Wait for it to end, or stop it, and run again.",
     detail: { path: state },
   });

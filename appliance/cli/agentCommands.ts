@@ -2,6 +2,7 @@
 
 import { agentBackupCommand } from "./agentBackupCommand.ts";
 import { item, state } from "./agentOptions.ts";
+import { agentRunCommand } from "./agentRunCommand.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { totp } from "./gatewayOptions.ts";
 
@@ -62,6 +63,7 @@ export const agentCommands: readonly CommandSpec[] = [
     load: () => import("../commands/agentEnroll.ts"),
   },
   agentBackupCommand,
+  agentRunCommand,
   {
     path: ["agent", "snapshots"],
     summary: "list snapshots, newest first",

@@ -8,6 +8,7 @@ import { gatewayCommands } from "./gatewayCommands.ts";
 import { guardCommands } from "./guardCommands.ts";
 import { homeCommands } from "./homeCommands.ts";
 import { importCommands } from "./importCommands.ts";
+import { itemCommands } from "./itemCommands.ts";
 import { jobCommands } from "./jobCommands.ts";
 import { keysCommands } from "./keysCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
@@ -24,6 +25,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...jobCommands,
   ...tokenCommands,
   ...auditCommands,
+  ...itemCommands,
   ...retentionCommands,
   ...alertCommands,
   ...guardCommands,

@@ -3,14 +3,12 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { parseItemName } from "../itemName.ts";
 import { spanText } from "../retentionLines.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output } = context;
-  const [account, device, item, more] = args.operand(0).split("/");
-  if (!account || !device || !item || more !== undefined) {
-    throw new HoldfastError(ErrorCode.usage, `not ACCOUNT/DEVICE/ITEM: ${args.operand(0)}`);
-  }
+  const { account, device, item } = parseItemName(args.operand(0));
   const every = args.duration("every");
   const wishes = [every !== undefined, args.flag("never"), args.flag("learn")].filter(Boolean).length;
   if (wishes !== 1 || every === 0) {

@@ -27,6 +27,7 @@ import { gcRoutes } from "./gcRoutes.ts";
 import { guardRoutes } from "./guardRoutes.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
+import { itemAdminRoutes } from "./itemAdminRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { keysRoutes } from "./keysRoutes.ts";
@@ -207,6 +208,7 @@ export function buildAdminApp(
   replicaRoutes(app, gateway, operations.replicas);
   homeRoutes(app, gateway, operations.homes);
   guardRoutes(app, gateway, operations.guard);
+  itemAdminRoutes(app, gateway, operations.items);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoutes(app, gateway, operations);
   gcRoutes(app, gateway, operations);

@@ -11,6 +11,8 @@ export const appendRoutes: readonly string[] = [
   "GET /v1/vaults/:vault/document",
   "GET /v1/vaults/:vault/keys",
   "PUT /v1/items/:name",
+  "GET /v1/definitions",
+  "POST /v1/items/:name/reports",
   "GET /v1/items",
   "GET /v1/snapshots",
   "GET /v1/snapshots/:id/object",

@@ -67,6 +67,8 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "POST /v1/devices": of("login"),
 
   "PUT /v1/items/:name": device,
+  "GET /v1/definitions": device,
+  "POST /v1/items/:name/reports": device,
   "POST /v1/sessions": device,
   "POST /v1/sessions/:session/have": device,
   "POST /v1/sessions/:session/whole": device,

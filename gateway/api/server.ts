@@ -23,6 +23,7 @@ import { carriedRoutes } from "./carriedRoutes.ts";
 import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress.ts";
 import { ConnectionPace } from "./connectionPace.ts";
 import { ConnectionShare } from "./connectionShare.ts";
+import { definitionRoutes } from "./definitionRoutes.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -153,6 +154,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     );
     accountRoutes(closed, gateway);
     snapshotRoutes(closed, gateway);
+    definitionRoutes(closed, gateway);
     sessionRoutes(closed, gateway);
     const slots = new ReadSlots();
     readRoutes(closed, gateway, slots);

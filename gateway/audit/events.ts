@@ -46,6 +46,7 @@ export const auditEvents = [
   "snapshot.marked",
   "snapshot.deleted",
   "snapshot.undeleted",
+  "item.changed",
   "guard.held",
   "guard.accepted",
   "guard.confirmed",

@@ -11,6 +11,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { bytesCodec, jsonCodec, openTable, type Table } from "../index/table.ts";
+import { ItemDefinitions } from "./itemDefinitions.ts";
 import { Leases } from "./leases.ts";
 import { Retention } from "./retention.ts";
 import { itemNameKey, itemNamesOf, orderKeyOf } from "./rowKeys.ts";
@@ -62,6 +63,8 @@ export class VaultCatalog {
   readonly waiting: WaitingSnapshots;
   /** How long snapshots stay, and which are in the trash. */
   readonly retention: Retention;
+  /** What devices are to back up, and when. */
+  readonly definitions: ItemDefinitions;
 
   constructor(environment: IndexEnvironment) {
     this.#environment = environment;
@@ -73,6 +76,7 @@ export class VaultCatalog {
     this.leases = new Leases(environment, this.#items);
     this.waiting = new WaitingSnapshots(environment);
     this.retention = new Retention(environment);
+    this.definitions = new ItemDefinitions(environment);
   }
 
   /** Changes when anything was removed or quarantined; agents then forget what they believe to be here. */

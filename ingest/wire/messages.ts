@@ -1,6 +1,9 @@
 // The JSON bodies of docs/protocol.md as types. Ids are lower-case hex: 64 digits for chunks and snapshots, 32 for
 // accounts, devices, vaults, items and sessions. Binary values are base64 with padding. Times are RFC 3339.
 
+import type { ErrorCode } from "../../vault/errors.ts";
+import type { DefinedItem } from "../schedule/itemDefinition.ts";
+
 export type ErrorBody = {
   readonly error: {
     readonly code: string;
@@ -95,6 +98,18 @@ export type ItemAnswer = {
   readonly head: string | null;
 };
 export type ItemRow = ItemAnswer & { readonly device: string };
+
+export type DefinitionsAnswer = { readonly items: readonly DefinedItem[] };
+
+/** Of a backup that was due: it failed, or was passed over because the machine was off. */
+export type ReportRequest = {
+  /** RFC 3339. */
+  readonly due: string;
+  readonly outcome: "failed" | "missed";
+  readonly code: ErrorCode;
+  /** At most `wireLimits.reportCharacters`. */
+  readonly message: string;
+};
 
 export type SnapshotRow = {
   readonly id: string;

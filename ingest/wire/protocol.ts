@@ -30,6 +30,10 @@ export const wireLimits = {
   itemsPerDevice: 1000,
   /** Snapshots of one `GET /v1/snapshots?newest=`. */
   newestSnapshots: 1000,
+  /** Of a report's message. */
+  reportCharacters: 500,
+  /** A `GET /v1/definitions`. */
+  definitionsBytes: 8 * MiB,
   jsonBytes: 1 * MiB,
   haveBytes: 16_384 * Width.id,
   recordsBytes: 64 * MiB,

@@ -21,6 +21,8 @@ export const keys: Readonly<Record<string, Key>> = {
   "GET /v1/devices": "login",
   "PUT /v1/items/:name": "device",
   "GET /v1/items": "device",
+  "GET /v1/definitions": "device",
+  "POST /v1/items/:name/reports": "device",
   "GET /v1/snapshots": "device",
   "GET /v1/snapshots/:id/object": "device",
   "GET /v1/events": "device",

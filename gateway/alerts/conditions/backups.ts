@@ -1,5 +1,7 @@
 // Items whose backups fail, or do not come.
 
+import { Calendar } from "../../../ingest/schedule/calendar.ts";
+import type { DefinitionRow, ReportRow } from "../../catalog/itemDefinitions.ts";
 import type { Gateway } from "../../gateway.ts";
 import { type ItemState, itemsOf } from "../../health/items.ts";
 import type { RaisedAlert } from "../alertLog.ts";
@@ -8,6 +10,9 @@ import type { Condition } from "./condition.ts";
 import { Expectations } from "./expectations.ts";
 
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+/** What a scheduled backup may take, or a machine may be slow to begin, before it is missed. */
+const graceMs = 2 * hourMs;
 /** Agents that went away in the middle mostly come back by themselves. */
 const interruptedMs = 12 * hourMs;
 
@@ -16,17 +21,84 @@ export function backupsCondition(gateway: Gateway): Condition {
   const expectations = new Expectations(gateway.catalog.environment);
   const find = async (): Promise<RaisedAlert[]> => {
     const found: RaisedAlert[] = [];
+    const running = runningItems(gateway);
     for (const { id } of gateway.catalog.vaults.list()) {
-      for (const item of itemsOf(gateway, await gateway.vault(id))) {
+      const vault = await gateway.vault(id);
+      const { definitions } = vault.catalog;
+      for (const item of itemsOf(gateway, vault)) {
         if (!item.isHere) continue;
-        const missed = missedOf(item, expectations, history, gateway.now().getTime());
-        const failed = failedOf(item, history, gateway.now().getTime());
+        const row = definitions.get(item.itemId);
+        const report = row && reportOf(item, definitions.report(item.itemId));
+        const nowMs = gateway.now().getTime();
+        const missed =
+          expectations.get(item.itemId) === undefined && row !== undefined && !byRhythm(row)
+            ? (report?.missed ?? overdueOf(item, row, running, nowMs))
+            : missedOf(item, expectations, history, nowMs);
+        const failed = report?.failed ?? failedOf(item, history, nowMs);
         found.push(...[missed, failed].filter((alert) => alert !== undefined));
       }
     }
     return found;
   };
   return { kinds: ["backup-missed", "backup-failed"], find };
+}
+
+/** Items of which a backup runs. */
+function runningItems({ jobs }: Gateway): ReadonlySet<string> {
+  const rows = jobs.list({ kind: "backup", failed: false, limit: Number.MAX_SAFE_INTEGER });
+  return new Set(
+    rows.flatMap(({ result, session }) => (result === "running" && session ? [session.item] : [])),
+  );
+}
+
+/** Nothing says when its next backup is due. */
+function byRhythm({ definition }: DefinitionRow): boolean {
+  return definition.enabled && definition.rules.length === 0;
+}
+
+/** By the item's schedule: what was due behind its newest snapshot did not come. */
+function overdueOf(
+  item: ItemState,
+  { changed, definition }: DefinitionRow,
+  running: ReadonlySet<string>,
+  nowMs: number,
+): RaisedAlert | undefined {
+  if (!definition.enabled || running.has(item.itemId)) return undefined;
+  const calendar = new Calendar(definition);
+  const sinceMs = Math.max(Date.parse(changed), Date.parse(item.received ?? changed));
+  const dueMs = calendar.nextDue(sinceMs);
+  if (dueMs === undefined) return undefined;
+  const lateMs = nowMs - calendar.beginOf(dueMs, 1) - graceMs;
+  if (!(lateMs > 0)) return undefined;
+  const usualMs = (calendar.nextDue(dueMs) ?? dueMs) - dueMs;
+  return {
+    kind: "backup-missed",
+    severity: lateMs > 4 * Math.max(usualMs, dayMs) ? "critical" : "warning",
+    subject: subjectOf(item),
+    message:
+      "a backup was due by its schedule and did not come. Look at the device and at its `holdfast agent run`.",
+    figures: { last: item.received, due: new Date(dueMs).toISOString(), expectation: "its schedule" },
+  };
+}
+
+/** What its device told of a run that did not come about, while no newer snapshot is there. */
+function reportOf(
+  item: ItemState,
+  row: ReportRow | undefined,
+): { readonly failed?: RaisedAlert; readonly missed?: RaisedAlert } | undefined {
+  if (row === undefined || (item.received !== null && item.received > row.at)) return undefined;
+  const { outcome, due, code, message, job } = row;
+  const alert = {
+    severity: "warning",
+    subject: subjectOf(item),
+    figures: { job, code, due },
+  } as const;
+  if (outcome === "failed") {
+    const failed = `its scheduled backup failed: ${message}. Look at the agent's output on the device.`;
+    return { failed: { ...alert, kind: "backup-failed", message: failed } };
+  }
+  const missed = `its scheduled backup was passed over: ${message}.`;
+  return { missed: { ...alert, kind: "backup-missed", message: missed } };
 }
 
 function subjectOf({ account, device, item }: ItemState): string {

@@ -164,6 +164,7 @@ async function enterSnapshots(
     for (const need of admission.needs()) tables.needs.restore(need);
     tables.catalog.restore(itemsOf(part, snapshots), snapshots, Math.max(part.changes, snapshots.length));
     tables.catalog.retention.restore(retention);
+    tables.catalog.definitions.restore(part.definitions);
     for (const { head } of tables.catalog.items()) {
       if (head !== null) tables.catalog.retention.takeFromTrash(head);
     }

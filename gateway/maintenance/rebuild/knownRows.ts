@@ -35,7 +35,13 @@ export type KnownRows = {
   readonly fromOld: boolean;
 };
 
-export const noPart: VaultPart = { changes: 0, items: [], needs: [], retention: noRetention };
+export const noPart: VaultPart = {
+  changes: 0,
+  items: [],
+  definitions: [],
+  needs: [],
+  retention: noRetention,
+};
 
 const program = fileURLToPath(new URL(`./oldRowsProgram${extname(import.meta.filename)}`, import.meta.url));
 const answerBytesMax = 512 * 2 ** 20;

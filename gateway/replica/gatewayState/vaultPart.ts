@@ -9,8 +9,10 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { asArray, asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
 import { limits } from "../../../vault/limits.ts";
 import { Width } from "../../../vault/magic.ts";
+import type { PartDefinition } from "../../catalog/itemDefinitions.ts";
 import type { RetentionRows } from "../../catalog/retention.ts";
 import type { OpenVault } from "../../openVault.ts";
+import { parseDefinitions } from "./definitionsPart.ts";
 import { exportRetention, parseRetention } from "./retentionPart.ts";
 
 export type PartItem = {
@@ -38,6 +40,7 @@ export type VaultPart = {
   /** Number of times that snapshots appeared or went. */
   readonly changes: number;
   readonly items: readonly PartItem[];
+  readonly definitions: readonly PartDefinition[];
   readonly needs: readonly PartNeed[];
   readonly retention: RetentionRows;
 };
@@ -62,6 +65,7 @@ export function exportVaultPart(vault: VaultState, { counted = true } = {}): Buf
     if (row === undefined) return [{ group, id, pack: null, offset, length, reporter }];
     return row.name === undefined ? [] : [{ group, id, pack: toHex(row.name), offset, length, reporter }];
   });
+  const definitions = vault.catalog.definitions.rows();
   return Buffer.from(
     JSON.stringify({
       format: "holdfast-vault-catalog",
@@ -69,6 +73,7 @@ export function exportVaultPart(vault: VaultState, { counted = true } = {}): Buf
       vault: vault.id,
       changes: counted ? vault.catalog.changes() : 0,
       items,
+      ...(definitions.length > 0 && { definitions }),
       needs,
       retention: exportRetention(vault.catalog.retention.rows()),
     }),
@@ -100,6 +105,7 @@ export function parseVaultPart(text: Uint8Array, vault: string): VaultPart {
   return {
     changes: asInteger(json.changes, "changes", 0),
     items,
+    definitions: parseDefinitions(json.definitions, rowsMax),
     needs: asArray(json.needs, "needs", rowsMax).map(parseNeed),
     retention: parseRetention(json.retention, rowsMax),
   };

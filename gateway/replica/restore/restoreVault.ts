@@ -129,7 +129,7 @@ async function fetchPart(port: RestorePort, { root, metadataKey }: VaultToRestor
   } catch (error) {
     if (!isDamage(error)) throw error;
     port.tolerate(error);
-    return { changes: root.snapshots, items: [], needs: [], retention: noRetention };
+    return { changes: root.snapshots, items: [], definitions: [], needs: [], retention: noRetention };
   }
 }
 
@@ -157,6 +157,7 @@ async function restoreContent(port: RestorePort, wanted: VaultToRestore, tables:
     for (const need of admission.needs()) tables.needs.restore(need);
     tables.catalog.restore(itemsOf(part, snapshots), snapshots, part.changes);
     tables.catalog.retention.restore(part.retention);
+    tables.catalog.definitions.restore(part.definitions);
     // What followed it may not have come to the replica: an item's newest snapshot is never in the trash.
     for (const { head } of tables.catalog.items()) {
       if (head !== null) tables.catalog.retention.takeFromTrash(head);

@@ -10,6 +10,7 @@ import { type GatewayPart, parseGatewayPart } from "../../../gateway/replica/gat
 import { openSealedState } from "../../../gateway/replica/gatewayState/sealedState.ts";
 import { parseVaultPart, type VaultPart } from "../../../gateway/replica/gatewayState/vaultPart.ts";
 import { settingsDefault } from "../../../gateway/settings.ts";
+import { emptyDefinition } from "../../../ingest/schedule/itemDefinition.ts";
 import { generateKeyPair, publicKeyOf, sealPublicBox } from "../../../vault/keys/box.ts";
 import { damagedJson } from "../../vault/damagedText.ts";
 import { outcome } from "../../vault/sampleVault.ts";
@@ -88,6 +89,12 @@ const gatewayDocument = { format: "holdfast-gateway-catalog", version: 1, gatewa
 const vaultPart: VaultPart = {
   changes: 9,
   items: [{ id: hex("item", 16), device: device.id, name: "files" }],
+  definitions: [
+    {
+      ...{ item: hex("item", 16), revision: 3, changed: created },
+      definition: { ...emptyDefinition(["/home"]), rules: ["daily at 02:00"], timeZone: "Europe/Vienna" },
+    },
+  ],
   needs: [
     {
       ...{ group: 1, id: hex("id", 32), pack: hex("pack", 32), offset: 96, length: 500, reporter: device.id },

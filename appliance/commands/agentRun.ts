@@ -1,0 +1,120 @@
+// holdfast agent run
+
+import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
+import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
+import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";
+import { readEnrollment } from "../../agent/state/enrollment.ts";
+import { lockScheduler } from "../../agent/state/stateDirectory.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { agentContext } from "../agentSettings.ts";
+import { backUpByChild } from "../backupChild.ts";
+import type { CommandContext } from "../cli/command.ts";
+
+/** How often definitions are asked for. */
+const askMs = 5 * 60_000;
+
+export async function run(given: CommandContext): Promise<void> {
+  const { context, state } = await agentContext(given);
+  const { device, gateway } = readEnrollment(state);
+  const lock = lockScheduler(state);
+  try {
+    context.output.event({ event: "running", device: device.name, gateway: gateway.url, pid: process.pid });
+    context.output.line(`Backing up ${device.name} by the schedules of ${gateway.url}.`);
+    await schedule(context, state, device.id);
+  } finally {
+    lock.release();
+  }
+}
+
+async function schedule(
+  { args, output, signal, nowMs }: CommandContext,
+  state: string,
+  device: string,
+): Promise<void> {
+  const wallMs = wallClock(args.text("clock"), nowMs);
+  const onlyBelow = args.texts("only-below");
+  const wrong = onlyBelow.find((folder) => !folder.startsWith("/"));
+  if (wrong !== undefined)
+    throw new HoldfastError(ErrorCode.usage, `--only-below ${wrong} is not an absolute path`);
+  const file = new ScheduleFile(state);
+  const waker = new Waker();
+  let askAtMs = 0;
+  const askNow = (): void => {
+    askAtMs = 0;
+    waker.wake();
+  };
+  const tell = (event: string, facts: Readonly<Record<string, unknown>>): void => {
+    output.event({ event, time: new Date(wallMs()).toISOString(), ...facts });
+    output.line(lineOf(event, facts));
+    if (event === "clock-jumped") askAtMs = 0;
+    // What failed, or was passed over, is known at the gateway soon.
+    if (event === "backup-failed" || event === "passed-over") askNow();
+  };
+  if (file.wasDamaged) tell("state-was-damaged", { file: "schedule.json" });
+  const link = new GatewayLink({ state, file, onlyBelow, now: () => new Date(wallMs()), tell });
+  const scheduler = new Scheduler({
+    ...{ wallMs, monotonicMs: nowMs, random: Math.random, device, file, tell },
+    backUp: (item, stopped) =>
+      backUpByChild(state, item, stopped, (event) => tell("backup-warning", { ...event, item: item.name })),
+    wake: () => waker.wake(),
+  });
+  process.on("SIGHUP", askNow);
+  signal.addEventListener("abort", () => waker.wake(), { once: true });
+  scheduler.obey(link.items());
+  let asking: Promise<void> | undefined;
+  while (!signal.aborted) {
+    if (nowMs() >= askAtMs && asking === undefined) {
+      askAtMs = nowMs() + askMs;
+      asking = link.exchange(signal).then((changed) => {
+        asking = undefined;
+        if (changed) scheduler.obey(link.items());
+        waker.wake();
+      });
+    }
+    await waker.sleep(scheduler.look());
+  }
+  process.off("SIGHUP", askNow);
+  await Promise.all([asking, scheduler.stop()]);
+}
+
+/** The wall's clock; `begins` (a test's): as if the program had been started then. @throws HoldfastError usage */
+function wallClock(begins: string | undefined, nowMs: () => number): () => number {
+  if (begins === undefined) return () => Date.now();
+  const aheadMs = Date.parse(begins) - nowMs();
+  if (Number.isNaN(aheadMs)) throw new HoldfastError(ErrorCode.usage, `--clock ${begins} is no time`);
+  return () => aheadMs + nowMs();
+}
+
+/** Sleeps until the time is over, or somebody wakes it; who wakes it before it sleeps is heard as well. */
+class Waker {
+  #woken = false;
+  #wake: (() => void) | undefined;
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#woken) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      const timer = setTimeout(resolve, Math.min(ms, lookMs));
+      await promise;
+      clearTimeout(timer);
+      this.#wake = undefined;
+    }
+    this.#woken = false;
+  }
+}
+
+/** "backup-done home: due ..., snapshot ..." */
+function lineOf(event: string, { item, ...facts }: Readonly<Record<string, unknown>>): string {
+  const said = Object.entries(facts).map(
+    ([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  return [
+    `${event}${item === undefined ? "" : ` ${String(item)}`}`,
+    ...(said.length > 0 ? [said.join(", ")] : []),
+  ].join(": ");
+}

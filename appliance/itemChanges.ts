@@ -1,0 +1,106 @@
+// From the options of `item add` and `item edit` to a definition, and back to lines for people.
+
+import { Filter } from "../agent/source/filter.ts";
+import type { DefinedItemAnswer, ItemOperations } from "../gateway/admin/itemOperations.ts";
+import { type ItemDefinition, parseDefinition } from "../ingest/schedule/itemDefinition.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import type { Arguments } from "./cli/arguments.ts";
+import { flagOptions, listOptions } from "./cli/itemCommands.ts";
+import { formatBytes } from "./cli/units.ts";
+import { type ItemPlace, parseItemName } from "./itemName.ts";
+import { placeText, spanText } from "./retentionLines.ts";
+
+/**
+ * `from` with what the command line says. `edits`: what was there can be taken back.
+ * @throws HoldfastError usage; limit-exceeded
+ */
+export function changedDefinition(from: ItemDefinition, args: Arguments, edits: boolean): ItemDefinition {
+  const changes: Partial<Record<keyof ItemDefinition, unknown>> = {};
+  const isTakenBack = (name: string): boolean => edits && args.flag(`no-${name}`);
+  const once = (name: string, given: boolean, takenBack = isTakenBack(name)): void => {
+    if (given && takenBack)
+      throw new HoldfastError(ErrorCode.usage, `--${name} and --no-${name} exclude each other`);
+  };
+  for (const [name, member] of Object.entries(listOptions)) {
+    const given = args.texts(name);
+    once(name, given.length > 0);
+    if (given.length > 0 || isTakenBack(name)) changes[member] = given;
+  }
+  for (const [name, member] of Object.entries(flagOptions)) {
+    once(name, args.flag(name));
+    if (args.flag(name) || isTakenBack(name)) changes[member] = args.flag(name);
+  }
+  const limit = args.bytes("limit-upload");
+  once("limit-upload", limit !== undefined);
+  if (limit !== undefined || isTakenBack("limit-upload")) changes.limitUploadBytesPerSecond = limit ?? null;
+  const jitter = args.duration("jitter");
+  if (jitter !== undefined) changes.jitterSeconds = jitter;
+  const zone = args.text("time-zone");
+  if (zone !== undefined) changes.timeZone = zone;
+  if (edits && args.flag("enable") && args.flag("disable"))
+    throw new HoldfastError(ErrorCode.usage, "--enable and --disable exclude each other");
+  if (args.flag("disable") || (edits && args.flag("enable"))) changes.enabled = !args.flag("disable");
+  const definition = parseDefinition({ ...from, ...changes });
+  new Filter(definition);
+  return definition;
+}
+
+/** An item's definition as it is now. @throws HoldfastError not-found */
+export async function definedItem(items: ItemOperations, place: ItemPlace): Promise<DefinedItemAnswer> {
+  const [found] = await items.list(place);
+  if (found !== undefined) return found;
+  throw new HoldfastError(ErrorCode.notFound, `item ${placeText(Object.values(place))} has no definition`, {
+    next: "Give it one with `holdfast item add`.",
+  });
+}
+
+/** ACCOUNT, ACCOUNT/DEVICE or ACCOUNT/DEVICE/ITEM; undefined for all. @throws HoldfastError usage */
+export function parseItemScope(text: string | undefined): Partial<ItemPlace> {
+  if (text === undefined) return {};
+  const parts = text.split("/");
+  if (parts.length === 3) return parseItemName(text);
+  const [account, device] = parts;
+  if (!account || parts.length > 2 || device === "")
+    throw new HoldfastError(ErrorCode.usage, `not ACCOUNT, ACCOUNT/DEVICE or ACCOUNT/DEVICE/ITEM: ${text}`);
+  return { account, ...(device !== undefined && { device }) };
+}
+
+/** "daily at 02:00; mon at 12:00 (Europe/Vienna, within 5m)" */
+export function scheduleText({
+  rules,
+  timeZone,
+  jitterSeconds,
+  windows,
+  stopAtWindowEnd,
+}: ItemDefinition): string {
+  if (rules.length === 0) return "by hand only";
+  const more = [
+    timeZone,
+    ...(jitterSeconds > 0 ? [`within ${spanText(jitterSeconds)}`] : []),
+    ...windows.map((window) => `open ${window}`),
+    ...(stopAtWindowEnd ? ["stopped when it closes"] : []),
+  ];
+  return `${rules.join("; ")} (${more.join(", ")})`;
+}
+
+/** "/home, /etc; without *.tmp" */
+export function takesText(definition: ItemDefinition): string {
+  const {
+    paths,
+    includes,
+    includeRegexes,
+    excludes,
+    excludeRegexes,
+    limitUploadBytesPerSecond: limit,
+  } = definition;
+  const some = (words: string, patterns: readonly string[]): string[] =>
+    patterns.length > 0 ? [`${words} ${patterns.join(" ")}`] : [];
+  return [
+    paths.join(", "),
+    ...some("only", [...includes, ...includeRegexes]),
+    ...some("without", [...excludes, ...excludeRegexes]),
+    ...(definition.excludeCaches ? ["without caches"] : []),
+    ...(definition.oneFileSystem ? ["one file system"] : []),
+    ...(limit === null ? [] : [`at most ${formatBytes(limit)}/s`]),
+  ].join("; ");
+}

@@ -1,0 +1,74 @@
+// What a device reads of its own items' definitions, and what it tells of runs that did not come about (docs/schedules.md).
+
+import { createHash } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import type { DefinitionsAnswer, ReportRequest } from "../../ingest/wire/messages.ts";
+import { checkName } from "../../ingest/wire/names.ts";
+import { wireLimits } from "../../ingest/wire/protocol.ts";
+import { ErrorCode, type ErrorCode as ErrorCodeText } from "../../vault/errors.ts";
+import { definitionsOf } from "../admin/itemAdministration.ts";
+import { requireNoBox } from "../admin/requestChecks.ts";
+import { noDefinition } from "../catalog/itemDefinitions.ts";
+import type { Gateway } from "../gateway.ts";
+import { deviceOf, principalOf } from "./access.ts";
+import { array, count, document, name, object, shortId } from "./schemas.ts";
+
+const item = object({ id: shortId, name, revision: { ...count, minimum: 1 }, definition: document });
+const report = object({
+  due: { type: "string", pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$" },
+  outcome: { enum: ["failed", "missed"] },
+  code: { enum: Object.values(ErrorCode) },
+  message: { type: "string", maxLength: wireLimits.reportCharacters },
+});
+
+export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
+  app.get(
+    "/v1/definitions",
+    {
+      schema: { response: { 200: object({ items: array(item) }), 304: { type: "null" } } },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const device = deviceOf(request);
+      requireNoBox(
+        gateway.dataDir,
+        "which says what is backed up, and when",
+        "What is known there stays in force.",
+      );
+      const rows = definitionsOf(await gateway.vault(device.vault), device.id);
+      const answer: DefinitionsAnswer = {
+        items: rows.map(({ id, name: itemName, revision, definition }) => ({
+          id,
+          name: itemName,
+          revision,
+          definition,
+        })),
+      };
+      const hash = createHash("sha256").update(JSON.stringify(answer)).digest("base64url");
+      const etag = `"${hash}"`;
+      void reply.header("etag", etag);
+      if (request.headers["if-none-match"] === etag) return await reply.status(304).send();
+      return answer;
+    },
+  );
+
+  app.post<{ Params: { name: string }; Body: ReportRequest & { code: ErrorCodeText } }>(
+    "/v1/items/:name/reports",
+    { schema: { params: object({ name: { type: "string", maxLength: 200 } }), body: report } },
+    async (request, reply) => {
+      const device = deviceOf(request);
+      const itemName = checkName(request.params.name, "item");
+      const vault = await gateway.vault(device.vault);
+      const row = definitionsOf(vault, device.id).find((each) => each.name === itemName);
+      if (row === undefined) throw noDefinition();
+      const { body } = request;
+      const { code, message } = body;
+      const subject = `${principalOf(request).account.name}/${device.name}/${itemName}`;
+      const job = gateway.jobs.begin({ kind: "backup", subject });
+      gateway.jobs.end(job, "failed", { failure: { code, message, next: null } });
+      const at = gateway.now().toISOString();
+      vault.store.environment.write(() => vault.catalog.definitions.setReport(row.id, { ...body, at, job }));
+      return await reply.status(204).send();
+    },
+  );
+}

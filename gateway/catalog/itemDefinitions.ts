@@ -1,0 +1,118 @@
+// What devices are to back up and when, and what they told of runs that did not come about (docs/schedules.md). In the vault's index
+// environment, beside the items.
+//
+// Invariant: a definition's revision is one more than that of the one before it; a change names the revision that it was made from.
+
+import { definitionLimits, type ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
+import type { ReportRequest } from "../../ingest/wire/messages.ts";
+import { fromHex, toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { IndexEnvironment } from "../index/environment.ts";
+import { jsonCodec, openTable, type Table } from "../index/table.ts";
+
+export type DefinitionRow = {
+  readonly revision: number;
+  /** RFC 3339. */
+  readonly changed: string;
+  readonly definition: ItemDefinition;
+};
+
+/** The newest that a device told of an item. */
+export type ReportRow = ReportRequest & {
+  /** When the gateway heard it, RFC 3339. */
+  readonly at: string;
+  /** In the history. */
+  readonly job: number;
+};
+
+export type PartDefinition = DefinitionRow & { readonly item: string };
+
+export class ItemDefinitions {
+  readonly #rows: Table<DefinitionRow>;
+  readonly #reports: Table<ReportRow>;
+
+  constructor(environment: IndexEnvironment) {
+    this.#rows = openTable(environment, "item-definitions", jsonCodec<DefinitionRow>());
+    this.#reports = openTable(environment, "item-reports", jsonCodec<ReportRow>());
+  }
+
+  /** `item`: 32 hex digits. */
+  get(item: string): DefinitionRow | undefined {
+    return this.#rows.get(fromHex(item, 16));
+  }
+
+  /**
+   * Inside a write transaction. `from`: the revision that the change was made from, 0 for none; undefined removes it.
+   * @throws HoldfastError exists, not-found; sequence-conflict where another change came first
+   */
+  set(
+    item: string,
+    from: number,
+    definition: ItemDefinition | undefined,
+    changed: string,
+  ): DefinitionRow | undefined {
+    const key = fromHex(item, 16);
+    const known = this.#rows.get(key);
+    if (known === undefined && from > 0) throw noDefinition();
+    if (known !== undefined && from === 0) {
+      throw new HoldfastError(ErrorCode.exists, "the item has a definition already", {
+        next: "Change it with `holdfast item edit`.",
+      });
+    }
+    if (known !== undefined && known.revision !== from) {
+      throw new HoldfastError(
+        ErrorCode.sequenceConflict,
+        `the definition was changed meanwhile: it is at revision ${known.revision}, not ${from}`,
+        {
+          next: "Look at it with `holdfast item list`, and run the command again.",
+          detail: { revision: known.revision },
+        },
+      );
+    }
+    if (definition === undefined) {
+      this.#rows.remove(key);
+      this.#reports.remove(key);
+      return undefined;
+    }
+    const row = { revision: from + 1, changed, definition };
+    this.#rows.put(key, row);
+    return row;
+  }
+
+  report(item: string): ReportRow | undefined {
+    return this.#reports.get(fromHex(item, 16));
+  }
+
+  /** Inside a write transaction. */
+  setReport(item: string, row: ReportRow): void {
+    this.#reports.put(fromHex(item, 16), row);
+  }
+
+  rows(): PartDefinition[] {
+    return this.#rows.entries().map(([key, row]) => ({ item: toHex(key), ...row }));
+  }
+
+  /** Inside a write transaction: fills what is empty. */
+  restore(rows: readonly PartDefinition[]): void {
+    for (const { item, ...row } of rows) this.#rows.put(fromHex(item, 16), row);
+  }
+}
+
+export function noDefinition(): HoldfastError {
+  return new HoldfastError(ErrorCode.notFound, "the item has no definition", {
+    next: "`holdfast item list` shows which have, `holdfast item add` gives it one.",
+  });
+}
+
+/** A device's definitions in one answer. @throws HoldfastError limit-exceeded */
+export function requireRoom(definitions: readonly ItemDefinition[]): void {
+  const bytes = definitions.reduce((sum, each) => sum + Buffer.byteLength(JSON.stringify(each)), 0);
+  if (bytes <= definitionLimits.deviceBytesMax) return;
+  throw new HoldfastError(
+    ErrorCode.limitExceeded,
+    `the device's definitions would be over ${definitionLimits.deviceBytesMax} bytes`,
+    {
+      next: "Use fewer or shorter patterns.",
+    },
+  );
+}

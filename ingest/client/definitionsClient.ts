@@ -1,0 +1,72 @@
+// What `agent run` asks of a gateway, and nothing else: so little that a scheduler which sleeps most of the time stays small. Nothing is
+// repeated: the next look comes anyway.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { ReportRequest } from "../wire/messages.ts";
+import { wireLimits } from "../wire/protocol.ts";
+import { type Connection, ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
+import { PinnedAgent } from "./pinnedAgent.ts";
+
+/** `etag`: what says "unchanged" next time. `value`: parsed JSON, as it came. */
+export type DefinitionsRead = { readonly etag: string | null; readonly value: unknown };
+
+export type DefinitionsAddress = {
+  readonly url: string;
+  readonly fingerprint: string;
+  readonly token: string;
+};
+
+const etagCharactersMax = 200;
+/** A scheduler can look again later. */
+const idleMs = 30_000;
+
+export class DefinitionsClient {
+  readonly #connection: Connection;
+
+  constructor({ url, fingerprint, token }: DefinitionsAddress) {
+    const agent = new PinnedAgent({ fingerprint, socketsMax: 1, connectTimeoutMs: 15_000 });
+    this.#connection = { agent, url: new URL(url), token };
+  }
+
+  /**
+   * Undefined where nothing changed since `etag`.
+   * @throws HoldfastError gateway-unreachable, fingerprint-mismatch, token-invalid, forbidden (a box), not-found (an older gateway), protocol, cancelled
+   */
+  async definitions(etag: string | null, signal: AbortSignal): Promise<DefinitionsRead | undefined> {
+    const headers = etag === null ? {} : { "if-none-match": etag };
+    const answer = await this.#ask({ method: "GET", path: "/v1/definitions", headers, signal });
+    if (answer.status === 304) return undefined;
+    try {
+      return { etag: answer.etag, value: JSON.parse(answer.body.toString("utf8")) };
+    } catch (cause) {
+      throw new HoldfastError(ErrorCode.protocol, "the gateway's answer is not JSON", { cause });
+    }
+  }
+
+  /** @throws HoldfastError as `definitions`; not-found: the item has no definition any more */
+  async report(item: string, json: ReportRequest, signal: AbortSignal): Promise<void> {
+    await this.#ask({ method: "POST", path: `/v1/items/${encodeURIComponent(item)}/reports`, json, signal });
+  }
+
+  async #ask(exchange: Exchange): Promise<{ status: number; etag: string | null; body: Buffer }> {
+    try {
+      const response = await send(this.#connection, { ...exchange, idleMs });
+      const body = await readBody(response, exchange.signal, wireLimits.definitionsBytes);
+      const status = response.statusCode ?? 0;
+      if (status >= 400) throw errorOf(status, body);
+      const { etag = null } = response.headers;
+      return { status, etag: etag !== null && etag.length <= etagCharactersMax ? etag : null, body };
+    } catch (cause) {
+      if (!(cause instanceof ConnectionLost)) throw cause;
+      throw new HoldfastError(
+        ErrorCode.gatewayUnreachable,
+        `no gateway answers at ${this.#connection.url.origin}: ${cause.message}`,
+        { cause },
+      );
+    }
+  }
+
+  close(): void {
+    this.#connection.agent.destroy();
+  }
+}

@@ -1,0 +1,141 @@
+// What a protected item takes and when (docs/schedules.md): kept by the gateway, obeyed by the agent. Both check it whole: neither trusts
+// who it got it from.
+
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { asArray, asInteger, asObject, asText, type JsonObject } from "../../vault/jsonFields.ts";
+import { Calendar } from "./calendar.ts";
+
+export type ItemDefinition = {
+  readonly enabled: boolean;
+  /** Absolute. */
+  readonly paths: readonly string[];
+  readonly includes: readonly string[];
+  readonly excludes: readonly string[];
+  readonly includeRegexes: readonly string[];
+  readonly excludeRegexes: readonly string[];
+  readonly excludeCaches: boolean;
+  readonly oneFileSystem: boolean;
+  readonly limitUploadBytesPerSecond: number | null;
+  readonly rules: readonly string[];
+  readonly timeZone: string;
+  readonly windows: readonly string[];
+  readonly stopAtWindowEnd: boolean;
+  readonly jitterSeconds: number;
+  /** What was due while the machine was off is passed over, instead of made up for. */
+  readonly skipMissed: boolean;
+};
+
+/** As a device reads it. */
+export type DefinedItem = {
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  /** One more with each change. */
+  readonly revision: number;
+  readonly definition: ItemDefinition;
+};
+
+export const definitionLimits = {
+  jsonBytes: 64 * 1024,
+  /** All of one device. */
+  deviceBytesMax: 4 * 2 ** 20,
+  pathsMax: 256,
+  pathBytesMax: 4096,
+  patternsMax: 512,
+  patternCharactersMax: 4096,
+  rulesMax: 16,
+  windowsMax: 16,
+  jitterSecondsMax: 12 * 3600,
+} as const;
+
+export const jitterSecondsDefault = 300;
+
+/** A definition with everything left out that can be. */
+export function emptyDefinition(paths: readonly string[]): ItemDefinition {
+  return {
+    enabled: true,
+    paths,
+    includes: [],
+    excludes: [],
+    includeRegexes: [],
+    excludeRegexes: [],
+    excludeCaches: false,
+    oneFileSystem: false,
+    limitUploadBytesPerSecond: null,
+    rules: [],
+    timeZone: "UTC",
+    windows: [],
+    stopAtWindowEnd: false,
+    jitterSeconds: jitterSecondsDefault,
+    skipMissed: false,
+  };
+}
+
+/**
+ * Reads a definition from JSON that came from outside; members that it does not know are left out.
+ * @throws HoldfastError corrupt, limit-exceeded: not of this form; usage: a rule, zone or path that cannot be
+ */
+export function parseDefinition(value: unknown): ItemDefinition {
+  const json = asObject(value, "definition");
+  const { patternsMax, rulesMax, windowsMax, jitterSecondsMax } = definitionLimits;
+  const limit = json.limitUploadBytesPerSecond;
+  const definition: ItemDefinition = {
+    enabled: asFlag(json, "enabled"),
+    paths: asTexts(json, "paths", definitionLimits.pathsMax, definitionLimits.pathBytesMax),
+    includes: asTexts(json, "includes", patternsMax),
+    excludes: asTexts(json, "excludes", patternsMax),
+    includeRegexes: asTexts(json, "includeRegexes", patternsMax),
+    excludeRegexes: asTexts(json, "excludeRegexes", patternsMax),
+    excludeCaches: asFlag(json, "excludeCaches"),
+    oneFileSystem: asFlag(json, "oneFileSystem"),
+    limitUploadBytesPerSecond: limit === null ? null : asInteger(limit, "limitUploadBytesPerSecond", 1),
+    rules: asTexts(json, "rules", rulesMax),
+    timeZone: asText(json.timeZone, "timeZone"),
+    windows: asTexts(json, "windows", windowsMax),
+    stopAtWindowEnd: asFlag(json, "stopAtWindowEnd"),
+    jitterSeconds: asInteger(json.jitterSeconds, "jitterSeconds", 0, jitterSecondsMax),
+    skipMissed: asFlag(json, "skipMissed"),
+  };
+  if (Buffer.byteLength(JSON.stringify(definition)) > definitionLimits.jsonBytes)
+    throw new HoldfastError(
+      ErrorCode.limitExceeded,
+      `a definition is over ${definitionLimits.jsonBytes} bytes`,
+    );
+  checkPaths(definition.paths);
+  new Calendar(definition);
+  return definition;
+}
+
+/** @throws HoldfastError usage */
+function checkPaths(paths: readonly string[]): void {
+  const wrong = (why: string): HoldfastError =>
+    new HoldfastError(ErrorCode.usage, why, { next: "Write absolute paths, like /home." });
+  if (paths.length === 0) throw wrong("an item has at least one path");
+  for (const path of paths) {
+    if (!path.startsWith("/")) throw wrong(`${JSON.stringify(path)} is not an absolute path`);
+    if (path.split("/").includes("..")) throw wrong(`${JSON.stringify(path)} has .. in it`);
+  }
+}
+
+function asFlag(json: JsonObject, name: string): boolean {
+  const value = json[name];
+  if (typeof value === "boolean") return value;
+  throw new HoldfastError(ErrorCode.corrupt, `${name} is not true or false`);
+}
+
+function asTexts(
+  json: JsonObject,
+  name: string,
+  countMax: number,
+  lengthMax: number = definitionLimits.patternCharactersMax,
+): readonly string[] {
+  return asArray(json[name], name, countMax).map((each) => {
+    const text = asText(each, name);
+    if (Buffer.byteLength(text) > lengthMax)
+      throw new HoldfastError(ErrorCode.limitExceeded, `${name} has an entry of over ${lengthMax} bytes`);
+    // No word of a command line, and no name of a file, can hold it. A lone surrogate is no text.
+    if (text.includes("\0") || !text.isWellFormed())
+      throw new HoldfastError(ErrorCode.corrupt, `${name} has an entry that is no text`);
+    return text;
+  });
+}
