@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { HoldfastError } from "../vault/errors.ts";
 import { AlertLog } from "./alerts/alertLog.ts";
 import { Audit, byGateway } from "./audit/audit.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
@@ -88,6 +89,9 @@ export class Gateway {
   readonly version: string;
   readonly now: () => Date;
   readonly monotonicMs: () => number;
+  /** Resolves when this process cannot go on and is to end: a database cannot be read any more (IndexEnvironment.gaveUp). */
+  readonly broken: Promise<HoldfastError>;
+  readonly #break: (failure: HoldfastError) => void;
   #dataDir: DataDir;
   readonly #lock: DataLock;
   readonly #boxKey: Uint8Array | undefined;
@@ -105,7 +109,9 @@ export class Gateway {
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
     this.#boxKey = options.boxKey;
-    this.#vaults = new OpenVaults(this, options);
+    ({ promise: this.broken, resolve: this.#break } = Promise.withResolvers<HoldfastError>());
+    void catalog.environment.gaveUp.then(this.#break);
+    this.#vaults = new OpenVaults(this, { ...options, broken: this.#break });
     this.jobs = new Jobs(this);
     const { monotonicMs } = this;
     const { now } = options;

@@ -12,15 +12,19 @@ import { vaultOfBox } from "./seed/boxDirectory.ts";
 import type { VaultStoreOptions } from "./store/storeParts.ts";
 
 export type VaultOptions = Pick<VaultStoreOptions, "sha256" | "packBytesTarget">;
+type OpenVaultsOptions = VaultOptions & {
+  /** Told when a vault's database gave up. */
+  readonly broken: (failure: HoldfastError) => void;
+};
 
 export class OpenVaults {
   readonly #gateway: Gateway;
-  readonly #options: VaultOptions;
+  readonly #options: OpenVaultsOptions;
   readonly #vaults = new Map<string, Promise<OpenVault>>();
   readonly #writers = new Map<string, number>();
   #closed = false;
 
-  constructor(gateway: Gateway, options: VaultOptions) {
+  constructor(gateway: Gateway, options: OpenVaultsOptions) {
     this.#gateway = gateway;
     this.#options = options;
   }
@@ -41,7 +45,7 @@ export class OpenVaults {
   async #open(id: string): Promise<OpenVault> {
     const gateway = this.#gateway;
     const { catalog, dataDir } = gateway;
-    const { sha256, packBytesTarget } = this.#options;
+    const { sha256, packBytesTarget, broken } = this.#options;
     const row = catalog.vaults.get(id);
     if (row === undefined) throw new HoldfastError(ErrorCode.notFound, "no such vault");
     const vault = await OpenVault.open({
@@ -63,6 +67,7 @@ export class OpenVaults {
       sha256,
       ...(packBytesTarget !== undefined && { packBytesTarget }),
     });
+    void vault.store.environment.gaveUp.then(broken);
     return this.#finishRevocations(gateway.guard.opened(vault));
   }
 

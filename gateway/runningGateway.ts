@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "node:tls";
 import type { WebFront } from "../fs/view/webPort.ts";
 import { ErrorCode, isHoldfastError } from "../vault/errors.ts";
@@ -49,6 +50,8 @@ type RunningParts = {
   readonly forecast: DiskForecast;
 };
 
+/** Drives that are read may take some time to go. */
+const abandonMs = 5000;
 const upkeepTimes = { firstMs: 10_000, everyMs: 60_000 } as const;
 
 export class RunningGateway {
@@ -192,6 +195,14 @@ export class RunningGateway {
       cert: tls.certificate,
       key: tls.key,
     });
+  }
+
+  /** For a process that ends without writing anything more: takes the drives down, as far as that goes within `abandonMs`. */
+  async abandon(): Promise<void> {
+    const unmounted = this.#drives?.close().catch((error: unknown) => {
+      this.gateway.logger.error({ err: error }, "a drive could not be unmounted");
+    });
+    await Promise.race([unmounted, pause(abandonMs, undefined, { ref: false })]);
   }
 
   /** Ends connections, finishes what is being stored, and gives the directory free. */

@@ -16,10 +16,17 @@ export async function run(context: CommandContext): Promise<void> {
   output.event({ event: "listening", url: running.url, fingerprint: running.fingerprint, pid: process.pid });
   const onHangup = (): void => void reload(running);
   process.on("SIGHUP", onHangup);
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  }
+  const stopped = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  const failure = await Promise.race([running.gateway.broken, stopped]);
   process.off("SIGHUP", onHangup);
+  if (failure !== undefined) {
+    logger.fatal({ err: failure }, "gateway cannot go on");
+    await running.abandon();
+    throw failure;
+  }
   logger.info("gateway is stopping");
   await running.stop();
   logger.info("gateway has stopped");

@@ -3,8 +3,8 @@
 // Invariants
 // - One writer: the process that holds the data directory's lock. Lines get sequence and chain in the order in which they were noted.
 // - `record` ends after the line, and all before it, are durable; `note` returns at once, and its line is written within `gatherMs`.
-// - What is in a file is never changed or cut. Behind bytes that are no whole line a new file begins; a failed write is repeated at its place
-//   with the same lines and more, so it leaves nothing else behind.
+// - What is in a file is never changed or cut. Behind bytes that are no whole line a new file begins; what a failed write left is cut off, and
+//   written again at its place with the same lines and more (in place alone it might not come to the disk: store/copyOpenPack.ts).
 // - A log that cannot be written stops nobody: lines wait, `waitingMax` at most, what is beyond is counted, and both are told.
 // - The folder is looked at with the first line: who only asks the gateway something pays nothing.
 
@@ -14,6 +14,7 @@ import {
   closeDescriptor,
   fdatasync,
   fileError,
+  ftruncate,
   makeFolderDurably,
   openDescriptor,
   syncDirectory,
@@ -54,6 +55,8 @@ export class AuditLog {
   /** Where the next line goes. */
   #place = { number: 1, bytes: 0 };
   #file: { readonly fd: number; readonly path: string } | undefined;
+  /** Of the last write to `#file`. */
+  #writeFailed = false;
   #writing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -137,8 +140,11 @@ export class AuditLog {
     for (const { time, facts } of batch) add(time, facts);
     if (lost > 0) add(this.#options.now().toISOString(), ofLog("log.lost", "failed", { events: lost }));
     try {
+      if (this.#writeFailed) await ftruncate(file.fd, this.#place.bytes);
+      this.#writeFailed = true;
       await writeFully(file.fd, lines, this.#place.bytes);
       await fdatasync(file.fd);
+      this.#writeFailed = false;
     } catch (error) {
       throw fileError(error, file.path);
     }

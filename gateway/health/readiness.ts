@@ -10,10 +10,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Gateway } from "../gateway.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
 
-/** vaults-opening: their open packs are being recovered. */
+/** vaults-opening: their open packs are being recovered; vaults-not-writable: until the gateway is started again. */
 export const notReady = [
   "vaults-opening",
   "vaults-failed",
+  "vaults-not-writable",
   "disk-below-reserve",
   "disk-not-readable",
   "catalog-not-writable",
@@ -69,9 +70,9 @@ export class Readiness {
     const failedMs = this.#failed.get(id);
     if (failedMs !== undefined && nowMs - failedMs < retryMs) return "vaults-failed";
     const opened = this.#gateway.vault(id).then(
-      () => {
+      ({ store }) => {
         this.#failed.delete(id);
-        return undefined;
+        return store.failure === undefined ? undefined : ("vaults-not-writable" as const);
       },
       (error: unknown) => {
         this.#failed.set(id, nowMs);

@@ -6,12 +6,15 @@
 //   with it lmdb-js answers at visibility and durability comes later), and the file's name is on disk before the first one.
 // - A write that throws changes nothing: neither the file nor, through `onAbort`, what is mirrored in memory.
 // - Only one thread writes, and writes do not interleave: `write` is synchronous and nested writes join it.
+// - After an I/O error nothing is written by this process any more: what the kernel has in memory of the pages may not be on the disk, now or
+//   after the next sync that succeeds (store/copyOpenPack.ts). Reading goes on, unless LMDB could not write its head. `openIndexEnvironment` cuts
+//   off what a failed transaction left behind the last page, so that these pages are new to the file system too.
 // - noMemInit stays off: LMDB would write uninitialised heap into the file, and this process holds keys.
 
-import { mkdirSync, statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, statfsSync, statSync, truncateSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { fileError, syncDirectorySync } from "../store/files.ts";
 
 /** Address space reserved for the map, not a limit: lmdb-js grows it. The file stays as small as its content. */
@@ -28,6 +31,8 @@ export class IndexEnvironment {
   #writing = false;
   #generation = 0;
   #poisoned = false;
+  #failure: HoldfastError | undefined;
+  readonly #gaveUp = Promise.withResolvers<HoldfastError>();
 
   constructor(directory: string, root: RootDatabase) {
     this.directory = directory;
@@ -72,6 +77,7 @@ export class IndexEnvironment {
         throw error;
       }
     }
+    if (this.#failure !== undefined) throw this.#failure;
     this.#writing = true;
     this.#generation++;
     this.#poisoned = false;
@@ -86,12 +92,41 @@ export class IndexEnvironment {
       });
     } catch (error) {
       for (const forget of this.#abortListeners) forget();
-      throw storageError(error, this.directory);
+      const failure = storageError(error, this.directory);
+      if (isHoldfastError(failure, ErrorCode.ioError) && isDiskFailure(error)) this.#fail(error);
+      throw this.#failure ?? failure;
     } finally {
       this.#writing = false;
     }
     for (const listener of this.#commitListeners) listener();
     return result;
+  }
+
+  /** Why nothing is written any more; undefined as long as all is well. */
+  get failure(): HoldfastError | undefined {
+    return this.#failure;
+  }
+
+  /** Resolves when nothing can be read any more either: LMDB gives up when it could not write its head. */
+  get gaveUp(): Promise<HoldfastError> {
+    return this.#gaveUp.promise;
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= new HoldfastError(
+      ErrorCode.ioError,
+      `the disk failed while ${this.directory} was written; nothing more is stored there until the gateway is started again`,
+      {
+        next: "Look at the gateway's disk and its system log; when it is well, restart the gateway. What was acknowledged is kept.",
+        detail: { directory: this.directory },
+        cause: error,
+      },
+    );
+    try {
+      this.#root.transactionSync(() => undefined);
+    } catch {
+      this.#gaveUp.resolve(this.#failure);
+    }
   }
 
   /** Rises with every write, whatever becomes of it. */
@@ -114,6 +149,13 @@ const diskFullPattern = /no space left|MDB_MAP_FULL|disk quota|file too large/i;
 const errnoIo = 5;
 /** Less room than this, together with LMDB's EIO, means that the disk was full: LMDB calls a short write EIO. */
 const fullBelowBytes = 64 * 2 ** 20;
+
+/** LMDB's word for having given up. */
+const panic = -30795;
+
+function isDiskFailure(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === errnoIo || error.code === panic);
+}
 
 /** lmdb-js throws plain Errors with an errno or MDB code and LMDB's text. */
 function storageError(error: unknown, directory: string): unknown {
@@ -153,11 +195,23 @@ export function openIndexEnvironment(directory: string, key?: string): IndexEnvi
     // LMDB syncs its file, not the name of it. Each time, since a run before this one may have been killed in between.
     syncDirectorySync(directory);
     syncDirectorySync(dirname(directory));
+    cutBehindLastPage(root, directory);
   } catch (error) {
     void root.close();
     throw fileError(error, directory);
   }
   return new IndexEnvironment(directory, root);
+}
+
+/** Throws the system's error. */
+function cutBehindLastPage(root: RootDatabase, directory: string): void {
+  const path = join(directory, "data.mdb");
+  const { lastPageNumber, root: pages } = root.getStats() as {
+    lastPageNumber: number;
+    root: { pageSize: number };
+  };
+  const end = (lastPageNumber + 1) * pages.pageSize;
+  if (statSync(path).size > end) truncateSync(path, end);
 }
 
 /** As `openIndexEnvironment`, for one that is there and that nothing writes to. Databases that it lacks cannot be opened. */

@@ -145,7 +145,8 @@ export async function fillFileDurably(
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    // A file system that met an error may be read-only by now; the next try writes over it.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw fileError(error, path);
   }
 }

@@ -1,7 +1,7 @@
 // The files in open/ and the pack table are made to agree before open packs are scanned.
 
 import { closeSync, constants, existsSync, openSync, readdirSync, readSync } from "node:fs";
-import { rename } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { PackKind, Width } from "../../vault/magic.ts";
@@ -28,7 +28,8 @@ export async function settleNames(port: NamesPort): Promise<void> {
     const path = join(folder, name);
     const ordinal = openPackOrdinal(name);
     if (ordinal === undefined) {
-      if (!adoptedName.test(name)) port.report("unknown-file", { path });
+      if (copyName.test(name)) await rm(path);
+      else if (!adoptedName.test(name)) port.report("unknown-file", { path });
       continue;
     }
     const row = packs.get(ordinal);
@@ -52,6 +53,8 @@ export async function settleNames(port: NamesPort): Promise<void> {
 }
 
 const adoptedName = /^adopt-[0-9]+\.pack$/;
+/** A copy of an open pack that a stop came into (copyOpenPack.ts): the pack is there. */
+const copyName = /^[0-9]+\.pack\.tmp$/;
 
 /**
  * An empty pack table beside closed packs: the index was lost. Going on would take every reference for missing and cut

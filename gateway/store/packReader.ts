@@ -102,6 +102,8 @@ export class PackReader {
       if (error instanceof EvictedPack && this.#elsewhere !== undefined) {
         return readEvictedRecords(this.#elsewhere, error.row, run, options);
       }
+      // What the disk cannot read may be in one of them: the others are read by themselves.
+      if (run.length > 1 && errnoOf(error) === "EIO") return this.#readEach(run, bytes, options);
       const failure = missingOrFailed(error, first.pack);
       return run.map(() => failure);
     }
@@ -110,6 +112,26 @@ export class PackReader {
       const framed = bytes.subarray(at, Math.min(filled, at + Width.frame + location.length));
       return checkRecord(framed, location, options.unhashed === true);
     });
+  }
+
+  /** `into`: room for the whole run; each record comes to its own place. */
+  async #readEach(
+    run: readonly Location[],
+    into: Buffer,
+    { unhashed = false }: ReadOptions,
+  ): Promise<ReadOutcome[]> {
+    const outcomes: ReadOutcome[] = [];
+    for (const location of run) {
+      const at = location.offset - run[0]!.offset;
+      const framed = into.subarray(at, at + Width.frame + location.length);
+      try {
+        const filled = await this.#read(location.pack, framed, location.offset - Width.frame, undefined);
+        outcomes.push(checkRecord(framed.subarray(0, filled), location, unhashed));
+      } catch (error) {
+        outcomes.push(missingOrFailed(error, location.pack));
+      }
+    }
+    return outcomes;
   }
 
   /**

@@ -126,8 +126,8 @@ export class PackStore {
         this.#options.groupCommitted?.((performance.now() - beganMs) / 1000);
       } catch (error) {
         const code = errnoOf(error);
-        if (code !== "ENOSPC" && code !== "EDQUOT") this.#failure = fileError(error, this.#options.directory);
-        throw error;
+        if (code !== "ENOSPC" && code !== "EDQUOT") this.#failure = notOnDisk(error, this.#options.directory);
+        throw this.#failure ?? error;
       }
     } catch (error) {
       await this.#fail(group, touched, fileError(error, this.#options.directory));
@@ -142,6 +142,11 @@ export class PackStore {
       if (this.#isFull(pack) || this.#current.get(pack.kind) !== pack) this.#retire(pack);
     }
     this.#touched = new Set();
+  }
+
+  /** Why nothing is stored until the store is opened again; undefined as long as all is well. */
+  get failure(): HoldfastError | undefined {
+    return this.#failure;
   }
 
   /** Bytes of the packs that are open, with what is queued for them. */
@@ -170,14 +175,16 @@ export class PackStore {
     const nonce = randomBytes(Width.packNonce);
     const ordinal = packs.create(kind === PackKind.data ? "data" : "meta", nonce);
     const path = openPackPath(directory, ordinal);
+    let pack: OpenPack | undefined;
     try {
       await mkdir(openFolder(directory), { recursive: true, mode: 0o700 });
-      const pack = await OpenPack.create(path, { ordinal, kind, nonce, sha256 });
+      pack = await OpenPack.create(path, { ordinal, kind, nonce, sha256 });
       await syncDirectory(openFolder(directory));
       this.#current.set(kind, pack);
       return pack;
     } catch (error) {
-      packs.remove(ordinal);
+      if (pack === undefined) packs.remove(ordinal);
+      else await discardPack(pack, packs);
       throw error;
     }
   }
@@ -185,7 +192,7 @@ export class PackStore {
   async #fail(group: readonly AppendBatch[], touched: Set<OpenPack>, error: HoldfastError): Promise<void> {
     const undone = await Promise.allSettled([...touched].map((pack) => pack.rollBack()));
     const broken = undone.find((result) => result.status === "rejected");
-    if (broken !== undefined) this.#failure ??= fileError(broken.reason, this.#options.directory);
+    if (broken !== undefined) this.#failure ??= notOnDisk(broken.reason, this.#options.directory);
     for (const pack of touched) {
       // Packs that were full within the group close early; the last one of each kind goes on.
       if (this.#current.get(pack.kind) !== pack) this.#retire(pack);
@@ -263,6 +270,20 @@ export class PackStore {
     this.#current.clear();
     this.#full.length = 0;
   }
+}
+
+/** Nobody knows what the disk has of what was written last. */
+function notOnDisk(error: unknown, path: string): HoldfastError {
+  const { message, detail } = fileError(error, path);
+  return new HoldfastError(
+    ErrorCode.ioError,
+    `${message}; nothing more is stored here until the gateway is started again`,
+    {
+      next: "Look at the gateway's disk and its system log; when it is well, restart the gateway. What was acknowledged is kept.",
+      ...(detail !== undefined && { detail }),
+      cause: error,
+    },
+  );
 }
 
 /** Waits for all to settle, then throws the first failure. */

@@ -5,7 +5,8 @@
 // - A record is admitted only when all records that it refers to are, or are promised by a box: data first, then metadata in the order of writing. What
 //   is not admitted was never acknowledged; it is in no trailer, so a rebuild does not bring it back either.
 // - Nothing counts before it is on disk: a process that was killed between write and fdatasync leaves whole frames in the page
-//   cache alone, which read like any other and go with the power. Each pack is synced before its frames are read.
+//   cache alone, which read like any other and go with the power. A pack with anything that the index does not speak for yet is
+//   copied to a new file before its frames are read (copyOpenPack.ts).
 // - Frames up to a pack's covered mark are in LMDB already and are not admitted again.
 
 import {
@@ -27,6 +28,7 @@ import type { RunningSha256, Sha256Engine } from "../../vault/sha256.ts";
 import type { IndexOverlay } from "../index/overlay.ts";
 import type { PackRow } from "../index/packTable.ts";
 import type { PromisedRecords } from "../seed/promisedRecords.ts";
+import { copyOpenPack } from "./copyOpenPack.ts";
 import { fileError } from "./files.ts";
 import { type NamesPort, readPackHeader, refuseLostIndex, settleNames } from "./openNames.ts";
 import { OpenPack } from "./openPack.ts";
@@ -57,6 +59,9 @@ export type RecoveryPort = NamesPort & {
   readonly sha256: Sha256Engine;
 };
 
+/** Read at a time. */
+const pieceBytes = 2 ** 20;
+
 type Found = { readonly row: TrailerRow; readonly refs: Buffer; admitted: boolean };
 type Scan = {
   readonly pack: PackRow;
@@ -77,40 +82,58 @@ export async function recoverPacks(port: RecoveryPort): Promise<RecoveryReport> 
   await settleNames(port);
   const missing: number[] = [];
   const scans: Scan[] = [];
-  for (const pack of packs.openPacks()) {
-    const path = openPackPath(directory, pack.ordinal);
-    if (existsSync(path)) scans.push(scanPack(pack, path));
-    else if (pack.coveredBytes > 0) missing.push(pack.ordinal);
-    else packs.remove(pack.ordinal);
+  try {
+    for (const pack of packs.openPacks()) {
+      const path = openPackPath(directory, pack.ordinal);
+      if (existsSync(path)) scans.push(scanPack(pack, path));
+      else if (pack.coveredBytes > 0) missing.push(pack.ordinal);
+      else packs.remove(pack.ordinal);
+    }
+    if (missing.length > 0) port.report("open-packs-missing", { packs: missing });
+    return { ...(await recoverScanned(scans, port)), missing };
+  } catch (error) {
+    // It is tried again as long as somebody asks: nothing may be left open each time.
+    for (const { fd } of scans) closeSync(fd);
+    throw error;
   }
-  if (missing.length > 0) port.report("open-packs-missing", { packs: missing });
+}
+
+/** What is in these packs, in the order of the invariants. Closes only the files that it takes out of `scans`. */
+async function recoverScanned(scans: Scan[], port: RecoveryPort): Promise<Omit<RecoveryReport, "missing">> {
   const counts = { admitted: 0, refused: 0 };
   for (const kind of ["data", "meta"] as const) {
     for (const scan of scans) if (scan.pack.kind === kind) await admitFound(scan, port, counts);
   }
   const resumed: OpenPack[] = [];
   const full: OpenPack[] = [];
+  const found = scans.length;
   for (const scan of scans.toReversed()) {
     const restored = await restore(scan, port);
-    if (restored === undefined) continue;
+    if (restored === undefined) {
+      scans.splice(scans.indexOf(scan), 1);
+      closeSync(scan.fd);
+      continue;
+    }
     const { pack, whole } = restored;
     const taken = resumed.some((other) => other.kind === pack.kind);
     const atTarget = pack.durableBytes >= limits.packBytesTarget || pack.rows.length >= limits.packRecordsMax;
     if (whole && !taken && !atTarget) resumed.push(pack);
     else full.unshift(pack);
   }
-  if (scans.length > 0) port.report("recovered", { packs: scans.length, ...counts });
-  return { resumed, full, ...counts, missing };
+  if (found > 0) port.report("recovered", { packs: found, ...counts });
+  return { resumed, full, ...counts };
 }
 
 function scanPack(pack: PackRow, path: string): Scan {
+  let fd: number | undefined;
   try {
-    const fd = openSync(path, constants.O_RDWR);
-    fsyncSync(fd);
+    fd = openSync(path, constants.O_RDWR);
     const { size } = fstatSync(fd);
+    if (size > pack.coveredBytes) fd = copyOpenPack(fd, path);
+    const from = fd;
     const read = (offset: number, length: number): Buffer => {
       const bytes = Buffer.allocUnsafe(length);
-      return bytes.subarray(0, readSync(fd, bytes, 0, length, offset));
+      return bytes.subarray(0, readSync(from, bytes, 0, length, offset));
     };
     const found: Found[] = [];
     for (const { frame, recordOffset, header, hash16 } of recoverFrames(
@@ -133,6 +156,7 @@ function scanPack(pack: PackRow, path: string): Scan {
     }
     return { pack, path, fd, size, found };
   } catch (error) {
+    if (fd !== undefined) closeSync(fd);
     throw fileError(error, path);
   }
 }
@@ -191,7 +215,6 @@ async function restore(
   try {
     const last = scan.found.findLast((found) => found.admitted);
     if (last === undefined && pack.coveredBytes === 0) {
-      closeSync(fd);
       await rm(path);
       port.packs.remove(pack.ordinal);
       return undefined;
@@ -241,7 +264,7 @@ function isWhole(kept: readonly Found[], end: number): boolean {
 
 function hashOfPrefix(fd: number, end: number, sha256: Sha256Engine): RunningSha256 {
   const hash = sha256.start();
-  const piece = Buffer.allocUnsafe(1024 * 1024);
+  const piece = Buffer.allocUnsafe(pieceBytes);
   for (let at = 0; at < end; ) {
     const read = readSync(fd, piece, 0, Math.min(piece.length, end - at), at);
     if (read === 0) throw new Error("the pack shrank while it was read");

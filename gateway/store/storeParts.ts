@@ -1,5 +1,6 @@
 // What a vault's store is made of, opened in the order in which a stop is recovered from.
 
+import { closeSync } from "node:fs";
 import { nodeSha256, type Sha256Engine } from "../../vault/sha256.ts";
 import type { ElsewhereOptions } from "../cache/vaultElsewhere.ts";
 import { ChunkIndex } from "../index/chunkIndex.ts";
@@ -59,6 +60,7 @@ export type StoreParts = {
 /** @throws HoldfastError data-dir-invalid, disk-full, io-error */
 export async function openStoreParts(options: VaultStoreOptions): Promise<StoreParts> {
   const environment = openIndexEnvironment(`${options.directory}/index`, options.indexKey);
+  let recovery: RecoveryReport | undefined;
   try {
     const index = new ChunkIndex(environment);
     const packs = new PackTable(environment);
@@ -75,7 +77,7 @@ export async function openStoreParts(options: VaultStoreOptions): Promise<StoreP
     const promised = new PromisedRecords(overlay, promises, pins);
     const { directory, writerOrdinal, report, sha256 = nodeSha256 } = options;
     const knowsBox = promises.boxes().length > 0;
-    const recovery = await recoverPacks({
+    recovery = await recoverPacks({
       ...{ directory, packs, overlay, promised, knowsBox, writerOrdinal, report, sha256 },
     });
     await promises.removeLeft();
@@ -83,6 +85,7 @@ export async function openStoreParts(options: VaultStoreOptions): Promise<StoreP
     await recoverEvictions({ ...options, packs, places: new PackPlaces(environment), tails });
     return { environment, index, overlay, packs, promises, promised, pins, dead, removal, tails, recovery };
   } catch (error) {
+    for (const { fd } of [...(recovery?.resumed ?? []), ...(recovery?.full ?? [])]) closeSync(fd);
     await environment.close();
     throw error;
   }

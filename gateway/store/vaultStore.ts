@@ -268,6 +268,11 @@ export class VaultStore implements AdmissionStore {
     return this.#packStore.closeOpen();
   }
 
+  /** Why nothing is stored until the gateway is started again; undefined as long as all is well. */
+  get failure(): HoldfastError | undefined {
+    return this.#packStore.failure ?? this.environment.failure;
+  }
+
   /** Resolves when nothing is being written. */
   settled(): Promise<void> {
     return this.#packStore.settled();

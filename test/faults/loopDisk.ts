@@ -1,36 +1,22 @@
 // Small disks for tests: an image file behind a loop device with ext4 or btrfs on it, plain or with every write logged by QEMU.
 
-import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { onTearDown, pauseSync, runTool } from "./tearDown.ts";
+import { exportDisk } from "./exportedDisk.ts";
+import { unmountFolder } from "./mounts.ts";
+import { onTearDown, runTool } from "./tearDown.ts";
 
 /** A mounted file system; `unmount` is called at most once, and by the tear-down when the test does not come to it. */
 export type Disk = { readonly folder: string; readonly unmount: () => void };
 
-function mounted(folder: string): boolean {
-  // mountinfo writes space, tab, newline and backslash as three octal digits.
-  const written = folder.replace(
-    /[ \t\n\\]/g,
-    (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
-  return readFileSync("/proc/self/mountinfo", "utf8").includes(` ${written} `);
-}
-
-function unmountFolder(folder: string): void {
-  for (let tries = 0; mounted(folder); tries++) {
-    try {
-      runTool("umount", folder);
-    } catch (error) {
-      if (tries === 20) throw error;
-      pauseSync(100); // a process that was just killed may still be closing its files
-    }
-  }
-}
-
 /** Attaches an image to a loop device and mounts it on `folder`, as what the kernel finds in it or with a program of its own. */
-function mountImage(image: string, folder: string, options: readonly string[] = [], program = "mount"): Disk {
+export function mountImage(
+  image: string,
+  folder: string,
+  options: readonly string[] = [],
+  program = "mount",
+): Disk {
   mkdirSync(folder, { recursive: true });
   const device = runTool("losetup", "--find", "--show", image);
   let forget = (): void => {};
@@ -74,7 +60,8 @@ function check(image: string): void {
 /** Without a journal a name is on the disk when its own folder was synced, and not because of something else that was. */
 export type Journal = "journal" | "no journal";
 
-function format(image: string, journal: Journal = "journal"): void {
+/** Makes an ext4 of an image. */
+export function format(image: string, journal: Journal = "journal"): void {
   // No lazy work by the kernel later: the log is to hold what the programs write.
   const options = ["-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"];
   runTool(
@@ -145,35 +132,15 @@ export async function createLoggedDisk(
     string,
     string,
   ];
-  for (const file of [image, log, shown]) writeFileSync(file, "");
+  for (const file of [image, log]) writeFileSync(file, "");
   const bytes = mebibytes * 2 ** 20;
   truncateSync(image, bytes);
-  const daemon = spawn(
-    "qemu-storage-daemon",
-    [
-      ...["--blockdev", `driver=file,node-name=image,filename=${image}`],
-      ...["--blockdev", `driver=file,node-name=log,filename=${log}`],
-      ...["--blockdev", "driver=blklogwrites,node-name=logged,file=image,log=log"],
-      ...["--export", `type=fuse,id=disk,node-name=logged,mountpoint=${shown},writable=on`],
-    ],
-    { stdio: ["ignore", "ignore", "inherit"] },
-  );
-  let forget = (): void => {};
-  const stop = (): void => {
-    daemon.kill("SIGTERM");
-    for (let waited = 0; mounted(shown) && waited < 5000; waited += 50) pauseSync(50);
-    if (mounted(shown)) {
-      daemon.kill("SIGKILL");
-      runTool("umount", "--lazy", shown);
-    }
-    forget();
-  };
-  forget = onTearDown(stop);
-  for (let waited = 0; !mounted(shown); waited += 20) {
-    if (daemon.exitCode !== null || waited > 10_000)
-      throw new Error("qemu-storage-daemon did not export the disk");
-    await sleep(20);
-  }
+  const options = [
+    ...["--blockdev", `driver=file,node-name=image,filename=${image}`],
+    ...["--blockdev", `driver=file,node-name=log,filename=${log}`],
+    ...["--blockdev", "driver=blklogwrites,node-name=logged,file=image,log=log"],
+  ];
+  const { stop } = await exportDisk(options, "logged", shown);
   format(shown, journal);
   const disk = mountImage(shown, join(scratch, "logged"));
   return {

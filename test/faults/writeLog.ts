@@ -86,9 +86,13 @@ export function flushPositions({ entries }: WriteLog): number[] {
   return entries.flatMap(({ kind }, index) => (kind === "flush" ? [index] : []));
 }
 
+/** What becomes of a write that was not flushed. */
+const fates = ["whole", "whole", "whole", "lost", "lost", "begun", "scattered"] as const;
+
 /**
  * Writes the image that the disk may hold after power went while the flush behind `flush` was not yet done: every write up to that
- * flush, and of those after it, up to the next flush, a random part or none; one of them may be torn at a sector. Returns how many were lost.
+ * flush, and of those after it, up to the next flush, a random part or none. Some of these are torn: a disk writes sectors, in any order, so
+ * what is there of them are the first sectors, or just any.
  */
 export function replay(
   log: WriteLog,
@@ -96,32 +100,37 @@ export function replay(
   image: string,
   diskBytes: number,
   random: Random | "none",
-): number {
+): void {
   if (log.entries[flush]?.kind !== "flush") throw new Error(`entry ${flush} is no flush`);
   const next = log.entries.findIndex(({ kind }, index) => index > flush && kind === "flush");
   const after = log.entries
     .slice(flush + 1, next < 0 ? undefined : next)
     .filter(({ kind }) => kind === "write");
-  const torn = after.length > 0 && random !== "none" ? after[random.below(after.length)] : undefined;
   const from = openSync(log.path, "r");
   const to = openSync(image, "w");
-  let lost = 0;
   try {
     ftruncateSync(to, diskBytes);
-    const apply = (entry: LogEntry, length: number): void => {
-      const data = entry.kind === "write" ? readAt(from, entry.dataAt, length) : Buffer.alloc(length);
-      for (let done = 0; done < length; ) done += writeSync(to, data, done, length - done, entry.at + done);
+    /** Bytes `start` to `end` of an entry. */
+    const apply = (entry: LogEntry, start: number, end: number): void => {
+      const data =
+        entry.kind === "write" ? readAt(from, entry.dataAt + start, end - start) : Buffer.alloc(end - start);
+      for (let done = 0; done < data.length; ) {
+        done += writeSync(to, data, done, data.length - done, entry.at + start + done);
+      }
     };
     for (const entry of log.entries.slice(0, flush)) {
-      if (entry.kind === "write" || entry.kind === "discard") apply(entry, entry.length);
+      if (entry.kind === "write" || entry.kind === "discard") apply(entry, 0, entry.length);
     }
+    if (random === "none") return;
+    const { sectorSize } = log;
     for (const entry of after) {
-      if (random === "none") lost += 1;
-      else if (entry === torn) apply(entry, random.below(entry.length / log.sectorSize + 1) * log.sectorSize);
-      else if (random.below(2) === 0) apply(entry, entry.length);
-      else lost += 1;
+      const fate = fates[random.below(fates.length)];
+      if (fate === "whole") apply(entry, 0, entry.length);
+      if (fate === "begun") apply(entry, 0, random.below(entry.length / sectorSize + 1) * sectorSize);
+      for (let at = 0; fate === "scattered" && at < entry.length; at += sectorSize) {
+        if (random.below(2) === 0) apply(entry, at, at + sectorSize);
+      }
     }
-    return lost;
   } finally {
     closeSync(from);
     closeSync(to);

@@ -1,4 +1,4 @@
-// Replicas that are behind or stopped, the disk, damage, vaults that cannot be opened, the certificate.
+// Replicas that are behind or stopped, the disk, damage, vaults that cannot be opened or written, the certificate.
 
 import { X509Certificate } from "node:crypto";
 import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
@@ -101,20 +101,23 @@ export function vaultsCondition(gateway: Pick<Gateway, "catalog" | "vault">): Co
   const find = async (): Promise<RaisedAlert[]> => {
     const found: RaisedAlert[] = [];
     for (const { id } of gateway.catalog.vaults.list()) {
-      await gateway.vault(id).catch((error: unknown) => {
-        if (isHoldfastError(error, ErrorCode.cancelled)) return;
-        found.push({
-          kind: "vault-not-open",
-          severity: "critical",
-          subject: gateway.catalog.vaultTitle(id),
-          message: `the vault cannot be opened: ${error instanceof Error ? error.message : String(error)}. The log says more.`,
-          figures: { code: isHoldfastError(error) ? error.code : null },
-        });
-      });
+      const subject = gateway.catalog.vaultTitle(id);
+      try {
+        const { failure } = (await gateway.vault(id)).store;
+        if (failure === undefined || failure.code === ErrorCode.cancelled) continue;
+        const message = `backups are refused: ${failure.message}. ${failure.next}`;
+        const figures = { code: failure.code };
+        found.push({ kind: "vault-not-writable", severity: "critical", subject, message, figures });
+      } catch (error) {
+        if (isHoldfastError(error, ErrorCode.cancelled)) continue;
+        const message = `the vault cannot be opened: ${error instanceof Error ? error.message : String(error)}. The log says more.`;
+        const figures = { code: isHoldfastError(error) ? error.code : null };
+        found.push({ kind: "vault-not-open", severity: "critical", subject, message, figures });
+      }
     }
     return found;
   };
-  return { kinds: ["vault-not-open"], find };
+  return { kinds: ["vault-not-open", "vault-not-writable"], find };
 }
 
 export function certificateCondition(gateway: Pick<Gateway, "dataDir" | "now">): Condition {

@@ -2,12 +2,12 @@
 
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Alerting } from "../../../gateway/alerts/alerting.ts";
 import { rhythmMs } from "../../../gateway/alerts/conditions/backupHistory.ts";
 import { DiskForecast } from "../../../gateway/health/diskForecast.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
-import { ErrorCode } from "../../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "../gatewayFixture.ts";
 
 const hourMs = 3_600_000;
@@ -189,6 +189,19 @@ test("the disk, the certificate, and a vault that cannot be opened", async () =>
   alerting = new Alerting(fixture.gateway, new DiskForecast(fixture.gateway));
   expect(await look()).toContain("critical vault-not-open: anna/main");
   await rename(`${document}.away`, document);
+  expect(await look()).toEqual([]);
+});
+
+test("a vault in which nothing is stored any more", async () => {
+  const { store } = await fixture.gateway.vault(device.vault);
+  const failure = vi.spyOn(store, "failure", "get");
+  failure.mockReturnValue(new HoldfastError(ErrorCode.ioError, "the disk is gone", { next: "Look at it." }));
+  expect(await look()).toEqual(["critical vault-not-writable: anna/main"]);
+  expect(fixture.gateway.alerts.list()[0]).toMatchObject({
+    message: "backups are refused: the disk is gone. Look at it.",
+    figures: { code: "io-error" },
+  });
+  failure.mockRestore();
   expect(await look()).toEqual([]);
 });
 
