@@ -200,7 +200,8 @@ export class AgentConnection {
    */
   async requireEpoch(vault: string, epoch: number): Promise<void> {
     if (!this.lacksEpoch(vault, epoch)) return;
-    if (performance.now() < (this.#vainMs.get(vault) ?? 0) + vainRenewalMs) return;
+    const vainMs = this.#vainMs.get(vault);
+    if (vainMs !== undefined && performance.now() < vainMs + vainRenewalMs) return;
     await this.renewKeys(vault);
     if (this.lacksEpoch(vault, epoch)) this.#vainMs.set(vault, performance.now());
   }
