@@ -1,5 +1,6 @@
 // Administration of a data directory, whether or not its gateway runs.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
 import { auditedAdministration, auditedPeers, auditedUpkeep } from "../audit/adminRules.ts";
@@ -20,6 +21,10 @@ export type OpenedAdmin = {
   close(): Promise<void>;
 };
 
+/** A gateway that is just starting has the lock before it has the socket, and another command has it for a moment: they are waited for. */
+const lookMs = 50;
+const looksMax = 60;
+
 /**
  * Speaks to the running gateway of a data directory, or opens the directory in this process.
  * @throws HoldfastError as Gateway.open
@@ -33,14 +38,15 @@ export async function openAdmin(dataDir: string, options: GatewayOptions): Promi
     running: true,
     close: async () => {},
   });
-  if (await client.isRunning()) return running();
-  let gateway: Gateway;
-  try {
-    gateway = await Gateway.open(dataDir, options);
-  } catch (error) {
-    // A gateway that is just starting has the lock before it has the socket.
-    if (isHoldfastError(error, ErrorCode.dataDirLocked) && (await client.isRunning())) return running();
-    throw error;
+  let gateway: Gateway | undefined;
+  for (let looks = 0; gateway === undefined; looks++) {
+    if (await client.isRunning()) return running();
+    try {
+      gateway = await Gateway.open(dataDir, options);
+    } catch (error) {
+      if (!isHoldfastError(error, ErrorCode.dataDirLocked) || looks === looksMax) throw error;
+      await pause(lookMs);
+    }
   }
   const by = byAdministrator(gateway.audit);
   return {

@@ -24,7 +24,7 @@ const programExists = holdfast.describe() !== undefined;
 const peersExist = ["restic", "borg"].some((name) => spawnSync(name, ["--help"]).status === 0);
 
 function bench(...args: string[]) {
-  return spawnSync(process.execPath, [MAIN, "--dir", dir, ...args], { encoding: "utf8" });
+  return spawnSync(process.execPath, [MAIN, "--dir", dir, ...args], { encoding: "utf8", timeout: 300_000 });
 }
 
 /** Processes whose command line or working folder speaks of `dir`. */

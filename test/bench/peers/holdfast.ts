@@ -122,10 +122,16 @@ async function startGateway(dir: string): Promise<Gateway> {
     await service?.stop();
   };
   await start();
-  await admin(
-    ...["account", "add", ACCOUNT, "--password-file", password],
-    ...["--recovery-key-file", join(dir, "account-recovery-key")],
-  );
+  try {
+    await admin(
+      ...["account", "add", ACCOUNT, "--password-file", password],
+      ...["--recovery-key-file", join(dir, "account-recovery-key")],
+    );
+  } catch (error) {
+    // Nobody else would, and the benchmark waits for its processes.
+    await stop();
+    throw error;
+  }
   return { data, url: `https://${listen}`, fingerprint, password, services, start, stop, admin };
 }
 
