@@ -1,11 +1,13 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import { selectCachedRead } from "../agent/platform/cachedRead.ts";
 import { selectSha256 } from "../agent/platform/nativeSha256.ts";
+import { AdminClient } from "../gateway/admin/adminClient.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
-import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../vault/errors.ts";
 import { GatewayContent } from "./content/gatewayContent.ts";
 import { GatewayDrives } from "./drive/gatewayDrives.ts";
 import { version } from "./version.ts";
@@ -15,6 +17,10 @@ export function gatewayLogger(level: string): Logger {
   return pino({ level }, pino.destination({ fd: 2, sync: true }));
 }
 
+/** A command that works on the directory has it for a moment, and is waited for; another gateway is not. */
+const lookMs = 100;
+const looksMax = 30;
+
 /**
  * Opens a data directory and listens. `boxKey`: of a box.
  * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
@@ -22,23 +28,32 @@ export function gatewayLogger(level: string): Logger {
 export async function startGateway(data: string, boxKey: Uint8Array | undefined): Promise<RunningGateway> {
   const { settings } = await readDataDir(data, boxKey);
   const logger = gatewayLogger(settings.logLevel);
-  try {
-    const running = await RunningGateway.start(data, {
-      logger,
-      now: () => new Date(),
-      version,
-      readNow: selectCachedRead(),
-      boxKey,
-      sha256: selectSha256(),
-      drives: (gateway) => new GatewayDrives(gateway),
-      content: (gateway) => new GatewayContent(gateway),
-    });
-    const { url, fingerprint } = running;
-    logger.info({ url, fingerprint, data, version }, "gateway is listening");
-    return running;
-  } catch (error) {
-    throw listenFailure(error, settings.listen);
+  for (let looks = 0; ; looks++) {
+    try {
+      return await start(data, boxKey, logger);
+    } catch (error) {
+      const isHeld = isHoldfastError(error, ErrorCode.dataDirLocked);
+      if (!isHeld || looks === looksMax || (await new AdminClient(data).isRunning()))
+        throw listenFailure(error, settings.listen);
+      await pause(lookMs);
+    }
   }
+}
+
+async function start(data: string, boxKey: Uint8Array | undefined, logger: Logger): Promise<RunningGateway> {
+  const running = await RunningGateway.start(data, {
+    logger,
+    now: () => new Date(),
+    version,
+    readNow: selectCachedRead(),
+    boxKey,
+    sha256: selectSha256(),
+    drives: (gateway) => new GatewayDrives(gateway),
+    content: (gateway) => new GatewayContent(gateway),
+  });
+  const { url, fingerprint } = running;
+  logger.info({ url, fingerprint, data, version }, "gateway is listening");
+  return running;
 }
 
 function listenFailure(error: unknown, address: string): unknown {

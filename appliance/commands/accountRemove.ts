@@ -7,6 +7,7 @@ import type { CommandContext } from "../cli/command.ts";
 import { askYes } from "../cli/password.ts";
 import { formatBytes, formatCount } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
+import { shellWord } from "../shellWord.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal } = context;
@@ -49,7 +50,9 @@ function sizeOf({ vaults, devices }: Pick<Deletion, "vaults" | "devices">): stri
 function sayRemains({ output }: CommandContext, { remains }: Pick<Deletion, "remains">): void {
   for (const { replica, url, vaults } of remains) {
     output.note(
-      `Replica ${replica} keeps its copy, keys documents included: delete ${vaults.map((id) => `vaults/${id}`).join(", ")} at ${url}.`,
+      url.startsWith("https:")
+        ? `Replica ${replica} keeps its copy, keys documents included: its administrator deletes ${vaults.map((id) => `vaults/${id}`).join(", ")} of this gateway's peer there.`
+        : `Replica ${replica} keeps its copy, keys documents included, until: holdfast replica erase ${shellWord(replica)}`,
     );
   }
 }
