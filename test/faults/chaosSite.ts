@@ -51,7 +51,7 @@ export class ChaosSite {
   }
 
   static async create(scratch: string, random: Random): Promise<ChaosSite> {
-    const disk = await FaultyDisk.create(join(scratch, "faulty"), 256, "journal");
+    const disk = await FaultyDisk.create(join(scratch, "faulty"), 1024, "journal");
     const site = await Site.create(join(scratch, "site"), { data: join(disk.folder, "data") });
     const data = ["--data", site.data];
     // All that changes is noise, which the guard is there for.
