@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { nodeFlags } from "./appliance/nodeFlags.ts";
 
 // Native add-ons (lmdb, koffi) are not safe to load in worker threads that come and go, so every
 // project runs in child processes. Files that start real programs, mounts and listeners come after the pure ones.
@@ -36,8 +37,7 @@ function programs(name: string, order: number, testTimeout: number) {
 export default defineConfig({
   test: {
     pool: "forks",
-    // As bin/holdfast has it, which says why.
-    execArgv: ["--no-memory-protection-keys", "--no-maglev", "--wasm-wrapper-tiering-budget=2147483647"],
+    execArgv: [...nodeFlags],
     environment: "node",
     watch: false,
     projects: [

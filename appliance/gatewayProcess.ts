@@ -1,13 +1,14 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
-import { setTimeout as pause } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import { selectCachedRead } from "../agent/platform/cachedRead.ts";
 import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { AdminClient } from "../gateway/admin/adminClient.ts";
+import { openWhenFree } from "../gateway/admin/openWhenFree.ts";
 import { readDataDir } from "../gateway/dataDir.ts";
+import { dataDirLocked } from "../gateway/dataLock.ts";
 import { RunningGateway } from "../gateway/runningGateway.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { GatewayContent } from "./content/gatewayContent.ts";
 import { GatewayDrives } from "./drive/gatewayDrives.ts";
 import { version } from "./version.ts";
@@ -17,10 +18,6 @@ export function gatewayLogger(level: string): Logger {
   return pino({ level }, pino.destination({ fd: 2, sync: true }));
 }
 
-/** A command that works on the directory has it for a moment, and is waited for; another gateway is not. */
-const lookMs = 100;
-const looksMax = 30;
-
 /**
  * Opens a data directory and listens. `boxKey`: of a box.
  * @throws HoldfastError as Gateway.open; io-error when the address cannot be listened on
@@ -28,15 +25,12 @@ const looksMax = 30;
 export async function startGateway(data: string, boxKey: Uint8Array | undefined): Promise<RunningGateway> {
   const { settings } = await readDataDir(data, boxKey);
   const logger = gatewayLogger(settings.logLevel);
-  for (let looks = 0; ; looks++) {
-    try {
-      return await start(data, boxKey, logger);
-    } catch (error) {
-      const isHeld = isHoldfastError(error, ErrorCode.dataDirLocked);
-      if (!isHeld || looks === looksMax || (await new AdminClient(data).isRunning()))
-        throw listenFailure(error, settings.listen);
-      await pause(lookMs);
-    }
+  try {
+    const running = await openWhenFree(new AdminClient(data), () => start(data, boxKey, logger));
+    if (running === undefined) throw dataDirLocked(data);
+    return running;
+  } catch (error) {
+    throw listenFailure(error, settings.listen);
   }
 }
 

@@ -37,7 +37,7 @@ export async function lockDirectory(directory: string): Promise<DataLock> {
     return { release: () => closeSync(fd) };
   }
   closeSync(fd);
-  if (ran.status === takenStatus) throw locked(directory);
+  if (ran.status === takenStatus) throw dataDirLocked(directory);
   if (ran.error === undefined || errnoOf(ran.error) !== "ENOENT") {
     throw new HoldfastError(ErrorCode.ioError, `${path} cannot be locked (flock ended with ${ran.status})`);
   }
@@ -48,14 +48,17 @@ async function lockBySocket(directory: string): Promise<DataLock> {
   const { dev, ino } = statSync(directory);
   const server: Server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(errnoOf(error) === "EADDRINUSE" ? locked(directory) : error));
+    server.once("error", (error) =>
+      reject(errnoOf(error) === "EADDRINUSE" ? dataDirLocked(directory) : error),
+    );
     server.listen(`\0holdfast-data-${dev}-${ino}`, resolve);
   });
   server.unref();
   return { release: () => void server.close() };
 }
 
-function locked(directory: string): HoldfastError {
+/** Another process has it. */
+export function dataDirLocked(directory: string): HoldfastError {
   return new HoldfastError(ErrorCode.dataDirLocked, `another process has ${directory} open`, {
     next: "Stop the other gateway, or speak to it through its admin socket.",
     detail: { path: directory },

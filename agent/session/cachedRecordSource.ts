@@ -1,9 +1,7 @@
 // The view's records from this machine's disk where they are there, else from the gateway; those are kept.
 
-import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import type { RecordSource, TakeRecord } from "../../fs/view/ports.ts";
 import { SealedCache } from "./sealedCache.ts";
-
-type Take = (index: number, result: RecordResult) => void;
 
 export class CachedRecordSource implements RecordSource {
   readonly #source: RecordSource;
@@ -18,7 +16,7 @@ export class CachedRecordSource implements RecordSource {
     vaultId: string,
     group: number,
     ids: readonly Uint8Array[],
-    take: Take,
+    take: TakeRecord,
     signal?: AbortSignal,
   ): Promise<void> {
     const keys = ids.map((id) => SealedCache.key(vaultId, group, id));
@@ -28,7 +26,7 @@ export class CachedRecordSource implements RecordSource {
     const fetch = async (indexes: readonly number[]): Promise<void> => {
       if (indexes.length === 0) return;
       const asked = indexes.map((index) => ids[index] as Uint8Array);
-      const kept: Take = (at, result) => {
+      const kept: TakeRecord = (at, result) => {
         const index = indexes[at];
         if (index === undefined) return;
         // Before it is taken: whoever takes it may pass its memory on.

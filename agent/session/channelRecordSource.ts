@@ -4,7 +4,7 @@
 // Invariants: nobody waits for a channel to be opened; every id is handed over once; what came over a channel and did not open is
 // asked for by `plain`, whose gateway compares the hash.
 
-import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import type { RecordSource, TakeRecord } from "../../fs/view/ports.ts";
 import { ConnectionLost } from "../../ingest/client/exchange.ts";
 import { type ChannelAddress, NoChannel, RecordChannel } from "../../ingest/client/recordChannel.ts";
 import { SuspectRecords } from "../../vault/suspectRecords.ts";
@@ -14,8 +14,6 @@ import type { GatewayRecordSource } from "./recordSource.ts";
 const refusedMs = 10 * 60_000;
 /** ... and one that does not answer comes back sooner. */
 const failedMs = 5_000;
-
-type Take = (index: number, result: RecordResult) => void;
 
 export type ChannelRecordSourceOptions = Omit<ChannelAddress, "vault"> & {
   /** Reads without channels. */
@@ -45,14 +43,14 @@ export class ChannelRecordSource implements RecordSource {
     vaultId: string,
     group: number,
     ids: readonly Uint8Array[],
-    take: Take,
+    take: TakeRecord,
     signal?: AbortSignal,
   ): Promise<void> {
     const { plain } = this.#options;
     const channel = this.#suspects.take(vaultId, group, ids) ? undefined : this.#channelOf(vaultId);
     if (channel === undefined) return plain.readEach(vaultId, group, ids, take, signal);
     const left = new Set(ids.keys());
-    const taken: Take = (index, result) => {
+    const taken: TakeRecord = (index, result) => {
       left.delete(index);
       take(index, result);
     };

@@ -1,10 +1,8 @@
 // The view's records, with keys that know their epochs: a drive may be older than a rotation of the vault's keys, and what it reads newer.
 
-import type { RecordResult, RecordSource } from "../../fs/view/ports.ts";
+import type { RecordResult, RecordSource, TakeRecord } from "../../fs/view/ports.ts";
 import { recordEpoch } from "../../vault/record.ts";
 import type { AgentConnection } from "./connection.ts";
-
-type Take = (index: number, result: RecordResult) => void;
 
 export class RenewingRecordSource implements RecordSource {
   readonly #source: RecordSource;
@@ -19,11 +17,11 @@ export class RenewingRecordSource implements RecordSource {
     vaultId: string,
     group: number,
     ids: readonly Uint8Array[],
-    take: Take,
+    take: TakeRecord,
     signal?: AbortSignal,
   ): Promise<void> {
     const held: { readonly index: number; readonly result: RecordResult; readonly epoch: number }[] = [];
-    const takeOrHold: Take = (index, result) => {
+    const takeOrHold: TakeRecord = (index, result) => {
       const epoch = result.state === "record" ? recordEpoch(result.record) : undefined;
       if (epoch === undefined || !this.#connection.lacksEpoch(vaultId, epoch)) take(index, result);
       else held.push({ index, result, epoch });

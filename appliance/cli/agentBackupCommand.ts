@@ -1,7 +1,7 @@
 // The row of `agent backup`.
 
 import { chunkers } from "../../vault/chunk/chunker.ts";
-import { item, state } from "./agentOptions.ts";
+import { choiceOfFiles, item, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 
 export const agentBackupCommand: CommandSpec = {
@@ -20,15 +20,7 @@ export const agentBackupCommand: CommandSpec = {
       value: "GLOB",
       summary: "take only what matches, below the named folders",
     },
-    { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
-    { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-    { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-    {
-      name: "exclude-caches",
-      kind: "flag",
-      summary: "leave out what is in folders marked by CACHEDIR.TAG",
-    },
-    { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+    ...choiceOfFiles,
     { name: "rescan", kind: "flag", summary: "read every file, also those that look unchanged" },
     {
       name: "accept-older",

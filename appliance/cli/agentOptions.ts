@@ -14,3 +14,12 @@ export const item: OptionSpec = {
   value: "NAME",
   summary: "the protected item that is meant",
 };
+
+/** What of the paths is backed up, besides `include`. */
+export const choiceOfFiles: readonly OptionSpec[] = [
+  { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
+  { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+  { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
+  { name: "exclude-caches", kind: "flag", summary: "leave out what is in folders marked by CACHEDIR.TAG" },
+  { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+];

@@ -1,5 +1,6 @@
 // The rows of commands about what devices back up, and when.
 
+import { choiceOfFiles } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data } from "./gatewayOptions.ts";
 
@@ -49,11 +50,7 @@ const definitionOptions: readonly OptionSpec[] = [
   },
   { name: "skip-missed", kind: "flag", summary: "do not make up for what was due while the machine was off" },
   { name: "include", kind: "texts", value: "GLOB", summary: "take only what matches, below the paths" },
-  { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },
-  { name: "include-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-  { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
-  { name: "exclude-caches", kind: "flag", summary: "leave out what is in folders marked by CACHEDIR.TAG" },
-  { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+  ...choiceOfFiles,
   {
     name: "limit-upload",
     kind: "bytes",

@@ -7,18 +7,13 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { nodeFlags } from "../nodeFlags.ts";
 
 const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
 /** As in bin/holdfast. */
-const gatewayHeap = [
-  "--no-memory-protection-keys",
-  "--no-maglev",
-  "--wasm-wrapper-tiering-budget=2147483647",
-  "--initial-old-space-size=128",
-  "--max-semi-space-size=4",
-];
+const gatewayHeap = [...nodeFlags, "--initial-old-space-size=128", "--max-semi-space-size=4"];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {

@@ -27,6 +27,9 @@ export interface Keyring {
   onChanged(listener: () => void): () => void;
 }
 
+/** Takes the result for the id at a place of those asked for. */
+export type TakeRecord = (index: number, result: RecordResult) => void;
+
 export interface RecordSource {
   /**
    * Sealed records of a vault (32 hex) and group, at most 4,096 ids a call: one result per id, each taken as soon as it is there, so that
@@ -37,7 +40,7 @@ export interface RecordSource {
     vaultId: string,
     group: number,
     ids: readonly Uint8Array[],
-    take: (index: number, result: RecordResult) => void,
+    take: TakeRecord,
     signal?: AbortSignal,
   ): Promise<void>;
   /** All results at once, in the order asked, where that is less work; see readTogether. */

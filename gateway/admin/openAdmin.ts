@@ -1,13 +1,12 @@
 // Administration of a data directory, whether or not its gateway runs.
 
-import { setTimeout as pause } from "node:timers/promises";
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { Administration } from "../administration.ts";
 import { auditedAdministration, auditedPeers, auditedUpkeep } from "../audit/adminRules.ts";
 import { byAdministrator } from "../audit/audited.ts";
 import { Gateway, type GatewayOptions } from "../gateway.ts";
 import { AdminClient } from "./adminClient.ts";
 import { OfflineUpkeep } from "./offlineUpkeep.ts";
+import { openWhenFree } from "./openWhenFree.ts";
 import type { AdminOperations } from "./operations.ts";
 import { PeerAdministration, type PeerOperations } from "./peerOperations.ts";
 
@@ -21,32 +20,21 @@ export type OpenedAdmin = {
   close(): Promise<void>;
 };
 
-/** A gateway that is just starting has the lock before it has the socket, and another command has it for a moment: they are waited for. */
-const lookMs = 50;
-const looksMax = 60;
-
 /**
  * Speaks to the running gateway of a data directory, or opens the directory in this process.
  * @throws HoldfastError as Gateway.open
  */
 export async function openAdmin(dataDir: string, options: GatewayOptions): Promise<OpenedAdmin> {
   const client = new AdminClient(dataDir);
-  const running = (): OpenedAdmin => ({
-    operations: client,
-    peers: client.peers,
-    upkeep: undefined,
-    running: true,
-    close: async () => {},
-  });
-  let gateway: Gateway | undefined;
-  for (let looks = 0; gateway === undefined; looks++) {
-    if (await client.isRunning()) return running();
-    try {
-      gateway = await Gateway.open(dataDir, options);
-    } catch (error) {
-      if (!isHoldfastError(error, ErrorCode.dataDirLocked) || looks === looksMax) throw error;
-      await pause(lookMs);
-    }
+  const gateway = await openWhenFree(client, () => Gateway.open(dataDir, options));
+  if (gateway === undefined) {
+    return {
+      operations: client,
+      peers: client.peers,
+      upkeep: undefined,
+      running: true,
+      close: async () => {},
+    };
   }
   const by = byAdministrator(gateway.audit);
   return {

@@ -9,6 +9,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { JobWatch } from "../admin/job.ts";
 import type { Replica } from "../catalog/replicas.ts";
 import type { Gateway } from "../gateway.ts";
+import { JobSession } from "../replica/job/jobSession.ts";
 import { openReplicaStore } from "../replica/openStore.ts";
 import type { ReplicaStore, StoredObject } from "../replica/replicaStore.ts";
 import { inParallel } from "../replica/restore/inParallel.ts";
@@ -55,9 +56,11 @@ export async function eraseRemains(
       next: `Have its administrator delete ${folders} in the folder of this gateway's peer there.`,
     });
   }
-  const stores = await openStores(gateway, replica);
+  const session = new JobSession((row) => openReplicaStore(row, gateway));
   const done = { objects: 0, bytes: 0 };
   try {
+    const { store, roots } = await session.open(replica);
+    const stores = new Set([store, roots]);
     const erased: ErasedVault[] = [];
     for (const { account, vault } of vaults) {
       const sum = { objects: 0, bytes: 0, keys: 0, left: 0 };
@@ -86,7 +89,7 @@ export async function eraseRemains(
     }
     return erased;
   } finally {
-    for (const store of stores) await store.close();
+    await session.close();
   }
 }
 
@@ -108,19 +111,6 @@ async function removedVaults(
     }
   }
   return vaults;
-}
-
-/** The replica's own store, and that of its roots where they are elsewhere. */
-async function openStores({ now }: ErasePort, replica: Replica): Promise<ReplicaStore[]> {
-  const { rootUrl } = replica.options;
-  const store = await openReplicaStore(replica, { now });
-  if (rootUrl === undefined) return [store];
-  try {
-    return [store, await openReplicaStore({ ...replica, url: rootUrl }, { now })];
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
 }
 
 async function eachBatch(

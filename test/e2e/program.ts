@@ -6,11 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
+import { nodeFlags } from "../../appliance/nodeFlags.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "appliance", "cli", "main.ts");
-/** As in bin/holdfast. */
-const nodeFlags = ["--no-memory-protection-keys", "--no-maglev", "--wasm-wrapper-tiering-budget=2147483647"];
 /** The lowest that clients take; the default would cost half a second each time. */
 const fastKdf = ["--kdf-iterations", "210000"];
 

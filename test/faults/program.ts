@@ -1,35 +1,19 @@
 // A gateway and an agent as real processes of the program itself, so that a signal hits them and nothing in between.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { nodeFlags } from "../../appliance/nodeFlags.ts";
 import { freePort } from "../bench/peers/ports.ts";
 import { Questions } from "./questions.ts";
 import { onTearDown } from "./tearDown.ts";
 
 const main = resolve(import.meta.dirname, "../../appliance/cli/main.ts");
 
-let cacheFolder: string | undefined;
-
-/** Node's cache of compiled modules for all processes of a test: they start several times as fast. */
-function compileCache(): string {
-  if (cacheFolder === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), "holdfast-compiled-"));
-    onTearDown(() => rmSync(folder, { recursive: true, force: true }));
-    cacheFolder = folder;
-  }
-  return cacheFolder;
-}
+/** Node's cache of compiled modules for all processes of all tests: they start several times as fast. */
+const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), "holdfast-test-compile") };
 
 export type Ran = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
 
@@ -53,8 +37,15 @@ export class Program {
       "--import",
       resolve(import.meta.dirname, name),
     ]);
-    const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache() };
-    const [first = "", ...words] = [...(options.under ?? []), process.execPath, ...preload, main, ...args];
+    const environment = { ...compileCache, ...process.env };
+    const [first = "", ...words] = [
+      ...(options.under ?? []),
+      process.execPath,
+      ...nodeFlags,
+      ...preload,
+      main,
+      ...args,
+    ];
     this.child = spawn(first, words, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...options.environment },

@@ -69,7 +69,7 @@ export async function oldRows(
 
 /** What the program writes, or undefined where it did not end as it should. */
 async function runProgram(args: readonly string[], key: string | undefined): Promise<Buffer | undefined> {
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, program, ...args], {
     stdio: ["pipe", "pipe", "ignore"],
     env: {},
     timeout: waitMs,

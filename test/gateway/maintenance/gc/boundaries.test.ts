@@ -21,10 +21,7 @@ afterAll(async () => {
   await fixture.remove();
 });
 
-async function user(): Promise<VaultUser> {
-  const name = randomBytes(6).toString("hex");
-  return new VaultUser(fixture, await fixture.device(await fixture.account(name), "laptop"));
-}
+const user = (): Promise<VaultUser> => VaultUser.enrolled(fixture);
 
 /** A snapshot of some of these records (the first ones by number); the others are garbage. Packs are closed. */
 async function halfAlive(

@@ -18,10 +18,7 @@ afterAll(async () => {
 });
 
 /** A device with a vault of its own. */
-async function user(): Promise<VaultUser> {
-  const name = randomBytes(6).toString("hex");
-  return new VaultUser(fixture, await fixture.device(await fixture.account(name), "laptop"));
-}
+const user = (): Promise<VaultUser> => VaultUser.enrolled(fixture);
 
 /** A record that is in the model, with the numbers of those that it refers to. */
 type Node = TestRecord & { readonly refs: readonly number[] };

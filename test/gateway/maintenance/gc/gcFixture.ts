@@ -1,5 +1,6 @@
 // A real gateway whose vault is spoken to directly: records, sessions and commits as the routes do it, garbage collected as the command does.
 
+import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { GcRequest, GcResult } from "../../../../gateway/admin/gcOperations.ts";
@@ -55,6 +56,12 @@ export class VaultUser {
   constructor(fixture: GatewayFixture, device: TestDevice) {
     this.fixture = fixture;
     this.device = device;
+  }
+
+  /** A device of an account that is new. */
+  static async enrolled(fixture: GatewayFixture): Promise<VaultUser> {
+    const name = randomBytes(6).toString("hex");
+    return new VaultUser(fixture, await fixture.device(await fixture.account(name), "laptop"));
   }
 
   vault(): Promise<OpenVault> {

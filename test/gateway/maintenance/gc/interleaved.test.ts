@@ -20,10 +20,7 @@ afterAll(async () => {
   await fixture.remove();
 });
 
-async function user(on = fixture): Promise<VaultUser> {
-  const name = randomBytes(6).toString("hex");
-  return new VaultUser(on, await on.device(await on.account(name), "laptop"));
-}
+const user = (on = fixture): Promise<VaultUser> => VaultUser.enrolled(on);
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const stored: number = RecordStatus.stored;

@@ -1,11 +1,10 @@
 // What garbage collection leaves to leases: what they uploaded, and what they were told is here.
 
-import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RecordStatus } from "../../../../ingest/wire/recordStatus.ts";
 import { ErrorCode } from "../../../../vault/errors.ts";
 import { encodeChunkList } from "../../../../vault/seed/chunkList.ts";
-import { dataRecord, type GatewayFixture, pageRecord } from "../../gatewayFixture.ts";
+import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
 import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
 
 const clock: GcClock = { nowMs: Date.UTC(2026, 10, 1) };
@@ -18,9 +17,13 @@ afterAll(async () => {
   await fixture.remove();
 });
 
-async function user(on = fixture): Promise<VaultUser> {
-  const name = randomBytes(6).toString("hex");
-  return new VaultUser(on, await on.device(await on.account(name), "laptop"));
+const user = (): Promise<VaultUser> => VaultUser.enrolled(fixture);
+
+/** Sent in a session that has ended. */
+async function uploadedBefore(who: VaultUser, record: TestRecord): Promise<void> {
+  const { session } = await who.begin("files");
+  await who.put(record);
+  await who.end(session);
 }
 
 const stored: number = RecordStatus.stored;
@@ -49,9 +52,7 @@ test("what a session sent and was told is there already lives as long as its lea
   const who = await user();
   const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
   const chunk = dataRecord(who.device);
-  const other = await friend.begin("files");
-  await friend.put(chunk);
-  await friend.end(other.session);
+  await uploadedBefore(friend, chunk);
   const { session, item } = await who.begin("files");
   expect(await who.put(chunk)).toEqual([present]);
   await collect(who);
@@ -124,9 +125,7 @@ test("what a session was told before a restart may be gone behind it: its page i
   const who = await user();
   const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
   const chunk = dataRecord(who.device);
-  const other = await friend.begin("files");
-  await friend.put(chunk);
-  await friend.end(other.session);
+  await uploadedBefore(friend, chunk);
   const { session, item } = await who.begin("files");
   expect(await who.have(chunk.id)).toEqual([true]);
   await collect(who);
