@@ -3,6 +3,7 @@
 
 import { cpSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publicKeyOf } from "../../vault/keys/box.ts";
 import { openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
@@ -47,6 +48,8 @@ test("a stolen machine reads nothing new, and everybody else goes on; then an es
   const states = { laptop: await enroll(site, "laptop"), stolen: await enroll(site, "stolen") };
   const backup = async (): Promise<Record<string, unknown>> =>
     lastEvent(await done("agent", "backup", source, "--state", states.laptop, "--json"));
+  // What changed in the second before a backup is read again by the next.
+  await pause(1_100);
   const first = await backup();
   await gateway("vault", "unlock", "alice", ...owner());
   // The thief has had the state folder, and the gateway's files of that day.
