@@ -27,16 +27,24 @@ export type EvictionsPort = {
 export async function recoverEvictions(port: EvictionsPort): Promise<void> {
   const root = join(port.directory, "packs");
   if (!existsSync(root)) return;
-  for (const ab of readdirSync(root)) {
+  for (const ab of namesIn(root)) {
     const folder = join(root, ab);
     let changed = false;
-    for (const file of readdirSync(folder)) {
+    for (const file of namesIn(folder)) {
       const path = join(folder, file);
       if (file.endsWith(".tmp")) rmSync(path);
       else if (!(await finish(port, path, file))) continue;
       changed = true;
     }
     if (changed) await syncDirectory(folder);
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw fileError(error, folder);
   }
 }
 
