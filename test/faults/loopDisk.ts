@@ -88,7 +88,10 @@ export function createCompressingDisk(scratch: string, name: string, mebibytes: 
   const image = join(scratch, `${name}.img`);
   writeFileSync(image, "");
   truncateSync(image, mebibytes * 2 ** 20);
-  runTool("mkfs.btrfs", "-q", "-f", image);
+  // It looks at the image of every loop disk that is mounted, and fails if one is dead, as those of other tests may be: so it is run where
+  // none is mounted.
+  const script = 'umount --lazy /dev/loop* 2>/dev/null; exec mkfs.btrfs -q -f "$1"';
+  runTool("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", image);
   return mountImage(image, join(scratch, name), ["-o", "compress-force=zstd"]);
 }
 

@@ -205,6 +205,16 @@ export class Site {
     return ran;
   }
 
+  /** Has all packs closed, so that the next backup begins new ones. */
+  async closePacks(): Promise<void> {
+    await this.stop();
+    await this.start({ preload: ["packTarget.ts"], environment: { HOLDFAST_TEST_PACK_BYTES: "1" } });
+    const open = join(this.vaultFolder, "open");
+    while (readdirSync(open).length > 0) await sleep(20);
+    await this.stop();
+    await this.start();
+  }
+
   /** Starts an agent's command. */
   agent(args: readonly string[], options: RunOptions = {}): Program {
     return new Program(["agent", ...args, "--state", this.state], options);
