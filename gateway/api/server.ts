@@ -24,6 +24,7 @@ import { admitsAddress, demandAddress, isProxy, originOf } from "./clientAddress
 import { ConnectionPace } from "./connectionPace.ts";
 import { ConnectionShare } from "./connectionShare.ts";
 import { definitionRoutes } from "./definitionRoutes.ts";
+import { EagerLoop } from "./eagerLoop.ts";
 import { answerErrors } from "./errorAnswer.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -186,9 +187,10 @@ function serverOf(gateway: Gateway, front: WebFront | undefined, framework: Requ
     keepAliveTimeout: serverLimits.keepAliveMs,
     requestTimeout: serverLimits.requestMs,
   };
+  const eager = new EagerLoop(() => performance.now(), setImmediate);
   const server = createServer(options as ServerOptions, (request, response) => {
     if (!mayWait(request.socket, response)) return;
-    if (front !== undefined && isForWeb(request)) void answerWeb(gateway, front, request, response);
+    if (front !== undefined && isForWeb(request)) void answerWeb(gateway, front, eager, request, response);
     else framework(request, response);
   });
   server.setTimeout(serverLimits.idleMs);

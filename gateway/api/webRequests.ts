@@ -13,6 +13,7 @@ import { basicChallenge } from "./basicAuth.ts";
 import { demandAddress, originOf } from "./clientAddress.ts";
 import { connectionSignal } from "./closedSignal.ts";
 import { passwordOf } from "./connectionPassword.ts";
+import type { EagerLoop } from "./eagerLoop.ts";
 import { httpStatus } from "./httpStatus.ts";
 import { noteRefusal } from "./refusals.ts";
 import { type Sending, sendAnswer } from "./webAnswer.ts";
@@ -34,9 +35,11 @@ export function isForWeb({ method, url = "" }: IncomingMessage): boolean {
 export async function answerWeb(
   gateway: Gateway,
   front: WebFront,
+  eager: EagerLoop,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  eager.arrived();
   const signal = connectionSignal(request.socket);
   const from = originOf(gateway, request);
   const log = gateway.logger;
@@ -66,6 +69,7 @@ export async function answerWeb(
     if (parts.method === "GET") gateway.audit.reads.read({ actor: webActor(principal), address: from });
     const scope = { account: principal.account.name, read, ...(asUser !== undefined && { asUser }) };
     await sendAnswer(sending, await front.answer(parts, scope));
+    eager.answered();
   } catch (error) {
     // A client that left while its body was read hears no answer.
     if (signal.aborted) return;
