@@ -3,13 +3,14 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkPrivate } from "../agent/hooks/privateFile.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Arguments, OptionValue } from "./cli/arguments.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./cli/command.ts";
 import { commandOptionNames, hookOptions, snapshotOptionNames } from "./cli/hookOptions.ts";
 import { nearest } from "./cli/nearest.ts";
 import { optionValue } from "./cli/parse.ts";
-import { checkPrivate, hookTable } from "./hookTable.ts";
+import { hookTable } from "./hookTable.ts";
 import { stateFolder } from "./locations.ts";
 
 export type AgentContext = { readonly context: CommandContext; readonly state: string };

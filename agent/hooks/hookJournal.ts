@@ -19,6 +19,7 @@ import {
 } from "../../vault/jsonFields.ts";
 import { readIfThere, replaceFile } from "../state/durableFile.ts";
 import { type HookCommand, type SnapshotScripts, shippedSnapshots } from "./hooks.ts";
+import { checkPrivate } from "./privateFile.ts";
 
 /** A snapshot of a source, from before it is made until after it is removed. */
 export type OpenSnapshot = {
@@ -51,11 +52,12 @@ export class HookJournal {
   /** Whether what was there could not be read. */
   readonly wasDamaged: boolean = false;
 
-  /** @throws HoldfastError io-error */
+  /** @throws HoldfastError io-error; forbidden where others than this user could have written it */
   constructor(state: string) {
     this.#path = join(state, "hooks.json");
     const text = readIfThere(this.#path);
     if (text === undefined) return;
+    checkPrivate(this.#path);
     try {
       const json = asObject(parseJson(text, "hooks.json"), "hooks.json");
       const snapshots = asArray(json.snapshots, "snapshots", openSnapshotsMax).map(parseSnapshot);

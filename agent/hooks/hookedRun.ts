@@ -75,7 +75,7 @@ export class HookedRun {
   ): Promise<T> {
     this.#port.signal.throwIfAborted();
     this.#journal.setRun(this.#run);
-    let result: HookResult | undefined;
+    let result: HookResult = {};
     try {
       await this.#before();
       const paths = resolve();
@@ -87,7 +87,7 @@ export class HookedRun {
       result = failureResult(error);
       throw error;
     } finally {
-      await this.#undo(result ?? { HOLDFAST_RESULT: "failed" });
+      await this.#undo(result);
     }
   }
 

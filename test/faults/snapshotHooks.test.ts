@@ -204,7 +204,7 @@ describe.skipIf(!known)("snapshots of sources", () => {
       const agent = site.agent(["backup", sub, inner, "--json", ...args]);
       await begun(agent);
       await sleep(random.below(Math.ceil(usualMs)));
-      const script = random.below(2) === 0 ? scriptOf(agent) : undefined;
+      const script = random.below(2) === 0 ? await nextScript(agent) : undefined;
       hits[script === undefined ? "agent" : "script"] += 1;
       if (script === undefined) agent.child.kill("SIGKILL");
       else killIfThere(script);
@@ -221,7 +221,16 @@ describe.skipIf(!known)("snapshots of sources", () => {
     if (kills >= 25) expect(hits.left).toBeGreaterThan(0);
   });
 
-  /** The process that an agent started and waits for, if there is one now. */
+  /** The next process that an agent starts and waits for; undefined where it starts none any more. */
+  async function nextScript(agent: Program): Promise<number | undefined> {
+    while (agent.running) {
+      const script = scriptOf(agent);
+      if (script !== undefined) return script;
+      await sleep(2);
+    }
+    return undefined;
+  }
+
   function scriptOf(agent: Program): number | undefined {
     const tasks = `/proc/${agent.child.pid}/task`;
     try {

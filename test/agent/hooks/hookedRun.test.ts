@@ -1,6 +1,7 @@
 // Hooks around a backup whose body is the test's: their order, what fails the job, and that everything is undone, now or at the next start.
 
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -284,6 +285,18 @@ describe("killed", () => {
     expect(leftOver()).toEqual([]);
     await HookedRun.sweep(port());
     expect(notes()).toHaveLength(2);
+  });
+
+  test("a journal that others could have written is not obeyed", async () => {
+    await killedInBody({ after: noting("HOLDFAST_RESULT") });
+    for (const path of [join(state, "hooks.json"), state]) {
+      chmodSync(path, 0o777);
+      expect((await failureOf(HookedRun.sweep(port()))).code).toBe(ErrorCode.forbidden);
+      chmodSync(path, 0o700);
+    }
+    expect(notes()).toEqual([]);
+    await HookedRun.sweep(port());
+    expect(notes()).toEqual(["after interrupted"]);
   });
 
   test("a journal that is damaged is said once", async () => {
