@@ -3,11 +3,14 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkPrivate } from "../agent/hooks/privateFile.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import type { OptionValue } from "./cli/arguments.ts";
+import type { Arguments, OptionValue } from "./cli/arguments.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./cli/command.ts";
+import { commandOptionNames, hookOptions, snapshotOptionNames } from "./cli/hookOptions.ts";
 import { nearest } from "./cli/nearest.ts";
 import { optionValue } from "./cli/parse.ts";
+import { hookTable } from "./hookTable.ts";
 import { stateFolder } from "./locations.ts";
 
 export type AgentContext = { readonly context: CommandContext; readonly state: string };
@@ -31,8 +34,48 @@ export async function agentContext(given: CommandContext): Promise<AgentContext>
   if (!existsSync(file)) return { context: given, state };
   const { command } = given.args;
   const settings = await readAgentSettings(file, [command]);
-  const defaults = settings.get(command.path.at(-1) as string) ?? new Map();
-  return { context: { ...given, args: given.args.withDefaults(defaults) }, state };
+  const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
+  let args = given.args;
+  const takesHooks = command.options.some(({ name }) => name === "hook");
+  if (takesHooks) args = await withHook(args, own, file);
+  return {
+    context: { ...given, args: args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own) },
+    state,
+  };
+}
+
+/** The arguments, with what the table [hooks.NAME] says that they name, or the command's own table does. */
+async function withHook(
+  args: Arguments,
+  own: ReadonlyMap<string, OptionValue>,
+  file: string,
+): Promise<Arguments> {
+  const name = args.text("hook") ?? (own.get("hook") as string | undefined);
+  if (name === undefined) return args;
+  const table = hookTable(await parsed(file), name, file);
+  return args.withDefaults(
+    ofTheMachine(args, tableSettings(file, `hooks.${name}`, hookOptions, table), file),
+  );
+}
+
+/** What a table says of hooks where the arguments leave it open: there is one way to make snapshots. Commands need a file of our own. */
+function ofTheMachine(
+  args: Arguments,
+  table: ReadonlyMap<string, OptionValue>,
+  file: string,
+): ReadonlyMap<string, OptionValue> {
+  const decided = snapshotOptionNames.some((name) => args.text(name) !== undefined);
+  const left = new Map([...table].filter(([name]) => !decided || !snapshotOptionNames.includes(name)));
+  if (commandOptionNames.some((name) => left.has(name))) checkPrivate(file);
+  return left;
+}
+
+/** Checks all tables [hooks.NAME]. @throws HoldfastError usage */
+export async function checkHookTables(file: string): Promise<void> {
+  const { hooks } = await parsed(file);
+  if (hooks === undefined) return;
+  for (const name of Object.keys(asTable(hooks, file, "hooks")))
+    tableSettings(file, `hooks.${name}`, hookOptions, hookTable({ hooks }, name, file));
 }
 
 /**
@@ -44,52 +87,60 @@ export async function readAgentSettings(
   file: string,
   commands: readonly CommandSpec[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, OptionValue>>> {
-  // Loaded only where there is a file, so that starting costs nothing.
-  const { parse } = await import("smol-toml");
-  let tables: Record<string, unknown>;
-  try {
-    tables = parse(readFileSync(file, "utf8"));
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new HoldfastError(ErrorCode.usage, `${file}: ${message.split("\n")[0]}`, {
-      next: "Mend the file.",
-      cause,
-    });
-  }
+  const tables = await parsed(file);
   const settings = new Map<string, ReadonlyMap<string, OptionValue>>();
   for (const [name, table] of Object.entries(tables)) {
     const command = commands.find(({ path }) => path.at(-1) === name);
     if (command === undefined) continue;
-    settings.set(name, tableSettings(file, command, table));
+    const options = command.options.filter((option) => !notInFile.includes(option.name));
+    const help = `holdfast help ${command.path.join(" ")} lists them.`;
+    settings.set(name, tableSettings(file, name, options, table, help));
   }
   return settings;
 }
 
-/** The tables of a config.toml by name, to find those that belong to no command. */
-export async function tableNames(file: string): Promise<readonly string[]> {
+/** The file as TOML. @throws HoldfastError usage */
+async function parsed(file: string): Promise<Readonly<Record<string, unknown>>> {
+  // Loaded only where there is a file, so that starting costs nothing.
   const { parse } = await import("smol-toml");
-  return Object.keys(parse(readFileSync(file, "utf8")));
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw wrong(`${file}: ${message.split("\n")[0]}`, "Mend the file.", cause);
+  }
 }
 
-function tableSettings(file: string, command: CommandSpec, table: unknown): Map<string, OptionValue> {
-  const name = command.path.at(-1) as string;
-  if (typeof table !== "object" || table === null || Array.isArray(table) || table instanceof Date) {
-    throw wrong(`${file}: ${name} is not a table`, `Write [${name}] above its keys.`);
-  }
+/** The tables of a config.toml by name, to find those that belong to no command. */
+export async function tableNames(file: string): Promise<readonly string[]> {
+  return Object.keys(await parsed(file));
+}
+
+function asTable(value: unknown, file: string, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date))
+    return value as Record<string, unknown>;
+  throw wrong(`${file}: ${name} is not a table`, `Write [${name}] above its keys.`);
+}
+
+function tableSettings(
+  file: string,
+  name: string,
+  options: readonly OptionSpec[],
+  table: unknown,
+  help = "docs/hooks.md lists them.",
+): Map<string, OptionValue> {
   const values = new Map<string, OptionValue>();
-  const options = command.options.filter((option) => !notInFile.includes(option.name));
-  for (const [key, value] of Object.entries(table)) {
+  for (const [key, value] of Object.entries(asTable(table, file, name))) {
     const option = options.find((each) => each.name === key);
     if (option === undefined) {
       const meant = nearest(
         key,
         options.map((each) => each.name),
       );
-      const hint =
-        meant === undefined
-          ? `holdfast help ${command.path.join(" ")} lists them.`
-          : `Did you mean ${meant}?`;
-      throw wrong(`${file}: [${name}] has no key ${key}`, hint);
+      throw wrong(
+        `${file}: [${name}] has no key ${key}`,
+        meant === undefined ? help : `Did you mean ${meant}?`,
+      );
     }
     values.set(key, settingValue(option, value, `${file}: [${name}] ${key}`));
   }
@@ -113,6 +164,6 @@ function settingValue(option: OptionSpec, value: unknown, where: string): Option
   return optionValue(option, value, where);
 }
 
-function wrong(message: string, next: string): HoldfastError {
-  return new HoldfastError(ErrorCode.usage, message, { next });
+function wrong(message: string, next: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(ErrorCode.usage, message, { next, cause });
 }

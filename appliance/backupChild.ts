@@ -25,17 +25,19 @@ export function backupWords(state: string, { name, definition }: DefinedItem): s
     ...(definition.excludeCaches ? ["--exclude-caches"] : []),
     ...(definition.oneFileSystem ? ["--one-file-system"] : []),
     ...(limit === null ? [] : [`--limit-upload=${limit}`]),
+    ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),
+    ...(definition.snapshot === null ? [] : [`--snapshot=${definition.snapshot}`]),
     "--",
     ...definition.paths,
   ];
 }
 
-/** Runs it to its end. The signal asks it to stop cleanly. `warned`: of each warning. Never throws. */
+/** Runs it to its end. The signal asks it to stop cleanly. `told`: of each warning, and each line that a hook printed. Never throws. */
 export async function backUpByChild(
   state: string,
   item: DefinedItem,
   signal: AbortSignal,
-  warned: (event: Readonly<Record<string, unknown>>) => void,
+  told: (event: Readonly<Record<string, unknown>>) => void,
 ): Promise<BackupEnd> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const child = spawn(
@@ -55,8 +57,9 @@ export async function backUpByChild(
     const event = eventOf(line);
     if (event.event === "warning") {
       warnings++;
-      warned(event);
-    } else if (event.event === "done") snapshot = String(event.snapshot);
+      told(event);
+    } else if (event.event === "hook-output") told(event);
+    else if (event.event === "done") snapshot = String(event.snapshot);
     else if (event.event === "error") failure = { code: codeOf(event.code), message: String(event.message) };
   });
   child.once("error", (error) => resolve(`it could not be started: ${error.message}`));

@@ -5,7 +5,7 @@ import type { DefinedItemAnswer, ItemOperations } from "../gateway/admin/itemOpe
 import { type ItemDefinition, parseDefinition } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Arguments } from "./cli/arguments.ts";
-import { flagOptions, listOptions } from "./cli/itemCommands.ts";
+import { flagOptions, listOptions, nameOptions } from "./cli/itemCommands.ts";
 import { formatBytes } from "./cli/units.ts";
 import { type ItemPlace, parseItemName } from "./itemName.ts";
 import { placeText, spanText } from "./retentionLines.ts";
@@ -29,6 +29,11 @@ export function changedDefinition(from: ItemDefinition, args: Arguments, edits: 
   for (const [name, member] of Object.entries(flagOptions)) {
     once(name, args.flag(name));
     if (args.flag(name) || isTakenBack(name)) changes[member] = args.flag(name);
+  }
+  for (const [name, member] of Object.entries(nameOptions)) {
+    const given = args.text(name);
+    once(name, given !== undefined);
+    if (given !== undefined || isTakenBack(name)) changes[member] = given ?? null;
   }
   const limit = args.bytes("limit-upload");
   once("limit-upload", limit !== undefined);
@@ -102,5 +107,7 @@ export function takesText(definition: ItemDefinition): string {
     ...(definition.excludeCaches ? ["without caches"] : []),
     ...(definition.oneFileSystem ? ["one file system"] : []),
     ...(limit === null ? [] : [`at most ${formatBytes(limit)}/s`]),
+    ...(definition.snapshot === null ? [] : [`snapshot ${definition.snapshot}`]),
+    ...(definition.hook === null ? [] : [`hook ${definition.hook}`]),
   ].join("; ");
 }

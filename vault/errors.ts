@@ -59,6 +59,7 @@ export const ErrorCode = {
   replicaFenced: "replica-fenced",
   mountFailed: "mount-failed",
   alertNotSent: "alert-not-sent",
+  hookFailed: "hook-failed",
   busy: "busy",
   internal: "internal",
 } as const;

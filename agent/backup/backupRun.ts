@@ -78,7 +78,8 @@ export class BackupRun {
     this.#context = context;
     this.#bases = bases;
     const { previous, reference } = bases;
-    this.#startedMs = context.nowMs();
+    // What changes from now on must not pass for unchanged the next time.
+    this.#startedMs = context.taken?.timeMs ?? context.nowMs();
     const { session, keys, readBackOneIn = readBackOneInUsual } = context;
     const [{ group }, failure] = [session, this.#failure];
     const fail = (error: unknown): void => failure.fail(error);
@@ -234,6 +235,7 @@ export class BackupRun {
       rescan: this.#request.rescan,
       oneFileSystem: this.#request.oneFileSystem,
       excludeCaches: this.#request.excludeCaches,
+      standIns: this.#context.taken?.standIns,
       warn: (path, what) => this.#warn(path, what),
       breathe: () => this.#failure.guard(this.#metadata.room()),
       hasRoom: () => this.#metadata.hasRoom,

@@ -91,6 +91,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
     rescan: request.rescan,
     oneFileSystem: request.oneFileSystem,
     excludeCaches: request.excludeCaches,
+    standIns: undefined,
     warn: context.warn,
     breathe: () => Promise.resolve(),
     hasRoom: () => true,

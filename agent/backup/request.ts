@@ -6,6 +6,7 @@ import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { FilterRules } from "../source/filter.ts";
 import type { PortionLimits, Stopped } from "../source/portion.ts";
+import type { StandIns } from "../source/standIns.ts";
 import type { TopPath } from "../source/topPaths.ts";
 import type { WalkCounts } from "../source/walk.ts";
 import type { UploadPort } from "../upload/port.ts";
@@ -58,10 +59,14 @@ export type BackupContext = {
   /** One in so many chunks that the gateway has already, and others may have written, is read back and verified; 32 unless given. */
   readonly readBackOneIn?: number | undefined;
   readonly nowMs: () => number;
+  /** Snapshots of sources, and when (ms) the first of them was not yet begun: that is the time of the backup then. */
+  readonly taken?: TakenSources | undefined;
   readonly signal: AbortSignal;
   readonly warn: (path: Uint8Array, what: string) => void;
   readonly progress: (progress: BackupProgress) => void;
 };
+
+export type TakenSources = { readonly standIns: StandIns; readonly timeMs: number };
 
 export type BackupProgress = {
   readonly counts: Readonly<WalkCounts>;

@@ -10,6 +10,7 @@ import { selectPlatform } from "../platform/select.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { kindOf } from "../source/entryDraft.ts";
 import { Filter, type FolderFilter, Verdict } from "../source/filter.ts";
+import { isSnapshotFolder } from "../source/standIns.ts";
 import { joinPath } from "../source/walk.ts";
 import type { BackupRequest } from "./request.ts";
 
@@ -64,7 +65,7 @@ function* pieces(
         if (kind !== EntryKind.file && kind !== EntryKind.directory) continue;
         const name = nameAt(listing, first + row);
         const isFolder = kind === EntryKind.directory;
-        if (filter.test(name, isFolder) === Verdict.skip) continue;
+        if (filter.test(name, isFolder) === Verdict.skip || (isFolder && isSnapshotFolder(name))) continue;
         if (!isFolder) {
           files += 1;
           bytes += table.size(row);

@@ -10,6 +10,7 @@ import type { Filter, FolderFilter } from "./filter.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
 import type { Portion } from "./portion.ts";
 import type { PreviousTree } from "./previousTree.ts";
+import type { StandIns } from "./standIns.ts";
 import type { TopNode } from "./topPaths.ts";
 
 /** Takes in the files that must be read. */
@@ -59,6 +60,8 @@ export type WalkOptions = {
   readonly rescan: boolean;
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
+  /** Where sources are read from snapshots of them. */
+  readonly standIns: StandIns | undefined;
   readonly warn: (path: Uint8Array, what: string) => void;
   /** Resolves when the buffers behind the walk have room; rejects when the run failed. */
   readonly breathe: () => Promise<void>;

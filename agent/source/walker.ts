@@ -4,6 +4,7 @@
 // without being opened. Everything else goes to the intake. The walk runs ahead of reading by what the workers' queues
 // and the metadata buffer allow, so memory does not grow with the tree.
 
+import { isHoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
@@ -21,6 +22,7 @@ import { entersMount, mountOf } from "./mounts.ts";
 import { childOf, cursorOf, leavesOf, type OldRoots } from "./oldDirectory.ts";
 import { OpenDirectories, type OpenDirectory } from "./openDirectory.ts";
 import type { PreviousRow } from "./previousTree.ts";
+import { isSnapshotFolder } from "./standIns.ts";
 import { filterInside, testTop } from "./topFilter.ts";
 import { type TopNode, topListing } from "./topPaths.ts";
 import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
@@ -57,11 +59,15 @@ export class Walker {
    * @throws SystemError where `/` cannot be opened, and what the run failed with
    */
   async walk(top: TopNode): Promise<DirectoryResult> {
-    const { platform, previous, reference, intake, filter, failure } = this.#options;
-    const handle = platform.openDirectory(separator);
-    const directory = this.#open.add(handle);
-    const table = new StatTable(1);
-    platform.stat(handle, SELF, table, 0);
+    const { platform, previous, reference, intake, filter, failure, standIns } = this.#options;
+    const here = platform.openDirectory(separator);
+    const found = this.#open.add(here);
+    const seen = new StatTable(1);
+    platform.stat(here, SELF, seen, 0);
+    const elsewhere = standIns?.open(platform, Buffer.alloc(0), seen, 0);
+    const directory = elsewhere === undefined ? found.share() : this.#open.add(elsewhere.handle);
+    found.release();
+    const table = elsewhere?.table ?? seen;
     const inside = top.target ? filter.top(separator) : undefined;
     const done = Promise.withResolvers<DirectoryResult>();
     await this.#directory(
@@ -184,6 +190,7 @@ export class Walker {
         ? testTop(this.#options.filter, at, name, isDirectory, top)
         : at.filter.test(name, isDirectory);
     if (verdict === Verdict.skip) return undefined;
+    if (isDirectory && top === undefined && isSnapshotFolder(name)) return undefined;
     if (old === undefined && !isDirectory) at.names.fresh += 1;
     if (name.length > limits.nameBytesMax) {
       this.#options.warn(joinPath(at.path, name), "name over 1,024 bytes; left out");
@@ -216,28 +223,33 @@ export class Walker {
   async #subdirectory(
     at: Folder,
     nameView: Buffer,
-    table: StatTable,
-    row: number,
+    seen: StatTable,
+    seenRow: number,
     old: PreviousRow | undefined,
     hint: PreviousRow | undefined,
     top: TopNode | undefined,
     verdict: Verdict,
   ): Promise<void> {
-    const { platform, warn } = this.#options;
+    const { platform, warn, standIns } = this.#options;
     const name = Buffer.from(nameView);
     const path = joinPath(at.path, name);
     if (at.depth + 1 >= limits.directoryDepthMax) return warn(path, "deeper than 4,096 folders; left out");
-    this.#entries.learnDevice(table, row, old);
-    const mount = mountOf(table, row);
+    let [table, row] = [seen, seenRow];
     let handle: Handle | undefined;
     let listed = true;
     try {
-      handle = platform.openDirectoryAt(at.directory.handle, name);
-      listed = entersMount(this.#options, at.mount, handle, mount, top);
+      const elsewhere = standIns?.open(platform, path, seen, seenRow);
+      if (elsewhere !== undefined) [table, row] = [elsewhere.table, 0];
+      handle = elsewhere?.handle ?? platform.openDirectoryAt(at.directory.handle, name);
+      listed = entersMount(this.#options, at.mount, handle, mountOf(table, row), top);
       if (listed && this.#options.excludeCaches && isTaggedCache(platform, handle)) listed = false;
+      if (listed && elsewhere?.live === true) standIns?.live(path);
     } catch (error) {
+      if (isHoldfastError(error)) throw error;
       warn(path, `folder cannot be opened: ${describeSystemError(error)}`);
     }
+    this.#entries.learnDevice(table, row, old);
+    const mount = mountOf(table, row);
     const [oldChild, hintChild] = [childOf(old), childOf(hint)];
     const same =
       old !== undefined &&

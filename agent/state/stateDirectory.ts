@@ -5,6 +5,7 @@
 //   config.toml    settings, if the user wrote some
 //   check.partial  what a check that was stopped had proven (inspect/provenChunks.ts); may be deleted
 //   cache/         may be deleted at any time: one page cache per item; drive/, sealed records that drives fetched (session/sealedCache.ts)
+//   hooks.json     what a backup with hooks has to undo, while there is such a thing (docs/hooks.md); snapshots/ has a folder for each snapshot
 //   lock           held by the one run that writes
 //   run.lock       held by the one scheduler; definitions.json and schedule.json are its own (docs/schedules.md)
 

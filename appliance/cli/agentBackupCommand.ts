@@ -3,6 +3,7 @@
 import { chunkers } from "../../vault/chunk/chunker.ts";
 import { choiceOfFiles, item, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
+import { hookOptions } from "./hookOptions.ts";
 
 export const agentBackupCommand: CommandSpec = {
   path: ["agent", "backup"],
@@ -10,6 +11,7 @@ export const agentBackupCommand: CommandSpec = {
   details: [
     "Only what changed since the last snapshot of the item is read and sent. Files that cannot be read are warnings (exit status 3). Filters are explained in docs/filters.md.",
     "A first backup can be made in portions: with --limit-size or --limit-time a run stops between two files and leaves an incomplete snapshot; the same command again goes on there. An incomplete snapshot can be listed, mounted and restored, but is never `latest`. What is counted is the size of the files that are read. A file that was begun is finished, and each portion adds at least one.",
+    "Commands around a backup, and snapshots of what it reads (--before, --after, --snapshot, ...), are explained in docs/hooks.md: `--before 'systemctl stop app' --snapshot auto --after-snapshot 'systemctl start app'`. --after and --after-snapshot are run whatever happens, at the next start where this process was killed.",
   ],
   operands: [{ name: "PATH", required: true, many: true }],
   options: [
@@ -61,6 +63,13 @@ export const agentBackupCommand: CommandSpec = {
       kind: "text",
       choices: chunkers,
       summary: "how to cut content (auto-1: fixed-2 for disk images, else fastcdc-1)",
+    },
+    ...hookOptions,
+    {
+      name: "hook",
+      kind: "text",
+      value: "NAME",
+      summary: "what [hooks.NAME] in config.toml of the state directory says of the options above",
     },
     state,
   ],

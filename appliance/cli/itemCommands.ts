@@ -1,5 +1,6 @@
 // The rows of commands about what devices back up, and when.
 
+import { definedSnapshots } from "../../ingest/schedule/hookNames.ts";
 import { choiceOfFiles } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data } from "./gatewayOptions.ts";
@@ -21,6 +22,9 @@ export const flagOptions = {
   "stop-at-window-end": "stopAtWindowEnd",
   "skip-missed": "skipMissed",
 } as const;
+
+/** Texts that may be left out, with their members. `--no-NAME` takes one back. */
+export const nameOptions = { hook: "hook", snapshot: "snapshot" } as const;
 
 const definitionOptions: readonly OptionSpec[] = [
   {
@@ -57,12 +61,28 @@ const definitionOptions: readonly OptionSpec[] = [
     value: "RATE",
     summary: "send at most this much a second, like 5MiB",
   },
+  {
+    name: "hook",
+    kind: "text",
+    value: "NAME",
+    summary: "run the machine's [hooks.NAME] around each backup: commands never come from here",
+  },
+  {
+    name: "snapshot",
+    kind: "text",
+    value: "KIND",
+    choices: definedSnapshots,
+    summary: "read from snapshots of the paths' file systems",
+  },
   { name: "disable", kind: "flag", summary: "nothing is due until it is enabled" },
 ];
 
 const takenBack: readonly OptionSpec[] = [
   ...Object.keys(listOptions).map((name) => ({ name, summary: `empty the list of --${name}` })),
-  ...[...Object.keys(flagOptions), "limit-upload"].map((name) => ({ name, summary: `take --${name} back` })),
+  ...[...Object.keys(flagOptions), ...Object.keys(nameOptions), "limit-upload"].map((name) => ({
+    name,
+    summary: `take --${name} back`,
+  })),
 ].map(({ name, summary }): OptionSpec => ({ name: `no-${name}`, kind: "flag", summary }));
 
 const itemOperand = { name: "ACCOUNT/DEVICE/ITEM", required: true } as const;
@@ -73,7 +93,7 @@ export const itemCommands: readonly CommandSpec[] = [
     summary: "say what a device backs up, and when",
     details: [
       "The device obeys it by `holdfast agent run`, which goes on with it when the gateway is away. Without --schedule it is backed up by hand only. Rules, windows, and what happens at summer time are explained in docs/schedules.md.",
-      "PATH is an absolute path on the device.",
+      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md.",
     ],
     operands: [itemOperand, { name: "PATH", required: true, many: true }],
     options: [data, ...definitionOptions],

@@ -2,15 +2,16 @@
 
 import { hostname } from "node:os";
 import { runBackup } from "../../agent/backup/backup.ts";
-import type { BackupOutcome, BackupRequest } from "../../agent/backup/request.ts";
+import type { BackupOutcome, BackupRequest, TakenSources } from "../../agent/backup/request.ts";
 import { survey, type Totals } from "../../agent/backup/survey.ts";
 import { redirectsMax } from "../../agent/home/followHome.ts";
+import { HookedRun } from "../../agent/hooks/hookedRun.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
 import { Filter } from "../../agent/source/filter.ts";
 import type { PortionLimits } from "../../agent/source/portion.ts";
-import { resolveTopPaths } from "../../agent/source/topPaths.ts";
+import { resolveTopPaths, type TopPath } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -18,13 +19,14 @@ import { escrowText } from "../account/escrow.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { Arguments } from "../cli/arguments.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { hookPort, hookResult, hooksOf } from "../hookSettings.ts";
 import { version } from "../version.ts";
 import { reportBackup } from "./agentBackupReport.ts";
 
 const defaultItem = "files";
 
-/** The request of a command line; everything that can be wrong with it is found here, before anything starts. */
-function backupRequest({ args }: CommandContext): BackupRequest {
+/** The request of a command line but for its paths; everything that can be wrong with it is found here, before anything starts. */
+function backupRequest({ args }: CommandContext): Omit<BackupRequest, "paths"> {
   const rules = {
     includes: args.texts("include"),
     excludes: args.texts("exclude"),
@@ -39,7 +41,6 @@ function backupRequest({ args }: CommandContext): BackupRequest {
   };
   checkLimits(args, limits);
   return {
-    paths: resolveTopPaths(args.operands),
     item: checkName(args.text("item") ?? defaultItem, "item"),
     rules,
     rescan: args.flag("rescan"),
@@ -72,50 +73,70 @@ function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
+  const { args } = context;
   const request = backupRequest(context);
-  for (const { resolvedFrom, path } of request.paths) {
-    if (resolvedFrom !== undefined)
-      context.output.note(`${resolvedFrom} is a link: backing up ${displayPath(path)}`);
-  }
+  const hooks = hooksOf(args);
+  const resolve = (): TopPath[] => resolvedPaths(context);
+  // What `before` makes is not there yet.
+  const early = hooks?.before === undefined || args.flag("dry-run") ? resolve() : undefined;
   const lock = lockState(state);
-  const connection = await AgentConnection.open(state, triesPatient, context.signal);
+  let connection: AgentConnection | undefined;
   try {
-    if (context.args.flag("accept-older")) connection.acceptOlder();
-    if (context.args.flag("dry-run")) {
+    await HookedRun.sweep(hookPort(context, state));
+    connection = await AgentConnection.open(state, triesPatient, context.signal);
+    if (args.flag("accept-older")) connection.acceptOlder();
+    const run = { context, state, connection };
+    if (args.flag("dry-run")) {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");
-      await reportDryRun(request, context, state, connection);
+      await reportDryRun({ ...request, paths: early ?? [] }, context, state, connection);
+    } else if (hooks === undefined) {
+      (await backUpPortions({ ...request, paths: early ?? [] }, run)).report();
     } else {
-      await backUpPortions(request, context, state, connection);
+      const { report } = await new HookedRun(
+        hooks,
+        hookPort(context, state),
+        request.item,
+        args.operands,
+      ).around(
+        () => early ?? resolve(),
+        (paths, taken) => backUpPortions({ ...request, paths }, { ...run, taken }),
+        ({ outcome }) => hookResult(outcome, context.output.warnings),
+      );
+      report();
     }
   } finally {
-    connection.close();
+    connection?.close();
     lock.release();
   }
 }
 
-/** One run, or with --cycle as many as it takes: each commits what it has, and adds to what there is. */
-async function backUpPortions(
-  request: BackupRequest,
-  context: CommandContext,
-  state: string,
-  connection: AgentConnection,
-): Promise<void> {
-  const cycle = context.args.flag("cycle");
+function resolvedPaths({ args, output }: CommandContext): TopPath[] {
+  const paths = resolveTopPaths(args.operands);
+  for (const { resolvedFrom, path } of paths) {
+    if (resolvedFrom !== undefined) output.note(`${resolvedFrom} is a link: backing up ${displayPath(path)}`);
+  }
+  return paths;
+}
+
+/** One run, or with --cycle as many as it takes: each commits what it has, and adds to what there is. The last is left to be reported. */
+async function backUpPortions(request: BackupRequest, run: BackupPlace): Promise<BackedUp> {
+  const cycle = run.context.args.flag("cycle");
   for (;;) {
-    const { stopped } = await backUpAtHome(request, context, state, connection, cycle);
-    if (stopped === undefined || !cycle) return;
+    const done = await backUpAtHome(request, run, cycle);
+    if (done.outcome.stopped === undefined || !cycle) return done;
+    done.report();
   }
 }
 
 /** As `backUp`. Where the device's home moves while it runs, it starts over at the new home; what was uploaded before counts for nothing there. */
-async function backUpAtHome(...run: Parameters<typeof backUp>): Promise<BackupOutcome> {
-  const [, { output }, , connection] = run;
+async function backUpAtHome(...run: Parameters<typeof backUp>): Promise<BackedUp> {
+  const [, { connection, context }] = run;
   for (let moves = 0; ; moves++) {
     try {
       return await backUp(...run);
     } catch (error) {
       if (moves === redirectsMax || !(await connection.hasMoved(error))) throw error;
-      output.note(
+      context.output.note(
         `Backups of this machine go to ${connection.enrollment.gateway.url} now: starting over there.`,
       );
     }
@@ -140,14 +161,23 @@ async function tellEscrows(connection: AgentConnection, output: CommandContext["
   }
 }
 
-/** Runs a backup and reports it. The caller holds the state's lock. `goesOn`: after an incomplete snapshot comes the next run at once. */
+/** Where a backup is made, and from what. */
+export type BackupPlace = {
+  readonly context: CommandContext;
+  readonly state: string;
+  readonly connection: AgentConnection;
+  readonly taken?: TakenSources | undefined;
+};
+
+/** A committed backup; `report` says so, once all is over that belongs to it. */
+export type BackedUp = { readonly outcome: BackupOutcome; readonly report: () => void };
+
+/** Runs a backup. The caller holds the state's lock. `goesOn`: after an incomplete snapshot comes the next run at once. */
 export async function backUp(
   request: BackupRequest,
-  context: CommandContext,
-  state: string,
-  connection: AgentConnection,
+  { context, state, connection, taken }: BackupPlace,
   goesOn = false,
-): Promise<BackupOutcome> {
+): Promise<BackedUp> {
   const { output, signal } = context;
   const startedMs = context.nowMs();
   const { device, vault } = connection.enrollment;
@@ -176,6 +206,7 @@ export async function backUp(
     host: hostname(),
     cachePath: cachePath(state, session.itemId),
     nowMs: () => Date.now(),
+    taken,
     signal,
     warn: (path, what) => output.warn(what, path.length === 0 ? undefined : displayPath(path)),
     progress: ({ counts, sentBytes, expectedFiles, expectedBytes, portion }) => {
@@ -197,6 +228,7 @@ export async function backUp(
   });
   output.endProgress();
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;
-  reportBackup({ request, outcome, output, seconds, totalBytes: ahead?.bytes, goesOn });
-  return outcome;
+  const report = (): void =>
+    reportBackup({ request, outcome, output, seconds, totalBytes: ahead?.bytes, goesOn });
+  return { outcome, report };
 }

@@ -1,14 +1,16 @@
 // holdfast agent run
 
+import { HookedRun } from "../../agent/hooks/hookedRun.ts";
 import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
 import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";
 import { readEnrollment } from "../../agent/state/enrollment.ts";
-import { lockScheduler } from "../../agent/state/stateDirectory.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { lockScheduler, lockState } from "../../agent/state/stateDirectory.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { agentContext } from "../agentSettings.ts";
 import { backUpByChild } from "../backupChild.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { hookPort } from "../hookSettings.ts";
 
 /** How often definitions are asked for. */
 const askMs = 5 * 60_000;
@@ -26,11 +28,8 @@ export async function run(given: CommandContext): Promise<void> {
   }
 }
 
-async function schedule(
-  { args, output, signal, nowMs }: CommandContext,
-  state: string,
-  device: string,
-): Promise<void> {
+async function schedule(context: CommandContext, state: string, device: string): Promise<void> {
+  const { args, output, signal, nowMs } = context;
   const wallMs = wallClock(args.text("clock"), nowMs);
   const onlyBelow = args.texts("only-below");
   const wrong = onlyBelow.find((folder) => !folder.startsWith("/"));
@@ -54,10 +53,16 @@ async function schedule(
   const link = new GatewayLink({ state, file, onlyBelow, now: () => new Date(wallMs()), tell });
   const scheduler = new Scheduler({
     ...{ wallMs, monotonicMs: nowMs, random: Math.random, device, file, tell },
-    backUp: (item, stopped) =>
-      backUpByChild(state, item, stopped, (event) => tell("backup-warning", { ...event, item: item.name })),
+    backUp: async (item, stopped) => {
+      const end = await backUpByChild(state, item, stopped, ({ event, ...facts }) =>
+        tell(event === "warning" ? "backup-warning" : "hook-output", { ...facts, item: item.name }),
+      );
+      await sweepHooks(context, state);
+      return end;
+    },
     wake: () => waker.wake(),
   });
+  await sweepHooks(context, state);
   process.on("SIGHUP", askNow);
   signal.addEventListener("abort", () => waker.wake(), { once: true });
   scheduler.obey(link.items());
@@ -75,6 +80,21 @@ async function schedule(
   }
   process.off("SIGHUP", askNow);
   await Promise.all([asking, scheduler.stop()]);
+}
+
+/** Does what a backup that was killed left to do. One that runs does it itself; what fails is tried again. */
+async function sweepHooks({ output, ...context }: CommandContext, state: string): Promise<void> {
+  try {
+    const lock = lockState(state);
+    try {
+      await HookedRun.sweep(hookPort({ ...context, output }, state));
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    if (error.code !== ErrorCode.busy) output.warn(error.message);
+  }
 }
 
 /** The wall's clock; `begins` (a test's): as if the program had been started then. @throws HoldfastError usage */

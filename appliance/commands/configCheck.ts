@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readSettings } from "../../gateway/settings.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { readAgentSettings, tableNames } from "../agentSettings.ts";
+import { checkHookTables, readAgentSettings, tableNames } from "../agentSettings.ts";
 import { agentCommands } from "../cli/agentCommands.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
@@ -12,7 +12,8 @@ import { dataFolder, stateFolder } from "../locations.ts";
 /** Checks an agent's file: every table is a command's, every key an option's. @throws HoldfastError usage */
 async function checkAgent(file: string): Promise<void> {
   await readAgentSettings(file, agentCommands);
-  const known = agentCommands.map(({ path }) => path.at(-1));
+  await checkHookTables(file);
+  const known = [...agentCommands.map(({ path }) => path.at(-1)), "hooks"];
   const unknown = (await tableNames(file)).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new HoldfastError(ErrorCode.usage, `${file}: ${unknown} is no table of the agent`, {

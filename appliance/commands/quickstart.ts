@@ -95,7 +95,9 @@ async function start(context: CommandContext, layout: Layout, request: BackupReq
   const connection = new AgentConnection(layout.agent);
   try {
     const lock = lockState(layout.agent);
-    await backUp(request, context, layout.agent, connection).finally(() => lock.release());
+    const place = { context, state: layout.agent, connection };
+    const { report } = await backUp(request, place).finally(() => lock.release());
+    report();
     const drive = await openDrive(context, layout, connection);
     const { account, device } = connection.enrollment;
     printResult(

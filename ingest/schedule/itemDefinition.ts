@@ -4,6 +4,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { asArray, asInteger, asObject, asText, type JsonObject } from "../../vault/jsonFields.ts";
 import { Calendar } from "./calendar.ts";
+import { definedSnapshots, isHookName } from "./hookNames.ts";
 
 export type ItemDefinition = {
   readonly enabled: boolean;
@@ -16,6 +17,9 @@ export type ItemDefinition = {
   readonly excludeCaches: boolean;
   readonly oneFileSystem: boolean;
   readonly limitUploadBytesPerSecond: number | null;
+  /** Names of what the machine has (hookNames.ts). */
+  readonly hook: string | null;
+  readonly snapshot: string | null;
   readonly rules: readonly string[];
   readonly timeZone: string;
   readonly windows: readonly string[];
@@ -62,6 +66,8 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
     excludeCaches: false,
     oneFileSystem: false,
     limitUploadBytesPerSecond: null,
+    hook: null,
+    snapshot: null,
     rules: [],
     timeZone: "UTC",
     windows: [],
@@ -89,6 +95,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     excludeCaches: asFlag(json, "excludeCaches"),
     oneFileSystem: asFlag(json, "oneFileSystem"),
     limitUploadBytesPerSecond: limit === null ? null : asInteger(limit, "limitUploadBytesPerSecond", 1),
+    ...hooksIn(json),
     rules: asTexts(json, "rules", rulesMax),
     timeZone: asText(json.timeZone, "timeZone"),
     windows: asTexts(json, "windows", windowsMax),
@@ -104,6 +111,27 @@ export function parseDefinition(value: unknown): ItemDefinition {
   checkPaths(definition.paths);
   new Calendar(definition);
   return definition;
+}
+
+/** Definitions of before there were hooks have none. @throws HoldfastError corrupt, usage */
+function hooksIn({ hook = null, snapshot = null }: JsonObject): Pick<ItemDefinition, "hook" | "snapshot"> {
+  const names = {
+    hook: hook === null ? null : asText(hook, "hook"),
+    snapshot: snapshot === null ? null : asText(snapshot, "snapshot"),
+  };
+  if (names.hook !== null && !isHookName(names.hook))
+    throw new HoldfastError(ErrorCode.usage, `${JSON.stringify(names.hook)} is no name of a hook`, {
+      next: "It is the name of a table [hooks.NAME] on the machine (docs/hooks.md): a-z, 0-9 and -.",
+    });
+  if (names.snapshot !== null && !definedSnapshots.includes(names.snapshot))
+    throw new HoldfastError(
+      ErrorCode.usage,
+      `a definition has no snapshot ${JSON.stringify(names.snapshot)}`,
+      {
+        next: `It may say ${definedSnapshots.join(", ")}; other ways are a hook of the machine (docs/hooks.md).`,
+      },
+    );
+  return names;
 }
 
 /** @throws HoldfastError usage */

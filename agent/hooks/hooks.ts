@@ -1,0 +1,36 @@
+// What is run around a backup (docs/hooks.md): words and limits, as the command line and the configuration file say them.
+
+import { fileURLToPath } from "node:url";
+
+/** A text for /bin/sh. */
+export type HookCommand = { readonly text: string; readonly timeoutMs: number };
+
+export const shippedSnapshots = ["btrfs", "lvm", "zfs", "fsfreeze"] as const;
+export type ShippedSnapshot = (typeof shippedSnapshots)[number];
+
+/** How snapshots of one source are made and removed. */
+export type SnapshotScripts = ShippedSnapshot | { readonly create: string; readonly remove: string };
+
+export type Hooks = {
+  readonly before: HookCommand | undefined;
+  readonly afterSnapshot: HookCommand | undefined;
+  readonly after: HookCommand | undefined;
+  /** `auto`: by what each source is on. */
+  readonly snapshot: { readonly scripts: SnapshotScripts | "auto"; readonly timeoutMs: number } | undefined;
+};
+
+export type Stage = "before" | "create" | "after-snapshot" | "remove" | "after";
+
+/** The words that run a create or remove script with its one argument. */
+export function scriptWords(
+  scripts: SnapshotScripts,
+  stage: "create" | "remove",
+  argument: string,
+): readonly string[] {
+  if (typeof scripts !== "string") return [...shellWords(`${scripts[stage]} "$@"`), "holdfast", argument];
+  return ["/bin/sh", fileURLToPath(new URL(`./${scripts}.sh`, import.meta.url)), stage, argument];
+}
+
+export function shellWords(text: string): readonly string[] {
+  return ["/bin/sh", "-c", text];
+}
