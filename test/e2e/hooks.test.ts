@@ -155,6 +155,7 @@ test("the machine's own file says what a name stands for", async () => {
     detail: { path: config },
   });
   expect(noted()).toEqual([]);
+  rmSync(config);
 });
 
 test("a definition names what the machine has, and brings nothing", async () => {
