@@ -31,12 +31,16 @@ const notInFile: readonly string[] = [
 export async function agentContext(given: CommandContext): Promise<AgentContext> {
   const state = stateFolder(given.args.text("state"), given.environment);
   const file = join(state, "config.toml");
-  if (!existsSync(file)) return { context: given, state };
   const { command } = given.args;
-  const settings = await readAgentSettings(file, [command]);
-  const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
   let args = given.args;
   const takesHooks = command.options.some(({ name }) => name === "hook");
+  if (!existsSync(file)) {
+    const hook = takesHooks ? args.text("hook") : undefined;
+    if (hook !== undefined) hookTable({}, hook, file);
+    return { context: given, state };
+  }
+  const settings = await readAgentSettings(file, [command]);
+  const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
   if (takesHooks) args = await withHook(args, own, file);
   return {
     context: { ...given, args: args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own) },

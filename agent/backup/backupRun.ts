@@ -249,6 +249,7 @@ export class BackupRun {
     const { counts } = this.#walker;
     const { number: portion, stopped } = this.#portion;
     const sequence = session.sequence + 1;
+    await this.#context.taken?.stillWhole();
     const { snapshot, received } = await session.commit(
       encodeRunSnapshot({
         session,

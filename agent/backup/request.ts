@@ -66,7 +66,12 @@ export type BackupContext = {
   readonly progress: (progress: BackupProgress) => void;
 };
 
-export type TakenSources = { readonly standIns: StandIns; readonly timeMs: number };
+export type TakenSources = {
+  readonly standIns: StandIns;
+  readonly timeMs: number;
+  /** Fails where a snapshot is not what it was any more. */
+  readonly stillWhole: () => Promise<void>;
+};
 
 export type BackupProgress = {
   readonly counts: Readonly<WalkCounts>;

@@ -16,7 +16,7 @@ import { HookJournal, type OpenRun, type OpenSnapshot } from "./hookJournal.ts";
 import { type HookCommand, type Hooks, type Stage, shellWords } from "./hooks.ts";
 import { killMarked } from "./markedProcesses.ts";
 import { type HookEnd, runHook } from "./runHook.ts";
-import { makeSnapshot, removeSnapshot, type SnapshotPort } from "./sourceSnapshots.ts";
+import { checkSnapshots, makeSnapshot, removeSnapshot, type SnapshotPort } from "./sourceSnapshots.ts";
 import { mountPoints, sourcesOf } from "./sources.ts";
 
 export type HookPort = {
@@ -117,10 +117,14 @@ export class HookedRun {
 
   async #undo(result: HookResult): Promise<void> {
     await this.#afterSnapshot(result);
-    await this.#removeSnapshots(this.#journal.snapshots.filter(({ name }) => !this.#leftOver.has(name)));
+    await this.#removeSnapshots(this.#ownSnapshots());
     const { after } = this.#run;
     if (after !== null) await this.#late("after", after, result);
     await this.#kept(() => this.#journal.setRun(undefined));
+  }
+
+  #ownSnapshots(): readonly OpenSnapshot[] {
+    return this.#journal.snapshots.filter(({ name }) => !this.#leftOver.has(name));
   }
 
   async #removeSnapshots(snapshots: readonly OpenSnapshot[]): Promise<void> {
@@ -172,7 +176,11 @@ export class HookedRun {
     );
     const taken = [];
     for (const source of sources) taken.push(await makeSnapshot(this.#snapshots, source, snapshot));
-    return { standIns: new StandIns(taken, mounted, this.#port.live), timeMs };
+    return {
+      standIns: new StandIns(taken, mounted, this.#port.live),
+      timeMs,
+      stillWhole: () => checkSnapshots(this.#snapshots, this.#ownSnapshots()),
+    };
   }
 
   get #snapshots(): SnapshotPort {
@@ -181,7 +189,7 @@ export class HookedRun {
       journal: this.#journal,
       platform: this.#platform,
       run: async (stage, words, variables, timeoutMs) => {
-        const signal = stage === "create" ? this.#port.signal : undefined;
+        const signal = stage === "remove" ? undefined : this.#port.signal;
         const end = await this.#start(stage, words, variables, timeoutMs, signal);
         signal?.throwIfAborted();
         return end;

@@ -19,15 +19,22 @@ export type Hooks = {
   readonly snapshot: { readonly scripts: SnapshotScripts | "auto"; readonly timeoutMs: number } | undefined;
 };
 
-export type Stage = "before" | "create" | "after-snapshot" | "remove" | "after";
+/** `check`: of those that come with the agent. */
+export type ScriptStage = "create" | "check" | "remove";
+export type Stage = "before" | "after-snapshot" | "after" | ScriptStage;
 
-/** The words that run a create or remove script with its one argument. */
+/** The words that run a script with its one argument. */
 export function scriptWords(
   scripts: SnapshotScripts,
-  stage: "create" | "remove",
+  stage: ScriptStage,
   argument: string,
 ): readonly string[] {
-  if (typeof scripts !== "string") return [...shellWords(`${scripts[stage]} "$@"`), "holdfast", argument];
+  if (typeof scripts === "string") return shippedWords(scripts, stage, argument);
+  if (stage === "check") throw new Error("own scripts have no check");
+  return [...shellWords(`${scripts[stage]} "$@"`), "holdfast", argument];
+}
+
+function shippedWords(scripts: ShippedSnapshot, stage: ScriptStage, argument: string): readonly string[] {
   return ["/bin/sh", fileURLToPath(new URL(`./${scripts}.sh`, import.meta.url)), stage, argument];
 }
 

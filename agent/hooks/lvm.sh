@@ -1,12 +1,14 @@
 #!/bin/sh
 # Snapshots of file systems on LVM logical volumes for backups; the contract is in docs/hooks.md.
-#   lvm.sh create SOURCE      lvm.sh remove SNAPSHOT
+#   lvm.sh create SOURCE      lvm.sh check SNAPSHOT      lvm.sh remove SNAPSHOT
 # LVM freezes the file system for the moment, so the snapshot is clean. It is mounted at HOLDFAST_SOURCE_FOLDER.
 # HOLDFAST_LVM_SIZE: room for what changes meanwhile, as lvcreate --extents takes it; a thin volume needs none.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 name=$HOLDFAST_SOURCE_SNAPSHOT
 folder=$HOLDFAST_SOURCE_FOLDER
+
+volume() { lvs --noheadings --separator / --options vg_name,lv_name --select "lv_name=$name" | tr -d ' '; }
 
 case $1 in
 create)
@@ -29,18 +31,19 @@ create)
   # A folder of the file system may be what is mounted at the source.
   printf 'SNAPSHOT=%s%s\n' "$folder" "${below%/}"
   ;;
-remove)
-  if findmnt --mountpoint "$folder" >/dev/null; then umount "$folder" >&2; fi
-  volume=$(lvs --noheadings --separator / --options vg_name,lv_name --select "lv_name=$name" | tr -d ' ')
-  [ -n "$volume" ] || exit 0
-  attributes=$(lvs --noheadings --options lv_attr "$volume" | tr -d ' ')
-  lvremove --quiet --yes "$volume" >&2
+check)
+  attributes=$(lvs --noheadings --options lv_attr "$(volume)" | tr -d ' ')
   case $attributes in
   # Its fifth letter: invalid.
   ????[IS]*)
-    echo "the snapshot's room was used up, and the rest could not be read: raise HOLDFAST_LVM_SIZE" >&2
-    exit 3
+    echo "its room was used up, and the rest could not be read: raise HOLDFAST_LVM_SIZE" >&2
+    exit 1
     ;;
   esac
+  ;;
+remove)
+  if findmnt --mountpoint "$folder" >/dev/null; then umount "$folder" >&2; fi
+  volume=$(volume)
+  [ -z "$volume" ] || lvremove --quiet --yes "$volume" >&2
   ;;
 esac

@@ -5,13 +5,13 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Platform } from "../platform/port.ts";
-import { displayPath, SystemError } from "../platform/systemError.ts";
+import { displayPath } from "../platform/systemError.ts";
 import { openSnapshot, type SourceSnapshot } from "../source/standIns.ts";
 import { makeStateDirectory } from "../state/stateDirectory.ts";
 import { type HookJournal, type OpenSnapshot, openSnapshotsMax } from "./hookJournal.ts";
-import { type Hooks, type SnapshotScripts, type Stage, scriptWords } from "./hooks.ts";
+import { type Hooks, type ScriptStage, type SnapshotScripts, scriptWords } from "./hooks.ts";
 import type { HookEnd } from "./runHook.ts";
 import type { Source } from "./sources.ts";
 
@@ -19,9 +19,9 @@ export type SnapshotPort = {
   readonly state: string;
   readonly journal: HookJournal;
   readonly platform: Platform;
-  /** Runs a script with these variables besides; create's can be stopped. */
+  /** Runs a script with these variables besides; one that removes cannot be stopped. */
   readonly run: (
-    stage: Stage & ("create" | "remove"),
+    stage: ScriptStage,
     words: readonly string[],
     variables: NodeJS.ProcessEnv,
     timeoutMs: number,
@@ -54,8 +54,7 @@ export async function makeSnapshot(
   const path = printedPath(end.stdout, what);
   journal.setSnapshot({ ...open, path });
   const taken = { source: source.path, identity: source.identity, snapshot: realPath(path, what) };
-  const { handle } = checked(what, () => openSnapshot(port.platform, taken));
-  port.platform.close(handle);
+  port.platform.close(openSnapshot(port.platform, taken).handle);
   for (const named of source.named) checkHolds(taken, named);
   return taken;
 }
@@ -81,6 +80,19 @@ export async function removeSnapshot(port: SnapshotPort, open: OpenSnapshot): Pr
   return wasBroken
     ? `the snapshot of ${open.source} did not stay whole: its remove script ${end.failed}`
     : undefined;
+}
+
+/**
+ * Whether snapshots are whole still, before what was read from them counts: where their room was used up, files are missing.
+ * @throws HoldfastError hook-failed, cancelled
+ */
+export async function checkSnapshots(port: SnapshotPort, snapshots: readonly OpenSnapshot[]): Promise<void> {
+  for (const open of snapshots.filter(({ scripts }) => scripts === "lvm")) {
+    const words = scriptWords(open.scripts, "check", open.path ?? "");
+    const { failed: how } = await port.run("check", words, variablesOf(port.state, open), open.timeoutMs);
+    if (how !== undefined)
+      throw failed(`the snapshot of ${open.source} did not stay whole: its check ${how}`);
+  }
 }
 
 /** What a create script printed. @throws HoldfastError hook-failed */
@@ -139,7 +151,11 @@ function mapperOf(device: string): string | undefined {
 }
 
 function realPath(path: string, what: string): Buffer {
-  return checked(what, () => realpathSync(path, { encoding: "buffer" }) as unknown as Buffer);
+  try {
+    return realpathSync(path, { encoding: "buffer" }) as unknown as Buffer;
+  } catch (error) {
+    throw failed(`${what}: what its create script printed is not there (${(error as Error).message})`);
+  }
 }
 
 /** @throws HoldfastError not-found for what the snapshot lacks */
@@ -167,16 +183,6 @@ function wordOf(path: Buffer): string {
     ErrorCode.unsupported,
     `no snapshot of ${displayPath(path)}: its name is not UTF-8, and scripts cannot be given it`,
   );
-}
-
-function checked<T>(what: string, look: () => T): T {
-  try {
-    return look();
-  } catch (error) {
-    if (isHoldfastError(error)) throw error;
-    if (!(error instanceof SystemError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
-    throw failed(`${what}: what its create script printed cannot be opened (${(error as Error).message})`);
-  }
 }
 
 function failed(message: string, next = "Nothing was backed up. See docs/hooks.md."): HoldfastError {

@@ -8,7 +8,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
-import { displayPath } from "../platform/systemError.ts";
+import { describeSystemError, displayPath } from "../platform/systemError.ts";
 
 /** Where the shipped scripts keep snapshots of btrfs; never backed up by the way. */
 const snapshotFolder = Buffer.from(".holdfast-snapshots");
@@ -74,7 +74,7 @@ export class StandIns {
 
   /**
    * Opens a folder elsewhere where that is to be. `path` is that of the walk (empty for the root), `table` what the walk sees there.
-   * @throws HoldfastError hook-failed for a snapshot that is none any more; SystemError
+   * @throws HoldfastError hook-failed for a snapshot that is none, or not there, any more; SystemError
    */
   open(platform: Platform, path: Buffer, table: StatTable, row: number): OpenedElsewhere | undefined {
     const name = path.toString("latin1");
@@ -95,14 +95,20 @@ function withoutSlash(path: Buffer): string {
 }
 
 /**
- * Opens the root of a snapshot.
- * @throws HoldfastError hook-failed where it is no snapshot of the source; SystemError
+ * Opens the root of a snapshot. One that cannot be opened is no folder that a backup may leave out: nothing of its source would be there.
+ * @throws HoldfastError hook-failed where it is no snapshot of the source, or cannot be opened
  */
 export function openSnapshot(
   platform: Platform,
   { source, identity, snapshot }: SourceSnapshot,
 ): OpenedElsewhere {
-  const opened = openFolder(platform, snapshot, false);
+  let opened: OpenedElsewhere;
+  try {
+    opened = openFolder(platform, snapshot, false);
+  } catch (cause) {
+    const why = `the snapshot of ${displayPath(source)} cannot be opened: ${describeSystemError(cause)}`;
+    throw new HoldfastError(ErrorCode.hookFailed, why, { next: "See docs/hooks.md.", cause });
+  }
   if (isSame(identityOf(opened.table, 0), identity)) return opened;
   platform.close(opened.handle);
   throw new HoldfastError(

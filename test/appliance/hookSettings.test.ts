@@ -87,6 +87,8 @@ snapshot-remove = "drop"
     snapshot: undefined,
   });
   await expect(hooks("--hook", "other")).rejects.toMatchObject({ code: ErrorCode.notFound });
+  rmSync(config);
+  await expect(hooks("--hook", "app")).rejects.toMatchObject({ code: ErrorCode.notFound });
 });
 
 test("commands need a file and a folder that nobody else can write; other settings do not", async () => {
