@@ -8,7 +8,12 @@ PATH=$PATH:/usr/sbin:/sbin
 name=$HOLDFAST_SOURCE_SNAPSHOT
 folder=$HOLDFAST_SOURCE_FOLDER
 
-volume() { lvs --noheadings --separator / --options vg_name,lv_name --select "lv_name=$name" | tr -d ' '; }
+# What lvs says, without its blanks; its failure is one.
+ask() {
+  said=$(lvs --noheadings --separator / "$@") || return 1
+  printf '%s' "$said" | tr -d ' '
+}
+ours() { ask --options vg_name,lv_name --select "lv_name=$name"; }
 
 case $1 in
 create)
@@ -17,9 +22,13 @@ create)
   device=$(mounted SOURCE "$2")
   type=$(mounted FSTYPE "$2")
   below=$(mounted FSROOT "$2")
-  volume=$(lvs --noheadings --separator / --options vg_name,lv_name "$device" | tr -d ' ')
+  volume=$(ask --options vg_name,lv_name "$device" 2>/dev/null) || {
+    echo "$2 is on no logical volume" >&2
+    exit 1
+  }
   group=${volume%/*}
-  if [ -n "$(lvs --noheadings --options pool_lv "$device" | tr -d ' ')" ]; then
+  pool=$(ask --options pool_lv "$volume")
+  if [ -n "$pool" ]; then
     lvcreate --quiet --snapshot --setactivationskip n --addtag holdfast --name "$name" "$volume" >&2
   else
     lvcreate --quiet --snapshot --extents "${HOLDFAST_LVM_SIZE:-10%ORIGIN}" --addtag holdfast --name "$name" "$volume" >&2
@@ -32,7 +41,12 @@ create)
   printf 'SNAPSHOT=%s%s\n' "$folder" "${below%/}"
   ;;
 check)
-  attributes=$(lvs --noheadings --options lv_attr "$(volume)" | tr -d ' ')
+  volume=$(ours)
+  [ -n "$volume" ] || {
+    echo "it is gone" >&2
+    exit 1
+  }
+  attributes=$(ask --options lv_attr "$volume")
   case $attributes in
   # Its fifth letter: invalid.
   ????[IS]*)
@@ -43,7 +57,7 @@ check)
   ;;
 remove)
   if findmnt --mountpoint "$folder" >/dev/null; then umount "$folder" >&2; fi
-  volume=$(volume)
+  volume=$(ours)
   [ -z "$volume" ] || lvremove --quiet --yes "$volume" >&2
   ;;
 esac

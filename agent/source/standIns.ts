@@ -113,8 +113,8 @@ export function openSnapshot(
   platform.close(opened.handle);
   throw new HoldfastError(
     ErrorCode.hookFailed,
-    `${displayPath(snapshot)} is no snapshot of ${displayPath(source)}: it is another folder, or a copy`,
-    { next: "See docs/hooks.md for what a create script is to print." },
+    `${displayPath(snapshot)} is no snapshot of ${displayPath(source)}: it is another folder, or was unmounted`,
+    { next: "See docs/hooks.md for what a create script is to print, and when a snapshot runs out of room." },
   );
 }
 
