@@ -8,6 +8,7 @@ export type AskerKind =
   | "app-password"
   | "peer"
   | "box"
+  | "invite"
   | "datacentre"
   | "auditor"
   | "operator";
@@ -65,6 +66,9 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "GET /v1/vaults/:vault/records": account,
 
   "POST /v1/devices": of("login"),
+
+  "POST /v1/invites/claim": of("invite"),
+  "POST /v1/invites/enroll": of("invite"),
 
   "PUT /v1/items/:name": device,
   "GET /v1/definitions": device,

@@ -1,4 +1,4 @@
-// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, homes, invites, jobs, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
@@ -10,6 +10,7 @@ import { AppPasswordRows } from "./appPasswords.ts";
 import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
 import { HomeRows } from "./homes.ts";
+import { Invites } from "./invites.ts";
 import { PeerRows } from "./peers.ts";
 import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
@@ -24,6 +25,7 @@ export class Catalog {
   readonly boxes: Boxes;
   readonly devices: Devices;
   readonly homes: HomeRows;
+  readonly invites: Invites;
   readonly peers: PeerRows;
   readonly removals: Removals;
   readonly pruneRuns: ScheduledRuns<PruneFigures>;
@@ -40,6 +42,7 @@ export class Catalog {
     this.boxes = new Boxes(this.environment);
     this.devices = new Devices(this.environment);
     this.homes = new HomeRows(this.environment);
+    this.invites = new Invites(this.environment);
     this.peers = new PeerRows(this.environment);
     this.removals = new Removals(this.environment);
     this.pruneRuns = new ScheduledRuns(this.environment, "prune-runs", { trashed: 0 });
