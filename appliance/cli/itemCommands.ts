@@ -21,6 +21,8 @@ export const flagOptions = {
   "one-file-system": "oneFileSystem",
   "stop-at-window-end": "stopAtWindowEnd",
   "skip-missed": "skipMissed",
+  "skip-on-battery": "skipOnBattery",
+  "skip-on-metered": "skipOnMetered",
 } as const;
 
 /** Texts that may be left out, with their members. `--no-NAME` takes one back. */
@@ -53,6 +55,12 @@ const definitionOptions: readonly OptionSpec[] = [
     summary: "spread devices over so long after a due time (5m)",
   },
   { name: "skip-missed", kind: "flag", summary: "do not make up for what was due while the machine was off" },
+  { name: "skip-on-battery", kind: "flag", summary: "wait while the machine runs on its battery" },
+  {
+    name: "skip-on-metered",
+    kind: "flag",
+    summary: "wait while its line is paid by volume, as NetworkManager says",
+  },
   { name: "include", kind: "texts", value: "GLOB", summary: "take only what matches, below the paths" },
   ...choiceOfFiles,
   {

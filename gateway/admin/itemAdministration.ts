@@ -74,13 +74,13 @@ async function setDefinition(
 export function definitionsOf(
   { catalog }: OpenVault,
   device: string,
-): (DefinitionRow & Pick<Item, "id" | "name">)[] {
+): (DefinitionRow & Pick<Item, "id" | "name" | "head">)[] {
   return catalog
     .items()
     .filter((item) => item.device === device)
-    .flatMap(({ id, name }) => {
+    .flatMap(({ id, name, head }) => {
       const row = catalog.definitions.get(id);
-      return row === undefined ? [] : [{ id, name, ...row }];
+      return row === undefined ? [] : [{ id, name, head, ...row }];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -103,5 +103,6 @@ function answerOf(
     nextDue: dueMs === undefined ? null : new Date(dueMs).toISOString(),
     received,
     report: isOver ? null : report,
+    estimate: received === null ? (catalog.definitions.estimate(id) ?? null) : null,
   };
 }

@@ -2,7 +2,7 @@
 // its admin socket.
 
 import type { ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
-import type { DefinitionRow, ReportRow } from "../catalog/itemDefinitions.ts";
+import type { DefinitionRow, EstimateRow, ReportRow } from "../catalog/itemDefinitions.ts";
 import type { Ask } from "./peerClient.ts";
 import type { ItemName, RetentionScope } from "./retentionOperations.ts";
 
@@ -14,6 +14,8 @@ export type DefinedItemAnswer = ItemName &
     readonly received: string | null;
     /** What its device told last of a run that did not come about; null where a newer snapshot is there. */
     readonly report: ReportRow | null;
+    /** What its device counted; null once there is a snapshot, and until it did. */
+    readonly estimate: EstimateRow | null;
   };
 
 export type DefinitionRequest = {

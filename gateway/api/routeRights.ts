@@ -73,6 +73,7 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "PUT /v1/items/:name": device,
   "GET /v1/definitions": device,
   "POST /v1/items/:name/reports": device,
+  "PUT /v1/items/:name/estimate": device,
   "POST /v1/sessions": device,
   "POST /v1/sessions/:session/have": device,
   "POST /v1/sessions/:session/whole": device,

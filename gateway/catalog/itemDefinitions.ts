@@ -4,7 +4,7 @@
 // Invariant: a definition's revision is one more than that of the one before it; a change names the revision that it was made from.
 
 import { definitionLimits, type ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
-import type { ReportRequest } from "../../ingest/wire/messages.ts";
+import type { EstimateRequest, ReportRequest } from "../../ingest/wire/messages.ts";
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
@@ -21,19 +21,24 @@ export type DefinitionRow = {
 export type ReportRow = ReportRequest & {
   /** When the gateway heard it, RFC 3339. */
   readonly at: string;
-  /** In the history. */
-  readonly job: number;
+  /** In the history; null for what is only held back. */
+  readonly job: number | null;
 };
+
+/** What a device counted, and when the gateway heard it (RFC 3339). Not in replicas. */
+export type EstimateRow = EstimateRequest & { readonly at: string };
 
 export type PartDefinition = DefinitionRow & { readonly item: string };
 
 export class ItemDefinitions {
   readonly #rows: Table<DefinitionRow>;
   readonly #reports: Table<ReportRow>;
+  readonly #estimates: Table<EstimateRow>;
 
   constructor(environment: IndexEnvironment) {
     this.#rows = openTable(environment, "item-definitions", jsonCodec<DefinitionRow>());
     this.#reports = openTable(environment, "item-reports", jsonCodec<ReportRow>());
+    this.#estimates = openTable(environment, "item-estimates", jsonCodec<EstimateRow>());
   }
 
   /** `item`: 32 hex digits. */
@@ -72,6 +77,7 @@ export class ItemDefinitions {
     if (definition === undefined) {
       this.#rows.remove(key);
       this.#reports.remove(key);
+      this.#estimates.remove(key);
       return undefined;
     }
     const row = { revision: from + 1, changed, definition };
@@ -86,6 +92,22 @@ export class ItemDefinitions {
   /** Inside a write transaction. */
   setReport(item: string, row: ReportRow): void {
     this.#reports.put(fromHex(item, 16), row);
+  }
+
+  /** Of the definition as it is now. */
+  estimate(item: string): EstimateRow | undefined {
+    const row = this.#estimates.get(fromHex(item, 16));
+    return row?.revision === this.get(item)?.revision ? row : undefined;
+  }
+
+  /** Inside a write transaction. @throws HoldfastError not-found; sequence-conflict where the definition is another by now */
+  setEstimate(item: string, row: EstimateRow): void {
+    const revision = this.get(item)?.revision;
+    if (revision === undefined) throw noDefinition();
+    if (revision !== row.revision) {
+      throw new HoldfastError(ErrorCode.sequenceConflict, `the definition is at revision ${revision} by now`);
+    }
+    this.#estimates.put(fromHex(item, 16), row);
   }
 
   rows(): PartDefinition[] {

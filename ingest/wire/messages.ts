@@ -129,13 +129,27 @@ export type ItemAnswer = {
 };
 export type ItemRow = ItemAnswer & { readonly device: string };
 
-export type DefinitionsAnswer = { readonly items: readonly DefinedItem[] };
+export type DefinitionsAnswer = {
+  /** `estimate`: the gateway would like to know what it will hold: it has no snapshot yet. */
+  readonly items: readonly (DefinedItem & { readonly estimate?: true })[];
+};
 
-/** Of a backup that was due: it failed, or was passed over because the machine was off. */
+/** What the first snapshot of an item will hold, as its device counted by this revision of its definition. */
+export type EstimateRequest = {
+  readonly revision: number;
+  readonly files: number;
+  readonly bytes: number;
+  /** False: it stopped counting, and there is more. */
+  readonly complete: boolean;
+};
+
+export const reportOutcomes = ["failed", "missed", "held"] as const;
+
+/** Of a backup that was due: it failed, was passed over because the machine was off, or is held back (on battery, say) and made up for later. */
 export type ReportRequest = {
   /** RFC 3339. */
   readonly due: string;
-  readonly outcome: "failed" | "missed";
+  readonly outcome: (typeof reportOutcomes)[number];
   readonly code: ErrorCode;
   /** At most `wireLimits.reportCharacters`. */
   readonly message: string;

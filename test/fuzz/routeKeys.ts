@@ -25,6 +25,7 @@ export const keys: Readonly<Record<string, Key>> = {
   "GET /v1/items": "device",
   "GET /v1/definitions": "device",
   "POST /v1/items/:name/reports": "device",
+  "PUT /v1/items/:name/estimate": "device",
   "GET /v1/snapshots": "device",
   "GET /v1/snapshots/:id/object": "device",
   "GET /v1/events": "device",
