@@ -7,6 +7,7 @@ import { addDeviceWrap } from "../vault/keys/keysDocument.ts";
 import { issueToken } from "./auth/tokens.ts";
 import { type Account, sharedGroup } from "./catalog/accounts.ts";
 import { nameTaken } from "./catalog/devices.ts";
+import { followFleets } from "./fleets.ts";
 import type { Gateway } from "./gateway.ts";
 import { requireDeviceRoom } from "./quota/accountQuotas.ts";
 import { keysMovedOn } from "./vaultDocuments.ts";
@@ -28,7 +29,7 @@ export function enrollDevice(
 export async function enrollInTurn(
   gateway: Gateway,
   account: Account,
-  request: EnrollRequest,
+  request: EnrollRequest & { readonly fleet?: string | undefined },
   counts: () => void = () => undefined,
 ): Promise<EnrollAnswer> {
   const { catalog } = gateway;
@@ -64,9 +65,11 @@ export async function enrollInTurn(
       isolated,
       revoked: false,
       ...(request.appendOnly === true && { appendOnly: true }),
+      ...(request.fleet !== undefined && { fleet: request.fleet }),
       enrolled: gateway.now().toISOString(),
     });
   });
+  if (device.fleet !== undefined) followFleets(gateway, await gateway.vault(home));
   return { id: device.id, token, group: device.group, vault: home };
 }
 

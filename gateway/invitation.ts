@@ -149,7 +149,13 @@ export function enrollInvited(
         ? await enrollInTurn(
             gateway,
             account,
-            { ...device, name: row.device ?? name, isolated, ...(appendOnly && { appendOnly }) },
+            {
+              ...device,
+              name: row.device ?? name,
+              fleet: row.fleet,
+              isolated,
+              ...(appendOnly && { appendOnly }),
+            },
             counts,
           )
         : await takeOverInTurn(gateway, account, device, counts);

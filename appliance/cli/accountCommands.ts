@@ -165,6 +165,7 @@ export const accountCommands: readonly CommandSpec[] = [
         value: "DEVICE",
         summary: "its machine goes on as this device, whose machine is gone",
       },
+      { name: "fleet", kind: "text", value: "NAME", summary: "its machine follows the items of this fleet" },
       { name: "isolated", kind: "flag", summary: "its machine shares no chunks with other devices" },
       { name: "append-only", kind: "flag", summary: "its machine may add backups and read nothing" },
       { name: "all", kind: "flag", summary: "with revoke: all that were not used" },

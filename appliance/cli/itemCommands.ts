@@ -101,7 +101,7 @@ export const itemCommands: readonly CommandSpec[] = [
     summary: "say what a device backs up, and when",
     details: [
       "The device obeys it by `holdfast agent run`, which goes on with it when the gateway is away. Without --schedule it is backed up by hand only. Rules, windows, and what happens at summer time are explained in docs/schedules.md.",
-      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md.",
+      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md. @FLEET in the place of DEVICE is for all devices of a fleet (`holdfast device fleet`); a definition of a device's own comes before it.",
     ],
     operands: [itemOperand, { name: "PATH", required: true, many: true }],
     options: [data, ...definitionOptions],

@@ -55,6 +55,7 @@ async function make(context: CommandContext, account: string): Promise<void> {
       expiresInSeconds: args.duration("expires") ?? expirySecondsDefault,
       isolated: args.flag("isolated"),
       appendOnly: args.flag("append-only"),
+      fleet: args.text("fleet") ?? null,
     };
     return [url, await makeInvites(operations, wish, () => readPassword(context))];
   });
@@ -75,10 +76,12 @@ async function list(context: CommandContext, account: string | undefined): Promi
     return output.line("There are no invites. Make one: holdfast account invite ACCOUNT");
   }
   const rows = all.map((row) => [
-    ...[row.id.slice(0, 12), row.account, stateOf(row), deviceOf(row)],
+    ...[row.id.slice(0, 12), row.account, stateOf(row), deviceOf(row), row.fleet ?? "-"],
     ...[mayOf(row), row.expires, row.created],
   ]);
-  return output.line(formatTable(["ID", "ACCOUNT", "STATE", "DEVICE", "MAY", "EXPIRES", "CREATED"], rows));
+  return output.line(
+    formatTable(["ID", "ACCOUNT", "STATE", "DEVICE", "FLEET", "MAY", "EXPIRES", "CREATED"], rows),
+  );
 }
 
 function stateOf({ state, claimed, used, revoked, enrolled }: InviteAnswer): string {

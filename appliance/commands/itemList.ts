@@ -20,9 +20,10 @@ export async function run(context: CommandContext): Promise<void> {
     return;
   }
   const rows = items.map(
-    ({ account, device, item, revision, definition, nextDue, received, report, estimate }) => [
+    ({ account, device, item, revision, definition, nextDue, received, report, estimate, from }) => [
       placeText([account, device, item]),
       String(revision),
+      from === undefined ? "-" : `@${from.fleet}`,
       definition.enabled ? (nextDue ?? "-") : "disabled",
       received ?? (estimate === null ? "never" : `never; ${estimateText(estimate)}`),
       scheduleText(definition),
@@ -30,7 +31,7 @@ export async function run(context: CommandContext): Promise<void> {
       report === null ? "" : `${report.outcome}: ${report.message}`,
     ],
   );
-  output.line(formatTable(["ITEM", "REV", "NEXT DUE", "LAST", "SCHEDULE", "TAKES", "TOLD"], rows));
+  output.line(formatTable(["ITEM", "REV", "FROM", "NEXT DUE", "LAST", "SCHEDULE", "TAKES", "TOLD"], rows));
 }
 
 /** "about 12,345 files, 3.2 GiB" */

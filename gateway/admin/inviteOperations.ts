@@ -30,6 +30,8 @@ export type NewInvites = {
   readonly device: string | null;
   /** Id of a device whose history its machine goes on with; null: a new device. For one invite alone. */
   readonly takeOver: string | null;
+  /** Fleet that the machines will be in; null: none. */
+  readonly fleet: string | null;
 };
 
 export type InviteAnswer = Pick<
@@ -39,6 +41,7 @@ export type InviteAnswer = Pick<
   readonly account: string;
   /** Id of the device whose history goes on, of the name `device`; null: a new one. */
   readonly takeOver: string | null;
+  readonly fleet: string | null;
   /** `rotated`: open, and of no use since the account's keys are others. */
   readonly state: InviteState | "rotated";
   /** When it was claimed, used or revoked; null: it was not. */
@@ -105,6 +108,12 @@ export class InviteAdministration implements InviteOperations {
     const device = former?.name ?? given;
     if (device !== null && invites.length !== 1)
       throw new HoldfastError(ErrorCode.usage, "only one invite at a time can name its device");
+    const fleet = request.fleet === null ? null : checkName(request.fleet, "fleet");
+    if (fleet !== null && former !== undefined)
+      throw new HoldfastError(
+        ErrorCode.usage,
+        "a device that is taken over stays in the fleet that it is in",
+      );
     homes.requireHere(account.id, former?.id);
     const made = now();
     const expires = new Date(made.getTime() + expiresInSeconds * 1000).toISOString();
@@ -113,6 +122,7 @@ export class InviteAdministration implements InviteOperations {
         ...{ id: hex(id, inviteIdBytes), account: account.id, tokenHash: hex(tokenHash, 32) },
         ...{ created: made.toISOString(), expires, isolated, appendOnly, device, boxes },
         ...(former !== undefined && { takeOver: former.id }),
+        ...(fleet !== null && { fleet }),
       };
     });
     await keysTurns.run(account.id, async () => {
@@ -175,14 +185,14 @@ export class InviteAdministration implements InviteOperations {
 
   async #answer(row: InviteRow): Promise<InviteAnswer> {
     const { catalog, now } = this.#gateway;
-    const { id, created, expires, isolated, appendOnly, device, claim, takeOver = null } = row;
+    const { id, created, expires, isolated, appendOnly, device, claim, takeOver = null, fleet = null } = row;
     const { used = null, revoked = null } = row;
     const state = inviteState(row, now());
     const isOver = state === "open" && (await this.#isRotated(row));
     return {
       ...{ id, account: catalog.accounts.get(row.account)?.name ?? row.account, created, expires },
       ...{ isolated, appendOnly, device, state: isOver ? "rotated" : state, claimed: claim?.at ?? null },
-      ...{ used, revoked, takeOver },
+      ...{ used, revoked, takeOver, fleet },
       enrolled: used === null ? null : (catalog.devices.get(claim?.device ?? "")?.name ?? null),
     };
   }

@@ -20,6 +20,7 @@ export type DefinedItemAnswer = ItemName &
 
 export type DefinitionRequest = {
   readonly account: string;
+  /** A device's name, or `@FLEET` for a template. */
   readonly device: string;
   readonly item: string;
   /** The revision that this was made from; 0: there is none yet. */
@@ -31,13 +32,17 @@ export type DefinitionRequest = {
 export interface ItemOperations {
   /** Items that have a definition, by account, device and name. @throws HoldfastError not-found */
   list(scope: RetentionScope): Promise<DefinedItemAnswer[]>;
-  /** The item as it is then; null where its definition was removed. @throws HoldfastError not-found, exists, usage, corrupt, limit-exceeded, sequence-conflict; forbidden at a box */
+  /** The item as it is then; null where its definition was removed, and it follows no template. @throws HoldfastError not-found, exists, usage, corrupt, limit-exceeded, sequence-conflict; forbidden at a box */
   set(request: DefinitionRequest): Promise<DefinedItemAnswer | null>;
+  /** Puts a device (name or id) into a fleet, or into none (null). @throws HoldfastError not-found, usage; forbidden at a box */
+  setFleet(account: string, device: string, fleet: string | null): Promise<void>;
 }
 
 export function itemClient(ask: Ask): ItemOperations {
   return {
     list: (scope) => ask("POST", "/items/list", scope),
     set: (request) => ask("PUT", "/items/definition", request),
+    setFleet: async (account, device, fleet) =>
+      void (await ask("PUT", "/items/fleet", { account, device, fleet })),
   };
 }

@@ -128,6 +128,8 @@ export type AdminDeviceRow = {
   readonly isolated: boolean;
   readonly revoked: boolean;
   readonly appendOnly: boolean;
+  /** Absent: none. */
+  readonly fleet?: string;
   readonly enrolled: string;
 };
 

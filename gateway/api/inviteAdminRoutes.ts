@@ -45,7 +45,7 @@ export function inviteAdminRoutes(
           },
           expiresInSeconds: { type: "integer", minimum: 1 },
           ...{ isolated: flag, appendOnly: flag, device: nullable(text) },
-          takeOver: nullable(shortId),
+          ...{ takeOver: nullable(shortId), fleet: nullable(text) },
         }),
       },
     },

@@ -36,6 +36,7 @@ export const auditEvents = [
   "device.enrolled",
   "device.taken-over",
   "device.revoked",
+  "device.fleet-set",
   "vault.created",
   "vault.unlocked",
   "vault.locked",

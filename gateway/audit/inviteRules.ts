@@ -13,10 +13,10 @@ function first(invites: readonly { readonly id: string }[] = []): string[] {
 export const invites: Rules<InviteOperations> = {
   place: "reads",
   list: "reads",
-  add: ([account, { expiresInSeconds, isolated, appendOnly, device, takeOver }], made) => ({
+  add: ([account, { expiresInSeconds, isolated, appendOnly, device, takeOver, fleet }], made) => ({
     event: "invite.made",
     subject: {
-      ...{ account, expiresInSeconds, isolated, appendOnly, device, takeOver },
+      ...{ account, expiresInSeconds, isolated, appendOnly, device, takeOver, fleet },
       count: made?.invites.length ?? null,
       invites: first(made?.invites),
     },

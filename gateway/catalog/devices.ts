@@ -25,6 +25,8 @@ export type Device = {
   readonly revoked: boolean;
   /** It may add, and read nothing (docs/security.md). Absent for others. */
   readonly appendOnly?: true;
+  /** Whose templates it follows (docs/schedules.md). Absent: none. */
+  readonly fleet?: string;
   /** RFC 3339. */
   readonly enrolled: string;
 };
@@ -131,6 +133,18 @@ export class Devices {
       this.#put(handed, device.tokenHash);
       this.#names.put(nameKey(device.account, device.name), fromHex(id, 16));
       return handed;
+    });
+  }
+
+  /** Puts a device into a fleet; null: into none. */
+  setFleet(id: string, fleet: string | null): Device {
+    return this.#environment.write(() => {
+      const known = this.get(id);
+      if (known === undefined) throw new HoldfastError(ErrorCode.notFound, "no such device");
+      const { fleet: _before, ...device } = known;
+      const row = { ...device, ...(fleet !== null && { fleet }) };
+      this.#rows.put(fromHex(id, 16), row);
+      return row;
     });
   }
 

@@ -40,6 +40,8 @@ export type InviteRow = {
   readonly device: string | null;
   /** Id of the device whose history goes on. Absent for a new device. */
   readonly takeOver?: string;
+  /** Fleet that the device will be in. Absent: none. */
+  readonly fleet?: string;
   /** By vault id; none once it ended. */
   readonly boxes: Readonly<Record<string, InviteBox>>;
   readonly claim?: InviteClaim;

@@ -15,6 +15,8 @@ export type DefinitionRow = {
   /** RFC 3339. */
   readonly changed: string;
   readonly definition: ItemDefinition;
+  /** The template that it follows, at its revision. Absent where it is the device's own. */
+  readonly from?: { readonly fleet: string; readonly revision: number };
 };
 
 /** The newest that a device told of an item. */
@@ -58,31 +60,41 @@ export class ItemDefinitions {
   ): DefinitionRow | undefined {
     const key = fromHex(item, 16);
     const known = this.#rows.get(key);
-    if (known === undefined && from > 0) throw noDefinition();
-    if (known !== undefined && from === 0) {
-      throw new HoldfastError(ErrorCode.exists, "the item has a definition already", {
-        next: "Change it with `holdfast item edit`.",
+    requireRevision(known, from);
+    if (known?.from !== undefined && definition === undefined) {
+      throw new HoldfastError(ErrorCode.usage, `the item follows its fleet, @${known.from.fleet}`, {
+        next: "Edit it (`--disable`, say), which makes it the device's own, or take the device out: holdfast device fleet ACCOUNT/DEVICE --none.",
       });
     }
-    if (known !== undefined && known.revision !== from) {
-      throw new HoldfastError(
-        ErrorCode.sequenceConflict,
-        `the definition was changed meanwhile: it is at revision ${known.revision}, not ${from}`,
-        {
-          next: "Look at it with `holdfast item list`, and run the command again.",
-          detail: { revision: known.revision },
-        },
-      );
-    }
     if (definition === undefined) {
-      this.#rows.remove(key);
-      this.#reports.remove(key);
-      this.#estimates.remove(key);
+      this.#remove(key);
       return undefined;
     }
     const row = { revision: from + 1, changed, definition };
     this.#rows.put(key, row);
     return row;
+  }
+
+  /** Has an item follow a template from now on; none: what it followed goes. Inside a write transaction. */
+  follow(
+    item: string,
+    template: (Pick<DefinitionRow, "definition" | "revision"> & { readonly fleet: string }) | undefined,
+    changed: string,
+  ): void {
+    const key = fromHex(item, 16);
+    if (template === undefined) {
+      this.#remove(key);
+      return;
+    }
+    const { fleet, revision, definition } = template;
+    const next = (this.#rows.get(key)?.revision ?? 0) + 1;
+    this.#rows.put(key, { revision: next, changed, definition, from: { fleet, revision } });
+  }
+
+  #remove(key: Uint8Array): void {
+    this.#rows.remove(key);
+    this.#reports.remove(key);
+    this.#estimates.remove(key);
   }
 
   report(item: string): ReportRow | undefined {
@@ -118,6 +130,28 @@ export class ItemDefinitions {
   restore(rows: readonly PartDefinition[]): void {
     for (const { item, ...row } of rows) this.#rows.put(fromHex(item, 16), row);
   }
+}
+
+/**
+ * `from`: the revision that a change was made from, 0 for none.
+ * @throws HoldfastError exists, not-found; sequence-conflict where another change came first
+ */
+export function requireRevision(known: Pick<DefinitionRow, "revision"> | undefined, from: number): void {
+  if (known === undefined && from > 0) throw noDefinition();
+  if (known !== undefined && from === 0) {
+    throw new HoldfastError(ErrorCode.exists, "the item has a definition already", {
+      next: "Change it with `holdfast item edit`.",
+    });
+  }
+  if (known === undefined || known.revision === from) return;
+  throw new HoldfastError(
+    ErrorCode.sequenceConflict,
+    `the definition was changed meanwhile: it is at revision ${known.revision}, not ${from}`,
+    {
+      next: "Look at it with `holdfast item list`, and run the command again.",
+      detail: { revision: known.revision },
+    },
+  );
 }
 
 export function noDefinition(): HoldfastError {

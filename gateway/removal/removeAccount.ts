@@ -77,6 +77,7 @@ export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Prom
     for (const { id } of catalog.appPasswords.list(row.account)) catalog.appPasswords.remove(row.account, id);
     catalog.devices.removeOf(row.account);
     catalog.invites.removeOf(row.account);
+    catalog.fleetItems.removeOf(row.account);
     authenticator.secondFactor.forget(row.account);
     catalog.homes.remove(row.account);
     catalog.accounts.remove(row.account);

@@ -37,7 +37,7 @@ function make(count: number, wish: { readonly device?: string; readonly secret?:
     {
       ...{ account: "acme", count, folder: join(folder, "invites"), expiresInSeconds: 3600 },
       ...{ url: fixture.listening.url, fingerprint: fixture.fingerprint },
-      ...{ isolated: false, appendOnly: false, device: wish.device ?? null, takeOver: null },
+      ...{ isolated: false, appendOnly: false, device: wish.device ?? null, takeOver: null, fleet: null },
     },
     async () => wish.secret ?? password,
   );

@@ -26,7 +26,14 @@ export async function addInvite(
   const token = inviteToken(secret, id);
   await administration.invites.add(account.name, {
     invites: [{ id, tokenHash: toHex(tokenHash(token)), boxes: { [account.vault]: { epoch: 1, box } } }],
-    ...{ expiresInSeconds: 3600, isolated: false, appendOnly: false, device: null, takeOver: null },
+    ...{
+      expiresInSeconds: 3600,
+      isolated: false,
+      appendOnly: false,
+      device: null,
+      takeOver: null,
+      fleet: null,
+    },
     ...wish,
   });
   return { id, secret, token };

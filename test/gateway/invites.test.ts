@@ -190,7 +190,14 @@ test("what is asked for wrongly adds nothing", async () => {
   await expect(add({ expiresInSeconds: 91 * 86_400 })).rejects.toMatchObject({ code: ErrorCode.usage });
   await expect(add({ device: "../x" })).rejects.toMatchObject({ code: ErrorCode.usage });
   const one = { id: "ab".repeat(16), tokenHash: "cd".repeat(32) };
-  const wish = { expiresInSeconds: 60, isolated: false, appendOnly: false, device: null, takeOver: null };
+  const wish = {
+    expiresInSeconds: 60,
+    isolated: false,
+    appendOnly: false,
+    device: null,
+    takeOver: null,
+    fleet: null,
+  };
   const given = (boxes: object) =>
     invites.add(account.name, { ...wish, invites: [{ ...one, ...boxes }] as never });
   await expect(given({ boxes: {} })).rejects.toMatchObject({ code: ErrorCode.usage });
