@@ -3,15 +3,21 @@
 // Every text of a definition becomes one word of the child's command line, behind `--name=` or behind `--`: what a gateway sends is never
 // an option.
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
+import type { Counted } from "../agent/schedule/gatewayLink.ts";
 import type { BackupEnd } from "../agent/schedule/scheduler.ts";
 import type { DefinedItem } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode } from "../vault/errors.ts";
 import { ExitStatus } from "./cli/exitStatus.ts";
 
 /** The words behind the program's name. */
-export function backupWords(state: string, { name, definition }: DefinedItem): string[] {
+export function backupWords(
+  state: string,
+  { name, definition }: DefinedItem,
+  first: readonly string[] = [],
+): string[] {
   const texts = {
     include: definition.includes,
     exclude: definition.excludes,
@@ -21,6 +27,7 @@ export function backupWords(state: string, { name, definition }: DefinedItem): s
   const limit = definition.limitUploadBytesPerSecond;
   return [
     ...["agent", "backup", "--json", `--state=${state}`, `--item=${name}`],
+    ...first,
     ...Object.entries(texts).flatMap(([option, values]) => values.map((value) => `--${option}=${value}`)),
     ...(definition.excludeCaches ? ["--exclude-caches"] : []),
     ...(definition.oneFileSystem ? ["--one-file-system"] : []),
@@ -32,6 +39,55 @@ export function backupWords(state: string, { name, definition }: DefinedItem): s
   ];
 }
 
+/** What an item's first snapshot will hold: `holdfast agent backup --estimate`, behind everything else that wants the processor. Never throws. */
+export async function countByChild(
+  state: string,
+  item: DefinedItem,
+  signal: AbortSignal,
+): Promise<Counted | undefined> {
+  let counted: Counted | undefined;
+  const { child, ended } = runChild(
+    ["--estimate"],
+    state,
+    item,
+    signal,
+    ({ event, files, bytes, complete }) => {
+      if (event === "done" && typeof files === "number" && typeof bytes === "number")
+        counted = { files, bytes, complete: complete === true };
+    },
+  );
+  try {
+    setPriority(child.pid ?? 0, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It is over already, or it may not: it is counted all the same.
+  }
+  await ended;
+  return counted;
+}
+
+/** Starts a child, and reads its events. The signal asks it to stop. `ended`: why it is over, in words. */
+function runChild(
+  first: readonly string[],
+  state: string,
+  item: DefinedItem,
+  signal: AbortSignal,
+  heard: (event: Readonly<Record<string, unknown>>) => void,
+): { readonly child: ChildProcess; readonly ended: Promise<string> } {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const words = backupWords(state, item, first);
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
+    // Its failures come as events too.
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const stop = (): void => void child.kill("SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
+  createInterface({ input: child.stdout }).on("line", (line) => heard(eventOf(line)));
+  child.once("error", (error) => resolve(`it could not be started: ${error.message}`));
+  // Not "exit": its output is read to the end then.
+  child.once("close", (status, name) => resolve(`it ended with ${name ?? `status ${status}`}`));
+  return { child, ended: promise.finally(() => signal.removeEventListener("abort", stop)) };
+}
+
 /** Runs it to its end. The signal asks it to stop cleanly. `told`: of each warning, and each line that a hook printed. Never throws. */
 export async function backUpByChild(
   state: string,
@@ -39,22 +95,10 @@ export async function backUpByChild(
   signal: AbortSignal,
   told: (event: Readonly<Record<string, unknown>>) => void,
 ): Promise<BackupEnd> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, process.argv[1] as string, ...backupWords(state, item)],
-    {
-      // Its failures come as events too.
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
-  const stop = (): void => void child.kill("SIGTERM");
-  signal.addEventListener("abort", stop, { once: true });
   let snapshot: string | undefined;
   let warnings = 0;
   let failure: { readonly code: ErrorCode; readonly message: string } | undefined;
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    const event = eventOf(line);
+  const { child, ended: end } = runChild([], state, item, signal, (event) => {
     if (event.event === "warning") {
       warnings++;
       told(event);
@@ -62,11 +106,7 @@ export async function backUpByChild(
     else if (event.event === "done") snapshot = String(event.snapshot);
     else if (event.event === "error") failure = { code: codeOf(event.code), message: String(event.message) };
   });
-  child.once("error", (error) => resolve(`it could not be started: ${error.message}`));
-  // Not "exit": its output is read to the end then.
-  child.once("close", (status, name) => resolve(`it ended with ${name ?? `status ${status}`}`));
-  const ended = await promise;
-  signal.removeEventListener("abort", stop);
+  const ended = await end;
   const isDone = child.exitCode === ExitStatus.done || child.exitCode === ExitStatus.warnings;
   if (isDone && snapshot !== undefined) return { end: "snapshot", snapshot, warnings };
   if (signal.aborted) return { end: "stopped" };

@@ -77,6 +77,8 @@ export function scheduleText({
   jitterSeconds,
   windows,
   stopAtWindowEnd,
+  skipOnBattery = false,
+  skipOnMetered = false,
 }: ItemDefinition): string {
   if (rules.length === 0) return "by hand only";
   const more = [
@@ -84,6 +86,8 @@ export function scheduleText({
     ...(jitterSeconds > 0 ? [`within ${spanText(jitterSeconds)}`] : []),
     ...windows.map((window) => `open ${window}`),
     ...(stopAtWindowEnd ? ["stopped when it closes"] : []),
+    ...(skipOnBattery ? ["not on battery"] : []),
+    ...(skipOnMetered ? ["not on a metered line"] : []),
   ];
   return `${rules.join("; ")} (${more.join(", ")})`;
 }

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import type { IssuedPeer } from "../gateway/admin/peerOperations.ts";
 import { formatPeerToken } from "../gateway/replica/peer/tokenFile.ts";
 import { parseListen } from "../gateway/settings.ts";
-import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { gatewayOrigin } from "../ingest/client/gatewayAddress.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { openNewFile } from "./recoveryKeyOutput.ts";
 
@@ -15,7 +15,8 @@ export async function giveOutToken(
   issue: () => Promise<IssuedPeer>,
 ): Promise<IssuedPeer> {
   const { args, output } = context;
-  const given = checkUrl(args.text("url"));
+  const written = args.text("url");
+  const given = written === undefined ? undefined : gatewayOrigin(written);
   const file = args.text("token-file");
   const fd = file === undefined ? undefined : openNewFile(file, "a token");
   let issued: IssuedPeer;
@@ -46,17 +47,8 @@ export async function giveOutToken(
   return issued;
 }
 
-/** @throws HoldfastError usage */
-function checkUrl(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const url = URL.parse(text);
-  if (url?.protocol === "https:" && url.pathname === "/" && url.search === "" && url.username === "")
-    return url.origin;
-  throw new HoldfastError(ErrorCode.usage, `--url is not https://HOST:PORT: ${text}`);
-}
-
 /** By the settings, with this machine's name where they say "every address". */
-function ownUrl(listen: string): string {
+export function ownUrl(listen: string): string {
   const { host, port } = parseListen(listen);
   const shown = /^(0\.0\.0\.0|::)$/.test(host) ? hostname() : host;
   return `https://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;

@@ -13,6 +13,7 @@ import { gatewayStatus } from "./admin/gatewayStatus.ts";
 import { GuardAdministration } from "./admin/guardAdministration.ts";
 import { HomeAdministration } from "./admin/homeOperations.ts";
 import { ImportAdministration } from "./admin/importAdministration.ts";
+import { InviteAdministration } from "./admin/inviteOperations.ts";
 import { itemOperations } from "./admin/itemAdministration.ts";
 import { JobAdministration } from "./admin/jobOperations.ts";
 import { KeysAdministration, keysOfVault } from "./admin/keysAdministration.ts";
@@ -58,6 +59,7 @@ export class Administration implements AdminOperations {
   readonly #url: () => string | null;
   readonly alerts: AdminOperations["alerts"];
   readonly guard: GuardAdministration;
+  readonly invites: InviteAdministration;
   readonly items: AdminOperations["items"];
   readonly replicas: ReplicaAdministration;
   readonly homes: HomeAdministration;
@@ -79,6 +81,7 @@ export class Administration implements AdminOperations {
     this.#url = url;
     this.alerts = alertOperations(gateway);
     this.guard = new GuardAdministration(gateway);
+    this.invites = new InviteAdministration(gateway);
     this.items = itemOperations(gateway);
     this.replicas = new ReplicaAdministration(gateway);
     this.homes = new HomeAdministration(gateway);

@@ -200,6 +200,7 @@ export class Gateway {
       for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
         if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
       }
+      gateway.catalog.invites.settle(options.now());
       await settleSeal(gateway);
       // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
       await gateway.sealing

@@ -6,6 +6,7 @@ import { toHex } from "../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { withoutDevice } from "../vault/keys/keysDocument.ts";
 import { unknownWriter } from "./catalog/devices.ts";
+import { followFleets } from "./fleets.ts";
 import type { Gateway } from "./gateway.ts";
 import { OpenVault } from "./openVault.ts";
 import { vaultOfBox } from "./seed/boxDirectory.ts";
@@ -68,7 +69,17 @@ export class OpenVaults {
       ...(packBytesTarget !== undefined && { packBytesTarget }),
     });
     void vault.store.environment.gaveUp.then(broken);
+    this.#finishFleets(vault);
     return this.#finishRevocations(gateway.guard.opened(vault));
+  }
+
+  /** A gateway that died between a template and the devices that follow it. Where there is no room now, the next change brings it about. */
+  #finishFleets(vault: OpenVault): void {
+    try {
+      followFleets(this.#gateway, vault);
+    } catch (error) {
+      this.#gateway.logger.error({ err: error, vault: vault.id }, "fleets' items could not be followed");
+    }
   }
 
   /** A gateway that died while it revoked a device may have left the device's wrap, which opens the vault's keys. */

@@ -22,6 +22,15 @@ const rowsAtOnce = 256;
 
 /** Totals of a request, or undefined when `signal` ended it first. */
 export async function survey(request: BackupRequest, signal: AbortSignal): Promise<Totals | undefined> {
+  const { complete, ...totals } = await surveyUntil(request, () => signal.aborted);
+  return complete ? totals : undefined;
+}
+
+/** What was found until `isOver` said so, which is asked after each piece of a folder. `complete`: that is all there is. */
+export async function surveyUntil(
+  request: BackupRequest,
+  isOver: (found: Totals) => boolean,
+): Promise<Totals & { readonly complete: boolean }> {
   const platform = selectPlatform();
   const filter = new Filter(request.rules);
   const table = new StatTable(rowsAtOnce);
@@ -37,10 +46,10 @@ export async function survey(request: BackupRequest, signal: AbortSignal): Promi
       totals.bytes += piece.bytes;
       pending.push(...piece.folders);
       await breathe();
-      if (signal.aborted) return undefined;
+      if (isOver(totals)) return { ...totals, complete: false };
     }
   }
-  return totals;
+  return { ...totals, complete: true };
 }
 
 /** What is in a folder, some rows at a time. A folder that cannot be looked at holds nothing. */

@@ -2,6 +2,7 @@
 // keeps the token. The password and what is derived from it for wrapping never leave this process.
 
 import { randomBytes } from "node:crypto";
+import { deviceMeant } from "../../ingest/client/deviceMeant.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import type { DeviceWrapRequest, EnrollAnswer, LoginAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
@@ -30,6 +31,8 @@ export type EnrollOptions = {
   readonly isolated: boolean;
   /** It is to add, and to read nothing. */
   readonly appendOnly: boolean;
+  /** Name or id of a device whose history this machine goes on with; its name and rights stay, and what is said of them above counts for nothing. */
+  readonly takeOver?: string | undefined;
   readonly state: string;
   /** Enroll anew where the state directory holds an enrolment. */
   readonly replace: boolean;
@@ -38,7 +41,7 @@ export type EnrollOptions = {
 
 const deviceIdBytes = 16;
 /** Another change of the keys may come between reading and enrolling; more than once in a row is not chance. */
-const triesMax = 4;
+export const keysTriesMax = 4;
 
 /**
  * Enrolls and writes the state directory.
@@ -94,7 +97,8 @@ async function enrollElsewhere(
   }
 }
 
-function alreadyEnrolled(former: Enrollment, state: string): HoldfastError {
+/** What is said of a state directory that is in use. */
+export function alreadyEnrolled(former: Enrollment, state: string): HoldfastError {
   const { device, account, gateway } = former;
   return new HoldfastError(
     ErrorCode.exists,
@@ -120,28 +124,36 @@ async function logIn(
 async function enrollWith(
   client: GatewayClient,
   options: EnrollOptions,
-  former: Enrollment | undefined,
+  before: Enrollment | undefined,
   home: Pick<Enrollment, "directory" | "homeRecord">,
 ): Promise<Enrollment> {
-  const kdf = await pinnedKdf(client, options, former);
+  const kdf = await pinnedKdf(client, options, before);
   const { l, r } = kdf;
   const login = await logIn(client, options, l);
   const person = client.withToken(login.token);
   const me = await person.me();
-  const device = { id: toHex(randomBytes(deviceIdBytes)), ...generateKeyPair() };
+  const former =
+    options.takeOver === undefined ? undefined : deviceMeant(await person.devices(), options.takeOver);
+  const device = {
+    id: former?.id ?? toHex(randomBytes(deviceIdBytes)),
+    name: former?.name ?? options.deviceName,
+    appendOnly: former?.appendOnly ?? options.appendOnly,
+    takesOver: former !== undefined,
+    ...generateKeyPair(),
+  };
   const answer = await enrollDevice(person, me, r, device, options);
   const enrollment: Enrollment = {
     format: "holdfast-agent",
     version: 1,
     gateway: { url: options.url, fingerprint: options.fingerprint },
     account: { id: me.accountId, name: me.account },
-    device: { id: answer.answer.id, name: options.deviceName, group: answer.answer.group },
+    device: { id: answer.answer.id, name: device.name, group: answer.answer.group },
     vault: answer.answer.vault,
     kdfIterations: kdf.iterations,
     privateKey: device.privateKey.toString("base64"),
     token: answer.answer.token,
     enrolled: options.now.toISOString(),
-    ...(options.appendOnly && { appendOnly: true }),
+    ...(device.appendOnly && { appendOnly: true }),
     ...home,
   };
   writeEnrollment(options.state, enrollment);
@@ -171,7 +183,13 @@ async function pinnedKdf(
   return { ...derived, iterations: kdf.iterations };
 }
 
-type NewDevice = { readonly id: string; readonly publicKey: Buffer };
+type NewDevice = {
+  readonly id: string;
+  readonly name: string;
+  readonly appendOnly: boolean;
+  readonly takesOver: boolean;
+  readonly publicKey: Buffer;
+};
 type Wraps = readonly (readonly [string, DeviceWrapRequest])[];
 
 async function enrollDevice(
@@ -186,19 +204,20 @@ async function enrollDevice(
     try {
       const answer = await client.enroll({
         id: device.id,
-        name: options.deviceName,
+        name: device.name,
         publicKey: device.publicKey.toString("base64"),
         isolated: options.isolated,
-        ...(options.appendOnly && { appendOnly: true }),
+        ...(device.appendOnly && { appendOnly: true }),
+        ...(device.takesOver && { takeOver: true }),
         wraps: Object.fromEntries(wraps),
       });
       return { answer, wraps };
     } catch (error) {
-      if (isHoldfastError(error, ErrorCode.sequenceConflict) && tries < triesMax) continue;
+      if (isHoldfastError(error, ErrorCode.sequenceConflict) && tries < keysTriesMax) continue;
       if (!isHoldfastError(error, ErrorCode.exists)) throw error;
-      const name = options.deviceName;
+      const { name } = device;
       throw new HoldfastError(ErrorCode.exists, `account ${me.account} has a device ${name} already`, {
-        next: `Choose another name with --device, or end the old one's access with \`holdfast device revoke ${me.account}/${name}\` on the gateway.`,
+        next: `Choose another name with --device; where this machine is to go on with that one's history, add --take-over ${name}; or end its access with \`holdfast device revoke ${me.account}/${name}\` on the gateway.`,
         cause: error,
       });
     }

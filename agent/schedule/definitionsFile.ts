@@ -12,12 +12,14 @@ export type KnownDefinitions = {
   /** Of the answer that they came with. */
   readonly etag: string | null;
   readonly items: readonly DefinedItem[];
+  /** Names of items of which the gateway would like to know what they will hold. */
+  readonly estimates: readonly string[];
 };
 
 /** An item of an answer that is not understood. `name`: as far as it has one. */
 export type NotUnderstood = { readonly name: string | undefined; readonly why: string };
 
-export const noDefinitions: KnownDefinitions = { etag: null, items: [] };
+export const noDefinitions: KnownDefinitions = { etag: null, items: [], estimates: [] };
 
 const fileBytesMax = definitionLimits.deviceBytesMax * 2;
 
@@ -25,9 +27,14 @@ const fileBytesMax = definitionLimits.deviceBytesMax * 2;
  * The items of an answer; each that is not understood is told apart, and does not spoil the others.
  * @throws HoldfastError corrupt, limit-exceeded for what is no such answer at all
  */
-export function parseItems(value: unknown): { items: DefinedItem[]; not: NotUnderstood[] } {
+export function parseItems(value: unknown): {
+  items: DefinedItem[];
+  estimates: string[];
+  not: NotUnderstood[];
+} {
   const rows = asArray(asObject(value, "definitions").items, "items", wireLimits.itemsPerDevice);
   const items = new Map<string, DefinedItem>();
+  const estimates: string[] = [];
   const not: NotUnderstood[] = [];
   for (const row of rows) {
     let name: string | undefined;
@@ -37,12 +44,13 @@ export function parseItems(value: unknown): { items: DefinedItem[]; not: NotUnde
       const revision = asInteger(json.revision, "revision", 1);
       const definition = parseDefinition(json.definition);
       items.set(name, { id: asHex(json.id, "item id", 16), name, revision, definition });
+      if (json.estimate === true) estimates.push(name);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       not.push({ name, why: error.message });
     }
   }
-  return { items: [...items.values()], not };
+  return { items: [...items.values()], estimates, not };
 }
 
 /** Undefined where there is none that can be read. @throws HoldfastError io-error */
@@ -51,7 +59,8 @@ export function readDefinitions(state: string): KnownDefinitions | undefined {
   if (text === undefined) return undefined;
   try {
     const json = asObject(parseJson(text, "definitions.json", fileBytesMax), "definitions.json");
-    return { etag: json.etag === null ? null : asText(json.etag, "etag"), items: parseItems(json).items };
+    const { items, estimates } = parseItems(json);
+    return { etag: json.etag === null ? null : asText(json.etag, "etag"), items, estimates };
   } catch (error) {
     if (error instanceof HoldfastError) return undefined;
     throw error;
@@ -59,8 +68,10 @@ export function readDefinitions(state: string): KnownDefinitions | undefined {
 }
 
 /** @throws HoldfastError disk-full, io-error */
-export function writeDefinitions(state: string, known: KnownDefinitions): void {
-  replaceFile(join(state, "definitions.json"), `${JSON.stringify(known)}\n`);
+export function writeDefinitions(state: string, { etag, items, estimates }: KnownDefinitions): void {
+  // As the answer has it.
+  const rows = items.map((item) => (estimates.includes(item.name) ? { ...item, estimate: true } : item));
+  replaceFile(join(state, "definitions.json"), `${JSON.stringify({ etag, items: rows })}\n`);
 }
 
 /** The first path that is in none of these folders. No folders: everything is allowed. */

@@ -4,6 +4,7 @@
 
 import { DefinitionsClient } from "../../ingest/client/definitionsClient.ts";
 import type { DefinedItem } from "../../ingest/schedule/itemDefinition.ts";
+import type { EstimateRequest } from "../../ingest/wire/messages.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import { readEnrollment } from "../state/enrollment.ts";
 import {
@@ -23,7 +24,11 @@ export type LinkPort = {
   readonly onlyBelow: readonly string[];
   readonly now: () => Date;
   readonly tell: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+  /** What an item will hold; undefined where that cannot be counted. Never throws. */
+  readonly count: (item: DefinedItem, signal: AbortSignal) => Promise<Counted | undefined>;
 };
+
+export type Counted = Omit<EstimateRequest, "revision">;
 
 export class GatewayLink {
   readonly #port: LinkPort;
@@ -75,10 +80,10 @@ export class GatewayLink {
   async #ask(client: DefinitionsClient, signal: AbortSignal): Promise<boolean> {
     const read = await client.definitions(this.#known.etag, signal);
     if (read === undefined) return false;
-    const { items, not } = parseItems(read.value);
+    const { items, estimates, not } = parseItems(read.value);
     for (const { name = null, why } of not) this.#port.tell("definition-not-understood", { item: name, why });
     const kept = this.#known.items.filter(({ name }) => not.some((each) => each.name === name));
-    const next = { etag: read.etag, items: [...items, ...kept] };
+    const next = { etag: read.etag, items: [...items, ...kept], estimates };
     writeDefinitions(this.#port.state, next);
     const before = new Map(this.#known.items.map((item) => [item.name, item]));
     this.#known = next;
@@ -104,6 +109,29 @@ export class GatewayLink {
       if (!names.has(name)) tell("item-removed", { item: name, former: definition });
     }
     file.keepOnly(names);
+  }
+
+  /** Counts what items will hold of which the gateway would like to know that, one after the other, and tells it. Failures are told and change nothing. */
+  async estimate(signal: AbortSignal): Promise<void> {
+    for (const item of this.items().filter(({ name }) => this.#known.estimates.includes(name))) {
+      const counted = await this.#port.count(item, signal);
+      if (signal.aborted) return;
+      // Once for each answer that asks.
+      this.#known = { ...this.#known, estimates: this.#known.estimates.filter((each) => each !== item.name) };
+      if (counted === undefined) continue;
+      const { gateway, token } = readEnrollment(this.#port.state);
+      const client = new DefinitionsClient({ ...gateway, token });
+      const facts = { item: item.name, ...counted };
+      try {
+        await client.estimate(item.name, { revision: item.revision, ...counted }, signal);
+        this.#port.tell("estimated", facts);
+      } catch (error) {
+        if (!isHoldfastError(error)) throw error;
+        this.#port.tell("estimate-not-told", { ...facts, code: error.code, message: error.message });
+      } finally {
+        client.close();
+      }
+    }
   }
 
   async #report(client: DefinitionsClient, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@
 // Invariant: replaced whole and durably; what it loses costs a backup more, or one less that was to be made up for.
 
 import { join } from "node:path";
-import type { ReportRequest } from "../../ingest/wire/messages.ts";
+import { type ReportRequest, reportOutcomes } from "../../ingest/wire/messages.ts";
 import { isItemName } from "../../ingest/wire/names.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -49,9 +49,9 @@ export class ScheduleFile {
     }
     for (const value of asArray(json.untold, "untold", wireLimits.itemsPerDevice)) {
       const row = asObject(value, "report");
-      const { outcome } = row;
+      const outcome = reportOutcomes.find((each) => each === row.outcome);
       const code = Object.values(ErrorCode).find((each) => each === row.code);
-      if (code === undefined || (outcome !== "failed" && outcome !== "missed"))
+      if (code === undefined || outcome === undefined)
         throw new HoldfastError(ErrorCode.corrupt, "a report of another form");
       const message = asText(row.message, "message").slice(0, wireLimits.reportCharacters);
       this.#untold.set(nameOf(row.name), { due: asTime(row.due, "due"), outcome, code, message });

@@ -12,10 +12,11 @@ import type { ReportRequest } from "../../ingest/wire/messages.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { ScheduleFile } from "./scheduleFile.ts";
 
-/** What became of a backup. `busy`: the state directory is in use; `stopped`: by the signal. */
+/** What became of a backup. `busy`: the state directory is in use; `stopped`: by the signal; `held`: it is to wait, and was not begun. */
 export type BackupEnd =
   | { readonly end: "snapshot"; readonly snapshot: string; readonly warnings: number }
   | { readonly end: "busy" | "stopped" }
+  | { readonly end: "held"; readonly why: string }
   | { readonly end: "failed"; readonly code: ErrorCode; readonly message: string };
 
 export type SchedulerPort = {
@@ -28,6 +29,8 @@ export type SchedulerPort = {
   /** The device's id. */
   readonly device: string;
   readonly file: ScheduleFile;
+  /** Why an item that asks for it is to wait now ("the machine runs on its battery"); undefined: it is not. Never throws. */
+  readonly obstacle: (item: DefinedItem, signal: AbortSignal) => Promise<string | undefined>;
   /** Never throws. */
   readonly backUp: (item: DefinedItem, signal: AbortSignal) => Promise<BackupEnd>;
   /** Worth a line in the log. */
@@ -47,6 +50,8 @@ type Entry = {
   seenMs: number | undefined;
   /** The one of which the gateway was told that it failed. */
   toldMs: number | undefined;
+  /** It waits for an obstacle to go, and the gateway was told. */
+  held: boolean;
   /** Failures in a row. */
   failures: number;
   /** By the clock that nobody sets; 0: at once. */
@@ -97,7 +102,14 @@ export class Scheduler {
       // What was due before it was seen counts for nothing; what is being tried goes on.
       const settledMs = isNew ? nowMs : (stored?.settledMs ?? nowMs);
       if (isNew) this.#keep(() => file.settle(name, { revision, settledMs }));
-      const fresh = { pendingMs: undefined, seenMs: undefined, toldMs: undefined, failures: 0, retryAtMs: 0 };
+      const fresh = {
+        pendingMs: undefined,
+        seenMs: undefined,
+        toldMs: undefined,
+        held: false,
+        failures: 0,
+        retryAtMs: 0,
+      };
       return { ...fresh, ...known, item, calendar, share: shareOf(device, name), settledMs };
     });
   }
@@ -179,8 +191,7 @@ export class Scheduler {
     const { item, calendar } = entry;
     const stopping = new AbortController();
     const closesMs = item.definition.stopAtWindowEnd ? calendar.closesAt(nowMs) : undefined;
-    this.#port.tell("backup-begins", { item: item.name, due: isoOf(dueMs), revision: item.revision });
-    const ended = this.#port.backUp(item, stopping.signal).then((end) => {
+    const ended = this.#backUp(item, dueMs, stopping.signal).then((end) => {
       this.#running = undefined;
       this.#ended(entry, dueMs, end);
       this.#port.wake();
@@ -188,21 +199,49 @@ export class Scheduler {
     return { entry, stopping, closesMs, ended };
   }
 
+  async #backUp(item: DefinedItem, dueMs: number, signal: AbortSignal): Promise<BackupEnd> {
+    const { skipOnBattery = false, skipOnMetered = false } = item.definition;
+    const why = skipOnBattery || skipOnMetered ? await this.#port.obstacle(item, signal) : undefined;
+    if (signal.aborted) return { end: "stopped" };
+    if (why !== undefined) return { end: "held", why };
+    this.#port.tell("backup-begins", { item: item.name, due: isoOf(dueMs), revision: item.revision });
+    return await this.#port.backUp(item, signal);
+  }
+
   /** What becomes of the due time. The item's entry may be another by now, or none. */
   #ended({ item }: Entry, dueMs: number, end: BackupEnd): void {
     const facts = { item: item.name, due: isoOf(dueMs) };
     const entry = this.#entries.find((each) => each.item.name === item.name);
-    this.#port.tell(end.end === "snapshot" ? "backup-done" : `backup-${end.end}`, { ...facts, ...end });
+    // Once, not with each look while it waits.
+    if (end.end !== "held" || entry?.held === false)
+      this.#port.tell(end.end === "snapshot" ? "backup-done" : `backup-${end.end}`, { ...facts, ...end });
     if (entry === undefined) return;
     if (end.end !== "snapshot") entry.pendingMs = Math.max(dueMs, entry.pendingMs ?? dueMs);
     const nowMs = this.#port.monotonicMs();
-    if (end.end === "busy") entry.retryAtMs = nowMs + minuteMs;
+    if (end.end === "busy" || end.end === "held") entry.retryAtMs = nowMs + minuteMs;
+    if (end.end === "held") this.#held(entry, dueMs, end.why);
+    else entry.held = false;
     if (end.end === "snapshot") {
       entry.failures = 0;
       entry.retryAtMs = 0;
       this.#settle(entry, dueMs);
     }
     if (end.end === "failed") this.#failed(entry, dueMs, end);
+  }
+
+  /** It is made up for when the obstacle is gone; the gateway is told once. */
+  #held(entry: Entry, dueMs: number, why: string): void {
+    if (entry.held) return;
+    entry.held = true;
+    const due = isoOf(dueMs);
+    this.#keep(() =>
+      this.#port.file.toTell(entry.item.name, {
+        due,
+        outcome: "held",
+        code: ErrorCode.cancelled,
+        message: why,
+      }),
+    );
   }
 
   #failed(entry: Entry, dueMs: number, { code, message }: BackupEnd & { readonly end: "failed" }): void {

@@ -1,6 +1,7 @@
 // The agent's state directory:
 //
 //   agent.json     enrolment with the device's key and token (enrollment.ts)
+//   enrolling.json  an invite that is being used (pendingInvite.ts); goes when agent.json is there
 //   seen.json      the newest state of the gateway that was seen (seen.ts)
 //   config.toml    settings, if the user wrote some
 //   check.partial  what a check that was stopped had proven (inspect/provenChunks.ts); may be deleted

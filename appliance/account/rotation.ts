@@ -6,6 +6,8 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import type { KeysDocument, KeysWrap } from "../../vault/keys/keysTypes.ts";
 import { rotateKeys } from "../../vault/keys/rotation.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { formatCount } from "../cli/units.ts";
+import { shellWord } from "../shellWord.ts";
 import { provePassword, secretsRequest } from "./ownerKeys.ts";
 
 export type RotatedVault = RotatedKeys & Pick<VaultRow, "id" | "name">;
@@ -125,4 +127,17 @@ export function reportRotation(
   if (unlocked === "locked")
     output.line("It was locked: unlock it again to see snapshots that come from now on.");
   output.event({ event: "vault", account, vault: name, id, ...rotated });
+}
+
+/** Says how many invites the new keys ended, by which somebody may still wait to enrol. */
+export async function tellEndedInvites(
+  { invites }: Pick<AdminOperations, "invites">,
+  account: string,
+  { output }: CommandContext,
+): Promise<void> {
+  const ended = (await invites.list(account)).filter(({ state }) => state === "rotated").length;
+  if (ended === 0) return;
+  output.line(
+    `${formatCount(ended, "invite")} of before the new keys can no longer be used: make new ones (holdfast account invite ${shellWord(account)}).`,
+  );
 }

@@ -124,6 +124,56 @@ export const accountCommands: readonly CommandSpec[] = [
     load: () => import("../commands/accountAppPassword.ts"),
   },
   {
+    path: ["account", "invite"],
+    summary: "make, list or revoke invites: files that enrol one machine each, once, without the password",
+    details: [
+      "ACCOUNT alone makes them and prints their files' names. The password is asked for here and goes nowhere. `list [ACCOUNT]` shows what became of each, `revoke ACCOUNT ID` ends one that was not used, `--all` all of them. A rotation of keys ends those that are open.",
+    ],
+    operands: [{ name: "list | revoke" }, { name: "ACCOUNT", required: true }, { name: "ID" }],
+    options: [
+      data,
+      passwordFile,
+      { name: "count", kind: "integer", value: "N", summary: "so many, a file each (1 unless given)" },
+      {
+        name: "expires",
+        kind: "duration",
+        value: "TIME",
+        summary: "how long they are good (7d unless given)",
+      },
+      {
+        name: "out",
+        kind: "text",
+        value: "DIR",
+        summary: "folder for the files, which only their owner may read (the present one)",
+      },
+      {
+        name: "url",
+        kind: "text",
+        value: "https://HOST:PORT",
+        summary:
+          "where machines reach this gateway (else public-url of config.toml, else what it listens on)",
+      },
+      {
+        name: "device",
+        kind: "text",
+        value: "NAME",
+        summary: "what the machine will be called (else what it says itself)",
+      },
+      {
+        name: "take-over",
+        kind: "text",
+        value: "DEVICE",
+        summary: "its machine goes on as this device, whose machine is gone",
+      },
+      { name: "fleet", kind: "text", value: "NAME", summary: "its machine follows the items of this fleet" },
+      { name: "isolated", kind: "flag", summary: "its machine shares no chunks with other devices" },
+      { name: "append-only", kind: "flag", summary: "its machine may add backups and read nothing" },
+      { name: "all", kind: "flag", summary: "with revoke: all that were not used" },
+    ],
+    example: "holdfast account invite alice --count 50 --out invites --data /srv/holdfast",
+    load: () => import("../commands/accountInvite.ts"),
+  },
+  {
     path: ["account", "quota"],
     summary: "show or set how much an account may store, and how many devices it may have",
     details: [

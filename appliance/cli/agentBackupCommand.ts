@@ -34,6 +34,11 @@ export const agentBackupCommand: CommandSpec = {
       kind: "flag",
       summary: "at an item's first backup, do not look for its files in snapshots of other items and devices",
     },
+    {
+      name: "estimate",
+      kind: "flag",
+      summary: "count the files that would be taken, for a minute at most, and do nothing else",
+    },
     { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
     {
       name: "limit-upload",

@@ -34,8 +34,14 @@ export const agentCommands: readonly CommandSpec[] = [
       "The gateway's public key is pinned. Give its --fingerprint as `gateway init` printed it; without one a certificate that a known authority vouches for is accepted, else the terminal asks, else it is refused.",
       "The state directory holds this machine's key: --state, else HOLDFAST_STATE, else /var/lib/holdfast/agent for root and $XDG_CONFIG_HOME/holdfast/agent for others. Its cache/ may be deleted at any time.",
     ],
-    operands: [{ name: "URL", required: true }],
+    operands: [{ name: "URL" }],
     options: [
+      {
+        name: "invite",
+        kind: "text",
+        value: "FILE",
+        summary: "by a file of `account invite`, without URL and password; it is good once",
+      },
       { name: "account", kind: "text", value: "NAME", summary: "the account that this machine backs up to" },
       {
         name: "password-file",
@@ -51,6 +57,13 @@ export const agentCommands: readonly CommandSpec[] = [
         name: "append-only",
         kind: "flag",
         summary: "let this machine add backups and read nothing, not even its own; shares no chunks either",
+      },
+      {
+        name: "take-over",
+        kind: "text",
+        value: "DEVICE",
+        summary:
+          "go on as this device of the account, whose machine is gone: its access ends, its history goes on",
       },
       {
         name: "replace",

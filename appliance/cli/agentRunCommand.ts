@@ -25,6 +25,13 @@ export const agentRunCommand: CommandSpec = {
       summary: "for tests: the wall's clock begins there",
       hidden: true,
     },
+    {
+      name: "power-supplies",
+      kind: "text",
+      value: "DIR",
+      summary: "for tests: stands for /sys/class/power_supply",
+      hidden: true,
+    },
     state,
   ],
   example: "holdfast agent run --only-below /home",

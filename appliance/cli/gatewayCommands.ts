@@ -191,6 +191,17 @@ export const gatewayCommands: readonly CommandSpec[] = [
     load: () => import("../commands/deviceRevoke.ts"),
   },
   {
+    path: ["device", "fleet"],
+    summary: "put a device into a fleet, whose items it backs up, or take it out",
+    details: [
+      "`holdfast item add ACCOUNT/@FLEET/ITEM` says what the devices of a fleet back up, and when. A definition of the device's own comes first. docs/schedules.md explains it.",
+    ],
+    operands: [{ name: "ACCOUNT/DEVICE", required: true }, { name: "FLEET" }],
+    options: [data, { name: "none", kind: "flag", summary: "into none" }],
+    example: "holdfast device fleet acme/till7 tills --data /srv/holdfast",
+    load: () => import("../commands/deviceFleet.ts"),
+  },
+  {
     path: ["vault", "create"],
     summary: "add a vault to an account",
     operands: [{ name: "ACCOUNT/VAULT", required: true }],

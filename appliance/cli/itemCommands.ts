@@ -21,6 +21,8 @@ export const flagOptions = {
   "one-file-system": "oneFileSystem",
   "stop-at-window-end": "stopAtWindowEnd",
   "skip-missed": "skipMissed",
+  "skip-on-battery": "skipOnBattery",
+  "skip-on-metered": "skipOnMetered",
 } as const;
 
 /** Texts that may be left out, with their members. `--no-NAME` takes one back. */
@@ -53,6 +55,12 @@ const definitionOptions: readonly OptionSpec[] = [
     summary: "spread devices over so long after a due time (5m)",
   },
   { name: "skip-missed", kind: "flag", summary: "do not make up for what was due while the machine was off" },
+  { name: "skip-on-battery", kind: "flag", summary: "wait while the machine runs on its battery" },
+  {
+    name: "skip-on-metered",
+    kind: "flag",
+    summary: "wait while its line is paid by volume, as NetworkManager says",
+  },
   { name: "include", kind: "texts", value: "GLOB", summary: "take only what matches, below the paths" },
   ...choiceOfFiles,
   {
@@ -93,7 +101,7 @@ export const itemCommands: readonly CommandSpec[] = [
     summary: "say what a device backs up, and when",
     details: [
       "The device obeys it by `holdfast agent run`, which goes on with it when the gateway is away. Without --schedule it is backed up by hand only. Rules, windows, and what happens at summer time are explained in docs/schedules.md.",
-      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md.",
+      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md. @FLEET in the place of DEVICE is for all devices of a fleet (`holdfast device fleet`); a definition of a device's own comes before it.",
     ],
     operands: [itemOperand, { name: "PATH", required: true, many: true }],
     options: [data, ...definitionOptions],

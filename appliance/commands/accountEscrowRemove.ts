@@ -1,7 +1,7 @@
 // holdfast account escrow remove
 
 import { escrowText, findEscrow } from "../account/escrow.ts";
-import { reportRotation, rotateVault } from "../account/rotation.ts";
+import { reportRotation, rotateVault, tellEndedInvites } from "../account/rotation.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
@@ -23,6 +23,7 @@ export async function run(context: CommandContext): Promise<void> {
       const done = await rotateVault(operations, account, vault, options);
       reportRotation(context, account, done);
     }
+    await tellEndedInvites(operations, account, context);
     return found;
   });
   if (!dryRun) {

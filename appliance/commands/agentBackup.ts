@@ -64,6 +64,9 @@ function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void
     throw wrong("--cycle repeats portions, and nothing limits them", "Add --limit-size or --limit-time.");
   if (args.flag("cycle") && args.flag("dry-run"))
     throw wrong("--dry-run tells of one run, not of a cycle", "Leave --cycle out.");
+  const other = ["cycle", "dry-run"].find((name) => args.flag(name));
+  if (args.flag("estimate") && other !== undefined)
+    throw wrong(`--estimate and --${other} do not go together`, `Leave out --${other}.`);
   if (args.flag("rescan") && limited)
     throw wrong(
       "--rescan cannot be made in portions: each would read the same files first",
@@ -75,6 +78,10 @@ export async function run(given: CommandContext): Promise<void> {
   const { context, state } = await agentContext(given);
   const { args } = context;
   const request = backupRequest(context);
+  if (args.flag("estimate")) {
+    const { reportEstimate } = await import("./agentBackupEstimate.ts");
+    return await reportEstimate({ ...request, paths: resolvedPaths(context) }, context);
+  }
   const hooks = hooksOf(args);
   const resolve = (): TopPath[] => resolvedPaths(context);
   // What `before` makes is not there yet.

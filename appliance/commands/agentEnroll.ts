@@ -1,33 +1,19 @@
 // holdfast agent enroll
 
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { enroll } from "../../agent/enroll/enroll.ts";
+import { enrollByInvite } from "../../agent/enroll/enrollByInvite.ts";
+import type { Enrollment } from "../../agent/state/enrollment.ts";
 import { parseFingerprint } from "../../ingest/client/fingerprint.ts";
+import { gatewayOrigin } from "../../ingest/client/gatewayAddress.ts";
+import { type InviteFile, parseInviteFile } from "../../ingest/client/inviteFile.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
 import { checkName } from "../../ingest/wire/names.ts";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { askCode, askYes, readPassword } from "../cli/password.ts";
 import { stateFolder } from "../locations.ts";
-
-/** The gateway's address in one form: https, host and port alone. @throws HoldfastError usage */
-function gatewayUrl(written: string): string {
-  let url: URL;
-  try {
-    url = new URL(/^[a-z]+:\/\//i.test(written) ? written : `https://${written}`);
-  } catch (cause) {
-    throw new HoldfastError(ErrorCode.usage, `not a gateway's address: ${written}`, {
-      next: "Write it like https://backup.example:7440.",
-      cause,
-    });
-  }
-  if (url.protocol !== "https:" || url.username !== "" || url.pathname !== "/" || url.search !== "") {
-    throw new HoldfastError(ErrorCode.usage, `not a gateway's address: ${written}`, {
-      next: "Write it like https://backup.example:7440.",
-    });
-  }
-  return url.origin;
-}
 
 /** The public key to pin: given, vouched for by a known authority, or agreed to by the person at the terminal. */
 async function acceptedFingerprint(url: string, context: CommandContext): Promise<string> {
@@ -59,12 +45,41 @@ async function acceptedFingerprint(url: string, context: CommandContext): Promis
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, environment } = context;
-  const url = gatewayUrl(args.operand(0));
-  const account = args.requiredText("account");
-  const deviceName = checkName(args.text("device") ?? hostname(), "device");
+  const invite = args.text("invite");
   const state = stateFolder(args.text("state"), environment);
+  const { account, device, gateway } =
+    invite === undefined ? await byPassword(context, state) : await byInvite(context, invite, state);
+  output.line(
+    `This machine is enrolled as device ${device.name} of account ${account.name} at ${gateway.url}.`,
+  );
+  output.line(`Its key is in ${state}. Next: holdfast agent backup PATH`);
+  output.event({
+    event: "done",
+    account: account.name,
+    device: device.name,
+    id: device.id,
+    group: device.group,
+    state,
+  });
+}
+
+function deviceNameOf({ args }: CommandContext): string {
+  return checkName(args.text("device") ?? hostname(), "device");
+}
+
+async function byPassword(context: CommandContext, state: string): Promise<Enrollment> {
+  const { args, output } = context;
+  const [written] = args.operands;
+  if (written === undefined) {
+    throw new HoldfastError(ErrorCode.usage, "agent enroll needs URL, or --invite FILE", {
+      next: "See: holdfast help agent enroll",
+    });
+  }
+  const url = gatewayOrigin(written);
+  const account = args.requiredText("account");
+  const deviceName = deviceNameOf(context);
   const fingerprint = await acceptedFingerprint(url, context);
-  const { device, gateway } = await enroll({
+  return await enroll({
     url,
     fingerprint,
     account,
@@ -74,11 +89,58 @@ export async function run(context: CommandContext): Promise<void> {
     deviceName,
     isolated: args.flag("isolated"),
     appendOnly: args.flag("append-only"),
+    takeOver: takenOver(context),
     state,
     replace: args.flag("replace"),
     now: new Date(),
   });
-  output.line(`This machine is enrolled as device ${device.name} of account ${account} at ${gateway.url}.`);
-  output.line(`Its key is in ${state}. Next: holdfast agent backup PATH`);
-  output.event({ event: "done", account, device: device.name, id: device.id, group: device.group, state });
+}
+
+/** @throws HoldfastError usage with what is the former device's to say */
+function takenOver({ args }: CommandContext): string | undefined {
+  const device = args.text("take-over");
+  const said = args.flag("isolated") ? "isolated" : args.flag("append-only") ? "append-only" : undefined;
+  const other = args.text("device") === undefined ? said : "device";
+  if (device === undefined || other === undefined) return device;
+  throw new HoldfastError(ErrorCode.usage, `--take-over and --${other} do not go together`, {
+    next: "Name and rights of the device stay as they are: leave it out.",
+  });
+}
+
+async function byInvite(context: CommandContext, path: string, state: string): Promise<Enrollment> {
+  const { args } = context;
+  const said = [
+    ...["account", "password-file", "totp", "fingerprint", "take-over"].filter(
+      (name) => args.text(name) !== undefined,
+    ),
+    ...["isolated", "append-only"].filter((name) => args.flag(name)),
+  ];
+  if (args.operands.length > 0 || said.length > 0) {
+    const what = args.operands.length > 0 ? "URL" : `--${said[0]}`;
+    throw new HoldfastError(ErrorCode.usage, `--invite and ${what} do not go together: the file says that`, {
+      next: "Leave it out.",
+    });
+  }
+  const file = readInviteFile(path);
+  return await enrollByInvite({
+    file,
+    deviceName: file.device ?? deviceNameOf(context),
+    state,
+    replace: args.flag("replace"),
+    now: new Date(),
+  });
+}
+
+/** @throws HoldfastError usage for a file that is no invite; the system's error */
+function readInviteFile(path: string): InviteFile {
+  const text = readFileSync(path, "utf8");
+  try {
+    return parseInviteFile(text);
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    throw new HoldfastError(ErrorCode.usage, `${path}: ${error.message}`, {
+      next: "Give --invite a file that `holdfast account invite` wrote.",
+      cause: error,
+    });
+  }
 }

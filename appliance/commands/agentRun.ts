@@ -1,14 +1,16 @@
 // holdfast agent run
 
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
+import { lineIsMetered, runsOnBattery } from "../../agent/platform/powerAndLine.ts";
 import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
 import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";
 import { readEnrollment } from "../../agent/state/enrollment.ts";
 import { lockScheduler, lockState } from "../../agent/state/stateDirectory.ts";
+import type { DefinedItem, ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { agentContext } from "../agentSettings.ts";
-import { backUpByChild } from "../backupChild.ts";
+import { backUpByChild, countByChild } from "../backupChild.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { hookPort } from "../hookSettings.ts";
 
@@ -47,12 +49,14 @@ async function schedule(context: CommandContext, state: string, device: string):
     output.line(lineOf(event, facts));
     if (event === "clock-jumped") askAtMs = 0;
     // What failed, or was passed over, is known at the gateway soon.
-    if (event === "backup-failed" || event === "passed-over") askNow();
+    if (["backup-failed", "backup-held", "passed-over"].includes(event)) askNow();
   };
   if (file.wasDamaged) tell("state-was-damaged", { file: "schedule.json" });
-  const link = new GatewayLink({ state, file, onlyBelow, now: () => new Date(wallMs()), tell });
+  const count = (item: DefinedItem, stopped: AbortSignal) => countByChild(state, item, stopped);
+  const link = new GatewayLink({ state, file, onlyBelow, now: () => new Date(wallMs()), tell, count });
   const scheduler = new Scheduler({
     ...{ wallMs, monotonicMs: nowMs, random: Math.random, device, file, tell },
+    obstacle: ({ definition }, stopped) => obstacleTo(definition, stopped, args.text("power-supplies")),
     backUp: async (item, stopped) => {
       const end = await backUpByChild(state, item, stopped, ({ event, ...facts }) =>
         tell(event === "warning" ? "backup-warning" : "hook-output", { ...facts, item: item.name }),
@@ -67,19 +71,35 @@ async function schedule(context: CommandContext, state: string, device: string):
   signal.addEventListener("abort", () => waker.wake(), { once: true });
   scheduler.obey(link.items());
   let asking: Promise<void> | undefined;
+  let counting: Promise<void> | undefined;
   while (!signal.aborted) {
     if (nowMs() >= askAtMs && asking === undefined) {
       askAtMs = nowMs() + askMs;
       asking = link.exchange(signal).then((changed) => {
         asking = undefined;
         if (changed) scheduler.obey(link.items());
+        counting ??= link.estimate(signal).finally(() => {
+          counting = undefined;
+        });
         waker.wake();
       });
     }
     await waker.sleep(scheduler.look());
   }
   process.off("SIGHUP", askNow);
-  await Promise.all([asking, scheduler.stop()]);
+  await Promise.all([asking, counting, scheduler.stop()]);
+}
+
+/** Why a backup that is to wait for mains, or for a line that is not metered, waits now. `supplies`: a test's. */
+async function obstacleTo(
+  { skipOnBattery, skipOnMetered }: ItemDefinition,
+  signal: AbortSignal,
+  supplies: string | undefined,
+): Promise<string | undefined> {
+  if (skipOnBattery === true && runsOnBattery(supplies)) return "the machine runs on its battery";
+  return skipOnMetered === true && (await lineIsMetered(signal))
+    ? "the machine's line is metered"
+    : undefined;
 }
 
 /** Does what a backup that was killed left to do. One that runs does it itself; what fails is tried again. */

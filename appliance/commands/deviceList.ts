@@ -10,14 +10,17 @@ export async function run(context: CommandContext): Promise<void> {
   output.event(devices);
   if (devices.length === 0)
     return output.line("No devices yet. Enroll one: holdfast agent enroll URL --account NAME");
-  const rows = devices.map(({ account, name, revoked, isolated, appendOnly, enrolled, id }) => [
+  const rows = devices.map(({ account, name, revoked, isolated, appendOnly, fleet, enrolled, id }) => [
     account,
     name,
     revoked ? "revoked" : "active",
     isolated ? "isolated" : "shared",
     appendOnly ? "adds only" : "adds and reads",
+    fleet ?? "-",
     enrolled,
     id,
   ]);
-  return output.line(formatTable(["ACCOUNT", "DEVICE", "STATE", "CHUNKS", "MAY", "ENROLLED", "ID"], rows));
+  return output.line(
+    formatTable(["ACCOUNT", "DEVICE", "STATE", "CHUNKS", "MAY", "FLEET", "ENROLLED", "ID"], rows),
+  );
 }

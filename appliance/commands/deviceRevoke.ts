@@ -2,7 +2,7 @@
 
 import type { AdminOperations } from "../../gateway/admin/operations.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { reportRotation, rotateVault, vaultsNamed } from "../account/rotation.ts";
+import { reportRotation, rotateVault, tellEndedInvites, vaultsNamed } from "../account/rotation.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
@@ -45,6 +45,7 @@ export async function run(context: CommandContext): Promise<void> {
       const done = await rotateVault(operations, found.account, vault, { password, acceptUnproven });
       reportRotation(context, found.account, done);
     }
+    await tellEndedInvites(operations, found.account, context);
     return found;
   });
   if (!rotates) {

@@ -1,6 +1,12 @@
 // holdfast vault rotate
 
-import { type RotatedVault, reportRotation, rotateVault, vaultsNamed } from "../account/rotation.ts";
+import {
+  type RotatedVault,
+  reportRotation,
+  rotateVault,
+  tellEndedInvites,
+  vaultsNamed,
+} from "../account/rotation.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { readPassword } from "../cli/password.ts";
 import { withAdmin } from "../gatewayAccess.ts";
@@ -19,6 +25,7 @@ export async function run(context: CommandContext): Promise<void> {
       reportRotation(context, account, done);
       rotated.push(done);
     }
+    await tellEndedInvites(operations, account, context);
   });
   output.note(
     "What is backed up from now on is sealed with the new keys. What was sealed before stays readable to whoever had the old ones.",

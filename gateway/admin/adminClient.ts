@@ -23,6 +23,7 @@ import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
 import type { ImportOperations } from "./importOperations.ts";
+import { inviteClient } from "./inviteOperations.ts";
 import { itemClient } from "./itemOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import { jobClient } from "./jobClient.ts";
@@ -95,6 +96,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     revoke: (which) => this.#ask("DELETE", `/tokens/${encodeURIComponent(which)}`),
   };
   readonly guard = guardClient(this.#asking);
+  readonly invites = inviteClient(this.#asking);
   readonly items = itemClient(this.#asking);
   readonly homes: HomeOperations = homeClient(this.#asking);
   readonly jobs: JobOperations = jobClient(this.#asking);

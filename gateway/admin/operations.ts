@@ -15,6 +15,7 @@ import type { GcOperations } from "./gcOperations.ts";
 import type { GuardOperations } from "./guardOperations.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import type { ImportOperations } from "./importOperations.ts";
+import type { InviteOperations } from "./inviteOperations.ts";
 import type { ItemOperations } from "./itemOperations.ts";
 import type { JobOperations } from "./jobOperations.ts";
 import type { KeysOperations, SecretsRequest } from "./keysOperations.ts";
@@ -127,6 +128,8 @@ export type AdminDeviceRow = {
   readonly isolated: boolean;
   readonly revoked: boolean;
   readonly appendOnly: boolean;
+  /** Absent: none. */
+  readonly fleet?: string;
   readonly enrolled: string;
 };
 
@@ -165,6 +168,7 @@ export type GatewayStatus = {
 export interface AdminOperations extends EvictOperations, GcOperations, ScrubOperations, UpkeepOperations {
   readonly alerts: AlertOperations;
   readonly guard: GuardOperations;
+  readonly invites: InviteOperations;
   readonly items: ItemOperations;
   readonly replicas: ReplicaOperations;
   readonly homes: HomeOperations;

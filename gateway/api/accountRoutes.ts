@@ -5,12 +5,14 @@ import type { DeviceRow, EnrollRequest, HomeAnswer, MeAnswer } from "../../inges
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { enrollDevice } from "../enrollment.ts";
 import type { Gateway } from "../gateway.ts";
+import { takeOverDevice } from "../takeOver.ts";
 import { actorOf, appenderOf, principalOf, requireLogin, vaultOf } from "./access.ts";
 import {
   array,
   base64,
-  count,
+  deviceWraps,
   document,
+  enrollAnswer,
   flag,
   group,
   name,
@@ -94,25 +96,31 @@ export function accountRoutes(app: FastifyInstance, gateway: Gateway): void {
             publicKey: base64(32),
             isolated: flag,
             appendOnly: flag,
-            wraps: {
-              type: "object",
-              maxProperties: 64,
-              propertyNames: shortId,
-              additionalProperties: object(
-                { generation: count, box: { type: "string", maxLength: 4096 }, proof: base64(32) },
-                ["proof"],
-              ),
-            },
+            takeOver: flag,
+            wraps: deviceWraps,
           },
-          ["appendOnly"],
+          ["appendOnly", "takeOver"],
         ),
-        response: { 201: object({ id: shortId, token: { type: "string" }, group, vault: shortId }) },
+        response: { 201: enrollAnswer },
       },
     },
     async (request, reply) => {
       requireLogin(request);
-      gateway.homes.requireHere(principalOf(request).account.id);
-      const answer = await enrollDevice(gateway, principalOf(request).account, request.body);
+      const { account } = principalOf(request);
+      if (request.body.takeOver === true) {
+        const taken = await takeOverDevice(gateway, account, request.body);
+        await gateway.audit.record({
+          event: "device.taken-over",
+          outcome: "done",
+          ...actorOf(request),
+          subject: { device: gateway.catalog.devices.get(taken.id)?.name ?? null, id: taken.id },
+        });
+        request.log.info({ device: taken.id }, "device taken over");
+        void reply.status(201);
+        return taken;
+      }
+      gateway.homes.requireHere(account.id);
+      const answer = await enrollDevice(gateway, account, request.body);
       await gateway.audit.record({
         event: "device.enrolled",
         outcome: "done",

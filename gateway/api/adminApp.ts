@@ -27,6 +27,7 @@ import { gcRoutes } from "./gcRoutes.ts";
 import { guardRoutes } from "./guardRoutes.ts";
 import { homeRoutes } from "./homeRoutes.ts";
 import { importRoutes } from "./importRoutes.ts";
+import { inviteAdminRoutes } from "./inviteAdminRoutes.ts";
 import { itemAdminRoutes } from "./itemAdminRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
@@ -154,6 +155,7 @@ export function buildAdminApp(
     },
   );
   appPasswordRoutes(app, gateway, operations);
+  inviteAdminRoutes(app, gateway, operations.invites);
   peerAdminRoutes(app, gateway, auditedPeers(new PeerAdministration(gateway), by));
   app.delete<{ Params: { account: string; device: string } }>(
     "/accounts/:account/devices/:device",

@@ -13,6 +13,7 @@ export const appendRoutes: readonly string[] = [
   "PUT /v1/items/:name",
   "GET /v1/definitions",
   "POST /v1/items/:name/reports",
+  "PUT /v1/items/:name/estimate",
   "GET /v1/items",
   "GET /v1/snapshots",
   "GET /v1/snapshots/:id/object",

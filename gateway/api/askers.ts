@@ -56,6 +56,7 @@ function kindOf(request: FastifyRequest): AskerKind | undefined {
   if (request.appPrincipal !== undefined) return "app-password";
   if (request.peer !== undefined) return "peer";
   if (request.box !== undefined) return "box";
+  if (request.invited !== undefined) return "invite";
   return request.isDatacentre ? "datacentre" : undefined;
 }
 

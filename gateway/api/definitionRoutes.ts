@@ -2,7 +2,12 @@
 
 import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
-import type { DefinitionsAnswer, ReportRequest } from "../../ingest/wire/messages.ts";
+import {
+  type DefinitionsAnswer,
+  type EstimateRequest,
+  type ReportRequest,
+  reportOutcomes,
+} from "../../ingest/wire/messages.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, type ErrorCode as ErrorCodeText } from "../../vault/errors.ts";
@@ -11,12 +16,15 @@ import { requireNoBox } from "../admin/requestChecks.ts";
 import { noDefinition } from "../catalog/itemDefinitions.ts";
 import type { Gateway } from "../gateway.ts";
 import { deviceOf, principalOf } from "./access.ts";
-import { array, count, document, name, object, shortId } from "./schemas.ts";
+import { array, count, document, flag, name, object, shortId } from "./schemas.ts";
 
-const item = object({ id: shortId, name, revision: { ...count, minimum: 1 }, definition: document });
+const revision = { ...count, minimum: 1 } as const;
+const item = object({ id: shortId, name, revision, definition: document, estimate: { const: true } }, [
+  "estimate",
+]);
 const report = object({
   due: { type: "string", pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$" },
-  outcome: { enum: ["failed", "missed"] },
+  outcome: { enum: [...reportOutcomes] },
   code: { enum: Object.values(ErrorCode) },
   message: { type: "string", maxLength: wireLimits.reportCharacters },
 });
@@ -35,13 +43,12 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
         "which says what is backed up, and when",
         "What is known there stays in force.",
       );
-      const rows = definitionsOf(await gateway.vault(device.vault), device.id);
+      const vault = await gateway.vault(device.vault);
+      const rows = definitionsOf(vault, device.id);
       const answer: DefinitionsAnswer = {
-        items: rows.map(({ id, name: itemName, revision, definition }) => ({
-          id,
-          name: itemName,
-          revision,
-          definition,
+        items: rows.map(({ id, name: itemName, head, ...row }) => ({
+          ...{ id, name: itemName, revision: row.revision, definition: row.definition },
+          ...(head === null && vault.catalog.definitions.estimate(id) === undefined && { estimate: true }),
         })),
       };
       const hash = createHash("sha256").update(JSON.stringify(answer)).digest("base64url");
@@ -64,10 +71,32 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
       const { body } = request;
       const { code, message } = body;
       const subject = `${principalOf(request).account.name}/${device.name}/${itemName}`;
-      const job = gateway.jobs.begin({ kind: "backup", subject });
-      gateway.jobs.end(job, "failed", { failure: { code, message, next: null } });
+      const job = body.outcome === "held" ? null : gateway.jobs.begin({ kind: "backup", subject });
+      if (job !== null) gateway.jobs.end(job, "failed", { failure: { code, message, next: null } });
       const at = gateway.now().toISOString();
       vault.store.environment.write(() => vault.catalog.definitions.setReport(row.id, { ...body, at, job }));
+      return await reply.status(204).send();
+    },
+  );
+
+  app.put<{ Params: { name: string }; Body: EstimateRequest }>(
+    "/v1/items/:name/estimate",
+    {
+      schema: {
+        params: object({ name: { type: "string", maxLength: 200 } }),
+        body: object({ revision, files: count, bytes: count, complete: flag }),
+      },
+    },
+    async (request, reply) => {
+      const device = deviceOf(request);
+      const itemName = checkName(request.params.name, "item");
+      const vault = await gateway.vault(device.vault);
+      const row = definitionsOf(vault, device.id).find((each) => each.name === itemName);
+      if (row === undefined) throw noDefinition();
+      const at = gateway.now().toISOString();
+      vault.store.environment.write(() =>
+        vault.catalog.definitions.setEstimate(row.id, { ...request.body, at }),
+      );
       return await reply.status(204).send();
     },
   );

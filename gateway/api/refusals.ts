@@ -40,6 +40,10 @@ export function noteRefusal(
   if (!hasShown || !strikes.has(code)) return false;
   authenticator.suspects.strike(from);
   // Logins and app passwords are noted where it is known which were meant.
-  if (code === ErrorCode.tokenInvalid) audit.noteOften({ ...facts, event: "token.refused", subject: where });
+  if (code === ErrorCode.tokenInvalid) {
+    // An invite that was used shows that there are two of its file.
+    const invite = detail.invite === undefined ? {} : { invite: String(detail.invite) };
+    audit.noteOften({ ...facts, event: "token.refused", subject: { ...where, ...invite } });
+  }
   return true;
 }

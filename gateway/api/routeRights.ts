@@ -8,6 +8,7 @@ export type AskerKind =
   | "app-password"
   | "peer"
   | "box"
+  | "invite"
   | "datacentre"
   | "auditor"
   | "operator";
@@ -66,9 +67,13 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
 
   "POST /v1/devices": of("login"),
 
+  "POST /v1/invites/claim": of("invite"),
+  "POST /v1/invites/enroll": of("invite"),
+
   "PUT /v1/items/:name": device,
   "GET /v1/definitions": device,
   "POST /v1/items/:name/reports": device,
+  "PUT /v1/items/:name/estimate": device,
   "POST /v1/sessions": device,
   "POST /v1/sessions/:session/have": device,
   "POST /v1/sessions/:session/whole": device,

@@ -57,6 +57,18 @@ export const secrets = {
   currentEpoch: { type: "integer", minimum: 1, maximum: 0xffff_ffff },
 } as const;
 
+/** A device's wraps, by vault. */
+export const deviceWraps = {
+  type: "object",
+  maxProperties: 64,
+  propertyNames: shortId,
+  additionalProperties: object(
+    { generation: count, box: { type: "string", maxLength: 4096 }, proof: base64(32) },
+    ["proof"],
+  ),
+} as const;
+export const enrollAnswer = object({ id: shortId, token: { type: "string" }, group, vault: shortId });
+
 /** An open JSON document that the format itself checks. */
 export const document = { type: "object", additionalProperties: true } as const;
 

@@ -26,6 +26,7 @@ import { ConnectionShare } from "./connectionShare.ts";
 import { definitionRoutes } from "./definitionRoutes.ts";
 import { EagerLoop } from "./eagerLoop.ts";
 import { answerErrors } from "./errorAnswer.ts";
+import { inviteRoutes } from "./inviteRoutes.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
@@ -162,6 +163,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     recordChannelRoute(closed, gateway, slots, readNow);
     await closed.register(async (streaming) => recordsRoute(streaming, gateway, slabs));
   });
+  await app.register(async (invited) => inviteRoutes(invited, gateway));
   await app.register(async (peers) => peerRoutes(peers, gateway));
   const box = gateway.dataDir.box?.document;
   if (box !== undefined) await app.register(async (carried) => carriedRoutes(carried, gateway, box));

@@ -16,6 +16,7 @@ import type { TokenOperations } from "../admin/tokenOperations.ts";
 import type { TotpOperations } from "../admin/totpOperations.ts";
 import { audited, type By, type Rules } from "./audited.ts";
 import { imports, seed, staging } from "./boxRules.ts";
+import { invites } from "./inviteRules.ts";
 import { items } from "./itemRules.ts";
 import { keys } from "./keysRules.ts";
 import { listOf, scopeOf } from "./subjects.ts";
@@ -263,6 +264,7 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     homes: audited(operations.homes, homes, by),
     retention: audited(operations.retention, retention, by),
     guard: audited(operations.guard, guard, by),
+    invites: audited(operations.invites, invites, by),
     items: audited(operations.items, items, by),
     seed: audited(operations.seed, seed, by),
     imports: audited(operations.imports, imports, by),

@@ -23,6 +23,10 @@ function definitionSubject(definition: Partial<ItemDefinition>): AuditSubject {
 
 export const items: Rules<ItemOperations> = {
   list: "reads",
+  setFleet: ([account, device, fleet]) => ({
+    event: "device.fleet-set",
+    subject: { account, device, fleet },
+  }),
   set: ([{ account, device, item, revision, definition }], answer) => ({
     event: "item.changed",
     subject: {

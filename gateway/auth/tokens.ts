@@ -6,9 +6,11 @@ import { hash, randomBytes } from "node:crypto";
 /** Prefixes tell people and secret scanners what they look at. */
 const prefixes = {
   ...{ device: "hfd_", login: "hfl_", peer: "hfr_", box: "hfx_", metrics: "hfm_", access: "hfa_" },
+  // Of an invite: derived from its secret (vault/keys/invite.ts), not issued here.
+  invite: "hfv_",
 } as const;
 export type TokenKind = keyof typeof prefixes;
-const kinds: readonly TokenKind[] = ["device", "login", "peer", "box", "metrics", "access"];
+const kinds: readonly TokenKind[] = ["device", "login", "peer", "box", "metrics", "access", "invite"];
 
 export type IssuedToken = { readonly token: string; readonly hash: Buffer };
 

@@ -83,6 +83,17 @@ export class Boxes {
     return this.#rows.entries().map(([, row]) => row);
   }
 
+  /** A box that has an account on board and is still to come back; `kind`: of this kind alone. */
+  outWith(account: string, kind?: BoxKind): BoxRow | undefined {
+    return this.list().find(
+      (row) =>
+        row.state !== "imported" &&
+        row.state !== "abandoned" &&
+        (kind === undefined || row.kind === kind) &&
+        row.accounts.some((each) => each.account === account),
+    );
+  }
+
   /** A number that no box had or will have. @throws HoldfastError limit-exceeded */
   nextNumber(): number {
     return this.#environment.write(() => {

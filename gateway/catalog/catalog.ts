@@ -1,4 +1,4 @@
-// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, homes, jobs, vaults, replicas and peers, in one LMDB environment.
+// The gateway's catalog: access tokens, accounts, app passwords, boxes, devices, fleets, homes, invites, jobs, vaults, replicas and peers, in one LMDB environment.
 //
 // A table that an older program did not have is made when the catalog is opened; an older program passes over tables that it
 // does not know.
@@ -9,7 +9,9 @@ import { Accounts } from "./accounts.ts";
 import { AppPasswordRows } from "./appPasswords.ts";
 import { Boxes } from "./boxes.ts";
 import { Devices } from "./devices.ts";
+import { FleetItems } from "./fleetItems.ts";
 import { HomeRows } from "./homes.ts";
+import { Invites } from "./invites.ts";
 import { PeerRows } from "./peers.ts";
 import { Removals } from "./removals.ts";
 import { Replicas } from "./replicas.ts";
@@ -23,7 +25,9 @@ export class Catalog {
   readonly appPasswords: AppPasswordRows;
   readonly boxes: Boxes;
   readonly devices: Devices;
+  readonly fleetItems: FleetItems;
   readonly homes: HomeRows;
+  readonly invites: Invites;
   readonly peers: PeerRows;
   readonly removals: Removals;
   readonly pruneRuns: ScheduledRuns<PruneFigures>;
@@ -39,7 +43,9 @@ export class Catalog {
     this.appPasswords = new AppPasswordRows(this.environment);
     this.boxes = new Boxes(this.environment);
     this.devices = new Devices(this.environment);
+    this.fleetItems = new FleetItems(this.environment);
     this.homes = new HomeRows(this.environment);
+    this.invites = new Invites(this.environment);
     this.peers = new PeerRows(this.environment);
     this.removals = new Removals(this.environment);
     this.pruneRuns = new ScheduledRuns(this.environment, "prune-runs", { trashed: 0 });

@@ -25,6 +25,8 @@ export type Device = {
   readonly revoked: boolean;
   /** It may add, and read nothing (docs/security.md). Absent for others. */
   readonly appendOnly?: true;
+  /** Whose templates it follows (docs/schedules.md). Absent: none. */
+  readonly fleet?: string;
   /** RFC 3339. */
   readonly enrolled: string;
 };
@@ -81,11 +83,7 @@ export class Devices {
     return this.#environment.write(() => {
       const id = fromHex(device.id, 16);
       const name = nameKey(device.account, device.name);
-      if (this.#names.has(name)) {
-        throw new HoldfastError(ErrorCode.exists, `this account has a device ${device.name} already`, {
-          next: "Choose another name with --device, or revoke the old one.",
-        });
-      }
+      if (this.#names.has(name)) throw nameTaken(device.name);
       if (this.#rows.has(id))
         throw new HoldfastError(ErrorCode.exists, "there is a device with this id already");
       const ordinal = this.#counters.get(counterKey) ?? 0;
@@ -121,6 +119,48 @@ export class Devices {
     }
   }
 
+  /**
+   * Gives a device to another machine: its key, token and `enrolled`; one that was revoked counts again. What else the row says stays.
+   * @throws HoldfastError not-found; exists where its name was taken meanwhile
+   */
+  hand(id: string, to: Pick<Device, "publicKey" | "tokenHash" | "enrolled">): Device {
+    return this.#environment.write(() => {
+      const device = this.get(id);
+      if (device === undefined) throw new HoldfastError(ErrorCode.notFound, "no such device");
+      const named = this.byName(device.account, device.name);
+      if (named !== undefined && named.id !== id) throw nameTaken(device.name);
+      const handed = { ...device, ...to, revoked: false };
+      this.#put(handed, device.tokenHash);
+      this.#names.put(nameKey(device.account, device.name), fromHex(id, 16));
+      return handed;
+    });
+  }
+
+  /** Puts a device into a fleet; null: into none. */
+  setFleet(id: string, fleet: string | null): Device {
+    return this.#environment.write(() => {
+      const known = this.get(id);
+      if (known === undefined) throw new HoldfastError(ErrorCode.notFound, "no such device");
+      const { fleet: _before, ...device } = known;
+      const row = { ...device, ...(fleet !== null && { fleet }) };
+      this.#rows.put(fromHex(id, 16), row);
+      return row;
+    });
+  }
+
+  /** Gives a device another token (SHA-256, hex) in the place of the one it had. Inside a write transaction. */
+  replaceToken(device: Device, tokenHash: string): void {
+    this.#put({ ...device, tokenHash }, device.tokenHash);
+  }
+
+  /** Puts a row in the place of one that had this token. */
+  #put(device: Device, formerToken: string): void {
+    const id = fromHex(device.id, 16);
+    this.#tokens.remove(fromHex(formerToken, 32));
+    this.#rows.put(id, device);
+    this.#tokens.put(fromHex(device.tokenHash, 32), id);
+  }
+
   /** Ends a device's token and frees its name. @throws HoldfastError not-found */
   revoke(id: string): Device {
     return this.#environment.write(() => {
@@ -134,6 +174,13 @@ export class Devices {
       return revoked;
     });
   }
+}
+
+/** What is said where a name is in use. */
+export function nameTaken(name: string): HoldfastError {
+  return new HoldfastError(ErrorCode.exists, `this account has a device ${name} already`, {
+    next: "Choose another name with --device, revoke the old one, or go on with its history: --take-over.",
+  });
 }
 
 function nameKey(account: string, name: string): Buffer {

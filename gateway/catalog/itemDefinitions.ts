@@ -4,7 +4,7 @@
 // Invariant: a definition's revision is one more than that of the one before it; a change names the revision that it was made from.
 
 import { definitionLimits, type ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
-import type { ReportRequest } from "../../ingest/wire/messages.ts";
+import type { EstimateRequest, ReportRequest } from "../../ingest/wire/messages.ts";
 import { fromHex, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
@@ -15,25 +15,32 @@ export type DefinitionRow = {
   /** RFC 3339. */
   readonly changed: string;
   readonly definition: ItemDefinition;
+  /** The template that it follows, at its revision. Absent where it is the device's own. */
+  readonly from?: { readonly fleet: string; readonly revision: number };
 };
 
 /** The newest that a device told of an item. */
 export type ReportRow = ReportRequest & {
   /** When the gateway heard it, RFC 3339. */
   readonly at: string;
-  /** In the history. */
-  readonly job: number;
+  /** In the history; null for what is only held back. */
+  readonly job: number | null;
 };
+
+/** What a device counted, and when the gateway heard it (RFC 3339). Not in replicas. */
+export type EstimateRow = EstimateRequest & { readonly at: string };
 
 export type PartDefinition = DefinitionRow & { readonly item: string };
 
 export class ItemDefinitions {
   readonly #rows: Table<DefinitionRow>;
   readonly #reports: Table<ReportRow>;
+  readonly #estimates: Table<EstimateRow>;
 
   constructor(environment: IndexEnvironment) {
     this.#rows = openTable(environment, "item-definitions", jsonCodec<DefinitionRow>());
     this.#reports = openTable(environment, "item-reports", jsonCodec<ReportRow>());
+    this.#estimates = openTable(environment, "item-estimates", jsonCodec<EstimateRow>());
   }
 
   /** `item`: 32 hex digits. */
@@ -53,30 +60,41 @@ export class ItemDefinitions {
   ): DefinitionRow | undefined {
     const key = fromHex(item, 16);
     const known = this.#rows.get(key);
-    if (known === undefined && from > 0) throw noDefinition();
-    if (known !== undefined && from === 0) {
-      throw new HoldfastError(ErrorCode.exists, "the item has a definition already", {
-        next: "Change it with `holdfast item edit`.",
+    requireRevision(known, from);
+    if (known?.from !== undefined && definition === undefined) {
+      throw new HoldfastError(ErrorCode.usage, `the item follows its fleet, @${known.from.fleet}`, {
+        next: "Edit it (`--disable`, say), which makes it the device's own, or take the device out: holdfast device fleet ACCOUNT/DEVICE --none.",
       });
     }
-    if (known !== undefined && known.revision !== from) {
-      throw new HoldfastError(
-        ErrorCode.sequenceConflict,
-        `the definition was changed meanwhile: it is at revision ${known.revision}, not ${from}`,
-        {
-          next: "Look at it with `holdfast item list`, and run the command again.",
-          detail: { revision: known.revision },
-        },
-      );
-    }
     if (definition === undefined) {
-      this.#rows.remove(key);
-      this.#reports.remove(key);
+      this.#remove(key);
       return undefined;
     }
     const row = { revision: from + 1, changed, definition };
     this.#rows.put(key, row);
     return row;
+  }
+
+  /** Has an item follow a template from now on; none: what it followed goes. Inside a write transaction. */
+  follow(
+    item: string,
+    template: (Pick<DefinitionRow, "definition" | "revision"> & { readonly fleet: string }) | undefined,
+    changed: string,
+  ): void {
+    const key = fromHex(item, 16);
+    if (template === undefined) {
+      this.#remove(key);
+      return;
+    }
+    const { fleet, revision, definition } = template;
+    const next = (this.#rows.get(key)?.revision ?? 0) + 1;
+    this.#rows.put(key, { revision: next, changed, definition, from: { fleet, revision } });
+  }
+
+  #remove(key: Uint8Array): void {
+    this.#rows.remove(key);
+    this.#reports.remove(key);
+    this.#estimates.remove(key);
   }
 
   report(item: string): ReportRow | undefined {
@@ -88,6 +106,22 @@ export class ItemDefinitions {
     this.#reports.put(fromHex(item, 16), row);
   }
 
+  /** Of the definition as it is now. */
+  estimate(item: string): EstimateRow | undefined {
+    const row = this.#estimates.get(fromHex(item, 16));
+    return row?.revision === this.get(item)?.revision ? row : undefined;
+  }
+
+  /** Inside a write transaction. @throws HoldfastError not-found; sequence-conflict where the definition is another by now */
+  setEstimate(item: string, row: EstimateRow): void {
+    const revision = this.get(item)?.revision;
+    if (revision === undefined) throw noDefinition();
+    if (revision !== row.revision) {
+      throw new HoldfastError(ErrorCode.sequenceConflict, `the definition is at revision ${revision} by now`);
+    }
+    this.#estimates.put(fromHex(item, 16), row);
+  }
+
   rows(): PartDefinition[] {
     return this.#rows.entries().map(([key, row]) => ({ item: toHex(key), ...row }));
   }
@@ -96,6 +130,28 @@ export class ItemDefinitions {
   restore(rows: readonly PartDefinition[]): void {
     for (const { item, ...row } of rows) this.#rows.put(fromHex(item, 16), row);
   }
+}
+
+/**
+ * `from`: the revision that a change was made from, 0 for none.
+ * @throws HoldfastError exists, not-found; sequence-conflict where another change came first
+ */
+export function requireRevision(known: Pick<DefinitionRow, "revision"> | undefined, from: number): void {
+  if (known === undefined && from > 0) throw noDefinition();
+  if (known !== undefined && from === 0) {
+    throw new HoldfastError(ErrorCode.exists, "the item has a definition already", {
+      next: "Change it with `holdfast item edit`.",
+    });
+  }
+  if (known === undefined || known.revision === from) return;
+  throw new HoldfastError(
+    ErrorCode.sequenceConflict,
+    `the definition was changed meanwhile: it is at revision ${known.revision}, not ${from}`,
+    {
+      next: "Look at it with `holdfast item list`, and run the command again.",
+      detail: { revision: known.revision },
+    },
+  );
 }
 
 export function noDefinition(): HoldfastError {

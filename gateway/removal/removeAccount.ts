@@ -29,12 +29,7 @@ export async function planRemoval(gateway: RemovalPort, { id, name }: Account): 
   const { catalog, dataDir, now } = gateway;
   const known = catalog.removals.get(id);
   if (known !== undefined) return known;
-  const out = catalog.boxes
-    .list()
-    .find(
-      ({ state, accounts }) =>
-        state !== "imported" && state !== "abandoned" && accounts.some(({ account }) => account === id),
-    );
+  const out = catalog.boxes.outWith(id);
   if (out !== undefined) {
     throw new HoldfastError(ErrorCode.forbidden, `box ${out.number} has account ${name} on board`, {
       next: `Import it, or give it up: holdfast seed abandon ${out.number}.`,
@@ -81,6 +76,8 @@ export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Prom
     for (const { id } of row.vaults) catalog.vaults.remove(id);
     for (const { id } of catalog.appPasswords.list(row.account)) catalog.appPasswords.remove(row.account, id);
     catalog.devices.removeOf(row.account);
+    catalog.invites.removeOf(row.account);
+    catalog.fleetItems.removeOf(row.account);
     authenticator.secondFactor.forget(row.account);
     catalog.homes.remove(row.account);
     catalog.accounts.remove(row.account);

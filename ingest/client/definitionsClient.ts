@@ -2,7 +2,7 @@
 // repeated: the next look comes anyway.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { ReportRequest } from "../wire/messages.ts";
+import type { EstimateRequest, ReportRequest } from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { type Connection, ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
@@ -46,6 +46,11 @@ export class DefinitionsClient {
   /** @throws HoldfastError as `definitions`; not-found: the item has no definition any more */
   async report(item: string, json: ReportRequest, signal: AbortSignal): Promise<void> {
     await this.#ask({ method: "POST", path: `/v1/items/${encodeURIComponent(item)}/reports`, json, signal });
+  }
+
+  /** @throws HoldfastError as `report`; sequence-conflict: it has another definition by now */
+  async estimate(item: string, json: EstimateRequest, signal: AbortSignal): Promise<void> {
+    await this.#ask({ method: "PUT", path: `/v1/items/${encodeURIComponent(item)}/estimate`, json, signal });
   }
 
   async #ask(exchange: Exchange): Promise<{ status: number; etag: string | null; body: Buffer }> {

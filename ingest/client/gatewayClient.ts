@@ -48,14 +48,12 @@ export class GatewayClient {
       this.#triesMax = options.triesMax;
       return;
     }
-    let url: URL;
-    try {
-      url = new URL(options.url);
-    } catch (cause) {
-      throw new HoldfastError(ErrorCode.usage, `not an address of a gateway: ${options.url}`, { cause });
-    }
-    if (url.protocol !== "https:")
-      throw new HoldfastError(ErrorCode.usage, `a gateway's address starts with https://`);
+    const url = URL.parse(options.url);
+    if (url?.protocol !== "https:")
+      throw new HoldfastError(
+        ErrorCode.usage,
+        `a gateway's address is https://HOST:PORT, not ${options.url}`,
+      );
     const agent = new PinnedAgent({
       fingerprint: options.fingerprint,
       socketsMax: options.socketsMax ?? 8,
@@ -158,6 +156,15 @@ export class GatewayClient {
     return this.#json({ method: "POST", path: "/v1/devices", json, once: true });
   }
 
+  /** With an invite's token, as `enrollInvited`. The same device may repeat both. */
+  claimInvite(json: messages.ClaimRequest): Promise<messages.ClaimAnswer> {
+    return this.#json({ method: "POST", path: "/v1/invites/claim", json });
+  }
+
+  enrollInvited(json: messages.InvitedEnrollRequest): Promise<messages.EnrollAnswer> {
+    return this.#json({ method: "POST", path: "/v1/invites/enroll", json });
+  }
+
   devices(): Promise<messages.DeviceRow[]> {
     return this.#json({ method: "GET", path: "/v1/devices" });
   }
@@ -214,13 +221,9 @@ export class GatewayClient {
     records: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<RecordsAnswer> {
-    const answer = await this.#bytes({
-      method: "POST",
-      path: `/v1/sessions/${session}/records`,
-      binary: encodeRecordBody(records),
-      signal,
-      once: true,
-    });
+    const path = `/v1/sessions/${session}/records`;
+    const binary = encodeRecordBody(records);
+    const answer = await this.#bytes({ method: "POST", path, binary, signal, once: true });
     return parseRecordsAnswer(answer, records.length);
   }
 
@@ -284,13 +287,9 @@ export class GatewayClient {
     range?: { readonly first: number; readonly last: number },
     signal?: AbortSignal,
   ): Promise<Buffer> {
-    return this.#bytes({
-      method: "GET",
-      path: `/v1/vaults/${vault}/packs/${sha256}`,
-      ...(range !== undefined && { headers: { range: `bytes=${range.first}-${range.last}` } }),
-      signal,
-      answerBytesMax: limits.packBytesMax,
-    });
+    const path = `/v1/vaults/${vault}/packs/${sha256}`;
+    const headers = range === undefined ? {} : { range: `bytes=${range.first}-${range.last}` };
+    return this.#bytes({ method: "GET", path, headers, signal, answerBytesMax: limits.packBytesMax });
   }
 
   suspect(vault: string, json: messages.SuspectRequest): Promise<messages.SuspectAnswer> {

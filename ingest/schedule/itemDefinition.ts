@@ -27,6 +27,9 @@ export type ItemDefinition = {
   readonly jitterSeconds: number;
   /** What was due while the machine was off is passed over, instead of made up for. */
   readonly skipMissed: boolean;
+  /** What is due while the machine runs on its battery, or on a line that is paid by volume, waits until that is over. Definitions of before have neither. */
+  readonly skipOnBattery?: boolean;
+  readonly skipOnMetered?: boolean;
 };
 
 /** As a device reads it. */
@@ -102,6 +105,8 @@ export function parseDefinition(value: unknown): ItemDefinition {
     stopAtWindowEnd: asFlag(json, "stopAtWindowEnd"),
     jitterSeconds: asInteger(json.jitterSeconds, "jitterSeconds", 0, jitterSecondsMax),
     skipMissed: asFlag(json, "skipMissed"),
+    ...(json.skipOnBattery !== undefined && { skipOnBattery: asFlag(json, "skipOnBattery") }),
+    ...(json.skipOnMetered !== undefined && { skipOnMetered: asFlag(json, "skipOnMetered") }),
   };
   if (Buffer.byteLength(JSON.stringify(definition)) > definitionLimits.jsonBytes)
     throw new HoldfastError(

@@ -70,6 +70,8 @@ export type EnrollRequest = {
   readonly isolated: boolean;
   /** It may add, and read nothing: see docs/protocol.md. Left out where it is not wished, so that older gateways understand the rest. */
   readonly appendOnly?: boolean;
+  /** `id` is a device of the account: its history goes on, its machine's access ends, and its name and rights stay. Left out likewise. */
+  readonly takeOver?: boolean;
   /** By vault id. */
   readonly wraps: Readonly<Record<string, DeviceWrapRequest>>;
 };
@@ -79,6 +81,34 @@ export type EnrollAnswer = {
   readonly group: number;
   readonly vault: string;
 };
+
+/** Of the machine that has an invite's file. */
+export type ClaimRequest = {
+  /** Id that the device will have; it chose it. */
+  readonly device: string;
+  readonly publicKey: string;
+  /** 32 random bytes that only this machine has: with them it may ask again. */
+  readonly claim: string;
+};
+export type ClaimAnswer = {
+  readonly account: string;
+  readonly isolated: boolean;
+  readonly appendOnly: boolean;
+  /** What the device will be called; null: what it says. */
+  readonly device: string | null;
+  /** It takes the place of this device (id), whose id it is to claim the invite with; null: it is a new one. */
+  readonly takeOver: string | null;
+  /** It was enrolled by this invite already: `vaults` is empty then. */
+  readonly enrolled: boolean;
+  readonly vaults: readonly {
+    readonly id: string;
+    /** E for the invite's holder. */
+    readonly box: string;
+    /** The keys document without its wraps. */
+    readonly keys: unknown;
+  }[];
+};
+export type InvitedEnrollRequest = Pick<EnrollRequest, "name" | "wraps"> & Pick<ClaimRequest, "claim">;
 
 export type DeviceRow = {
   readonly id: string;
@@ -99,13 +129,27 @@ export type ItemAnswer = {
 };
 export type ItemRow = ItemAnswer & { readonly device: string };
 
-export type DefinitionsAnswer = { readonly items: readonly DefinedItem[] };
+export type DefinitionsAnswer = {
+  /** `estimate`: the gateway would like to know what it will hold: it has no snapshot yet. */
+  readonly items: readonly (DefinedItem & { readonly estimate?: true })[];
+};
 
-/** Of a backup that was due: it failed, or was passed over because the machine was off. */
+/** What the first snapshot of an item will hold, as its device counted by this revision of its definition. */
+export type EstimateRequest = {
+  readonly revision: number;
+  readonly files: number;
+  readonly bytes: number;
+  /** False: it stopped counting, and there is more. */
+  readonly complete: boolean;
+};
+
+export const reportOutcomes = ["failed", "missed", "held"] as const;
+
+/** Of a backup that was due: it failed, was passed over because the machine was off, or is held back (on battery, say) and made up for later. */
 export type ReportRequest = {
   /** RFC 3339. */
   readonly due: string;
-  readonly outcome: "failed" | "missed";
+  readonly outcome: (typeof reportOutcomes)[number];
   readonly code: ErrorCode;
   /** At most `wireLimits.reportCharacters`. */
   readonly message: string;

@@ -8,7 +8,9 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { appPasswordHash, makeAppPassword, readAppPassword } from "../../gateway/auth/appPasswordText.ts";
+import { parseInviteFile } from "../../ingest/client/inviteFile.ts";
 import { publicKeyOf } from "../../vault/keys/box.ts";
+import { inviteToken } from "../../vault/keys/invite.ts";
 import { deriveLogin } from "../../vault/keys/kdf.ts";
 import {
   openWithEscrow,
@@ -178,6 +180,14 @@ test("no secret is in what gateway and agent print, at the most talkative level"
     ...["account", "recover", "alice", "--data", data, "--recovery-key-file", at("ark"), ...fileOf("third")],
   );
   await printed.run(0, ...enroll("desktop", "third", at("state-desktop")));
+  const inviting = ["account", "invite", "alice", "--data", data, ...fileOf("third"), "--url", url];
+  await printed.run(0, ...inviting, "--out", at("invites"), "--json");
+  const [inviteName = ""] = readdirSync(at("invites"));
+  const invite = parseInviteFile(readFileSync(join(at("invites"), inviteName), "utf8"));
+  const byInvite = ["agent", "enroll", "--invite", join(at("invites"), inviteName), "--device", "till"];
+  await printed.run(0, ...byInvite, "--state", at("state-till"));
+  await printed.run(1, ...byInvite, "--state", at("state-late"));
+  await printed.run(0, "account", "invite", "list", "alice", "--data", data, "--json");
   await printed.run(0, "vault", "unlock", "alice", "--data", data, ...fileOf("third"));
   await printed.run(0, "escrow", "keygen", "--out", at("escrow"));
   const escrowKey = readFileSync(at("escrow"), "utf8").trim();
@@ -194,10 +204,10 @@ test("no secret is in what gateway and agent print, at the most talkative level"
   const keysAtLast = parseKeysDocument(readFileSync(join(keysFolder, newest)));
   const rotated = openWithEscrow(keysAtLast, parseRecoveryKey("escrow", escrowKey));
   expect(rotated.secrets.epochs.size).toBe(2);
-  const other = JSON.parse(readFileSync(join(at("state-desktop"), "agent.json"), "utf8")) as {
-    token: string;
-    privateKey: string;
-  };
+  const others = ["state-desktop", "state-till"].map(
+    (name) =>
+      JSON.parse(readFileSync(join(at(name), "agent.json"), "utf8")) as { token: string; privateKey: string },
+  );
   const recoveryKeys = [
     ["account", readFileSync(at("ark"), "utf8").trim()],
     ["gateway", readFileSync(at("grk"), "utf8").trim()],
@@ -221,7 +231,9 @@ test("no secret is in what gateway and agent print, at the most talkative level"
       ofText(`the recovery key of the ${kind} without dashes`, text.replaceAll("-", "")),
       ofBytes(`the recovery key of the ${kind}, its bytes`, parseRecoveryKey(kind, text)),
     ]),
-    ...[enrollment, other].flatMap(({ token, privateKey }) => [
+    ofBytes("an invite's secret", invite.secret),
+    ofText("an invite's token", inviteToken(invite.secret, invite.invite)),
+    ...[enrollment, ...others].flatMap(({ token, privateKey }) => [
       ofText("a device token", token),
       ofBytes("a device's private key", Buffer.from(privateKey, "base64")),
     ]),
@@ -238,7 +250,7 @@ test("no secret is in what gateway and agent print, at the most talkative level"
     ofText("a misshapen L", misshapen),
   ];
   // Changes of the password and the second device made further ones, whose values nobody here knows: by their prefix.
-  expect(printed.text).not.toMatch(/hf[dl]_[\w-]{20}/);
+  expect(printed.text).not.toMatch(/hf[dlv]_[\w-]{20}/);
   expect(printed.text).not.toMatch(/HF[AGE]-?[0-9A-Z]{8}/);
   expect(printed.text).not.toMatch(/hfp-?[0-9a-z]{5}/i);
   expect(secretsIn(printed.text, all)).toEqual([]);

@@ -14,6 +14,7 @@ import { fromHex, toHex } from "../../vault/bytes.ts";
 import { directory, file } from "../fs/memoryView.ts";
 import { davOver, namespaceOf } from "../fs/webdav/asking.ts";
 import { dataRecord, GatewayFixture, snapshotOf, type TestDevice } from "../gateway/gatewayFixture.ts";
+import { addInvite } from "../gateway/inviteFixture.ts";
 import { addPeer } from "../gateway/peer/peerFixture.ts";
 import { exchange } from "../gateway/rawHttps.ts";
 import { commitOn, makeBox, type OpenBox } from "../gateway/seed/boxFixture.ts";
@@ -89,6 +90,8 @@ beforeAll(async () => {
   const peer = await addPeer(fixture, "peer", { quotaBytes: 5_000_000 });
   const peerMark = await addPeer(fixture, "peer-mark", {});
   box = await makeBox(fixture, join(fixture.path, "..", "box"), ["carol"]);
+  const invite = await addInvite(fixture, account);
+  const inviteMark = await addInvite(fixture, other, { device: "invite-mark" });
   const bearer = (token: string): string => `Bearer ${token}`;
   Object.assign(facts, {
     account: account.id,
@@ -109,12 +112,23 @@ beforeAll(async () => {
     revokedKey: bearer(revoked.token),
     expiredKey: bearer(expired),
     peerKey: bearer(peer.token.token),
+    inviteKey: bearer(invite.token),
     boxKey: bearer(box.gateway.dataDir.box!.secrets.token),
     appPasswordKey: `Basic ${Buffer.from(`alice:${app1.password}`).toString("base64")}`,
   });
   marks = [
     ...[victim.id, victim.vault, other.id, marked.snapshot, toHex(marked.root), toHex(marked.chunks[0]!)],
-    ...[theirs.id, victimSession.session, peerMark.id, "device-mark", "item-mark", "label-mark", "peer-mark"],
+    ...[
+      theirs.id,
+      victimSession.session,
+      peerMark.id,
+      inviteMark.id,
+      "device-mark",
+      "invite-mark",
+      "item-mark",
+      "label-mark",
+      "peer-mark",
+    ],
   ];
   const mark = await victim.client.readAll(victim.vault, victim.group, [marked.chunks[0]!]);
   if (mark[0]?.state !== "record") throw new Error("the victim does not read its own record");

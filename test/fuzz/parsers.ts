@@ -16,6 +16,7 @@ import { parseSchedule } from "../../gateway/replica/job/schedule.ts";
 import { parsePeerToken } from "../../gateway/replica/peer/tokenFile.ts";
 import { parseIni } from "../../gateway/replica/s3/credentials.ts";
 import { parseSettings } from "../../gateway/settings.ts";
+import { parseInviteFile } from "../../ingest/client/inviteFile.ts";
 import { parseGroupIds } from "../../ingest/wire/idList.ts";
 import { ReadStreamParser } from "../../ingest/wire/readStream.ts";
 import { ChannelRequestParser } from "../../ingest/wire/recordChannel.ts";
@@ -193,6 +194,10 @@ export const parsers: Readonly<Record<string, Parser>> = {
   schedule: texts(parseSchedule),
   s3Credentials: texts(parseIni),
   peerToken: texts(parsePeerToken),
+  inviteFile: {
+    parse: (bytes) => parseInviteFile(text(bytes)),
+    seeds: [Buffer.from(vectors("invite").file)],
+  },
   propfind: { parse: parsePropfind, seeds: [] },
   byteRange: texts((header) => parseByteRange(header, 1000)),
   packRange: texts((header) => parseRange(header, 1000)),

@@ -1,7 +1,7 @@
 // Every route of the listener, and whose key opens it: what a new route has to be added to.
 
 /** Whose key opens a route. */
-export type Key = "anybody" | "device" | "login" | "peer" | "box" | "appPassword";
+export type Key = "anybody" | "device" | "login" | "peer" | "box" | "invite" | "appPassword";
 
 export const keys: Readonly<Record<string, Key>> = {
   "GET /healthz": "anybody",
@@ -18,11 +18,14 @@ export const keys: Readonly<Record<string, Key>> = {
   "GET /v1/vaults/:vault/document": "device",
   "GET /v1/vaults/:vault/keys": "device",
   "POST /v1/devices": "login",
+  "POST /v1/invites/claim": "invite",
+  "POST /v1/invites/enroll": "invite",
   "GET /v1/devices": "login",
   "PUT /v1/items/:name": "device",
   "GET /v1/items": "device",
   "GET /v1/definitions": "device",
   "POST /v1/items/:name/reports": "device",
+  "PUT /v1/items/:name/estimate": "device",
   "GET /v1/snapshots": "device",
   "GET /v1/snapshots/:id/object": "device",
   "GET /v1/events": "device",

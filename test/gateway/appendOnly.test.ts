@@ -39,7 +39,7 @@ afterAll(async () => {
 
 /** Those that need no token, or another kind of token. */
 const otherRoutes =
-  /^(?:\/healthz|\/readyz|\/v1\/(?:hello|directory|login|accounts|peer|seed|openapi\.json))/;
+  /^(?:\/healthz|\/readyz|\/v1\/(?:hello|directory|login|accounts|invites|peer|seed|openapi\.json))/;
 
 test("every route of the listener refuses it, but for those of the list", async () => {
   const app = await buildApp(fixture.gateway);

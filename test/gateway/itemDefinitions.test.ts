@@ -76,7 +76,9 @@ test("a device reads its own items' definitions, and an unchanged answer costs o
     report: null,
   });
   const first = await read();
-  expect(first?.items).toEqual([{ id: expect.any(String), name: "home", revision: 1, definition: daily }]);
+  expect(first?.items).toEqual([
+    { id: expect.any(String), name: "home", revision: 1, definition: daily, estimate: true },
+  ]);
   expect(await read(first?.etag)).toBeUndefined();
   // The device finds the item that the administrator made.
   expect((await device.client.putItem("home")).id).toBe(first?.items[0]?.id);
@@ -199,6 +201,13 @@ test("what a device tells is an alert and a row of the history, until a snapshot
   ]);
   await client.report("home", { ...failed, outcome: "missed" }, signal);
   expect(await look()).toEqual(["warning backup-missed: anna/laptop/home"]);
+  // What is only held back is shown, and neither an alert nor a row of the history.
+  const rows = () => fixture.gateway.jobs.list({ failed: true, limit: 10 }).length;
+  const before = rows();
+  await client.report("home", { ...failed, outcome: "held", message: "on battery" }, signal);
+  expect(rows()).toBe(before);
+  expect((await look()).filter((line) => line.includes("missed"))).toEqual([]);
+  expect(await items.list({})).toMatchObject([{ report: { outcome: "held", job: null } }]);
   nowMs += 1000;
   await backup();
   expect(await look()).toEqual([]);

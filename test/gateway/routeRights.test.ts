@@ -15,6 +15,7 @@ import { tokenScopes } from "../../gateway/catalog/accessTokens.ts";
 import { DiskForecast } from "../../gateway/health/diskForecast.ts";
 import { GatewayMetrics } from "../../gateway/metrics/gatewayMetrics.ts";
 import { GatewayFixture, type TestDevice } from "./gatewayFixture.ts";
+import { addInvite } from "./inviteFixture.ts";
 
 let fixture: GatewayFixture;
 let drives: GatewayDrives;
@@ -65,7 +66,11 @@ beforeAll(async () => {
   });
   const access = (role: "auditor" | "operator", label: string) =>
     fixture.administration.tokens.create({ role, label, scopes: [], expiresInSeconds: 3600 });
-  const bearer = { login: token, device: device.token, peer: peer.token, box: box.token };
+  const invite = await addInvite(fixture, anna);
+  const bearer = {
+    ...{ login: token, device: device.token, peer: peer.token, box: box.token },
+    invite: invite.token,
+  };
   for (const [kind, text] of Object.entries(bearer)) shown.set(kind, `Bearer ${text}`);
   for (const role of ["auditor", "operator"] as const)
     shown.set(role, `Bearer ${(await access(role, role)).token}`);

@@ -26,7 +26,7 @@ const forms: readonly (readonly [string, RegExp])[] = [
     "a password in an address",
     /\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s:/@"'`<>${}]{1,64}:[^\s:/@"'`<>${}]{3,128}@[\w.-]+/gi,
   ],
-  ["a token of ours", /\bhf[dlrx]_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g],
+  ["a token of ours", /\bhf[adlmrvx]_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g],
   ["a recovery or escrow key of ours", /\bHF[AGE](?:-[0-9A-HJKMNP-TV-Z]{8}){6,}/g],
   ["an app password of ours", /\bhfp-(?:[A-Z2-7]{5}-){6}[A-Z2-7]{5}\b/g],
 ];

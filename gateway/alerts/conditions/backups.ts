@@ -86,7 +86,9 @@ function reportOf(
   item: ItemState,
   row: ReportRow | undefined,
 ): { readonly failed?: RaisedAlert; readonly missed?: RaisedAlert } | undefined {
-  if (row === undefined || (item.received !== null && item.received > row.at)) return undefined;
+  // What is held back is nobody's alarm until it is overdue.
+  if (row === undefined || row.outcome === "held" || (item.received !== null && item.received > row.at))
+    return undefined;
   const { outcome, due, code, message, job } = row;
   const alert = {
     severity: "warning",

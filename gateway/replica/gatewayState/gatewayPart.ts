@@ -10,9 +10,11 @@ import type { AppPasswordRow } from "../../catalog/appPasswords.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { Device } from "../../catalog/devices.ts";
+import type { FleetItem } from "../../catalog/fleetItems.ts";
 import type { Replica, SeenChain } from "../../catalog/replicas.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { GatewayIdentity } from "../../dataDir.ts";
+import { parseFleetItems } from "./definitionsPart.ts";
 import { parseBox } from "./partBoxes.ts";
 import {
   type PartHome,
@@ -40,6 +42,7 @@ export type GatewayPart = {
   readonly accounts: readonly Account[];
   readonly appPasswords: readonly AppPasswordRow[];
   readonly devices: readonly Device[];
+  readonly fleetItems: readonly FleetItem[];
   readonly vaults: readonly PartVault[];
   readonly replicas: readonly PartReplica[];
   readonly homes: readonly PartHome[];
@@ -69,6 +72,7 @@ export function exportGatewayPart(
       catalog.appPasswords.list(id).map(({ lastUsed: _used, ...row }) => row),
     ),
     devices: catalog.devices.list(),
+    fleetItems: catalog.fleetItems.list(),
     vaults: catalog.vaults.list().map(({ metadataKey: _key, ...vault }) => {
       const seen = catalog.replicas.seen(replica, vault.id);
       // Generation 0: a first root was meant to be written, and nobody knows yet whether it was.
@@ -105,6 +109,8 @@ export function parseGatewayPart(text: Uint8Array, gateway: string): GatewayPart
     accounts: asArray(json.accounts, "accounts", rowsMax).map(parseAccount),
     appPasswords: asArray(json.appPasswords, "appPasswords", rowsMax).map(parseAppPassword),
     devices: asArray(json.devices, "devices", rowsMax).map(parseDevice),
+    // Absent in catalogs of before there were fleets.
+    fleetItems: parseFleetItems(json.fleetItems, rowsMax),
     vaults: asArray(json.vaults, "vaults", rowsMax).map(parseVault),
     replicas: asArray(json.replicas, "replicas", rowsMax).map(parseReplica),
     // Absent in catalogs of before homes could move.
@@ -186,7 +192,7 @@ function checkReferences(part: GatewayPart): void {
     part.boxes.map(({ number }) => String(number)),
     "box",
   );
-  const owned = [...part.vaults, ...part.devices, ...part.appPasswords, ...part.homes];
+  const owned = [...part.vaults, ...part.devices, ...part.appPasswords, ...part.homes, ...part.fleetItems];
   if (
     owned.some(({ account }) => !accounts.has(account)) ||
     part.devices.some(({ vault }) => !vaults.has(vault))

@@ -1,5 +1,6 @@
 // Rows of the gateway's catalog from the JSON of a replica, each member checked. Members that are not known are left out.
 
+import { checkName } from "../../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import {
   asArray,
@@ -157,6 +158,7 @@ export function parseDevice(value: unknown): Device {
     isolated: asFlag(json.isolated, "isolated"),
     revoked: asFlag(json.revoked, "revoked"),
     ...(json.appendOnly !== undefined && asFlag(json.appendOnly, "appendOnly") && { appendOnly: true }),
+    ...(json.fleet !== undefined && { fleet: checkName(asText(json.fleet, "fleet"), "fleet") }),
     enrolled: asTime(json.enrolled, "enrolled"),
   };
 }

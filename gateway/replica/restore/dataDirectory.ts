@@ -55,6 +55,7 @@ function fillCatalog(catalog: Catalog, { state, roots, mark, source, now }: Data
     for (const account of part.accounts) catalog.accounts.add(account);
     for (const password of part.appPasswords) catalog.appPasswords.add(password);
     catalog.devices.restore(part.devices);
+    catalog.fleetItems.restore(part.fleetItems);
     catalog.boxes.restore(part.boxes);
     for (const { account, ...home } of part.homes) catalog.homes.put(account, home);
     for (const { root } of roots) {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { parseItems, pathOutside, readDefinitions } from "../../../agent/schedule/definitionsFile.ts";
-import { GatewayLink } from "../../../agent/schedule/gatewayLink.ts";
+import { type Counted, GatewayLink } from "../../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../../agent/schedule/scheduleFile.ts";
 import { type Enrollment, writeEnrollment } from "../../../agent/state/enrollment.ts";
 import { emptyDefinition } from "../../../ingest/schedule/itemDefinition.ts";
@@ -18,6 +18,8 @@ const { signal } = new AbortController();
 let fixture: GatewayFixture;
 let state: string;
 let told: string[];
+/** What an item holds; undefined where it cannot be counted. */
+let holds: Counted | undefined;
 let enrollment: Enrollment;
 
 beforeAll(async () => {
@@ -40,6 +42,7 @@ beforeEach(() => {
   state = mkdtempSync(join(tmpdir(), "holdfast-link-"));
   writeEnrollment(state, enrollment);
   told = [];
+  holds = undefined;
 });
 afterAll(async () => {
   await fixture.remove();
@@ -49,7 +52,10 @@ function open(onlyBelow: string[] = []): { link: GatewayLink; file: ScheduleFile
   const file = new ScheduleFile(state);
   const tell = (event: string, { item = "" }: Readonly<Record<string, unknown>>) =>
     told.push(`${event} ${String(item)}`.trim());
-  return { link: new GatewayLink({ state, file, onlyBelow, now: () => new Date(), tell }), file };
+  return {
+    link: new GatewayLink({ state, file, onlyBelow, now: () => new Date(), tell, count: async () => holds }),
+    file,
+  };
 }
 
 const set = async (item: string, revision: number, definition: typeof daily | null) =>
@@ -132,6 +138,7 @@ test("any answer is taken, refused, or told apart item by item", () => {
     }),
   ).toEqual({
     items: [good],
+    estimates: [],
     not: [
       { name: undefined, why: expect.stringContaining("names are") },
       { name: "mail", why: expect.stringContaining("column 1") },
@@ -152,4 +159,43 @@ test("any answer is taken, refused, or told apart item by item", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("what a first backup will hold is counted when the gateway would like to know, by each definition, until there is a snapshot", async () => {
+  const listed = async () =>
+    (await fixture.administration.items.list({ account: "anna", item: "photos" })).map(
+      ({ estimate }) => estimate,
+    );
+  await set("photos", 0, daily);
+  const { link } = open();
+  await link.exchange(signal);
+  await link.estimate(signal);
+  expect(await listed()).toEqual([null]);
+  // Another start asks nothing that it knows, and remembers what was wished.
+  holds = { files: 3, bytes: 4000, complete: true };
+  const { link: again } = open();
+  expect(await again.exchange(signal)).toBe(false);
+  await again.estimate(signal);
+  const at = expect.any(String);
+  expect(await listed()).toEqual([{ ...holds, revision: 1, at }]);
+  expect(told.filter((line) => line === "estimated photos")).toHaveLength(1);
+  await again.exchange(signal);
+  await again.estimate(signal);
+  expect(told.filter((line) => line === "estimated photos")).toHaveLength(1);
+
+  await set("photos", 1, { ...daily, excludes: ["*.tmp"] });
+  expect(await listed()).toEqual([null]);
+  await again.exchange(signal);
+  // It is changed once more while it is counted.
+  await set("photos", 2, daily);
+  await again.estimate(signal);
+  expect(told).toContain("estimate-not-told photos");
+  expect(await listed()).toEqual([null]);
+  holds = { files: 9, bytes: 10, complete: false };
+  await again.exchange(signal);
+  await again.estimate(signal);
+  expect(await listed()).toEqual([{ ...holds, revision: 3, at }]);
+  await set("photos", 3, null);
+  await set("photos", 0, daily);
+  expect(await listed()).toEqual([null]);
 });

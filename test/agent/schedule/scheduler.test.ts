@@ -42,6 +42,7 @@ function open(): void {
     random: () => 0,
     device: "0".repeat(32),
     file,
+    obstacle: async () => undefined,
     backUp: (item, signal) => {
       if (running !== undefined) overlaps++;
       begun.push(`${new Date(wallMs).toISOString().slice(11, 16)} ${item.name}`);

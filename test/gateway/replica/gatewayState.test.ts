@@ -37,6 +37,7 @@ const accountRow: Account = {
 const device: Device = {
   ...{ id: hex("device", 16), account, name: "laptop", group: 1, ordinal: 7, publicKey: base64("public") },
   ...{ tokenHash: hex("token", 32), vault, isolated: false, revoked: true, enrolled: created },
+  fleet: "tills",
 };
 const part: GatewayPart = {
   created,
@@ -49,6 +50,12 @@ const part: GatewayPart = {
     },
   ],
   devices: [device],
+  fleetItems: [
+    {
+      ...{ account, fleet: "tills", item: "files", revision: 2, changed: created },
+      definition: { ...emptyDefinition(["/home"]), skipOnBattery: true },
+    },
+  ],
   vaults: [
     {
       id: vault,
@@ -93,6 +100,7 @@ const vaultPart: VaultPart = {
     {
       ...{ item: hex("item", 16), revision: 3, changed: created },
       definition: { ...emptyDefinition(["/home"]), rules: ["daily at 02:00"], timeZone: "Europe/Vienna" },
+      from: { fleet: "tills", revision: 2 },
     },
   ],
   needs: [
