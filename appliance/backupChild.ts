@@ -111,6 +111,7 @@ export async function backUpByChild(
   if (isDone && snapshot !== undefined) return { end: "snapshot", snapshot, warnings };
   if (signal.aborted) return { end: "stopped" };
   if (failure?.code === ErrorCode.busy) return { end: "busy" };
+  if (failure?.code === ErrorCode.backupCancelled) return { end: "cancelled" };
   return { end: "failed", ...(failure ?? { code: ErrorCode.internal, message: ended }) };
 }
 

@@ -35,6 +35,7 @@ import type {
 } from "./admin/operations.ts";
 import { RemovalAdministration } from "./admin/removalOperations.ts";
 import { ReplicaAdministration } from "./admin/replicaAdministration.ts";
+import { reportOperations } from "./admin/reportOperations.ts";
 import { bytes, checkKdf, parseNewVault, requireNoBox } from "./admin/requestChecks.ts";
 import { RetentionAdministration } from "./admin/retentionAdministration.ts";
 import { SeedAdministration } from "./admin/seedAdministration.ts";
@@ -62,6 +63,7 @@ export class Administration implements AdminOperations {
   readonly invites: InviteAdministration;
   readonly items: AdminOperations["items"];
   readonly replicas: ReplicaAdministration;
+  readonly reports: AdminOperations["reports"];
   readonly homes: HomeAdministration;
   readonly jobs: JobAdministration;
   readonly keys: KeysAdministration;
@@ -84,6 +86,7 @@ export class Administration implements AdminOperations {
     this.invites = new InviteAdministration(gateway);
     this.items = itemOperations(gateway);
     this.replicas = new ReplicaAdministration(gateway);
+    this.reports = reportOperations(gateway);
     this.homes = new HomeAdministration(gateway);
     this.metrics = metricsOperations(gateway, metrics);
     this.jobs = new JobAdministration(gateway);

@@ -19,6 +19,7 @@ import { Guard } from "./guard/guard.ts";
 import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
 import { Homes } from "./homes/homes.ts";
+import { jobLogger } from "./jobs/jobLogger.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import { GcRuns } from "./maintenance/gc/gcRuns.ts";
 import type { VaultContent } from "./maintenance/vaultContent.ts";
@@ -102,7 +103,7 @@ export class Gateway {
   private constructor(dataDir: DataDir, lock: DataLock, catalog: Catalog, options: GatewayOptions) {
     this.#dataDir = dataDir;
     this.catalog = catalog;
-    this.logger = options.logger;
+    this.logger = jobLogger(options.logger, (level, args) => this.jobs.heard(level, args));
     this.version = options.version;
     this.now = options.now;
     this.monotonicMs = options.monotonicMs ?? (() => performance.now());

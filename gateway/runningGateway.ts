@@ -10,6 +10,7 @@ import { adminSocketPath } from "./admin/adminClient.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
 import { Alerting } from "./alerts/alerting.ts";
+import { Reporting } from "./alerts/reports/reporting.ts";
 import { type Listener, listenAdmin } from "./api/adminApp.ts";
 import { type Listening, listen, tlsOptions } from "./api/server.ts";
 import { byGateway } from "./audit/audit.ts";
@@ -63,6 +64,7 @@ export class RunningGateway {
   readonly #evictWatch: EvictWatch;
   readonly #fetchAll: FetchAll;
   readonly #alerting: Alerting;
+  readonly #reporting: Reporting;
   readonly #upkeep: Upkeep;
   readonly #pruning: Timetable<PruneFigures>;
   readonly #collecting: Timetable<GcFigures>;
@@ -76,11 +78,13 @@ export class RunningGateway {
     this.#admin = admin;
     this.#drives = drives;
     this.#alerting = new Alerting(gateway, forecast);
+    this.#reporting = new Reporting(gateway);
     this.#upkeep = new Upkeep({
       tasks: [
         { name: "sessions", run: () => gateway.jobs.review() },
         { name: "disk", run: () => forecast.sample() },
         { name: "alerts", run: () => this.#alerting.look() },
+        { name: "reports", run: () => this.#reporting.look() },
       ],
       ...upkeepTimes,
       failed: (task, err) => gateway.logger.warn({ task, err }, "upkeep-failed"),
@@ -211,6 +215,7 @@ export class RunningGateway {
     await this.#drives?.close();
     await this.#api.app.close();
     this.#alerting.stop();
+    this.#reporting.stop();
     await this.#upkeep.close();
     await this.#evictWatch.close();
     await this.#fetchAll.close();

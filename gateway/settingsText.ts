@@ -55,7 +55,7 @@ drill-every-days = ${settings.drillEveryDays}
 # \`holdfast gateway metrics-token\`), "open" (everybody who reaches the port).
 metrics = ${text(settings.metrics)}
 
-# The history of jobs (\`holdfast gateway jobs\`): so many of each kind, and no older ones than so many days.
+# The history of jobs (\`holdfast job list\`): so many of each kind, and no older ones than so many days.
 jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 

@@ -32,6 +32,7 @@ export const ErrorCode = {
   fingerprintMismatch: "fingerprint-mismatch",
   fingerprintUnknown: "fingerprint-unknown",
   sessionEnded: "session-ended",
+  backupCancelled: "backup-cancelled",
   missingRefs: "missing-refs",
   missingChunks: "missing-chunks",
   sequenceConflict: "sequence-conflict",

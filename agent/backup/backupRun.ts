@@ -265,7 +265,10 @@ export class BackupRun {
         incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
-      guardFigures(counts, this.#chunks, this.#previous && this.#bases.previous?.body.files),
+      {
+        ...guardFigures(counts, this.#chunks, this.#previous && this.#bases.previous?.body.files),
+        warnings: this.#warnings,
+      },
     );
     noteCommit(session, snapshot);
     return {

@@ -12,10 +12,13 @@ import type { ReportRequest } from "../../ingest/wire/messages.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { ScheduleFile } from "./scheduleFile.ts";
 
-/** What became of a backup. `busy`: the state directory is in use; `stopped`: by the signal; `held`: it is to wait, and was not begun. */
+/**
+ * What became of a backup. `busy`: the state directory is in use; `stopped`: by the signal; `cancelled`: by an administrator at the gateway; `held`: it
+ * is to wait, and was not begun.
+ */
 export type BackupEnd =
   | { readonly end: "snapshot"; readonly snapshot: string; readonly warnings: number }
-  | { readonly end: "busy" | "stopped" }
+  | { readonly end: "busy" | "stopped" | "cancelled" }
   | { readonly end: "held"; readonly why: string }
   | { readonly end: "failed"; readonly code: ErrorCode; readonly message: string };
 
@@ -216,12 +219,13 @@ export class Scheduler {
     if (end.end !== "held" || entry?.held === false)
       this.#port.tell(end.end === "snapshot" ? "backup-done" : `backup-${end.end}`, { ...facts, ...end });
     if (entry === undefined) return;
-    if (end.end !== "snapshot") entry.pendingMs = Math.max(dueMs, entry.pendingMs ?? dueMs);
+    const isSettled = end.end === "snapshot" || end.end === "cancelled";
+    if (!isSettled) entry.pendingMs = Math.max(dueMs, entry.pendingMs ?? dueMs);
     const nowMs = this.#port.monotonicMs();
     if (end.end === "busy" || end.end === "held") entry.retryAtMs = nowMs + minuteMs;
     if (end.end === "held") this.#held(entry, dueMs, end.why);
     else entry.held = false;
-    if (end.end === "snapshot") {
+    if (isSettled) {
       entry.failures = 0;
       entry.retryAtMs = 0;
       this.#settle(entry, dueMs);

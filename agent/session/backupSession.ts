@@ -3,7 +3,7 @@
 
 import { bitAt } from "../../ingest/wire/bitmap.ts";
 import type { BackupFigures } from "../../ingest/wire/figures.ts";
-import type { SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
+import type { ProgressRequest, SessionAnswer, SnapshotRow } from "../../ingest/wire/messages.ts";
 import { wireLimits } from "../../ingest/wire/protocol.ts";
 import type { RecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
@@ -161,6 +161,11 @@ export class GatewayBackupSession implements BackupSession {
       () => send(object),
       (keys) => send(resealedSnapshot(keys, object)),
     );
+  }
+
+  /** Says how far the backup is. @throws HoldfastError backup-cancelled; not-found at a gateway that does not know the question */
+  tellProgress(told: ProgressRequest, signal: AbortSignal): Promise<void> {
+    return this.#connection.client.tellProgress(this.#session.session, told, signal);
   }
 
   remember(): void {

@@ -14,6 +14,7 @@ import { keysCommands } from "./keysCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
 import { peerCommands } from "./peerCommands.ts";
 import { replicaCommands } from "./replicaCommands.ts";
+import { reportCommands } from "./reportCommands.ts";
 import { retentionCommands } from "./retentionCommands.ts";
 import { seedCommands } from "./seedCommands.ts";
 import { tokenCommands } from "./tokenCommands.ts";
@@ -28,6 +29,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...itemCommands,
   ...retentionCommands,
   ...alertCommands,
+  ...reportCommands,
   ...guardCommands,
   ...replicaCommands,
   ...peerCommands,

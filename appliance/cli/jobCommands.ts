@@ -6,15 +6,16 @@ import { data } from "./gatewayOptions.ts";
 
 export const jobCommands: readonly CommandSpec[] = [
   {
-    path: ["gateway", "jobs"],
+    path: ["job", "list"],
     summary: "show the long work that a gateway does and did, the newest first",
     details: [
-      "Backups as the gateway sees them, replication, scrubs, prunes, imports and the like, with what became of each. `interrupted`: the gateway ended while it ran, or an agent went away in the middle of its backup.",
+      "Backups as the gateway sees them, replication, scrubs, prunes, imports and the like, with how far each is, or what became of it. `interrupted`: the gateway ended while it ran, or an agent went away in the middle of its backup.",
       "jobs-kept and jobs-days in config.toml say how many are kept.",
     ],
     operands: [],
     options: [
       data,
+      { name: "running", kind: "flag", summary: "only what runs now" },
       { name: "failed", kind: "flag", summary: "only what failed or was interrupted" },
       { name: "kind", kind: "text", choices: jobKinds, summary: "only jobs of this kind" },
       {
@@ -25,17 +26,40 @@ export const jobCommands: readonly CommandSpec[] = [
       },
       { name: "limit", kind: "integer", value: "N", summary: "so many at most (50)" },
     ],
-    example: "holdfast gateway jobs --failed --since 7d --data /srv/holdfast",
+    example: "holdfast job list --failed --since 7d --data /srv/holdfast",
     endsWithReader: true,
-    load: () => import("../commands/gatewayJobs.ts"),
+    load: () => import("../commands/jobList.ts"),
   },
   {
-    path: ["gateway", "job"],
-    summary: "show one job",
+    path: ["job", "show"],
+    summary: "show one job with its log",
     operands: [{ name: "ID", required: true }],
     options: [data],
-    example: "holdfast gateway job 42 --data /srv/holdfast",
-    load: () => import("../commands/gatewayJob.ts"),
+    example: "holdfast job show 42 --data /srv/holdfast",
+    load: () => import("../commands/jobShow.ts"),
+  },
+  {
+    path: ["job", "follow"],
+    summary: "show how far a job is, and its log as it grows, until it has ended",
+    details: [
+      "Exit status 0: it is done; 3: with warnings; 1: it failed, was stopped or interrupted. Ctrl-C ends looking; the job runs on.",
+    ],
+    operands: [{ name: "ID", required: true }],
+    options: [data],
+    example: "holdfast job follow 42 --data /srv/holdfast",
+    endsWithReader: true,
+    load: () => import("../commands/jobFollow.ts"),
+  },
+  {
+    path: ["job", "cancel"],
+    summary: "ask a job to stop cleanly",
+    details: [
+      "Work of the gateway ends at once, and its next run goes on where it stopped. A backup ends when its agent asks for something next, within seconds: what it sent is kept and not sent again, and agent run waits for the next due time. A machine that is asleep hears it when it wakes up.",
+    ],
+    operands: [{ name: "ID", required: true }],
+    options: [data, { name: "wait", kind: "flag", summary: "until it has ended" }],
+    example: "holdfast job cancel 42 --wait --data /srv/holdfast",
+    load: () => import("../commands/jobCancel.ts"),
   },
   {
     path: ["gateway", "metrics"],

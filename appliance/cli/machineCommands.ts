@@ -33,6 +33,21 @@ export const machineCommands: readonly CommandSpec[] = [
     load: () => import("../commands/doctor.ts"),
   },
   {
+    path: ["version"],
+    summary: "print the version; with --check compare it with the gateway's",
+    details: [
+      "With --check: of an enrolled machine, whether it and its gateway understand each other, and which side is to be upgraded where they do not (exit status 1); on a gateway's machine, whether the gateway that runs is of the version that is installed (3: it is not). Nothing else is asked, and nobody on the internet.",
+    ],
+    operands: [],
+    options: [
+      { name: "check", kind: "flag", summary: "compare with the gateway" },
+      { name: "data", kind: "text", value: "DIR", summary: "a gateway's data directory" },
+      { name: "state", kind: "text", value: "DIR", summary: "an agent's state directory" },
+    ],
+    example: "holdfast version --check",
+    load: () => import("../commands/version.ts"),
+  },
+  {
     path: ["config", "check"],
     summary: "check configuration files",
     details: [

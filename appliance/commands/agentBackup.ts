@@ -9,10 +9,12 @@ import { HookedRun } from "../../agent/hooks/hookedRun.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
+import { nothingTold, overOf, ProgressTeller } from "../../agent/session/progressTeller.ts";
 import { Filter } from "../../agent/source/filter.ts";
 import type { PortionLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths, type TopPath } from "../../agent/source/topPaths.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
+import type { BackupTold } from "../../ingest/wire/messages.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { escrowText } from "../account/escrow.ts";
@@ -185,13 +187,23 @@ export async function backUp(
   { context, state, connection, taken }: BackupPlace,
   goesOn = false,
 ): Promise<BackedUp> {
-  const { output, signal } = context;
+  const { output } = context;
   const startedMs = context.nowMs();
   const { device, vault } = connection.enrollment;
+  // The gateway may ask it to stop.
+  const asked = new AbortController();
+  const signal = AbortSignal.any([context.signal, asked.signal]);
   const [keys, session] = await Promise.all([
     connection.keys(vault, "write"),
     GatewayBackupSession.start(connection, request.item, signal),
   ]);
+  let told: BackupTold = nothingTold;
+  let warnings = 0;
+  const teller = new ProgressTeller({
+    tell: (progress, until) => session.tellProgress(progress, until),
+    told: () => ({ ...told, warnings }),
+    stop: (reason) => asked.abort(reason),
+  });
   await tellEscrows(connection, output);
   // Without a complete snapshot to estimate by, somebody who watches gets the totals that a look ahead finds.
   let ahead: Totals | undefined;
@@ -215,8 +227,13 @@ export async function backUp(
     nowMs: () => Date.now(),
     taken,
     signal,
-    warn: (path, what) => output.warn(what, path.length === 0 ? undefined : displayPath(path)),
+    warn: (path, what) => {
+      warnings++;
+      output.warn(what, path.length === 0 ? undefined : displayPath(path));
+    },
     progress: ({ counts, sentBytes, expectedFiles, expectedBytes, portion }) => {
+      const { files, bytes } = counts;
+      told = { files, bytes, totalFiles: expectedFiles, totalBytes: expectedBytes, sentBytes, warnings };
       if (output.showsProgress && expectedFiles === 0 && !over.signal.aborted) lookAhead();
       output.progress({
         label: limited ? `backing up, portion ${portion}` : "backing up",
@@ -229,10 +246,16 @@ export async function backUp(
         ...(bytesMax === undefined ? {} : { portion_bytes_max: bytesMax }),
       });
     },
-  }).finally(async () => {
-    over.abort();
-    await looking;
-  });
+  })
+    .catch(async (error: unknown) => {
+      await teller.end(overOf(error, signal));
+      throw asked.signal.aborted ? asked.signal.reason : error;
+    })
+    .finally(async () => {
+      over.abort();
+      await looking;
+    });
+  await teller.end();
   output.endProgress();
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;
   const report = (): void =>

@@ -37,6 +37,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.fingerprintMismatch]: errno.EIO,
   [ErrorCode.fingerprintUnknown]: errno.EIO,
   [ErrorCode.sessionEnded]: errno.EIO,
+  [ErrorCode.backupCancelled]: errno.EIO,
   [ErrorCode.missingRefs]: errno.EIO,
   [ErrorCode.missingChunks]: errno.EIO,
   [ErrorCode.sequenceConflict]: errno.EIO,

@@ -48,6 +48,7 @@ import type { PeerOperations } from "./peerOperations.ts";
 import type { RemovalOperations } from "./removalOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import { type ReportOperations, reportClient } from "./reportOperations.ts";
 import { retentionClient } from "./retentionClient.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";
@@ -103,6 +104,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   readonly keys: KeysOperations = keysClient(this.#asking);
   readonly metrics = metricsClient(this.#asking);
   readonly retention: RetentionOperations = retentionClient(this.#asking);
+  readonly reports: ReportOperations;
   readonly seed: SeedOperations;
 
   constructor(dataDir: string) {
@@ -111,6 +113,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     this.imports = importClient(this.#socketPath);
     this.seed = seedClient(this.#socketPath, this.#asking);
     this.replicas = replicaClient(this.#socketPath, this.#asking);
+    this.reports = reportClient(this.#socketPath, this.#asking);
   }
 
   /** Whether a gateway answers at the socket. */

@@ -3,13 +3,16 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { type BoxRow, noSuchBox } from "../catalog/boxes.ts";
 import type { Gateway } from "../gateway.ts";
+import type { ShownProgress } from "../jobs/shownProgress.ts";
 import { readBoxDocument } from "../seed/boxDirectory.ts";
 import { abandonBox } from "../seed/import/abandonBox.ts";
 import { importBox, requireImportable } from "../seed/import/importBox.ts";
 import { takeManifest } from "../seed/import/manifestOnBoard.ts";
 import { NetworkSource } from "../seed/import/networkSource.ts";
 import { FolderSource, type PackSource } from "../seed/import/packSources.ts";
-import type { ImportOperations, ImportReport } from "./importOperations.ts";
+import type { AbandonProgress, ImportOperations, ImportProgress, ImportReport } from "./importOperations.ts";
+
+type Watch<Name extends "run" | "abandon"> = Parameters<ImportOperations[Name]>[1];
 
 export class ImportAdministration implements ImportOperations {
   readonly #gateway: Gateway;
@@ -23,7 +26,7 @@ export class ImportAdministration implements ImportOperations {
   readonly run: ImportOperations["run"] = async (request, watch) => {
     const box = await this.#boxOf(request.sources, request.box);
     requireImportable(box);
-    const work = async (): Promise<ImportReport> => {
+    const work = async (watch: Watch<"run">): Promise<ImportReport> => {
       if (!request.dryRun) await takeManifest(this.#gateway, box, request.sources, watch.signal);
       const sources = request.sources.map((source) => this.#source(source, box, watch.signal));
       try {
@@ -35,12 +38,17 @@ export class ImportAdministration implements ImportOperations {
       }
     };
     return await this.#alone(box.number, () => {
-      if (request.dryRun) return work();
+      if (request.dryRun) return work(watch);
       const name = { kind: "seed-import", subject: `box ${box.number}` } as const;
-      return this.#gateway.jobs.run(name, watch.signal, work, ({ packs, takenBytes, left, refused }) => ({
-        figures: { packs, taken_bytes: takenBytes, left, refused },
-        warnings: refused > 0,
-      }));
+      return this.#gateway.jobs.run(
+        name,
+        { ...watch, shown: importShown },
+        work,
+        ({ packs, takenBytes, left, refused }) => ({
+          figures: { packs, taken_bytes: takenBytes, left, refused },
+          warnings: refused > 0,
+        }),
+      );
     });
   };
 
@@ -48,11 +56,11 @@ export class ImportAdministration implements ImportOperations {
     const box = this.#gateway.catalog.boxes.get(number);
     if (box === undefined) throw noSuchBox(number);
     requireImportable(box);
-    const work = () => abandonBox(this.#gateway, box, dryRun, watch);
+    const work = (watch: Watch<"abandon">) => abandonBox(this.#gateway, box, dryRun, watch);
     return await this.#alone(number, () => {
-      if (dryRun) return work();
+      if (dryRun) return work(watch);
       const name = { kind: "seed-abandon", subject: `box ${number}` } as const;
-      return this.#gateway.jobs.run(name, watch.signal, work, ({ needs, waiting }) => ({
+      return this.#gateway.jobs.run(name, { ...watch, shown: abandonShown }, work, ({ needs, waiting }) => ({
         figures: { needs: needs ?? 0, waiting: waiting.length },
       }));
     });
@@ -125,6 +133,17 @@ function requireSealed({ number, state, seal }: BoxRow): void {
     `box ${number} was opened again: its devices back up to it until it is sealed`,
     { next: `Seal it and bring its manifest, or give it up first (\`holdfast seed abandon ${number}\`).` },
   );
+}
+
+function importShown({ packsDone, packs, bytesDone, bytes }: ImportProgress): ShownProgress {
+  const done = { done: packsDone, total: packs, bytes: bytesDone, totalBytes: bytes };
+  return { phase: "importing", unit: "pack", ...done };
+}
+
+function abandonShown({ phase, snapshotsDone, snapshots }: AbandonProgress): ShownProgress {
+  if (phase === "ending") return { phase: "giving up" };
+  const total = snapshots === null ? {} : { total: snapshots };
+  return { phase: "counting what is needed", unit: "snapshot", done: snapshotsDone, ...total };
 }
 
 function isUrl(source: string): boolean {

@@ -7,5 +7,7 @@ export function jobClient(ask: Ask): JobOperations {
   return {
     list: (filter) => ask("POST", "/jobs/list", filter),
     get: (id) => ask("GET", `/jobs/${id}`),
+    log: (id, after) => ask("GET", `/jobs/${id}/log?after=${after}`),
+    cancel: (id) => ask("POST", `/jobs/${id}/cancel`, {}),
   };
 }

@@ -1,6 +1,7 @@
 // What is done to a data directory only while no gateway runs on it.
 
 import type { Gateway } from "../gateway.ts";
+import { packsShown } from "../jobs/shownProgress.ts";
 import {
   type RebuildRequest,
   type RebuildResult,
@@ -23,8 +24,8 @@ export class OfflineUpkeep {
   rebuildIndex(request: RebuildRequest, watch: JobWatch<RebuildProgress>): Promise<RebuildResult> {
     return this.#gateway.jobs.run(
       { kind: "rebuild-index", subject: "" },
-      watch.signal,
-      () => rebuildGateway(this.#gateway, request, watch),
+      { ...watch, shown: packsShown("rebuilding") },
+      (watch) => rebuildGateway(this.#gateway, request, watch),
       ({ vaults }) => {
         const hurt = vaults.reduce((sum, vault) => sum + vault.hurt.length, 0);
         return { figures: { vaults: vaults.length, hurt }, warnings: hurt > 0 };
@@ -45,8 +46,8 @@ export class OfflineUpkeep {
   repair(request: RepairRequest, watch: JobWatch<RepairProgress>): Promise<RepairResult> {
     return this.#gateway.jobs.run(
       { kind: "repair", subject: "" },
-      watch.signal,
-      () => repairGateway(this.#gateway, request, watch),
+      { ...watch, shown: packsShown("repairing") },
+      (watch) => repairGateway(this.#gateway, request, watch),
       ({ vaults }) => {
         const count = (of: (vault: RepairedVault) => number): number =>
           vaults.reduce((sum, vault) => sum + of(vault), 0);

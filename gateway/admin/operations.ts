@@ -22,6 +22,7 @@ import type { KeysOperations, SecretsRequest } from "./keysOperations.ts";
 import type { MetricsOperations } from "./metricsOperations.ts";
 import type { RemovalOperations } from "./removalOperations.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
+import type { ReportOperations } from "./reportOperations.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubOperations } from "./scrubOperations.ts";
 import type { SeedOperations } from "./seedOperations.ts";
@@ -171,6 +172,7 @@ export interface AdminOperations extends EvictOperations, GcOperations, ScrubOpe
   readonly invites: InviteOperations;
   readonly items: ItemOperations;
   readonly replicas: ReplicaOperations;
+  readonly reports: ReportOperations;
   readonly homes: HomeOperations;
   readonly jobs: JobOperations;
   readonly keys: KeysOperations;

@@ -43,8 +43,14 @@ export class ReplicaAdministration implements ReplicaOperations {
     const replica = this.#replica(request.name);
     const report = await this.#gateway.jobs.run(
       { kind: "replica-verify", subject: replica.name },
-      watch.signal,
-      () => verifyReplica(this.#gateway, replica, request, watch),
+      {
+        ...watch,
+        shown: ({ budget, objectsDone, bytesDone }) => ({
+          ...{ phase: "verifying", unit: "object", done: objectsDone, total: budget.objects },
+          bytes: bytesDone,
+        }),
+      },
+      (watch) => verifyReplica(this.#gateway, replica, request, watch),
       ({ packs, packsVerified, findings }) => {
         const healed = findings.filter((finding) => finding.healed).length;
         const figures = { packs, verified: packsVerified, healed, damaged: findings.length - healed };
@@ -56,17 +62,20 @@ export class ReplicaAdministration implements ReplicaOperations {
     return report;
   };
 
-  readonly remove: ReplicaOperations["remove"] = async ({ name, abandon }, { signal, onProgress }) => {
+  readonly remove: ReplicaOperations["remove"] = async ({ name, abandon }, watch) => {
     const { id } = this.#replica(name);
-    let fetchedPacks = 0;
-    const onFetched = (packs: number): void => {
-      fetchedPacks = packs;
-      onProgress({ fetchedPacks });
-    };
     return await this.#gateway.jobs.run(
       { kind: "replica-remove", subject: name },
-      signal,
-      async () => {
+      {
+        ...watch,
+        shown: ({ fetchedPacks }) => ({ phase: "fetching back", unit: "pack", done: fetchedPacks }),
+      },
+      async ({ signal, onProgress }) => {
+        let fetchedPacks = 0;
+        const onFetched = (packs: number): void => {
+          fetchedPacks = packs;
+          onProgress({ fetchedPacks });
+        };
         await this.#gateway.replication.remove(id, { abandon, onFetched, signal });
         return { fetchedPacks };
       },
@@ -76,11 +85,16 @@ export class ReplicaAdministration implements ReplicaOperations {
 
   readonly erase: ReplicaOperations["erase"] = async ({ name, dryRun }, watch) => {
     const replica = this.#replica(name);
-    const erase = async () => ({ vaults: await eraseRemains(this.#gateway, replica, { dryRun }, watch) });
-    if (dryRun) return await erase();
+    const erase = async (watch: Parameters<ReplicaOperations["erase"]>[1]) => ({
+      vaults: await eraseRemains(this.#gateway, replica, { dryRun }, watch),
+    });
+    if (dryRun) return await erase(watch);
     return await this.#gateway.jobs.run(
       { kind: "replica-erase", subject: name },
-      watch.signal,
+      {
+        ...watch,
+        shown: ({ objects, bytes }) => ({ phase: "erasing", unit: "object", done: objects, bytes }),
+      },
       erase,
       ({ vaults }) => {
         const [objects, bytes, left] = (["objects", "bytes", "left"] as const).map((field) =>

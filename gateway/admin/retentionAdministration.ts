@@ -70,7 +70,8 @@ export class RetentionAdministration implements RetentionOperations {
     const { account = "", vault = "", device = "", item = "" } = request;
     const subject = [account, vault, device, item].filter((name) => name !== "").join("/");
     const work = () => this.#prune(request);
-    return await this.#gateway.jobs.run({ kind: "prune", subject }, undefined, work, (result) => ({
+    const name = { kind: "prune", subject } as const;
+    return await this.#gateway.jobs.run(name, { signal: undefined }, work, (result) => ({
       figures: { kept: result.kept, trashed: result.trashed },
       warnings: result.held.length > 0,
     }));

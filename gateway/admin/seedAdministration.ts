@@ -2,7 +2,8 @@
 
 import type { Gateway } from "../gateway.ts";
 import type { JobKind } from "../jobs/jobRows.ts";
-import type { JobOutcome } from "../jobs/jobs.ts";
+import type { GivenWatch, JobOutcome } from "../jobs/jobs.ts";
+import type { ShownProgress } from "../jobs/shownProgress.ts";
 import { appendCustody, readCustody } from "../seed/custodyFile.ts";
 import { extendBox } from "../seed/extendBox.ts";
 import { planBox } from "../seed/prepare/planBox.ts";
@@ -11,9 +12,10 @@ import { sampleReads } from "../seed/readSample.ts";
 import { withManifestFile } from "../seed/receive/carriedManifest.ts";
 import { lookAtManifest } from "../seed/receive/lookAtManifest.ts";
 import { reopenBox } from "../seed/seal/reopenBox.ts";
-import { requireBox, sealBox } from "../seed/seal/sealBox.ts";
+import { requireBox, type SealProgress, sealBox } from "../seed/seal/sealBox.ts";
 import { seedStatus } from "../seed/seedStatus.ts";
 import { sendSeal } from "../seed/send/sendSeal.ts";
+import type { JobWatch } from "./job.ts";
 import type { SeedOperations } from "./seedOperations.ts";
 
 export class SeedAdministration implements SeedOperations {
@@ -41,12 +43,17 @@ export class SeedAdministration implements SeedOperations {
 
   readonly seal: SeedOperations["seal"] = (request, watch) =>
     this.#inTurn(() => {
-      const work = () => sealBox(this.#gateway, request, watch);
-      if (request.dryRun) return work();
-      return this.#run("seed-seal", watch.signal, work, ({ packs, packBytes, snapshots, damaged }) => ({
-        figures: { packs, bytes: packBytes, snapshots, damaged: damaged.length },
-        warnings: damaged.length > 0,
-      }));
+      const work = (watch: JobWatch<SealProgress>) => sealBox(this.#gateway, request, watch);
+      if (request.dryRun) return work(watch);
+      return this.#run(
+        "seed-seal",
+        { ...watch, shown: sealShown },
+        work,
+        ({ packs, packBytes, snapshots, damaged }) => ({
+          figures: { packs, bytes: packBytes, snapshots, damaged: damaged.length },
+          warnings: damaged.length > 0,
+        }),
+      );
     });
 
   readonly extend: SeedOperations["extend"] = (request) =>
@@ -56,8 +63,8 @@ export class SeedAdministration implements SeedOperations {
     this.#inTurn(() =>
       this.#run(
         "seed-reopen",
-        watch.signal,
-        () => reopenBox(this.#gateway, by, watch),
+        { ...watch, shown: ({ phase }) => ({ phase }) },
+        (watch) => reopenBox(this.#gateway, by, watch),
         ({ seal }) => ({ figures: { seal } }),
       ),
     );
@@ -66,22 +73,25 @@ export class SeedAdministration implements SeedOperations {
     this.#inTurn(() =>
       this.#run(
         "seed-send",
-        watch.signal,
-        () => sendSeal(this.#gateway, watch),
+        {
+          ...watch,
+          shown: ({ bytes, totalBytes }) => ({ phase: "sending", bytes, totalBytes }),
+        },
+        (watch) => sendSeal(this.#gateway, watch),
         ({ sentBytes }) => ({ figures: { sent_bytes: sentBytes } }),
       ),
     );
 
   /** As a job of the box that this gateway is. */
-  #run<Result>(
+  #run<Progress, Result>(
     kind: JobKind,
-    signal: AbortSignal,
-    work: () => Promise<Result>,
+    watch: GivenWatch<Progress>,
+    work: (watch: JobWatch<Progress>) => Promise<Result>,
     outcome: (result: Result) => JobOutcome,
   ): Promise<Result> {
     const { box } = this.#gateway.dataDir;
     const subject = box === undefined ? "" : `box ${box.document.box}`;
-    return this.#gateway.jobs.run({ kind, subject }, signal, work, outcome);
+    return this.#gateway.jobs.run({ kind, subject }, watch, work, outcome);
   }
 
   readonly promise: SeedOperations["promise"] = (file, watch) =>
@@ -115,4 +125,8 @@ export class SeedAdministration implements SeedOperations {
       }
       return { entries: (await readCustody(dataDir.path)).entries };
     });
+}
+
+function sealShown({ packs, totalPacks, bytes, totalBytes }: SealProgress): ShownProgress {
+  return { phase: "reading", unit: "pack", done: packs, total: totalPacks, bytes, totalBytes };
 }

@@ -8,6 +8,7 @@ import { Width } from "../../vault/magic.ts";
 import { textToPath } from "../../vault/pathText.ts";
 import type { Snapshot } from "../catalog/vaultCatalog.ts";
 import type { Gateway } from "../gateway.ts";
+import type { ShownProgress } from "../jobs/shownProgress.ts";
 import type { OpenVault } from "../openVault.ts";
 import { addressesOf, freeBytes } from "../seed/prepare/planBox.ts";
 import type { BoxPlan } from "../seed/prepare/prepareBox.ts";
@@ -28,7 +29,7 @@ import { fileError } from "../store/files.ts";
 import { whileHeld } from "../store/vaultHolds.ts";
 import { findSnapshots } from "./findSnapshots.ts";
 import { bytes, checkKdf } from "./requestChecks.ts";
-import type { StageOperations, StageReport, StageRequest } from "./stageOperations.ts";
+import type { StageOperations, StageProgress, StageReport, StageRequest } from "./stageOperations.ts";
 
 type Chosen = {
   readonly vault: OpenVault;
@@ -101,8 +102,8 @@ export class StageAdministration implements StageOperations {
     const box = await this.#alone(request.directory, () =>
       this.#gateway.jobs.run(
         { kind: "seed-stage", subject: request.directory },
-        watch.signal,
-        () => this.#make(request, urls, chosen, staged, watch),
+        { ...watch, shown: stageShown },
+        (watch) => this.#make(request, urls, chosen, staged, watch),
         () => ({
           figures: { snapshots: report.snapshots.length, records: report.records, bytes: report.bytes },
           warnings: report.lacking > 0,
@@ -226,4 +227,9 @@ async function neededLists(paths: readonly string[]): Promise<PrefixSet> {
     }
   }
   return set;
+}
+
+function stageShown({ phase, records, recordsDone, bytes, bytesDone }: StageProgress): ShownProgress {
+  const counts = { unit: "record", done: recordsDone, ...(records !== null && { total: records }) };
+  return { phase, ...counts, bytes: bytesDone, totalBytes: bytes };
 }

@@ -88,6 +88,10 @@ alert-ca-file = ${text(settings.alertCaFile)}
 const address = /^[^\s@,<>"]+@[^\s@,<>"]+$/;
 const addressesMax = 50;
 
+export function isAddress(text: string): boolean {
+  return address.test(text);
+}
+
 /** The addresses of a setting. */
 export function addressesOf(text: string): string[] {
   return text
@@ -120,10 +124,10 @@ export function checkAlertSettings(
 function checkMail(settings: AlertSettings, wrong: (key: string, form: string) => Error): void {
   const { alertMailTo, alertMailFrom, alertSmtp, alertSmtpPasswordFile } = settings;
   const to = addressesOf(alertMailTo);
-  if (to.length > addressesMax || !to.every((each) => address.test(each))) {
+  if (to.length > addressesMax || !to.every(isAddress)) {
     throw wrong("alert-mail-to", `addresses with commas between them, ${addressesMax} at most`);
   }
-  if (alertMailFrom !== "" && !address.test(alertMailFrom)) throw wrong("alert-mail-from", "an address");
+  if (alertMailFrom !== "" && !isAddress(alertMailFrom)) throw wrong("alert-mail-from", "an address");
   let server: SmtpServer | undefined;
   if (alertSmtp !== "") {
     server = fromUrl(alertSmtp);

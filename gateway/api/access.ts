@@ -2,7 +2,7 @@
 // exist (docs/protocol.md, Conventions).
 
 import type { FastifyRequest } from "fastify";
-import { protocolHeader, protocolVersions } from "../../ingest/wire/protocol.ts";
+import { behindProtocol, protocolHeader, protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { AuditActor } from "../audit/events.ts";
 import type { Principal } from "../auth/authenticator.ts";
@@ -23,10 +23,12 @@ declare module "fastify" {
 export function checkProtocol(request: FastifyRequest): void {
   const asked = request.headers[protocolHeader];
   if (asked === undefined || protocolVersions.map(String).includes(String(asked))) return;
+  const isOld = behindProtocol(protocolVersions, [Number(asked) || 0]) === "theirs";
   throw new HoldfastError(
     ErrorCode.unsupported,
-    `protocol version ${String(asked).slice(0, 20)} is not served here`,
+    `protocol version ${String(asked).slice(0, 20)} is not served here; this gateway speaks ${protocolVersions.join(", ")}`,
     {
+      next: isOld ? "Upgrade the agent, or whatever asks." : "Upgrade the gateway.",
       detail: { protocols: protocolVersions.map(String) },
     },
   );
@@ -115,7 +117,7 @@ export async function sessionOf(
   return { vault, device, item: state.item, state };
 }
 
-/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended and not-home too */
+/** As `sessionOf`, for one that runs. @throws HoldfastError session-ended, backup-cancelled and not-home too */
 export async function runningSessionOf(
   gateway: Gateway,
   request: FastifyRequest,
@@ -132,7 +134,7 @@ export async function runningSessionOf(
       },
     );
   }
-  gateway.jobs.backups.seen(id);
+  gateway.jobs.backups.seen(id, session.item.id);
   session.vault.store.pins.used(session.item.id);
   return session;
 }

@@ -36,6 +36,7 @@ import { metricsAdminRoutes } from "./metricsAdminRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { removalRoutes } from "./removalRoutes.ts";
 import { replicaRoutes } from "./replicaRoutes.ts";
+import { reportRoutes } from "./reportRoutes.ts";
 import { retentionRoutes } from "./retentionRoutes.ts";
 import { array, base64, count, document, flag, nullable, object, secrets, shortId } from "./schemas.ts";
 import { scrubRoutes } from "./scrubRoutes.ts";
@@ -211,6 +212,7 @@ export function buildAdminApp(
   homeRoutes(app, gateway, operations.homes);
   guardRoutes(app, gateway, operations.guard);
   itemAdminRoutes(app, gateway, operations.items);
+  reportRoutes(app, gateway, operations.reports);
   retentionRoutes(app, gateway, operations.retention);
   scrubRoutes(app, gateway, operations);
   gcRoutes(app, gateway, operations);

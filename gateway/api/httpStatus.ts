@@ -27,6 +27,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.fingerprintMismatch]: 502,
   [ErrorCode.fingerprintUnknown]: 502,
   [ErrorCode.sessionEnded]: 409,
+  [ErrorCode.backupCancelled]: 409,
   [ErrorCode.missingRefs]: 409,
   [ErrorCode.missingChunks]: 409,
   [ErrorCode.sequenceConflict]: 409,

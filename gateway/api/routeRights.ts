@@ -79,6 +79,7 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "POST /v1/sessions/:session/whole": device,
   "POST /v1/sessions/:session/records": device,
   "POST /v1/sessions/:session/commit": device,
+  "POST /v1/sessions/:session/progress": device,
   "DELETE /v1/sessions/:session": device,
   "POST /v1/vaults/:vault/suspect": device,
 
@@ -114,6 +115,7 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "GET /v1/admin/alerts": seen("alerts"),
   "POST /v1/admin/jobs/list": seen("jobs"),
   "GET /v1/admin/jobs/:id": seen("jobs"),
+  "GET /v1/admin/jobs/:id/log": seen("jobs"),
   "GET /v1/admin/replicas": seen("replicas"),
   "GET /v1/admin/scrub": seen("scrub"),
   "GET /v1/admin/drills": seen("drill"),
@@ -133,4 +135,5 @@ export const routeRights: Readonly<Record<string, RouteRight>> = {
   "POST /v1/admin/replicas/run": run("replicas"),
   "POST /v1/admin/replicas/verify": run("replicas"),
   "POST /v1/admin/jobs/stop": run("jobs"),
+  "POST /v1/admin/jobs/:id/cancel": run("jobs"),
 };

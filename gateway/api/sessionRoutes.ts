@@ -7,7 +7,7 @@ import type { SlabPool } from "../../ingest/session/slabPool.ts";
 import { bitmapOf } from "../../ingest/wire/bitmap.ts";
 import { figuresHeader, parseFigures } from "../../ingest/wire/figures.ts";
 import { idCount } from "../../ingest/wire/idList.ts";
-import type { SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
+import type { ProgressRequest, SessionAnswer, SessionRequest } from "../../ingest/wire/messages.ts";
 import { octetStream, wireLimits } from "../../ingest/wire/protocol.ts";
 import { encodeRecordsAnswer } from "../../ingest/wire/recordStatus.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -21,6 +21,14 @@ import { binaryAnswer, count, flag, group, longId, nullable, object, shortId, ti
 
 type SessionParams = { Params: { session: string } };
 const sessionParams = object({ session: shortId });
+const over = object({ result: { enum: ["stopped", "failed"] }, code: { enum: Object.values(ErrorCode) } });
+const progress = object(
+  {
+    ...{ files: count, bytes: count, totalFiles: count, totalBytes: count },
+    ...{ sentBytes: count, warnings: count, over },
+  },
+  ["over"],
+);
 
 /** `records` bodies of one device at a time; more would only wait for the same disk. */
 const bodiesPerDevice = 8;
@@ -129,11 +137,35 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         .commit(request.params.session, device, bytesOf(request.body), { said, uploaded })
         .catch((error: unknown) => refused(gateway, request, error));
       if (state.ended === undefined) gateway.guard.tookUploaded(item.id, uploaded);
-      backups.committed(request.params.session, vault.catalog.snapshot(answer.snapshot)?.incomplete === true);
+      backups.committed(request.params.session, {
+        incomplete: vault.catalog.snapshot(answer.snapshot)?.incomplete === true,
+        warnings: said?.warnings ?? 0,
+      });
       gateway.audit.reads.uploads(device.id, false);
       request.log.info({ snapshot: answer.snapshot, device: device.id }, "snapshot committed");
       void reply.status(201);
       return answer;
+    },
+  );
+
+  app.post<SessionParams & { Body: ProgressRequest }>(
+    "/v1/sessions/:session/progress",
+    {
+      schema: { params: sessionParams, body: progress, response: { 204: { type: "null" } } },
+      logLevel: "warn",
+    },
+    async (request, reply) => {
+      const { session } = request.params;
+      const { over: ended, ...told } = request.body;
+      // Who gives up need not be told to stop.
+      await (ended === undefined ? runningSessionOf : sessionOf)(gateway, request, session);
+      backups.told(session, told);
+      if (ended !== undefined) {
+        backups.gaveUp(session, ended);
+        gateway.audit.reads.uploads(deviceOf(request).id, false);
+      }
+      void reply.status(204);
+      return null;
     },
   );
 

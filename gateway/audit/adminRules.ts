@@ -18,7 +18,9 @@ import { audited, type By, type Rules } from "./audited.ts";
 import { imports, seed, staging } from "./boxRules.ts";
 import { invites } from "./inviteRules.ts";
 import { items } from "./itemRules.ts";
+import { jobs } from "./jobRules.ts";
 import { keys } from "./keysRules.ts";
+import { reports } from "./reportRules.ts";
 import { listOf, scopeOf } from "./subjects.ts";
 
 const upkeep: Rules<OfflineUpkeep> = {
@@ -273,6 +275,8 @@ export function auditedAdministration(operations: AdminOperations, by: By): Admi
     tokens: audited(operations.tokens, tokens, by),
     removals: audited(operations.removals, removals, by),
     alerts: audited(operations.alerts, alerts, by),
+    jobs: audited(operations.jobs, jobs, by),
+    reports: audited(operations.reports, reports, by),
     totp: audited(operations.totp, totp, by),
   });
 }

@@ -60,6 +60,8 @@ export const auditEvents = [
   "packs.evicted",
   "garbage.collected",
   "metrics.token-changed",
+  "job.cancelled",
+  "report.changed",
   "alert.acknowledged",
   "alert.expectation-changed",
   "index.rebuilt",

@@ -35,8 +35,14 @@ export function evictAsJob(
 ): Promise<EvictResult> {
   return gateway.jobs.run(
     { kind: "evict", subject: "" },
-    watch.signal,
-    async () => await evictOldest(await evictableVaults(gateway), wish, watch),
+    {
+      ...watch,
+      shown: ({ packsDone, packsTotal, bytesDone, bytesTotal }) => ({
+        ...{ phase: "evicting", unit: "pack", done: packsDone, total: packsTotal },
+        ...{ bytes: bytesDone, totalBytes: bytesTotal },
+      }),
+    },
+    async (watch) => await evictOldest(await evictableVaults(gateway), wish, watch),
     ({ evictedPacks, evictedBytes, provenBytes, stayed }) => ({
       figures: { packs: evictedPacks, bytes: evictedBytes, proven_bytes: provenBytes },
       warnings: stayed.length > 0,

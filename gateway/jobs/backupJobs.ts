@@ -4,8 +4,11 @@
 // - The lease in the vault's catalog is the truth; a row follows it, at once where the gateway sees the end, else at the next `review`.
 // - What is counted for each record is a number in memory. The catalog is written when a session begins and when it ends.
 // - A session that says nothing for `silentMs` counts as interrupted, and runs again with its next request.
+// - One that is asked to stop is refused with its next request, and with all that follow; its lease stays, so that what it sent stays. The row ends
+//   when the agent was told.
 
-import { ErrorCode } from "../../vault/errors.ts";
+import type { BackupOver, BackupTold } from "../../ingest/wire/messages.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { SessionState } from "../catalog/leaseRows.ts";
 import type { JobRow } from "./jobRows.ts";
 import { failureOf, type Jobs } from "./jobs.ts";
@@ -20,6 +23,9 @@ type Followed = {
   seenMs: number;
   records: number;
   bytes: number;
+  /** As its agent says. */
+  warnings: number;
+  stopAsked: boolean;
   /** Why its last request was refused. */
   failure: JobRow["failure"];
 };
@@ -29,6 +35,8 @@ export class BackupJobs {
   readonly #nowMs: () => number;
   /** By session. */
   readonly #followed = new Map<string, Followed>();
+  /** By item: the session whose agent was told to stop. */
+  readonly #toldToStop = new Map<string, string>();
   #bytes = 0;
   #records = 0;
 
@@ -58,7 +66,16 @@ export class BackupJobs {
   }
 
   #follow(row: JobRow, session: NonNullable<JobRow["session"]>, runs: boolean): Followed {
-    return { row, session, runs, seenMs: this.#nowMs(), records: 0, bytes: 0, failure: null };
+    const stopAsked = row.stopAsked !== undefined;
+    const counts = { records: 0, bytes: 0, warnings: 0 };
+    return { row, session, runs, seenMs: this.#nowMs(), ...counts, stopAsked, failure: null };
+  }
+
+  #stop(session: string): () => void {
+    return () => {
+      const followed = this.#followed.get(session);
+      if (followed !== undefined) followed.stopAsked = true;
+    };
   }
 
   /** A session began. `subject`: names of account, device and item. */
@@ -71,18 +88,58 @@ export class BackupJobs {
         next: null,
       });
     }
-    const id = this.#jobs.begin({ kind: "backup", subject, session });
+    this.#toldToStop.delete(session.item);
+    const id = this.#jobs.begin({ kind: "backup", subject, session }, this.#stop(session.id));
+    this.#jobs.say(id, "info", "the agent began");
     this.#followed.set(session.id, this.#follow(this.#jobs.get(id) as JobRow, session, true));
   }
 
-  /** A running session asked for something. */
-  seen(session: string): void {
+  /** A running session of an item asks for something. @throws HoldfastError backup-cancelled */
+  seen(session: string, item: string): void {
     const followed = this.#followed.get(session);
+    if (followed?.stopAsked === true) {
+      this.#toldToStop.set(item, session);
+      this.#end(followed, "stopped", null);
+    }
+    if (this.#toldToStop.get(item) === session) throw cancelledHere();
     if (followed === undefined) return;
     followed.seenMs = this.#nowMs();
-    if (followed.runs) return;
+    if (!followed.runs) this.#goOn(followed);
+  }
+
+  #goOn(followed: Followed): void {
     followed.runs = true;
-    this.#jobs.resume(followed.row);
+    this.#jobs.resume(followed.row, this.#stop(followed.session.id));
+    this.#jobs.say(followed.row.id, "info", "the agent goes on");
+  }
+
+  /** What the agent says of a session that runs. */
+  told(session: string, { files, bytes, totalFiles, totalBytes, sentBytes, warnings }: BackupTold): void {
+    const followed = this.#followed.get(session);
+    if (followed === undefined) return;
+    if (warnings > followed.warnings) {
+      this.#jobs.say(
+        followed.row.id,
+        "warn",
+        `${warnings} warnings so far: its output on the device has them`,
+      );
+    }
+    followed.warnings = warnings;
+    const totals = totalFiles + totalBytes > 0 ? { total: totalFiles, totalBytes } : {};
+    const counts = { phase: "backing up", unit: "file", done: files, bytes, sentBytes };
+    this.#jobs.show(followed.row.id, { ...counts, ...totals });
+  }
+
+  /** The agent says that it gave up; its lease stays, for the next one. */
+  gaveUp(session: string, { result, code }: BackupOver): void {
+    const followed = this.#followed.get(session);
+    if (followed === undefined) return;
+    const message = "the agent says so; its output on the device says more";
+    this.#end(
+      followed,
+      result,
+      result === "stopped" ? null : (followed.failure ?? { code, message, next: null }),
+    );
   }
 
   /** Records of a session came in, stored or not. */
@@ -100,13 +157,17 @@ export class BackupJobs {
   /** A request of a session was refused: why its backup failed, if nothing better comes. */
   refused(session: string, error: unknown): void {
     const followed = this.#followed.get(session);
-    if (followed !== undefined) followed.failure = failureOf(error);
+    if (followed === undefined) return;
+    followed.failure = failureOf(error);
+    this.#jobs.say(followed.row.id, "warn", `refused: ${followed.failure.code}: ${followed.failure.message}`);
   }
 
-  /** The session's snapshot is there. */
-  committed(session: string, incomplete: boolean): void {
+  /** The session's snapshot is there. `warnings`: of the agent. */
+  committed(session: string, { incomplete, warnings }: { incomplete: boolean; warnings: number }): void {
     const followed = this.#followed.get(session);
-    if (followed !== undefined) this.#end(followed, incomplete ? "warnings" : "done", null);
+    if (followed === undefined) return;
+    followed.warnings = warnings;
+    this.#end(followed, incomplete || warnings > 0 ? "warnings" : "done", null);
   }
 
   /** The session's agent ended it without a snapshot. */
@@ -122,7 +183,7 @@ export class BackupJobs {
     failure: JobRow["failure"],
     endedMs?: number,
   ): void {
-    const { row, session, records, bytes } = followed;
+    const { row, session, records, bytes, warnings } = followed;
     this.#followed.delete(session.id);
     if (!followed.runs) {
       // Called interrupted before; only a better end is worth a row.
@@ -130,7 +191,7 @@ export class BackupJobs {
       this.#jobs.resume(row);
     }
     this.#jobs.end(row.id, result, {
-      figures: { records, bytes },
+      figures: { records, bytes, ...(warnings > 0 && { warnings }) },
       failure,
       ...(endedMs !== undefined && { endedMs }),
     });
@@ -162,4 +223,14 @@ export class BackupJobs {
       endedMs: seenMs,
     });
   }
+}
+
+function cancelledHere(): HoldfastError {
+  return new HoldfastError(
+    ErrorCode.backupCancelled,
+    "the backup was stopped at the gateway (holdfast job cancel)",
+    {
+      next: "What was sent is kept; the next backup goes on from there.",
+    },
+  );
 }

@@ -4,11 +4,13 @@
 // - Ids grow, over all kinds; one may be given again only when its row and all later ones are gone.
 // - `open` names exactly the rows whose result is `running`: both change in one transaction.
 // - A row whose job runs is not removed.
+// - A log goes with its row, and only the newest `logsKept` rows of a kind have one.
 
 import type { ErrorCode } from "../../vault/errors.ts";
 import { orderKeyOf } from "../catalog/rowKeys.ts";
 import type { IndexEnvironment } from "../index/environment.ts";
 import { jsonCodec, openTable, type Table } from "../index/table.ts";
+import type { JobLine } from "./jobLog.ts";
 
 /** What jobs there are; `backup` is an upload session as the gateway sees it. */
 export const jobKinds = [
@@ -58,6 +60,8 @@ export type JobRow = {
   } | null;
   /** What it did: counts, and bytes where the name says so. */
   readonly figures: Readonly<Record<string, number>>;
+  /** RFC 3339: since when it is asked to stop. */
+  readonly stopAsked?: string;
   /** Of a backup: its upload session, and its vault and item by id. */
   readonly session?: { readonly id: string; readonly vault: string; readonly item: string };
 };
@@ -72,6 +76,8 @@ const dayMs = 86_400_000;
 /** Rows that one new row can push out: after a lowered bound the rest goes with the next ones. */
 const removedAtOnce = 1000;
 const kindBytes = 16;
+/** Of each kind; with the bounds of a log these are some ten MiB at most. */
+const logsKept = 200;
 
 export class JobRows {
   readonly #environment: IndexEnvironment;
@@ -79,6 +85,8 @@ export class JobRows {
   readonly #rows: Table<JobRow>;
   /** Kinds of the jobs that run, by id. */
   readonly #open: Table<JobKind>;
+  /** Of ended jobs, by the same keys as rows. */
+  readonly #logs: Table<readonly JobLine[]>;
   /** Ids by kind, in their order; read when they are first needed. */
   #ids: Map<JobKind, number[]> | undefined;
 
@@ -86,6 +94,7 @@ export class JobRows {
     this.#environment = environment;
     this.#rows = openTable(environment, "jobs", jsonCodec<JobRow>());
     this.#open = openTable(environment, "jobs-open", jsonCodec<JobKind>());
+    this.#logs = openTable(environment, "job-logs", jsonCodec<readonly JobLine[]>());
     environment.onAbort(() => {
       this.#ids = undefined;
     });
@@ -98,11 +107,17 @@ export class JobRows {
     return newest + 1;
   }
 
-  /** Adds a row or replaces it, and removes what is beyond the bounds. */
-  put(row: JobRow, bounds: HistoryBounds, now: Date): void {
+  /** Adds a row or replaces it, with its log where that is given, and removes what is beyond the bounds. */
+  put(row: JobRow, bounds: HistoryBounds, now: Date, lines: readonly JobLine[] = []): void {
     this.#environment.write(() => {
       const ids = this.#idsOf(row.kind);
-      if (row.id > (ids.at(-1) ?? 0)) ids.push(row.id);
+      if (row.id > (ids.at(-1) ?? 0)) {
+        ids.push(row.id);
+        const leaves = ids.at(-1 - logsKept);
+        if (leaves !== undefined) this.#logs.remove(keyOf(row.kind, leaves));
+      }
+      const keepsLog = row.id > (ids.at(-1 - logsKept) ?? 0);
+      if (lines.length > 0 && keepsLog) this.#logs.put(keyOf(row.kind, row.id), lines);
       this.#rows.put(keyOf(row.kind, row.id), row);
       if (row.result === "running") this.#open.put(orderKeyOf(row.id), row.kind);
       else this.#open.remove(orderKeyOf(row.id));
@@ -125,6 +140,7 @@ export class JobRows {
       const key = keyOf(kind, id);
       if (ended <= keptMax && Date.parse(this.#rows.get(key)?.started ?? "") >= eldestMs) return;
       this.#rows.remove(key);
+      this.#logs.remove(key);
       ids.splice(at, 1);
       ended--;
     }
@@ -136,6 +152,11 @@ export class JobRows {
       if (row !== undefined) return row;
     }
     return undefined;
+  }
+
+  /** The log of a job that ended. */
+  log({ kind, id }: Pick<JobRow, "kind" | "id">): readonly JobLine[] {
+    return this.#logs.get(keyOf(kind, id)) ?? [];
   }
 
   /** Rows of jobs that run, or ran when the process before this one ended. */

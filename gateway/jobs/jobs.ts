@@ -4,11 +4,17 @@
 // Invariants
 // - Work neither waits for its row nor fails with it: what cannot be written is told in the log.
 // - A job that was begun is ended once. `interrupt` is called before any begins.
+// - Being asked to stop is noted in the row before the work hears of it.
 
-import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { JobWatch } from "../admin/job.ts";
 import type { Gateway } from "../gateway.ts";
 import { BackupJobs } from "./backupJobs.ts";
+import { type JobLine, JobLog, lineText } from "./jobLog.ts";
 import { type JobResult, type JobRow, JobRows } from "./jobRows.ts";
+import { LiveJob } from "./liveJob.ts";
+import type { JobProgressAnswer, ShownProgress } from "./shownProgress.ts";
 
 /** What a job is called. */
 export type JobName = Pick<JobRow, "kind" | "subject"> & Pick<Partial<JobRow>, "session">;
@@ -20,25 +26,38 @@ export type JobOutcome = {
   readonly warnings?: boolean;
 };
 
+/** Who watches, besides the history. */
+export type GivenWatch<Progress> = {
+  /** What stops it, besides `cancel`. Undefined: the work heeds no signal, so that it cannot be asked to stop. */
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress?: (progress: Progress) => void;
+  /** What the history shows of a progress. */
+  readonly shown?: (progress: Progress) => ShownProgress;
+};
+
 export type JobFilter = {
   readonly kind?: JobRow["kind"] | undefined;
   /** Only what failed or was interrupted. */
   readonly failed: boolean;
+  /** Only what runs now. */
+  readonly running?: boolean | undefined;
   /** Milliseconds since 1970: only what began then or later. */
   readonly sinceMs?: number | undefined;
   readonly limit: number;
 };
 
-type JobsGateway = Pick<Gateway, "catalog" | "dataDir" | "logger" | "now" | "vault">;
+type JobsGateway = Pick<Gateway, "catalog" | "dataDir" | "logger" | "monotonicMs" | "now" | "vault">;
 
 export class Jobs {
   /** Upload sessions. */
   readonly backups: BackupJobs;
   readonly #gateway: JobsGateway;
   readonly #rows: JobRows;
-  /** Rows of jobs that run here; some of them may not be on the disk. */
-  readonly #running = new Map<number, JobRow>();
+  /** Jobs that run here; some of their rows may not be on the disk. */
+  readonly #running = new Map<number, LiveJob>();
   readonly #listeners = new Set<(row: JobRow) => void>();
+  /** The job in whose work we are. */
+  readonly #at = new AsyncLocalStorage<LiveJob>();
   #newest = 0;
 
   /** The gateway has its catalog and clock already. */
@@ -56,30 +75,43 @@ export class Jobs {
   }
 
   /**
-   * Runs work as a job. `signal`: what stops it; a failure behind that counts as stopped.
-   * @throws what the work throws
+   * Runs work as a job. `given.signal`, and `cancel`, stop it through the watch that the work is given; a failure behind that counts as stopped.
+   * @throws what the work throws; HoldfastError cancelled
    */
-  async run<Result>(
+  async run<Progress, Result>(
     name: JobName,
-    signal: AbortSignal | undefined,
-    work: () => Promise<Result>,
+    given: GivenWatch<Progress>,
+    work: (watch: JobWatch<Progress>) => Promise<Result>,
     outcome: (result: Result) => JobOutcome,
   ): Promise<Result> {
-    const id = this.begin(name);
+    const asked = new AbortController();
+    const stop = (): void => asked.abort(stoppedByAdministrator());
+    const job = this.#begin(name, given.signal === undefined ? undefined : stop);
+    const signal = AbortSignal.any([asked.signal, ...(given.signal === undefined ? [] : [given.signal])]);
+    const onProgress = (progress: Progress): void => {
+      if (given.shown !== undefined) job.progress.show(given.shown(progress));
+      given.onProgress?.(progress);
+    };
+    const { id } = job.row;
     try {
-      const result = await work();
+      const result = await this.#at.run(job, () => work({ signal, onProgress }));
       const { figures, warnings = false } = outcome(result);
       this.end(id, warnings ? "warnings" : "done", { figures });
       return result;
     } catch (error) {
-      const stopped = signal?.aborted === true || isHoldfastError(error, ErrorCode.cancelled);
+      const stopped = signal.aborted || isHoldfastError(error, ErrorCode.cancelled);
       this.end(id, stopped ? "stopped" : "failed", { failure: stopped ? null : failureOf(error) });
-      throw error;
+      // Timers and streams have an error of their own for a signal.
+      throw asked.signal.aborted && !isHoldfastError(error) ? asked.signal.reason : error;
     }
   }
 
-  /** Notes that a job begins. For work that is no call: `run` is for all other. */
-  begin(name: JobName): number {
+  /** Notes that a job begins. For work that is no call: `run` is for all other. `stop`: how it is asked to. */
+  begin(name: JobName, stop?: () => void): number {
+    return this.#begin(name, stop).row.id;
+  }
+
+  #begin(name: JobName, stop: (() => void) | undefined): LiveJob {
     this.#newest = Math.max(this.#newest + 1, this.#rows.nextId());
     const row: JobRow = {
       id: this.#newest,
@@ -90,16 +122,20 @@ export class Jobs {
       failure: null,
       figures: {},
     };
-    this.#running.set(row.id, row);
+    return this.#live(row, stop);
+  }
+
+  #live(row: JobRow, stop: (() => void) | undefined): LiveJob {
+    const log = new JobLog(this.#rows.log(row));
+    const job = new LiveJob(row, this.#gateway.monotonicMs, stop, log);
+    this.#running.set(row.id, job);
     this.#put(row);
-    return row.id;
+    return job;
   }
 
   /** A job that was called interrupted goes on. */
-  resume(row: JobRow): void {
-    const running: JobRow = { ...row, ended: null, result: "running", failure: null };
-    this.#running.set(row.id, running);
-    this.#put(running);
+  resume(row: JobRow, stop?: () => void): void {
+    this.#live({ ...row, ended: null, result: "running", failure: null }, stop);
   }
 
   /** Notes how a running job ended. `endedMs`: milliseconds since 1970, now unless given. */
@@ -108,12 +144,12 @@ export class Jobs {
     result: Exclude<JobResult, "running">,
     end: Partial<Pick<JobRow, "figures" | "failure">> & { readonly endedMs?: number },
   ): JobRow {
-    const row = this.#running.get(id);
-    if (row === undefined) throw new Error(`job ${id} does not run`);
+    const job = this.#running.get(id);
+    if (job === undefined) throw new Error(`job ${id} does not run`);
     this.#running.delete(id);
     const { endedMs = this.#gateway.now().getTime(), ...rest } = end;
-    const ended: JobRow = { ...row, ...rest, result, ended: new Date(endedMs).toISOString() };
-    this.#put(ended);
+    const ended: JobRow = { ...job.row, ...rest, result, ended: new Date(endedMs).toISOString() };
+    this.#put(ended, job.log.after(0));
     for (const listener of this.#listeners) listener(ended);
     return ended;
   }
@@ -127,15 +163,69 @@ export class Jobs {
     });
   }
 
-  #put(row: JobRow): void {
+  #put(row: JobRow, lines: readonly JobLine[] = []): void {
     const { dataDir, logger, now } = this.#gateway;
     const { jobsKept, jobsDays } = dataDir.settings;
     try {
-      this.#rows.put(row, { keptMax: jobsKept, days: jobsDays }, now());
+      this.#rows.put(row, { keptMax: jobsKept, days: jobsDays }, now(), lines);
     } catch (error) {
       const { id, kind, result } = row;
       logger.warn({ job: id, kind, result, err: error }, "job-not-noted");
     }
+  }
+
+  /** A line of the gateway's logger: it is the log of the job in whose work it was said. */
+  heard(level: JobLine["level"], args: readonly unknown[]): void {
+    const job = this.#at.getStore();
+    if (job !== undefined) this.#say(job, level, lineText(args));
+  }
+
+  /** A line for the log of a job; nothing where it does not run. */
+  say(id: number, level: JobLine["level"], text: string): void {
+    const job = this.#running.get(id);
+    if (job !== undefined) this.#say(job, level, text);
+  }
+
+  #say(job: LiveJob, level: JobLine["level"], text: string): void {
+    job.log.add(this.#gateway.now().toISOString(), level, text);
+  }
+
+  /** How far a job is that is no call. */
+  show(id: number, progress: ShownProgress): void {
+    this.#running.get(id)?.progress.show(progress);
+  }
+
+  /** How far a job is; null where it shows nothing. */
+  progress(id: number): JobProgressAnswer | null {
+    return this.#running.get(id)?.progress.answer() ?? null;
+  }
+
+  /** The lines of a job's log behind a number. */
+  log(row: JobRow, after: number): readonly JobLine[] {
+    const live = this.#running.get(row.id);
+    if (live !== undefined) return live.log.after(after);
+    return this.#rows.log(row).filter(({ number }) => number > after);
+  }
+
+  /**
+   * Asks a job to stop. Answers whether it runs; it may run on for a while, and end otherwise where it was past stopping.
+   * @throws HoldfastError forbidden where it cannot be stopped
+   */
+  cancel(id: number): boolean {
+    const job = this.#running.get(id);
+    if (job === undefined) return false;
+    if (job.stop === undefined) {
+      throw new HoldfastError(ErrorCode.forbidden, `a ${job.row.kind} cannot be stopped`, {
+        next: "It is over soon.",
+      });
+    }
+    if (job.row.stopAsked === undefined) {
+      job.row = { ...job.row, stopAsked: this.#gateway.now().toISOString() };
+      this.#put(job.row);
+      this.#say(job, "info", "asked to stop");
+    }
+    job.stop();
+    return true;
   }
 
   /** Told of each job that ends; returns what stops that. */
@@ -146,20 +236,26 @@ export class Jobs {
 
   /** Rows of jobs that run now. */
   running(): JobRow[] {
-    return [...this.#running.values()];
+    return [...this.#running.values()].map(({ row }) => row);
   }
 
   get(id: number): JobRow | undefined {
-    return this.#running.get(id) ?? this.#rows.get(id);
+    return this.#running.get(id)?.row ?? this.#rows.get(id);
   }
 
   /** Rows that are asked for, the newest first. */
-  list({ kind, failed, sinceMs = 0, limit }: JobFilter): JobRow[] {
+  list({ kind, failed, running = false, sinceMs = 0, limit }: JobFilter): JobRow[] {
     return this.#rows.newest(limit, kind, ({ result, started }) => {
       const fits = !failed || result === "failed" || result === "interrupted";
-      return fits && Date.parse(started) >= sinceMs;
+      return fits && (!running || result === "running") && Date.parse(started) >= sinceMs;
     });
   }
+}
+
+function stoppedByAdministrator(): HoldfastError {
+  return new HoldfastError(ErrorCode.cancelled, "stopped by an administrator (holdfast job cancel)", {
+    next: "Run it again to go on.",
+  });
 }
 
 /** Why work ended, as its row says it. */

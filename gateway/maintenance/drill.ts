@@ -25,8 +25,14 @@ export function drillGateway(
 ): Promise<DrillResult> {
   return gateway.jobs.run(
     { kind: "drill", subject: "" },
-    watch.signal,
-    () => drillAll(gateway, request, watch),
+    {
+      ...watch,
+      shown: ({ files, filesTotal, bytes, bytesTotal }) => ({
+        ...{ phase: "restoring in memory", unit: "file", done: files, total: filesTotal },
+        ...{ bytes, totalBytes: bytesTotal },
+      }),
+    },
+    (watch) => drillAll(gateway, request, watch),
     ({ vaults }) => {
       const count = (of: (vault: DrilledVault) => number): number =>
         vaults.reduce((sum, vault) => sum + of(vault), 0);

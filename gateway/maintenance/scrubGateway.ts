@@ -3,6 +3,7 @@
 import type { JobWatch } from "../admin/job.ts";
 import type { ScrubRequest, ScrubResult } from "../admin/scrubOperations.ts";
 import type { Gateway } from "../gateway.ts";
+import { packsShown } from "../jobs/shownProgress.ts";
 import { ReplicaHealing } from "./healing.ts";
 import { readThrottle } from "./readThrottle.ts";
 import { type ScrubProgress, scrubVault } from "./scrub.ts";
@@ -20,8 +21,8 @@ export function scrubGateway(
 ): Promise<ScrubResult> {
   return gateway.jobs.run(
     { kind: "scrub", subject: "" },
-    watch.signal,
-    () => scrubAll(gateway, request, watch),
+    { ...watch, shown: packsShown("scrubbing") },
+    (watch) => scrubAll(gateway, request, watch),
     ({ packs, snapshots, bytes, problems }) => {
       const open = problems.filter(({ healedFrom }) => healedFrom === null).length;
       const figures = { packs, snapshots, bytes, healed: problems.length - open, damaged: open };

@@ -8,6 +8,8 @@
 import { statSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { asBuffer } from "../../vault/bytes.ts";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
+import type { JobWatch } from "../admin/job.ts";
 import type { Gateway } from "../gateway.ts";
 import { sortedInTurns } from "../index/sortedInTurns.ts";
 import type { OpenVault } from "../openVault.ts";
@@ -65,7 +67,9 @@ export class ScrubWatch {
         await this.#pass();
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        this.#gateway.logger.error({ err: error }, "packs could not be scrubbed");
+        // Somebody asked it to: it goes on an hour later.
+        if (isHoldfastError(error, ErrorCode.cancelled)) this.#gateway.logger.info("scrubbing was stopped");
+        else this.#gateway.logger.error({ err: error }, "packs could not be scrubbed");
       }
       await this.#rest(this.#options.restMs);
     }
@@ -102,17 +106,22 @@ export class ScrubWatch {
     if (due.length > 0) {
       await this.#gateway.jobs.run(
         { kind: "scrub", subject: "by itself" },
-        this.#stopping.signal,
-        () => this.#packs(due),
+        {
+          signal: this.#stopping.signal,
+          shown: (done: number) => ({ phase: "scrubbing", unit: "pack", done, total: due.length }),
+        },
+        (watch) => this.#packs(due, watch),
         (figures) => ({ figures, warnings: figures.damaged > 0 }),
       );
     }
     for (const vault of vaults) await this.#snapshots(vault, everyMs);
   }
 
-  async #packs(due: readonly Due[]): Promise<PassFigures> {
+  async #packs(due: readonly Due[], { signal, onProgress }: JobWatch<number>): Promise<PassFigures> {
     const figures: PassFigures = { packs: 0, damaged: 0 };
     for (const { vault, ordinal } of due) {
+      signal.throwIfAborted();
+      onProgress(figures.packs);
       if (this.#gateway.dataDir.settings.scrubEveryDays === 0) break;
       if (!(await packIsSound(this.#port(vault), ordinal))) figures.damaged++;
       figures.packs++;

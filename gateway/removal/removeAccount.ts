@@ -13,6 +13,7 @@ import { type Deletion, openDeletion, signDeletion } from "../../vault/deletion.
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { SigningKey } from "../../vault/keys/signature.ts";
 import { gatewayReceiptSeed } from "../../vault/replica/receipt.ts";
+import { ReportRows } from "../alerts/reports/reportRows.ts";
 import type { Account } from "../catalog/accounts.ts";
 import type { RemovalRow } from "../catalog/removals.ts";
 import type { Gateway } from "../gateway.ts";
@@ -80,6 +81,7 @@ export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Prom
     catalog.fleetItems.removeOf(row.account);
     authenticator.secondFactor.forget(row.account);
     catalog.homes.remove(row.account);
+    new ReportRows(catalog.environment).remove(row.account);
     catalog.accounts.remove(row.account);
   });
   await sealing.bring();

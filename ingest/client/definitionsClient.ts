@@ -4,8 +4,8 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { EstimateRequest, ReportRequest } from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
-import { type Connection, ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
-import { PinnedAgent } from "./pinnedAgent.ts";
+import { ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
+import { openConnection, type SpokenConnection } from "./openConnection.ts";
 
 /** `etag`: what says "unchanged" next time. `value`: parsed JSON, as it came. */
 export type DefinitionsRead = { readonly etag: string | null; readonly value: unknown };
@@ -21,11 +21,10 @@ const etagCharactersMax = 200;
 const idleMs = 30_000;
 
 export class DefinitionsClient {
-  readonly #connection: Connection;
+  readonly #connection: SpokenConnection;
 
   constructor({ url, fingerprint, token }: DefinitionsAddress) {
-    const agent = new PinnedAgent({ fingerprint, socketsMax: 1, connectTimeoutMs: 15_000 });
-    this.#connection = { agent, url: new URL(url), token };
+    this.#connection = openConnection({ url, fingerprint, token, socketsMax: 1 });
   }
 
   /**
@@ -62,6 +61,8 @@ export class DefinitionsClient {
       const { etag = null } = response.headers;
       return { status, etag: etag !== null && etag.length <= etagCharactersMax ? etag : null, body };
     } catch (cause) {
+      const { spoken, url } = this.#connection;
+      if (spoken.heed(cause, url.origin)) return await this.#ask(exchange);
       if (!(cause instanceof ConnectionLost)) throw cause;
       throw new HoldfastError(
         ErrorCode.gatewayUnreachable,

@@ -18,7 +18,13 @@ export type Exchange = {
   readonly idleMs?: number;
 };
 
-export type Connection = { readonly agent: Agent; readonly url: URL; readonly token: string | undefined };
+export type Connection = {
+  readonly agent: Agent;
+  readonly url: URL;
+  readonly token: string | undefined;
+  /** The newest that this program knows where it is left out. */
+  readonly spoken?: { readonly version: number };
+};
 
 /** A connection broke or never came about: worth another try where the request allows it. */
 export class ConnectionLost extends Error {
@@ -53,7 +59,7 @@ export function send(connection: Connection, exchange: Exchange): Promise<Incomi
     method: exchange.method,
     path: exchange.path,
     headers: {
-      [protocolHeader]: String(protocolVersion),
+      [protocolHeader]: String(connection.spoken?.version ?? protocolVersion),
       accept: "*/*",
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(body.length > 0 && { "content-type": json === undefined ? octetStream : "application/json" }),

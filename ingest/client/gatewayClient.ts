@@ -15,20 +15,13 @@ import { wireLimits } from "../wire/protocol.ts";
 import type { ReadResult } from "../wire/readStream.ts";
 import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
-import { type Connection, errorOf, readBody, send } from "./exchange.ts";
-import { PinnedAgent } from "./pinnedAgent.ts";
+import { errorOf, readBody, send } from "./exchange.ts";
+import { type ConnectionOptions, openConnection, type SpokenConnection } from "./openConnection.ts";
 import { query } from "./query.ts";
 import { readPieces, readResults } from "./readAnswer.ts";
 import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
 
-export type GatewayClientOptions = {
-  /** https://HOST:PORT */
-  readonly url: string;
-  /** Pinned public key, `SHA256:<64 hex>`; without it a known authority must vouch for the certificate. */
-  readonly fingerprint?: string | undefined;
-  readonly token?: string | undefined;
-  /** Connections at a time, 8 by default. */
-  readonly socketsMax?: number;
+export type GatewayClientOptions = ConnectionOptions & {
   /** Tries of a request that may be repeated, 5 by default. */
   readonly triesMax?: number;
 };
@@ -37,29 +30,18 @@ type CommitOptions = { readonly figures?: BackupFigures; readonly signal?: Abort
 type Request = RepeatableExchange & { readonly answerBytesMax?: number };
 
 export class GatewayClient {
-  readonly #connection: Connection;
+  readonly #connection: SpokenConnection;
   readonly #triesMax: number;
 
   constructor(
-    options: GatewayClientOptions | { readonly connection: Connection; readonly triesMax: number },
+    options: GatewayClientOptions | { readonly connection: SpokenConnection; readonly triesMax: number },
   ) {
     if ("connection" in options) {
       this.#connection = options.connection;
       this.#triesMax = options.triesMax;
       return;
     }
-    const url = URL.parse(options.url);
-    if (url?.protocol !== "https:")
-      throw new HoldfastError(
-        ErrorCode.usage,
-        `a gateway's address is https://HOST:PORT, not ${options.url}`,
-      );
-    const agent = new PinnedAgent({
-      fingerprint: options.fingerprint,
-      socketsMax: options.socketsMax ?? 8,
-      connectTimeoutMs: 15_000,
-    });
-    this.#connection = { agent, url, token: options.token };
+    this.#connection = openConnection(options);
     this.#triesMax = options.triesMax ?? 5;
   }
 
@@ -87,6 +69,8 @@ export class GatewayClient {
         if ((response.statusCode ?? 0) < 400) return response;
         throw errorOf(response.statusCode ?? 0, await readBody(response, request.signal));
       } catch (error) {
+        // It was refused before anything of it was looked at.
+        if (this.#connection.spoken.heed(error, this.#connection.url.origin)) continue;
         await this.#pause(error, request, tries);
       }
     }
@@ -232,6 +216,11 @@ export class GatewayClient {
     const headers = figuresHeaders(about.figures);
     const path = `/v1/sessions/${session}/commit`;
     return this.#json({ method: "POST", path, binary: [object], headers, signal: about.signal });
+  }
+
+  /** Says how far a backup is. Not found at a gateway that does not know the question. @throws HoldfastError backup-cancelled: it is to stop */
+  async tellProgress(session: string, json: messages.ProgressRequest, signal?: AbortSignal): Promise<void> {
+    await this.#bytes({ method: "POST", path: `/v1/sessions/${session}/progress`, json, signal, once: true });
   }
 
   async endSession(session: string): Promise<void> {

@@ -17,6 +17,8 @@ export type BackupFigures = {
   readonly newBytes: number;
   /** Of them, what did not shrink. */
   readonly rawBytes: number;
+  /** Files that could not be read and the like, for the history of jobs; agents of before do not say. */
+  readonly warnings?: number;
 };
 
 /** Request header, lower case as node:http reports it. */
@@ -24,11 +26,13 @@ export const figuresHeader = "holdfast-figures";
 
 const textBytesMax = 1024;
 const names = ["files", "changed", "added", "removed", "renamed", "newBytes", "rawBytes"] as const;
+const optionalNames = ["warnings"] as const;
 
 /** The headers of a commit; none where there is nothing to say. */
 export function figuresHeaders(figures: BackupFigures | undefined): Readonly<Record<string, string>> {
   if (figures === undefined) return {};
-  return { [figuresHeader]: JSON.stringify(Object.fromEntries(names.map((name) => [name, figures[name]]))) };
+  const all = [...names, ...optionalNames].map((name) => [name, figures[name]]);
+  return { [figuresHeader]: JSON.stringify(Object.fromEntries(all)) };
 }
 
 /** Undefined where the agent says nothing. @throws HoldfastError protocol */
@@ -43,8 +47,9 @@ export function parseFigures(text: string | readonly string[] | undefined): Back
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw wrong();
   const values = json as Record<string, unknown>;
+  const there = optionalNames.filter((name) => Object.hasOwn(values, name));
   const figures = Object.fromEntries(
-    names.map((name) => {
+    [...names, ...there].map((name) => {
       const value = Object.hasOwn(values, name) ? values[name] : undefined;
       if (!Number.isSafeInteger(value) || (value as number) < 0) throw wrong();
       return [name, value];

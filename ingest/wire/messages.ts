@@ -193,6 +193,21 @@ export type SessionAnswer = {
   readonly cacheToken: string;
 };
 
+/** What an agent says of a backup that runs: counts and sizes, no name and no message. Totals are 0 where they are not known. */
+export type BackupTold = {
+  readonly files: number;
+  readonly bytes: number;
+  readonly totalFiles: number;
+  readonly totalBytes: number;
+  readonly sentBytes: number;
+  readonly warnings: number;
+};
+
+/** Of a backup that ends without a snapshot. */
+export type BackupOver = { readonly result: "stopped" | "failed"; readonly code: ErrorCode };
+
+export type ProgressRequest = BackupTold & { readonly over?: BackupOver };
+
 export type CommitAnswer = { readonly snapshot: string; readonly received: string };
 
 export type SuspectRequest = { readonly group: number; readonly ids: readonly string[] };

@@ -3,9 +3,17 @@
 import { limits } from "../../vault/limits.ts";
 import { Width } from "../../vault/magic.ts";
 
-/** The one version that this program speaks. */
-export const protocolVersion = 1;
-export const protocolVersions: readonly number[] = [protocolVersion];
+/**
+ * Versions that this program speaks, at both ends: the newest and the one before it, so that agents and gateways may be upgraded one after the
+ * other, in any order.
+ */
+export const protocolVersions: readonly number[] = [1];
+export const protocolVersion: number = Math.max(...protocolVersions);
+
+/** Which of two sides that have no version in common is the older. */
+export function behindProtocol(ours: readonly number[], theirs: readonly number[]): "ours" | "theirs" {
+  return Math.max(...ours) < Math.max(0, ...theirs) ? "ours" : "theirs";
+}
 
 /** Request header with the client's protocol version (lower case, as node:http reports it). */
 export const protocolHeader = "holdfast-protocol";

@@ -1,12 +1,14 @@
 // Jobs, metrics and alerts as an administrator meets them, with a running gateway and without.
 
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parsePrometheusText, seriesValue } from "../gateway/metrics/prometheusText.ts";
-import { done, enroll, holdfast, lastEvent, openSite, type Site } from "./program.ts";
+import { done, enroll, holdfast, lastEvent, openSite, Program, type Site } from "./program.ts";
 
 const undo: (() => void | Promise<void>)[] = [];
 let site: Site;
@@ -27,23 +29,19 @@ const gateway = (...words: string[]): Promise<string> => done(...words, "--data"
 
 test("what was done is told, in lines and in JSON, and metrics come over the admin socket", async () => {
   await gateway("gateway", "prune");
-  const lines = (await gateway("gateway", "jobs")).split("\n");
+  const lines = (await gateway("job", "list")).split("\n");
   expect(lines[0]).toMatch(/^ID +STARTED +KIND +OF +RESULT +TOOK +NOTES$/);
   expect(lines[1]).toMatch(/^2 .* prune +done/);
   expect(lines[2]).toMatch(/^1 .* backup +alice\/laptop\/files +done .*records \d+, bytes/);
   expect(
-    JSON.parse(await gateway("gateway", "jobs", "--kind", "backup", "--since", "1h", "--json")),
+    JSON.parse(await gateway("job", "list", "--kind", "backup", "--since", "1h", "--json")),
   ).toMatchObject([
     { id: 1, kind: "backup", result: "done", failure: null, figures: { records: expect.any(Number) } },
   ]);
-  expect(await gateway("gateway", "jobs", "--failed")).toBe("No jobs.\n");
-  expect(await gateway("gateway", "job", "1")).toMatch(
-    /^Job 1: backup of alice\/laptop\/files\nResult: done\n/,
-  );
-  expect((await holdfast("gateway", "job", "77", "--data", site.data)).stderr).toContain(
-    "there is no job 77",
-  );
-  expect(await holdfast("gateway", "jobs", "--since", "soon", "--data", site.data)).toMatchObject({
+  expect(await gateway("job", "list", "--failed")).toBe("No jobs.\n");
+  expect(await gateway("job", "show", "1")).toMatch(/^Job 1: backup of alice\/laptop\/files\nResult: done\n/);
+  expect((await holdfast("job", "show", "77", "--data", site.data)).stderr).toContain("there is no job 77");
+  expect(await holdfast("job", "list", "--since", "soon", "--data", site.data)).toMatchObject({
     status: 2,
   });
   const families = parsePrometheusText(await gateway("gateway", "metrics"));
@@ -53,6 +51,34 @@ test("what was done is told, in lines and in JSON, and metrics come over the adm
   });
   expect(await gateway("gateway", "metrics-token")).toMatch(/^hfm_[\w-]{43}\n$/);
 });
+
+test("a backup is seen while it runs, stopped at the gateway, and goes on with what it had sent", async () => {
+  const state = join(site.folder, "state-laptop");
+  const source = join(site.folder, "large");
+  mkdirSync(source);
+  for (let n = 0; n < 12; n++) writeFileSync(join(source, String(n)), randomBytes(2 ** 20));
+  const words = ["agent", "backup", source, "--item", "large", "--state", state, "--json"];
+  const slow = new Program([...words, "--limit-upload", "1MiB"]);
+  type Job = { id: number; progress: { sentBytes: number } | null };
+  let job: Job | undefined;
+  while (!(job?.progress?.sentBytes ?? 0)) {
+    await pause(100);
+    [job] = JSON.parse(await gateway("job", "list", "--running", "--json")) as Job[];
+  }
+  const follow = new Program(["job", "follow", String(job?.id), "--data", site.data]);
+  await follow.printed(/the agent began/);
+  expect(await gateway("job", "cancel", String(job?.id), "--wait")).toMatch(
+    /asked to stop[\s\S]*has ended: stopped\.\n$/,
+  );
+  const ended = await slow.ended();
+  expect([ended.status, lastEvent(ended.stdout).code]).toEqual([1, "backup-cancelled"]);
+  expect(await follow.ended()).toMatchObject({ status: 1, stderr: expect.stringContaining("was stopped") });
+  const again = lastEvent(await done(...words));
+  expect(again).toMatchObject({ files: 12, bytes: 12 * 2 ** 20 });
+  expect(again.sent_bytes).toBeLessThan(12 * 2 ** 20);
+  expect(await gateway("job", "cancel", String(job?.id))).toContain("has ended already: stopped");
+  expect((await holdfast("job", "follow", String((job?.id ?? 0) + 1), "--data", site.data)).status).toBe(0);
+}, 60_000);
 
 test("a test of alerts says by which way it got out and by which not; expectations are set by name", async () => {
   expect(await holdfast("alert", "test", "--data", site.data)).toMatchObject({ status: 2 });

@@ -28,6 +28,8 @@ test("what is said is heard; nothing, and more than is known, are fine", () => {
   expect(Object.keys(headers)).toEqual([figuresHeader]);
   expect(parseFigures(headers[figuresHeader])).toEqual(figures);
   expect(parseFigures(JSON.stringify({ ...figures, later: "x" }))).toEqual(figures);
+  const more = { ...figures, warnings: 7 };
+  expect(parseFigures(figuresHeaders(more)[figuresHeader])).toEqual(more);
   expect(figuresHeaders(undefined)).toEqual({});
   expect(parseFigures(undefined)).toBeUndefined();
 });
@@ -37,6 +39,7 @@ test("what is no figure is refused", () => {
     expect(outcome(JSON.stringify({ ...figures, files: wrong }))).toBe("protocol");
   }
   const { files: _files, ...rest } = figures;
+  expect(outcome(JSON.stringify({ ...figures, warnings: -1 }))).toBe("protocol");
   for (const text of ["", "{", "[]", "null", "7", JSON.stringify(rest), " ".repeat(1025)]) {
     expect(outcome(text), text.slice(0, 20)).toBe("protocol");
   }

@@ -157,7 +157,7 @@ export class Output {
 
 /** What JSON says of a state, `elapsed` seconds after the first of its work. */
 function progressFigures(state: ProgressState, elapsed: number): Record<string, unknown> {
-  const { label, unit, files, total_files: totalFiles, ...figures } = state;
+  const { label, unit, files, total_files: totalFiles, left_seconds: _, ...figures } = state;
   const left = secondsLeft(state, elapsed);
   const eta = given("eta_seconds", left && Math.round(left));
   if (unit === undefined)

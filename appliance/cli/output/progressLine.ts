@@ -18,6 +18,8 @@ export type ProgressState = {
   readonly portion?: number;
   readonly portion_bytes?: number;
   readonly portion_bytes_max?: number;
+  /** As whoever does the work says; null: it cannot tell. Absent: it is worked out here. */
+  readonly left_seconds?: number | null;
 };
 
 const redrawMs = 100;
@@ -45,6 +47,7 @@ function partOf(done: number | undefined, total: number | undefined): number {
 
 /** How long it will take still, in seconds, `elapsed` after the first state; undefined while that cannot be told. */
 export function secondsLeft(state: ProgressState, elapsed: number): number | undefined {
+  if (state.left_seconds !== undefined) return state.left_seconds ?? undefined;
   const share = shareDone(state);
   if (share === undefined || share <= 0.02 || elapsed <= 2) return undefined;
   return (elapsed * (1 - share)) / share;

@@ -90,7 +90,7 @@ export function damageCondition({ jobs, catalog }: Pick<Gateway, "catalog" | "jo
         kind: "damage-found",
         severity: "critical" as const,
         subject: where,
-        message: `damage was found there and could not be healed. \`holdfast gateway job ${id}\` and the log say more; it ends with a run that finds none.`,
+        message: `damage was found there and could not be healed. \`holdfast job show ${id}\` and the log say more; it ends with a run that finds none.`,
         figures: { damaged, job: id, found: ended },
       };
     });

@@ -1,7 +1,7 @@
 // A way by which alerts reach people.
 
 import { readFile, stat } from "node:fs/promises";
-import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import { ErrorCode, type ErrorDetail, HoldfastError } from "../../../vault/errors.ts";
 import type { AlertMessage } from "./message.ts";
 
 export interface Way {
@@ -46,9 +46,6 @@ export async function readAuthorities(path: string): Promise<Buffer | undefined>
   }
 }
 
-export function notSent(why: string, next: string, cause?: unknown): HoldfastError {
-  return new HoldfastError(ErrorCode.alertNotSent, `an alert could not be sent: ${why}`, {
-    next,
-    ...(cause !== undefined && { cause }),
-  });
+export function notSent(why: string, next: string, detail: ErrorDetail = {}): HoldfastError {
+  return new HoldfastError(ErrorCode.alertNotSent, `it could not be sent: ${why}`, { next, detail });
 }

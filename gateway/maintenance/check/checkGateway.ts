@@ -5,6 +5,7 @@ import type { CheckedVault, CheckRequest, CheckResult } from "../../admin/upkeep
 import type { Gateway } from "../../gateway.ts";
 import { PackChecks } from "../../index/packChecks.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
+import { packsShown } from "../../jobs/shownProgress.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { readThrottle } from "../readThrottle.ts";
 import { vaultsAsked } from "../rebuild/rebuildGateway.ts";
@@ -21,8 +22,8 @@ export function checkGateway(
 ): Promise<CheckResult> {
   return gateway.jobs.run(
     { kind: "check", subject: "" },
-    watch.signal,
-    () => checkAll(gateway, request, watch),
+    { ...watch, shown: (progress) => packsShown(`checking ${progress.phase}`)(progress) },
+    (watch) => checkAll(gateway, request, watch),
     ({ vaults }) => {
       const count = (of: (vault: CheckedVault) => number): number =>
         vaults.reduce((sum, vault) => sum + of(vault), 0);

@@ -7,6 +7,7 @@ import { requireNoBox } from "../../admin/requestChecks.ts";
 import { vaultsInScope } from "../../admin/retentionScope.ts";
 import { unknownWriter } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
+import type { ShownProgress } from "../../jobs/shownProgress.ts";
 import { type Collection, type GcPlan, type GcProgress, Held } from "./collection.ts";
 import { collectVault, type VaultCollected } from "./collectVault.ts";
 import type { GcBy } from "./gcRuns.ts";
@@ -23,10 +24,10 @@ export function collectGateway(
   const { dryRun } = request;
   const run = { by, dryRun, started: gateway.now().toISOString() };
   return gateway.collecting.run(run, watch, (watch) => {
-    const work = (): Promise<GcResult> => collectAll(gateway, request, watch);
-    if (dryRun) return work();
+    const work = (watch: JobWatch<GcProgress>): Promise<GcResult> => collectAll(gateway, request, watch);
+    if (dryRun) return work(watch);
     const subject = by === "schedule" ? "by itself" : (request.account ?? "");
-    return gateway.jobs.run({ kind: "gc", subject }, watch.signal, work, (result) => ({
+    return gateway.jobs.run({ kind: "gc", subject }, { ...watch, shown: gcShown }, work, (result) => ({
       figures: collectedFigures(result),
     }));
   });
@@ -43,6 +44,11 @@ export function collectedFigures({ vaults, held }: GcResult): GcSums {
     freedBytes: sum(({ freedBytes }) => freedBytes),
     held: held.length,
   };
+}
+
+function gcShown({ phase, done, total }: GcProgress): ShownProgress {
+  // What is copied counts in bytes, the rest in what each phase goes through.
+  return phase === "repacking" ? { phase, bytes: done, totalBytes: total } : { phase, done, total };
 }
 
 type GcSums = Readonly<

@@ -109,8 +109,8 @@ export class GatewayReplication {
         replicateAsJob(
           gateway.jobs,
           `${catalog.replicas.get(replica)?.name ?? replica} (gateway)`,
-          run.signal,
-          () => this.#replicate(replica, session, run, monotonicMs),
+          run,
+          (watch) => this.#replicate(replica, session, { ...run, ...watch }, monotonicMs),
         ),
       report: (level, event, facts) =>
         logger[level]({ replica: catalog.replicas.get(replica)?.name ?? replica, ...facts }, event),

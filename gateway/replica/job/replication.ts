@@ -8,6 +8,7 @@
 
 import type { Logger } from "pino";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
+import type { JobWatch } from "../../admin/job.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Gateway } from "../../gateway.ts";
 import { PackPlaces } from "../../index/packPlaces.ts";
@@ -23,6 +24,7 @@ import { ReplicaLanes } from "./replicaLane.ts";
 import { replicate } from "./replicate.ts";
 import type {
   GatewayStateStatus,
+  JobProgress,
   ReplicaStatus,
   ReplicationOperations,
   RunReport,
@@ -168,17 +170,13 @@ export class Replication implements ReplicationOperations {
       replicate: async (run) => {
         const row = this.#replica(replica);
         const asked = {
-          ...run,
-          gateway,
-          session,
-          monotonicMs,
-          replica: row,
-          vault,
+          ...{ gateway, session, monotonicMs, replica: row, vault },
           lane: this.#lanes.of(row),
           stateThere: async (state: RunOptions) => ownState?.stateThere(replica, state),
         };
         const subject = `${row.name} ${gateway.catalog.vaultTitle(vault)}`;
-        const done = await replicateAsJob(gateway.jobs, subject, run.signal, () => replicate(asked));
+        const work = (watch: JobWatch<JobProgress>) => replicate({ ...run, ...asked, ...watch });
+        const done = await replicateAsJob(gateway.jobs, subject, run, work);
         // Packs may go from the local disk that could not before.
         if (done.packs > 0) await gateway.elsewhere.lookAtRoom(true);
         return done;

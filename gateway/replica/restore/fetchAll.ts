@@ -11,11 +11,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
+import type { JobWatch } from "../../admin/job.ts";
 import { bytesOver } from "../../cache/evictWatch.ts";
 import { isOutage } from "../../cache/replicaStores.ts";
 import type { VaultElsewhere } from "../../cache/vaultElsewhere.ts";
 import type { Gateway } from "../../gateway.ts";
 import { packSlices } from "../../index/packSlices.ts";
+import type { ShownProgress } from "../../jobs/shownProgress.ts";
 import type { OpenVault } from "../../openVault.ts";
 import { Bandwidth } from "../job/bandwidth.ts";
 import { pauseAfter, retryPausesDefault } from "../job/retryPauses.ts";
@@ -69,8 +71,13 @@ export class FetchAll {
     if (backfill.end() === 0 || elsewhere === undefined) return;
     const { catalog, jobs } = this.#options.gateway;
     const name = { kind: "fetch", subject: catalog.vaultTitle(vault.id) } as const;
-    const work = () => this.#fetchPacks(vault, backfill, elsewhere);
-    await jobs.run(name, this.#stopping.signal, work, ({ isFull, ...figures }) => ({
+    const work = (watch: JobWatch<{ packs: number; bytes: number }>) =>
+      this.#fetchPacks(vault, backfill, elsewhere, watch);
+    const { fetchPacks: total, fetchBytes: totalBytes } = await fetchStatus(vault);
+    const shown = ({ packs: done, bytes }: { packs: number; bytes: number }): ShownProgress => ({
+      ...{ phase: "fetching back", unit: "pack", done, total, bytes, totalBytes },
+    });
+    await jobs.run(name, { signal: this.#stopping.signal, shown }, work, ({ isFull, ...figures }) => ({
       figures,
       warnings: isFull || figures.damaged > 0,
     }));
@@ -80,6 +87,7 @@ export class FetchAll {
     vault: OpenVault,
     backfill: Backfill,
     elsewhere: VaultElsewhere,
+    { signal, onProgress }: JobWatch<{ packs: number; bytes: number }>,
   ): Promise<{ packs: number; bytes: number; damaged: number; isFull: boolean }> {
     const { logger } = this.#options.gateway;
     const { packs } = vault.store;
@@ -97,8 +105,9 @@ export class FetchAll {
           backfill.setEnd(0);
           return { ...fetched, isFull: true };
         }
-        await this.#throttle(throttles, elsewhere.places.of(ordinal)[0]?.replica, pack.bytes);
-        if (await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()))) {
+        await this.#throttle(throttles, elsewhere.places.of(ordinal)[0]?.replica, pack.bytes, signal);
+        onProgress(fetched);
+        if (await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()), signal)) {
           fetched.packs++;
           fetched.bytes += pack.bytes;
         } else fetched.damaged++;
@@ -112,9 +121,8 @@ export class FetchAll {
   }
 
   /** Fetches a pack, as often as it takes; false where it is damaged there. @throws HoldfastError disk-full, io-error, cancelled */
-  async #fetch(vault: OpenVault, ordinal: number, pack: string): Promise<boolean> {
+  async #fetch(vault: OpenVault, ordinal: number, pack: string, signal: AbortSignal): Promise<boolean> {
     const { gateway, pauses = retryPausesDefault } = this.#options;
-    const { signal } = this.#stopping;
     for (let failures = 1; ; failures++) {
       try {
         await vault.store.elsewhere?.moves.fetchBack(ordinal, signal);
@@ -137,6 +145,7 @@ export class FetchAll {
     throttles: Map<string, Throttle>,
     replica: string | undefined,
     bytes: number,
+    signal: AbortSignal,
   ): Promise<void> {
     const row = replica === undefined ? undefined : this.#options.gateway.catalog.replicas.get(replica);
     if (row === undefined) return;
@@ -148,7 +157,7 @@ export class FetchAll {
       throttles.get(row.id) ??
       new Throttle(Bandwidth.parse(row.bandwidth), { now: gateway.now, monotonicMs, sleep });
     throttles.set(row.id, throttle);
-    await throttle.take(bytes, this.#stopping.signal);
+    await throttle.take(bytes, signal);
   }
 
   /** Whether so many bytes more would reach what is to stay free, or what evicting would take away again. */

@@ -12,12 +12,17 @@ import type { JobWatch } from "../../admin/job.ts";
 import { tokenHash, tokenKind } from "../../auth/tokens.ts";
 import { type BoxRow, noSuchBox } from "../../catalog/boxes.ts";
 import type { Gateway } from "../../gateway.ts";
+import type { ShownProgress } from "../../jobs/shownProgress.ts";
 import { type AcceptedSeal, type AcceptProgress, acceptSeal } from "../acceptSeal.ts";
 import { type CarriedManifest, cutShort } from "./carriedManifest.ts";
 import { type Announced, announce, takePart } from "./incomingSeal.ts";
 
 export type PartPlace = Parameters<typeof takePart>[2];
 type Watch = JobWatch<AcceptProgress>;
+
+function acceptShown({ phase, bytesDone, bytes }: AcceptProgress): ShownProgress {
+  return { phase, bytes: bytesDone, totalBytes: bytes };
+}
 
 export class SealReceiver {
   readonly #gateway: Gateway;
@@ -78,7 +83,7 @@ export class SealReceiver {
       });
       return orStopped(joined, watch.signal);
     }
-    const accept = (): Promise<AcceptedSeal> =>
+    const accept = (watch: Watch): Promise<AcceptedSeal> =>
       acceptSeal(this.#gateway, this.#row(box), { manifest, bytes, hash, folder }, watch).catch(
         (error: unknown) => {
           throw watch.signal.aborted ? stoppedBy(watch.signal) : error;
@@ -86,9 +91,14 @@ export class SealReceiver {
       );
     const name = { kind: "seed-promise", subject: `box ${box.number}` } as const;
     const work = this.#inTurn(box.number, () =>
-      this.#gateway.jobs.run(name, watch.signal, accept, ({ chunks, snapshots, forked }) => ({
-        figures: { chunks, snapshots, forked },
-      })),
+      this.#gateway.jobs.run(
+        name,
+        { ...watch, shown: acceptShown },
+        accept,
+        ({ chunks, snapshots, forked }) => ({
+          figures: { chunks, snapshots, forked },
+        }),
+      ),
     );
     this.#accepting.set(hash, work);
     this.#gateway.attend(work);

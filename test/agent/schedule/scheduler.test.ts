@@ -184,6 +184,13 @@ describe("failures", () => {
     expect(file.untold()).toEqual([]);
   });
 
+  test("cancelled at the gateway: neither tried again nor told, the next due time is next", async () => {
+    backup = () => ({ end: { end: "cancelled" }, tookMs: 0 });
+    scheduler.obey([item("home", { rules: ["daily at 02:00"] })]);
+    await pass(30 * hourMs);
+    expect([begun.map((line) => line.slice(0, 5)), file.untold()]).toEqual([["02:00", "02:00"], []]);
+  });
+
   test("of one item do not keep others waiting", async () => {
     backup = ({ name }) => ({ end: name === "bad" ? failure : snapshot, tookMs: 0 });
     scheduler.obey([item("bad", { rules: ["daily at 02:00"] }), item("good", { rules: ["daily at 02:00"] })]);

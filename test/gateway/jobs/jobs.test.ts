@@ -201,10 +201,10 @@ test("work goes on where its row cannot be written", async () => {
   });
   const name = { kind: "scrub", subject: "" } as const;
   const work = async () => "worked";
-  expect(await jobs.run(name, undefined, work, () => ({ figures: { packs: 1 } }))).toBe("worked");
+  expect(await jobs.run(name, { signal: undefined }, work, () => ({ figures: { packs: 1 } }))).toBe("worked");
   expect(full).toHaveBeenCalledTimes(2);
   full.mockRestore();
   expect(ended).toMatchObject([{ id: 1, result: "done", figures: { packs: 1 } }]);
-  await jobs.run(name, undefined, work, () => ({ figures: {} }));
+  await jobs.run(name, { signal: undefined }, work, () => ({ figures: {} }));
   expect((await list()).map(({ id }) => id)).toEqual([2]);
 });

@@ -1,4 +1,4 @@
-// holdfast gateway jobs
+// holdfast job list
 
 import type { JobKind } from "../../gateway/jobs/jobRows.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -6,13 +6,14 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
 import { formatDuration, parseDuration } from "../cli/units.ts";
 import { withAdmin } from "../gatewayAccess.ts";
-import { figuresText } from "../jobLines.ts";
+import { figuresText, progressLineOf } from "../jobLines.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output, nowMs } = context;
   const since = args.text("since");
   const filter = {
     failed: args.flag("failed"),
+    running: args.flag("running"),
     limit: args.integer("limit") ?? 50,
     ...(args.text("kind") !== undefined && { kind: args.text("kind") as JobKind }),
     ...(since !== undefined && { sinceMs: sinceMs(since, nowMs()) }),
@@ -21,11 +22,15 @@ export async function run(context: CommandContext): Promise<void> {
   const rows = await withAdmin(context, ({ jobs }) => jobs.list(filter));
   output.event(rows);
   if (rows.length === 0) return output.line("No jobs.");
-  const lines = rows.map(({ id, kind, subject, started, seconds, result, failure, figures }) => [
-    ...[String(id), started, kind, subject, result],
-    seconds === null ? "-" : formatDuration(seconds),
-    failure === null ? figuresText(figures) : `${failure.code}: ${failure.message}`,
-  ]);
+  const lines = rows.map((row) => {
+    const { id, kind, subject, started, seconds, result, failure, figures } = row;
+    const notes = failure === null ? figuresText(figures) : `${failure.code}: ${failure.message}`;
+    return [
+      ...[String(id), started, kind, subject, result],
+      seconds === null ? "-" : formatDuration(seconds),
+      result === "running" ? progressLineOf(row) : notes,
+    ];
+  });
   output.line(formatTable(["ID", "STARTED", "KIND", "OF", "RESULT", "TOOK", "NOTES"], lines));
 }
 
