@@ -41,6 +41,7 @@ async function start(data: string, boxKey: Uint8Array | undefined, logger: Logge
     version,
     readNow: selectCachedRead(),
     boxKey,
+    upgrades: true,
     sha256: selectSha256(),
     drives: (gateway) => new GatewayDrives(gateway),
     content: (gateway) => new GatewayContent(gateway),

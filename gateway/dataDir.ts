@@ -11,6 +11,7 @@
 //   removals/<account>    statements of what was removed (docs/format.md, section 13)
 //   lock, admin.sock   of the running gateway
 //   box.json, gateway/secrets.sealed, seed/    of a box (docs/format.md, section 12): then gateway.json has no secret, and there is no tls/
+//   before-upgrade/<format>/    the databases as they were before an upgrade (docs/upgrades.md)
 //   restore.json       while `gateway restore-from` is at work, or was stopped in it: no gateway yet
 //
 // Invariants: gateway.json is written last by `init`, so a directory with it is whole; nothing is created where one exists.
@@ -36,13 +37,17 @@ import {
 } from "./settings.ts";
 import { formatSettings } from "./settingsText.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
+import { formats } from "./upgrade/formats.ts";
 
 /** Says that the directory is a half-done restore (replica/restore/restoreMark.ts). */
 export const restoreMarkName = "restore.json";
 
 export type GatewayIdentity = {
   readonly format: "holdfast-gateway";
-  readonly version: 1;
+  /** Of the directory's own tables (upgrade/formats.ts). */
+  readonly version: number;
+  /** While it is being upgraded: from which format. */
+  readonly upgrading?: number;
   /** 32 hex digits. */
   readonly id: string;
   /** RFC 3339. */
@@ -119,7 +124,7 @@ export async function initDataDir(
   const id = toHex(randomBytes(16));
   const identity: GatewayIdentity = {
     format: "holdfast-gateway",
-    version: 1,
+    version: formats.newest,
     id,
     created: options.now.toISOString(),
     recoveryPublic: recovery.publicKey.toString("base64"),
@@ -163,10 +168,14 @@ export async function writeSealedState(
 }
 
 /**
- * Reads a data directory. `boxKey`: of a box, without which it stays closed.
+ * Reads a data directory, also one of an older format. `boxKey`: of a box, without which it stays closed; `newest`: the newest format that is known.
  * @throws HoldfastError data-dir-invalid, unsupported, usage (config.toml); key-wrong for a box
  */
-export async function readDataDir(path: string, boxKey?: Uint8Array): Promise<DataDir> {
+export async function readDataDir(
+  path: string,
+  boxKey?: Uint8Array,
+  newest = formats.newest,
+): Promise<DataDir> {
   const file = join(path, "gateway.json");
   if (!existsSync(file)) {
     if (existsSync(join(path, boxDocumentName))) {
@@ -188,7 +197,7 @@ export async function readDataDir(path: string, boxKey?: Uint8Array): Promise<Da
   }
   const document = await readBoxDocument(path);
   const box = document && (await openBoxDirectory(path, document, boxKey));
-  const identity = parseIdentity(await readFile(file, "utf8"), file, box);
+  const identity = parseIdentity(await readFile(file, "utf8"), file, box, newest);
   const own = await readSettings(join(path, "config.toml"));
   if (box === undefined) {
     const tls = await readTls(path, own);
@@ -213,8 +222,13 @@ export function refuseLostCatalog(path: string): void {
   });
 }
 
-function parseIdentity(text: string, file: string, box: OpenedBox | undefined): GatewayIdentity {
-  let identity: Partial<GatewayIdentity> & { version?: number };
+function parseIdentity(
+  text: string,
+  file: string,
+  box: OpenedBox | undefined,
+  newest: number,
+): GatewayIdentity {
+  let identity: Partial<GatewayIdentity>;
   try {
     identity = JSON.parse(text) as typeof identity;
   } catch (error) {
@@ -223,11 +237,13 @@ function parseIdentity(text: string, file: string, box: OpenedBox | undefined): 
   if (identity.format !== "holdfast-gateway" || typeof identity.version !== "number") {
     throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is not of a Holdfast gateway`);
   }
-  if (identity.version !== 1) {
+  if (!(identity.version >= 1 && identity.version <= newest)) {
     throw new HoldfastError(
       ErrorCode.unsupported,
-      `${file} is of format version ${identity.version}, this program knows version 1`,
-      { next: "Use a newer version of this program." },
+      `${file} is of format version ${identity.version}, this program knows ${newest === 1 ? "version 1" : `versions 1 to ${newest}`}`,
+      {
+        next: "Use a newer version of this program; `holdfast gateway rollback` goes back to before its upgrade.",
+      },
     );
   }
   if (box !== undefined && identity.id !== box.document.id) {

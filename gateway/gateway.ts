@@ -38,19 +38,22 @@ import { settleSeal } from "./seed/seal/sealBox.ts";
 import { changedKeys } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
+import { formats } from "./upgrade/formats.ts";
+import { inNewestFormat, type UpgradeOptions } from "./upgrade/upgradeDataDir.ts";
 
-export type GatewayOptions = VaultOptions & {
-  readonly logger: Logger;
-  readonly now: () => Date;
-  /** Of a clock that does not jump; performance.now by default. */
-  readonly monotonicMs?: () => number;
-  /** Opens a box's data directory. */
-  readonly boxKey?: Uint8Array | undefined;
-  /** Opens records of unlocked vaults, for upkeep. */
-  readonly content?: (gateway: Gateway) => VaultContent;
-  /** Version of the program, for `GET /v1/hello`. */
-  readonly version: string;
-};
+export type GatewayOptions = VaultOptions &
+  UpgradeOptions & {
+    readonly logger: Logger;
+    readonly now: () => Date;
+    /** Of a clock that does not jump; performance.now by default. */
+    readonly monotonicMs?: () => number;
+    /** Opens a box's data directory. */
+    readonly boxKey?: Uint8Array | undefined;
+    /** Opens records of unlocked vaults, for upkeep. */
+    readonly content?: (gateway: Gateway) => VaultContent;
+    /** Version of the program, for `GET /v1/hello`. */
+    readonly version: string;
+  };
 
 export class Gateway {
   readonly catalog: Catalog;
@@ -95,7 +98,7 @@ export class Gateway {
   readonly #break: (failure: HoldfastError) => void;
   #dataDir: DataDir;
   readonly #lock: DataLock;
-  readonly #boxKey: Uint8Array | undefined;
+  readonly #read: () => Promise<DataDir>;
   readonly #vaults: OpenVaults;
   readonly #work = new Set<Promise<unknown>>();
   #closed = false;
@@ -109,7 +112,7 @@ export class Gateway {
     this.monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.alerts = new AlertLog(catalog.environment, options.now);
     this.#lock = lock;
-    this.#boxKey = options.boxKey;
+    this.#read = readerOf(dataDir.path, options);
     ({ promise: this.broken, resolve: this.#break } = Promise.withResolvers<HoldfastError>());
     void catalog.environment.gaveUp.then(this.#break);
     this.#vaults = new OpenVaults(this, { ...options, broken: this.#break });
@@ -177,11 +180,13 @@ export class Gateway {
    * @throws HoldfastError data-dir-invalid, data-dir-locked, unsupported, usage (config.toml), io-error, disk-full; key-wrong (a box)
    */
   static async open(path: string, options: GatewayOptions): Promise<Gateway> {
-    const dataDir = await readDataDir(path, options.boxKey);
+    const read = readerOf(path, options);
+    await read();
     refuseLostCatalog(path);
     const lock = await lockDirectory(path);
     let gateway: Gateway;
     try {
+      const dataDir = await inNewestFormat(read, options);
       gateway = new Gateway(
         dataDir,
         lock,
@@ -224,7 +229,7 @@ export class Gateway {
    * @throws HoldfastError usage (config.toml), data-dir-invalid, io-error
    */
   async reload(): Promise<void> {
-    const dataDir = await readDataDir(this.#dataDir.path, this.#boxKey);
+    const dataDir = await this.#read();
     const keys = changedKeys(this.#dataDir.settings, dataDir.settings);
     this.#dataDir = dataDir;
     if (keys.length > 0) await this.audit.record(byGateway("settings.changed", { keys }));
@@ -285,4 +290,11 @@ export class Gateway {
     await this.catalog.close();
     this.#lock.release();
   }
+}
+
+function readerOf(
+  path: string,
+  { boxKey, formats: known = formats }: GatewayOptions,
+): () => Promise<DataDir> {
+  return () => readDataDir(path, boxKey, known.newest);
 }

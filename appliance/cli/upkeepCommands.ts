@@ -50,6 +50,17 @@ export const upkeepCommands: readonly CommandSpec[] = [
     load: () => import("../commands/gatewayScrub.ts"),
   },
   {
+    path: ["gateway", "rollback"],
+    summary: "put a data directory back to what it was before its last upgrade",
+    details: [
+      "While no gateway runs on it, before an older version is installed again. The databases come from the copy that the upgrade made; packs and snapshots stay where they are. What was changed since (accounts, devices, policies) is gone; backups that came since are there again once the older version has run `gateway rebuild-index`.",
+    ],
+    operands: [],
+    options: [data, { name: "dry-run", kind: "flag", summary: "only say what it would go back to" }],
+    example: "holdfast gateway rollback --dry-run --data /srv/holdfast",
+    load: () => import("../commands/gatewayRollback.ts"),
+  },
+  {
     path: ["gateway", "rebuild-index"],
     summary: "make the index of a vault anew from its packs",
     details: [

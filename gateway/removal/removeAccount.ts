@@ -18,6 +18,7 @@ import type { Account } from "../catalog/accounts.ts";
 import type { RemovalRow } from "../catalog/removals.ts";
 import type { Gateway } from "../gateway.ts";
 import { errnoOf, fileError, makeFolderDurably, writeFileDurably } from "../store/files.ts";
+import { removeCopies } from "../upgrade/copies.ts";
 import { describeVault, eraseDirectory, eraseKeys } from "./vaultFiles.ts";
 
 type RemovalPort = Pick<
@@ -85,6 +86,8 @@ export async function finishRemoval(gateway: RemovalPort, row: RemovalRow): Prom
     catalog.accounts.remove(row.account);
   });
   await sealing.bring();
+  // They name the account.
+  await removeCopies(dataDir.path);
   for (const { id } of row.vaults) await eraseDirectory(gateway.vaultDirectory(id));
   const deletion: Deletion = { ...row, time: now().toISOString() };
   const folder = removalsFolder(dataDir.path);

@@ -67,12 +67,13 @@ export class GatewayFixture {
     return fixture;
   }
 
-  async start(): Promise<void> {
+  async start(more: Partial<GatewayOptions> = {}): Promise<void> {
     this.gateway = await Gateway.open(this.path, {
       logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
       now: () => new Date(),
       version: "0.0.0-test",
       ...this.#options,
+      ...more,
     });
     this.administration = new Administration(this.gateway);
     this.listening = await listen(this.gateway);

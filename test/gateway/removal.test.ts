@@ -5,9 +5,11 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Administration } from "../../gateway/administration.ts";
+import { ReportRows } from "../../gateway/alerts/reports/reportRows.ts";
 import { jsonCodec, openTable } from "../../gateway/index/table.ts";
 import { removeAccount } from "../../gateway/removal/removeAccount.ts";
 import { eraseKeys } from "../../gateway/removal/vaultFiles.ts";
+import { listCopies, makeCopy } from "../../gateway/upgrade/copies.ts";
 import { openDeletion } from "../../vault/deletion.ts";
 import {
   GatewayFixture,
@@ -32,6 +34,14 @@ beforeEach(async () => {
     await commit(device);
   }
   await fixture.administration.addAppPassword("anna", { label: "phone" });
+  // What else names her: a daily report, and a copy from before an upgrade.
+  Object.assign(fixture.gateway.dataDir.settings, {
+    alertSmtp: "smtp-plain://localhost",
+    alertMailFrom: "a@b.example",
+  });
+  const report = { to: ["anna@acme.example"], rules: ["daily at 07:00"], timeZone: "UTC", textOnly: true };
+  await fixture.administration.reports.set({ account: "anna", ...report });
+  await makeCopy(fixture.path, { from: 1, to: 2, at: "2026-11-26T00:00:00Z" }, 0);
 });
 afterEach(async () => {
   await fixture.remove();
@@ -66,6 +76,8 @@ async function expectGone(): Promise<void> {
   expect(catalog.vaults.list(anna.id)).toEqual([]);
   expect(catalog.appPasswords.list(anna.id)).toEqual([]);
   expect(catalog.removals.list()).toEqual([]);
+  expect(new ReportRows(catalog.environment).list()).toEqual([]);
+  expect(await listCopies(fixture.path)).toEqual([]);
   const stated = await fixture.administration.removals.list();
   expect(stated).toHaveLength(1);
   const statement = Buffer.from(stated[0]?.statement ?? "");

@@ -8,6 +8,7 @@ import { type JobRow, JobRows } from "../../jobs/jobRows.ts";
 import { checkSettings, settingsDefault } from "../../settings.ts";
 import { formatSettings } from "../../settingsText.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
+import { formats } from "../../upgrade/formats.ts";
 import type { RestoredState } from "./gatewayState.ts";
 import type { RestoreMark } from "./restoreMark.ts";
 import type { ProvenVaultRoot } from "./vaultRoots.ts";
@@ -128,7 +129,7 @@ export async function noteRestore(
 export async function finishDataDir(path: string, { sealed, part }: RestoredState): Promise<void> {
   const identity: GatewayIdentity = {
     format: "holdfast-gateway",
-    version: 1,
+    version: formats.newest,
     id: sealed.gateway,
     created: part.created,
     recoveryPublic: sealed.recoveryPublic,

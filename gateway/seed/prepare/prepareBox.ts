@@ -31,6 +31,7 @@ import type { Gateway } from "../../gateway.ts";
 import { settingsDefault } from "../../settings.ts";
 import { formatSettings } from "../../settingsText.ts";
 import { makeFolderDurably, syncDirectory, writeFileDurably } from "../../store/files.ts";
+import { formats } from "../../upgrade/formats.ts";
 import {
   type BoxSecrets,
   boxDocumentName,
@@ -220,7 +221,7 @@ async function writeIdentity(path: string, { id, created }: BoxDocument, boxKey:
   const recovery = boxRecoveryKey(boxKey, id);
   const recoveryPublic = publicKeyOf(recovery).toString("base64");
   recovery.fill(0);
-  const identity = { format: "holdfast-gateway", version: 1, id, created, recoveryPublic };
+  const identity = { format: "holdfast-gateway", version: formats.newest, id, created, recoveryPublic };
   await writeFileDurably(join(path, "gateway.json"), Buffer.from(`${JSON.stringify(identity, null, 1)}\n`));
   await syncDirectory(join(path, ".."));
 }
