@@ -233,7 +233,10 @@ export async function backUp(
     },
     progress: ({ counts, sentBytes, expectedFiles, expectedBytes, portion }) => {
       const { files, bytes } = counts;
-      told = { files, bytes, totalFiles: expectedFiles, totalBytes: expectedBytes, sentBytes, warnings };
+      told = {
+        ...{ files, bytes, sentBytes, warnings },
+        ...{ totalFiles: ahead?.files ?? expectedFiles, totalBytes: ahead?.bytes ?? expectedBytes },
+      };
       if (output.showsProgress && expectedFiles === 0 && !over.signal.aborted) lookAhead();
       output.progress({
         label: limited ? `backing up, portion ${portion}` : "backing up",
