@@ -265,10 +265,7 @@ export class BackupRun {
         incompletePortion: stopped === undefined ? undefined : portion,
         root,
       }),
-      {
-        ...guardFigures(counts, this.#chunks, this.#previous && this.#bases.previous?.body.files),
-        warnings: this.#warnings,
-      },
+      guardFigures(counts, this.#warnings, this.#chunks, this.#previous && this.#bases.previous?.body.files),
     );
     noteCommit(session, snapshot);
     return {

@@ -74,13 +74,14 @@ export function noteCommit(session: BackupSession, snapshot: string): void {
   }
 }
 
-/** What the gateway's guard is told. `filesBefore`: of the snapshot that this one was compared with. */
+/** What the gateway's guard, and its history, are told. `filesBefore`: of the snapshot that this one was compared with. */
 export function guardFigures(
   { files, changed, added, renamed }: Readonly<WalkCounts>,
+  warnings: number,
   { newBytes, rawBytes }: Pick<ChunkUpload, "newBytes" | "rawBytes">,
   filesBefore = 0,
 ): BackupFigures {
   // Those that are not new were there before; the others of before are gone.
   const removed = Math.max(0, filesBefore - (files - added));
-  return { files, changed, added, removed, renamed, newBytes, rawBytes };
+  return { files, changed, added, removed, renamed, newBytes, rawBytes, warnings };
 }

@@ -69,10 +69,8 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
       const row = definitionsOf(vault, device.id).find((each) => each.name === itemName);
       if (row === undefined) throw noDefinition();
       const { body } = request;
-      const { code, message } = body;
       const subject = `${principalOf(request).account.name}/${device.name}/${itemName}`;
-      const job = body.outcome === "held" ? null : gateway.jobs.begin({ kind: "backup", subject });
-      if (job !== null) gateway.jobs.end(job, "failed", { failure: { code, message, next: null } });
+      const job = body.outcome === "held" ? null : noteReport(gateway, row.id, subject, body);
       const at = gateway.now().toISOString();
       vault.store.environment.write(() => vault.catalog.definitions.setReport(row.id, { ...body, at, job }));
       return await reply.status(204).send();
@@ -100,4 +98,14 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
       return await reply.status(204).send();
     },
   );
+}
+
+/** The row of the history: that of its session, where it came to one. */
+function noteReport({ jobs }: Gateway, item: string, subject: string, report: ReportRequest): number {
+  const { outcome, due, code, message } = report;
+  const known = outcome === "failed" ? jobs.backups.failedSince(item, Date.parse(due)) : undefined;
+  if (known !== undefined) return known;
+  const job = jobs.begin({ kind: "backup", subject });
+  jobs.end(job, "failed", { failure: { code, message, next: null } });
+  return job;
 }

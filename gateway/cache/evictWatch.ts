@@ -5,6 +5,7 @@
 //   packs were not replicated yet, and nothing else was in the way, the rest ends when some have been.
 // - It looks when somebody tells it to (an upload that asked for room, the end of replication, the start): an idle gateway does nothing.
 
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { EvictProgress } from "../admin/evictOperations.ts";
 import type { Gateway } from "../gateway.ts";
 import { evictAsJob } from "./evictGateway.ts";
@@ -76,6 +77,7 @@ export class EvictWatch {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#restUntilMs = this.#monotonicMs() + restMs;
+      if (isHoldfastError(error, ErrorCode.cancelled)) return;
       logger.error({ err: error }, "packs could not be evicted");
     }
   }

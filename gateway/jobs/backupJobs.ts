@@ -15,6 +15,8 @@ import { failureOf, type Jobs } from "./jobs.ts";
 
 /** A machine that sleeps in the middle of its backup is silent for a night; a walk over unchanged files for minutes. */
 const silentMs = 3_600_000;
+/** Of all items; one that is not found among them gets another row. */
+const failedLooked = 1000;
 
 type Followed = {
   row: JobRow;
@@ -160,6 +162,12 @@ export class BackupJobs {
     if (followed === undefined) return;
     followed.failure = failureOf(error);
     this.#jobs.say(followed.row.id, "warn", `refused: ${followed.failure.code}: ${followed.failure.message}`);
+  }
+
+  /** The newest job of an item whose agent gave up a session that it began then or later; `item`: 32 hex digits. */
+  failedSince(item: string, sinceMs: number): number | undefined {
+    const failed = this.#jobs.list({ kind: "backup", failed: true, sinceMs, limit: failedLooked });
+    return failed.find(({ result, session }) => result === "failed" && session?.item === item)?.id;
   }
 
   /** The session's snapshot is there. `warnings`: of the agent. */

@@ -3,6 +3,7 @@
 // Invariant: when a vault was drilled last is its newest report, which survives restarts. A vault that is locked waits until it is unlocked.
 
 import { setTimeout as pause } from "node:timers/promises";
+import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import { drillGateway, newSeed } from "./drill.ts";
 import { DrillRows } from "./drillRows.ts";
@@ -49,6 +50,7 @@ export class DrillWatch {
           }
         } catch (error) {
           if (signal.aborted) return;
+          if (isHoldfastError(error, ErrorCode.cancelled)) continue;
           this.#gateway.logger.error({ vault, err: error }, "a restore drill could not be done");
         }
       }

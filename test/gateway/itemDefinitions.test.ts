@@ -208,6 +208,18 @@ test("what a device tells is an alert and a row of the history, until a snapshot
   expect(rows()).toBe(before);
   expect((await look()).filter((line) => line.includes("missed"))).toEqual([]);
   expect(await items.list({})).toMatchObject([{ report: { outcome: "held", job: null } }]);
+  // One that had come to a session is the same failure: no other row, and the words are the report's.
+  const { id } = await device.client.putItem("home");
+  const { session } = await device.client.startSession({ vault: device.vault, item: id, highestSequence: 0 });
+  const counts = { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0, sentBytes: 0, warnings: 0 };
+  await device.client.tellProgress(session, {
+    ...counts,
+    over: { result: "failed", code: ErrorCode.ioError },
+  });
+  await client.report("home", failed, signal);
+  expect(fixture.gateway.jobs.list({ failed: true, limit: 10 }).map((row) => row.id)).toEqual([3, 2, 1]);
+  expect(await items.list({})).toMatchObject([{ report: { job: 3, message: failed.message } }]);
+  expect(await look()).toEqual(["warning backup-failed: anna/laptop/home"]);
   nowMs += 1000;
   await backup();
   expect(await look()).toEqual([]);

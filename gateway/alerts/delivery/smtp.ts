@@ -61,13 +61,8 @@ export async function handOver(
     const mayHaveArrived = whole && !hasAnswer(error);
     if (!mayHaveArrived) signal.throwIfAborted();
     const words = pass === undefined ? reasonOf(error) : reasonOf(error).replaceAll(pass, "...");
-    throw notSent(
-      `${host}:${port}: ${words}`,
-      "Look at the alert-smtp settings; holdfast alert test tries them.",
-      {
-        mayHaveArrived,
-      },
-    );
+    const next = "Look at the alert-smtp settings; holdfast alert test tries them.";
+    throw notSent(`${host}:${port}: ${words}`, next, { mayHaveArrived });
   } finally {
     signal.removeEventListener("abort", stop);
     transport.close();

@@ -18,7 +18,7 @@ const verdictWords: Readonly<Record<ItemVerdict, string>> = {
   failed: "FAILED",
   missed: "MISSED",
   done: "backed up",
-  quiet: "none was due",
+  quiet: "not due",
 };
 
 /** `doubtful`: days whose report may not have arrived. */

@@ -131,7 +131,7 @@ test("it says what was backed up, failed and missed, how much, the oldest item a
   // The next day has nothing of that in it.
   await pass(24 * hourMs);
   expect(textOf(mails[1] as Mail)).toContain("2026-11-26 07:00 to 2026-11-27 07:00");
-  expect(textOf(mails[1] as Mail)).toContain("laptop/good: none was due: newest 2026-11-25 13:00");
+  expect(textOf(mails[1] as Mail)).toContain("laptop/good: not due: newest 2026-11-25 13:00");
 });
 
 test("one a day, over restarts and changed times; after days without a gateway one makes up for all", async () => {
