@@ -246,6 +246,10 @@ function parseIdentity(
       },
     );
   }
+  const { upgrading } = identity;
+  if (upgrading !== undefined && !(Number.isSafeInteger(upgrading) && upgrading >= 1)) {
+    throw new HoldfastError(ErrorCode.dataDirInvalid, `${file} is damaged: "upgrading" is no format`);
+  }
   if (box !== undefined && identity.id !== box.document.id) {
     throw new HoldfastError(
       ErrorCode.dataDirInvalid,

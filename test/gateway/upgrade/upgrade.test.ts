@@ -155,6 +155,19 @@ test("a step that fails puts everything back at once; one that was killed is put
   expect(await noted()).toEqual([[2], [2, 3]]);
 });
 
+test("a file that says nonsense of an upgrade is refused, and nothing is put back by it", async () => {
+  await fixture.stop();
+  const before = identity();
+  for (const upgrading of ["../..", 0, -1, 1.5, null, {}]) {
+    writeFileSync(join(fixture.path, "gateway.json"), JSON.stringify({ ...before, upgrading }));
+    await expect(start(three), JSON.stringify(upgrading)).rejects.toMatchObject({
+      code: ErrorCode.dataDirInvalid,
+    });
+  }
+  writeFileSync(join(fixture.path, "gateway.json"), JSON.stringify(before));
+  await start(undefined);
+});
+
 test("without room for the copy, or killed in it, nothing is changed", async () => {
   await fixture.stop();
   const before = databases();
