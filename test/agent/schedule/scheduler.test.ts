@@ -17,9 +17,9 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const snapshot: BackupEnd = { end: "snapshot", snapshot: "5a", warnings: 0 };
 const failure: BackupEnd = { end: "failed", code: ErrorCode.gatewayUnreachable, message: "nobody there" };
+
 let state: string;
-let wallMs: number;
-let monotonicMs: number;
+let [wallMs, monotonicMs] = [0, 0];
 let told: string[];
 /** Backups that were begun, as "HH:MM name". */
 let begun: string[];
@@ -36,9 +36,7 @@ let waits: number[];
 function open(): void {
   file = new ScheduleFile(state);
   scheduler = new Scheduler({
-    wallMs: () => wallMs,
-    monotonicMs: () => monotonicMs,
-    random: () => 0,
+    ...{ wallMs: () => wallMs, monotonicMs: () => monotonicMs, random: () => 0 },
     device: "0".repeat(32),
     file,
     obstacle: async () => undefined,
