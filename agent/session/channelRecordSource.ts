@@ -83,9 +83,9 @@ export class ChannelRecordSource implements RecordSource {
 
   /** Never throws: why there is no channel shows to who reads without. */
   async #open(vault: string): Promise<void> {
-    const { url, fingerprint, token } = this.#options;
+    const { url, fingerprint, token, line } = this.#options;
     try {
-      const channel = await RecordChannel.open({ url, fingerprint, token, vault }, this.#memory);
+      const channel = await RecordChannel.open({ url, fingerprint, token, vault, line }, this.#memory);
       if (this.#closed) channel.close();
       this.#states.set(vault, { kind: "open", channel });
     } catch (error) {

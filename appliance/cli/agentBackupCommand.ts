@@ -1,7 +1,7 @@
 // The row of `agent backup`.
 
 import { chunkers } from "../../vault/chunk/chunker.ts";
-import { choiceOfFiles, item, state } from "./agentOptions.ts";
+import { choiceOfFiles, item, line, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 import { hookOptions } from "./hookOptions.ts";
 
@@ -76,6 +76,7 @@ export const agentBackupCommand: CommandSpec = {
       value: "NAME",
       summary: "what [hooks.NAME] in config.toml of the state directory says of the options above",
     },
+    ...line,
     state,
   ],
   example: "holdfast agent backup /home /etc --exclude '*.tmp'",

@@ -15,6 +15,22 @@ export const item: OptionSpec = {
   summary: "the protected item that is meant",
 };
 
+/** Of commands that speak to a gateway (docs/network.md). */
+export const line: readonly OptionSpec[] = [
+  {
+    name: "proxy",
+    kind: "text",
+    value: "URL",
+    summary: "the HTTP proxy to the gateway, http://HOST:PORT, or none (else as HTTPS_PROXY says)",
+  },
+  {
+    name: "no-proxy",
+    kind: "text",
+    value: "HOSTS",
+    summary: "hosts to which no proxy leads (else as NO_PROXY says)",
+  },
+];
+
 /** What of the paths is backed up, besides `include`. */
 export const choiceOfFiles: readonly OptionSpec[] = [
   { name: "exclude", kind: "texts", value: "GLOB", summary: "leave out what matches, by full path" },

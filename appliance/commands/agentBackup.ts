@@ -75,7 +75,7 @@ function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void
 }
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { args } = context;
   const request = backupRequest(context);
   if (args.flag("estimate")) {
@@ -90,7 +90,7 @@ export async function run(given: CommandContext): Promise<void> {
   let connection: AgentConnection | undefined;
   try {
     await HookedRun.sweep(hookPort(context, state));
-    connection = await AgentConnection.open(state, triesPatient, context.signal);
+    connection = await AgentConnection.open(state, triesPatient, context.signal, { line });
     if (args.flag("accept-older")) connection.acceptOlder();
     const run = { context, state, connection };
     if (args.flag("dry-run")) {

@@ -47,11 +47,10 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
     if (other.url === url) throw taken(`a replica at ${url}, ${other.name},`);
   }
   if (request.fingerprint !== undefined) await checkFingerprint(request, request.fingerprint);
-  const context: StoreContext = { now };
   const { options } = request;
-  const place = await tryPlace({ url, options }, context);
+  const place = await tryPlace({ url, options }, gateway);
   const { rootUrl } = options;
-  const roots = rootUrl === undefined ? place : await tryPlace({ url: rootUrl, options }, context);
+  const roots = rootUrl === undefined ? place : await tryPlace({ url: rootUrl, options }, gateway);
   const replica: Replica = {
     id: toHex(randomBytes(16)),
     name,
@@ -66,7 +65,7 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
     parallel: request.parallel,
     created: now().toISOString(),
   };
-  const inUse = await noteOfUse(gateway, replica, context);
+  const inUse = await noteOfUse(gateway, replica);
   const row = { ...replica, notes: [...replica.notes, ...inUse] };
   catalog.replicas.add(row);
   gateway.replication.added(row.id);
@@ -134,9 +133,9 @@ function notesOf(place: PlaceProbe, roots: PlaceProbe, rootUrl: string | undefin
 }
 
 /** Whether a gateway has written there before. */
-async function noteOfUse(gateway: Gateway, replica: Replica, context: StoreContext): Promise<string[]> {
+async function noteOfUse(gateway: Gateway, replica: Replica): Promise<string[]> {
   const url = replica.options.rootUrl ?? replica.url;
-  const roots = await openReplicaStore({ ...replica, url }, context);
+  const roots = await openReplicaStore({ ...replica, url }, gateway);
   try {
     if (!(await isInUse(gateway, roots))) return [];
   } finally {

@@ -2,6 +2,7 @@
 // repeated: the next look comes anyway.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Line } from "../line/line.ts";
 import type { EstimateRequest, ReportRequest } from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { type Connection, ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
@@ -14,6 +15,7 @@ export type DefinitionsAddress = {
   readonly url: string;
   readonly fingerprint: string;
   readonly token: string;
+  readonly line?: Line | undefined;
 };
 
 const etagCharactersMax = 200;
@@ -23,8 +25,8 @@ const idleMs = 30_000;
 export class DefinitionsClient {
   readonly #connection: Connection;
 
-  constructor({ url, fingerprint, token }: DefinitionsAddress) {
-    const agent = new PinnedAgent({ fingerprint, socketsMax: 1, connectTimeoutMs: 15_000 });
+  constructor({ url, fingerprint, token, line }: DefinitionsAddress) {
+    const agent = new PinnedAgent({ fingerprint, socketsMax: 1, connectTimeoutMs: 15_000, line });
     this.#connection = { agent, url: new URL(url), token };
   }
 

@@ -7,6 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
+import type { Line } from "../line/line.ts";
 import { parseBitmap } from "../wire/bitmap.ts";
 import { type BackupFigures, figuresHeaders } from "../wire/figures.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
@@ -16,6 +17,7 @@ import type { ReadResult } from "../wire/readStream.ts";
 import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
 import { type Connection, errorOf, readBody, send } from "./exchange.ts";
+import { parseGatewayUrl } from "./gatewayUrl.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
 import { query } from "./query.ts";
 import { readPieces, readResults } from "./readAnswer.ts";
@@ -31,6 +33,7 @@ export type GatewayClientOptions = {
   readonly socketsMax?: number;
   /** Tries of a request that may be repeated, 5 by default. */
   readonly triesMax?: number;
+  readonly line?: Line | undefined;
 };
 
 type CommitOptions = { readonly figures?: BackupFigures; readonly signal?: AbortSignal };
@@ -48,16 +51,12 @@ export class GatewayClient {
       this.#triesMax = options.triesMax;
       return;
     }
-    const url = URL.parse(options.url);
-    if (url?.protocol !== "https:")
-      throw new HoldfastError(
-        ErrorCode.usage,
-        `a gateway's address is https://HOST:PORT, not ${options.url}`,
-      );
+    const url = parseGatewayUrl(options.url);
     const agent = new PinnedAgent({
       fingerprint: options.fingerprint,
       socketsMax: options.socketsMax ?? 8,
       connectTimeoutMs: 15_000,
+      line: options.line,
     });
     this.#connection = { agent, url, token: options.token };
     this.#triesMax = options.triesMax ?? 5;

@@ -13,6 +13,7 @@ import {
 } from "../../../ingest/client/exchange.ts";
 import { PinnedAgent } from "../../../ingest/client/pinnedAgent.ts";
 import { pauseBeforeRetry } from "../../../ingest/client/retry.ts";
+import type { Line } from "../../../ingest/line/line.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { StoreUsage } from "../replicaStore.ts";
 
@@ -43,6 +44,7 @@ export type PeerConnectionOptions = {
   readonly triesMax: number;
   /** A connection on which nothing moves for so long is given up, milliseconds. */
   readonly idleMs: number;
+  readonly line?: Line | undefined;
 };
 
 /** A body that goes or comes more slowly than this, from the whole of it, is given up: a peer that drips must not hold us for ever. */
@@ -80,9 +82,9 @@ export class PeerConnection {
   #retries = 0;
 
   constructor(options: PeerConnectionOptions) {
-    const { url, fingerprint, token, socketsMax, triesMax, idleMs } = options;
+    const { url, fingerprint, token, socketsMax, triesMax, idleMs, line } = options;
     this.origin = url.origin;
-    const agent = new PinnedAgent({ fingerprint, socketsMax, connectTimeoutMs: 15_000 });
+    const agent = new PinnedAgent({ fingerprint, socketsMax, connectTimeoutMs: 15_000, line });
     this.#connection = { agent, url, token };
     this.#triesMax = triesMax;
     this.#idleMs = idleMs;
