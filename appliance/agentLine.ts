@@ -3,14 +3,21 @@
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { boundReceiveBuffer } from "../agent/platform/receiveBuffer.ts";
 import type { Line } from "../ingest/line/line.ts";
 import { HttpProxy, Proxies, type ProxySettings } from "../ingest/line/proxies.ts";
+import { RateLimiter } from "../ingest/line/rateLimiter.ts";
+import { RateTable } from "../ingest/line/rateTable.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Arguments } from "./cli/arguments.ts";
 import type { CommandContext } from "./cli/command.ts";
 
 /** Keys above the tables of an agent's config.toml: they count for all its commands. */
-export const lineKeys = ["proxy", "no-proxy"] as const;
+export const lineKeys = ["proxy", "no-proxy", "limit-upload", "limit-download"] as const;
+/** Those that stand nowhere else. */
+export const proxyKeys = ["proxy", "no-proxy"] as const;
+
+type LineSettings = { readonly [key in (typeof lineKeys)[number]]?: string };
 
 /**
  * `args`: of a command that has the options of the line.
@@ -24,8 +31,24 @@ export async function agentLine(
   const file = join(state, "config.toml");
   const inFile = existsSync(file) ? await lineSettings(file) : {};
   const given = args === undefined ? {} : givenProxy(args);
-  const settings = { proxy: given.proxy ?? inFile.proxy, noProxy: given.noProxy ?? inFile.noProxy };
-  return { proxies: new Proxies(settings, environment) };
+  const has = (name: string): boolean => args?.command.options.some((each) => each.name === name) === true;
+  const zone = has("time-zone") ? args?.text("time-zone") : undefined;
+  const upload = has("limit-upload") ? args?.rates("limit-upload") : undefined;
+  const download = has("limit-download") ? args?.rates("limit-download") : undefined;
+  const settings = { proxy: given.proxy ?? inFile.proxy, noProxy: given.noProxy ?? inFile["no-proxy"] };
+  return {
+    proxies: new Proxies(settings, environment),
+    uploads: limiter(upload ?? inFile["limit-upload"], zone),
+    boundReceiveBuffer,
+    downloads: limiter(download ?? inFile["limit-download"], zone),
+  };
+}
+
+/** @throws HoldfastError usage */
+function limiter(table: string | undefined, zone: string | undefined): RateLimiter | undefined {
+  const parsed = RateTable.parse(table ?? "", zone);
+  if (!Number.isFinite(parsed.lowest)) return undefined;
+  return new RateLimiter(parsed, { wallMs: () => Date.now(), monotonicMs: () => performance.now() });
 }
 
 /** What a command line says of proxies. @throws HoldfastError usage */
@@ -37,14 +60,15 @@ export function givenProxy(args: Arguments): ProxySettings {
 
 /** What the command line says of the line, as words for a child's. */
 export function lineWords(args: Arguments): string[] {
-  return lineKeys.flatMap((key) => {
-    const value = args.text(key);
+  const own = lineKeys.filter((key) => args.command.options.some(({ name }) => name === key));
+  return own.flatMap((key) => {
+    const value = key === "proxy" || key === "no-proxy" ? args.text(key) : args.rates(key);
     return value === undefined ? [] : [`--${key}=${value}`];
   });
 }
 
 /** @throws HoldfastError usage that names file and key */
-export async function lineSettings(file: string): Promise<ProxySettings> {
+export async function lineSettings(file: string): Promise<LineSettings> {
   const { parse } = await import("smol-toml");
   let top: Record<string, unknown>;
   try {
@@ -61,10 +85,12 @@ export async function lineSettings(file: string): Promise<ProxySettings> {
       next: 'Write it between quotes: "...".',
     });
   }
-  const [proxy, noProxy] = [top.proxy as string | undefined, top["no-proxy"] as string | undefined];
+  const settings = top as LineSettings;
+  const { proxy } = settings;
   if (proxy !== undefined && proxy !== "none" && HttpProxy.parse(proxy, `${file}: proxy`).hasCredentials)
     refuseReaders(file);
-  return { proxy, noProxy };
+  for (const key of ["limit-upload", "limit-download"] as const) RateTable.parse(settings[key] ?? "");
+  return settings;
 }
 
 /** @throws HoldfastError usage */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { checkPrivate } from "../agent/hooks/privateFile.ts";
 import type { Line } from "../ingest/line/line.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
-import { agentLine, lineKeys } from "./agentLine.ts";
+import { agentLine, proxyKeys } from "./agentLine.ts";
 import type { Arguments, OptionValue } from "./cli/arguments.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./cli/command.ts";
 import { commandOptionNames, hookOptions, snapshotOptionNames } from "./cli/hookOptions.ts";
@@ -28,30 +28,27 @@ const notInFile: readonly string[] = [
   "password-file",
   "need-out",
   // They stand above the tables, for all commands.
-  ...lineKeys,
+  ...proxyKeys,
 ];
 
 /** @throws HoldfastError usage for a wrong config.toml */
 export async function agentContext(given: CommandContext): Promise<AgentContext> {
   const state = stateFolder(given.args.text("state"), given.environment);
   const file = join(state, "config.toml");
-  const line = await agentLine(state, given.environment, given.args);
+  const lineOf = (args: Arguments): Promise<Line> => agentLine(state, given.environment, args);
   const { command } = given.args;
   let args = given.args;
   const takesHooks = command.options.some(({ name }) => name === "hook");
   if (!existsSync(file)) {
     const hook = takesHooks ? args.text("hook") : undefined;
     if (hook !== undefined) hookTable({}, hook, file);
-    return { context: given, state, line };
+    return { context: given, state, line: await lineOf(args) };
   }
   const settings = await readAgentSettings(file, [command]);
   const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
   if (takesHooks) args = await withHook(args, own, file);
-  return {
-    context: { ...given, args: args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own) },
-    state,
-    line,
-  };
+  args = args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own);
+  return { context: { ...given, args }, state, line: await lineOf(args) };
 }
 
 /** The arguments, with what the table [hooks.NAME] says that they name, or the command's own table does. */

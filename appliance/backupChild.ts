@@ -8,6 +8,7 @@ import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import type { Counted } from "../agent/schedule/gatewayLink.ts";
 import type { BackupEnd } from "../agent/schedule/scheduler.ts";
+import { rateTableLimits } from "../ingest/line/rateTable.ts";
 import type { DefinedItem } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode } from "../vault/errors.ts";
 import { ExitStatus } from "./cli/exitStatus.ts";
@@ -24,7 +25,8 @@ export function backupWords(
     "include-regex": definition.includeRegexes,
     "exclude-regex": definition.excludeRegexes,
   };
-  const limit = definition.limitUploadBytesPerSecond;
+  const { limitUploadTable: table, limitUploadBytesPerSecond: rate, timeZone } = definition;
+  const limit = table ?? (rate === null ? null : Math.max(rate, rateTableLimits.rateMin));
   return [
     ...["agent", "backup", "--json", `--state=${state}`, `--item=${name}`],
     ...first,
@@ -32,6 +34,7 @@ export function backupWords(
     ...(definition.excludeCaches ? ["--exclude-caches"] : []),
     ...(definition.oneFileSystem ? ["--one-file-system"] : []),
     ...(limit === null ? [] : [`--limit-upload=${limit}`]),
+    ...(table === null ? [] : [`--time-zone=${timeZone}`]),
     ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),
     ...(definition.snapshot === null ? [] : [`--snapshot=${definition.snapshot}`]),
     "--",

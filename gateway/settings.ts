@@ -3,6 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
+import { RateTable } from "../ingest/line/rateTable.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import {
   type AlertSettings,
@@ -14,7 +15,6 @@ import { AddressSet } from "./auth/addressLists.ts";
 import { type GuardThresholds, guardRules, isPercentage, thresholdsDefault } from "./guard/thresholds.ts";
 import { parseListen } from "./listenAddress.ts";
 import * as proxies from "./proxySettings.ts";
-import { Bandwidth } from "./replica/job/bandwidth.ts";
 import { fileError } from "./store/files.ts";
 
 export type GatewaySettings = AlertSettings &
@@ -185,7 +185,7 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   const { scrubEveryDays, scrubRate, drillEveryDays } = settings;
   if (!(scrubEveryDays >= 0 && scrubEveryDays <= 36_500)) throw wrong("scrub-every-days", "a number of days");
   if (typeof scrubRate !== "string") throw wrong("scrub-rate", "a text");
-  Bandwidth.parse(scrubRate);
+  RateTable.parse(scrubRate);
   if (!(drillEveryDays >= 0 && drillEveryDays <= 36_500)) throw wrong("drill-every-days", "a number of days");
   const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
   if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");

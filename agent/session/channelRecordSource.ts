@@ -74,6 +74,8 @@ export class ChannelRecordSource implements RecordSource {
   #channelOf(vault: string): RecordChannel | undefined {
     const state = this.#states.get(vault);
     if (state?.kind === "open" && state.channel.isOpen) return state.channel;
+    // What comes over a channel is not held back.
+    if (this.#options.line?.downloads !== undefined) return undefined;
     if (state?.kind === "opening" || this.#closed) return undefined;
     if (state?.kind === "none" && performance.now() < state.untilMs) return undefined;
     this.#states.set(vault, { kind: "opening" });

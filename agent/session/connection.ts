@@ -28,6 +28,10 @@ export type GatewayAddress = { readonly url: string; readonly fingerprint: strin
 /** How the gateway is reached: over which line, and whether another one is read from than the home; nothing of that one is written down. */
 export type Way = { readonly line?: Line | undefined; readonly elsewhere?: GatewayAddress | undefined };
 
+/** A request with records takes so long at most, so that little is lost with a connection; and has at least so much. */
+const bodySeconds = 10;
+const bodyBytesMin = 64 * 1024;
+
 /** Of a record whose epoch nobody knows (bits flip), the keys are not asked for more often. */
 const vainRenewalMs = 10_000;
 
@@ -80,6 +84,12 @@ export class AgentConnection {
 
   get enrollment(): Enrollment {
     return this.#enrollment;
+  }
+
+  /** Bytes that one request with records may have now; undefined without a limit on the line. */
+  get uploadBodyBytes(): (() => number) | undefined {
+    const uploads = this.#line?.uploads;
+    return uploads && (() => Math.max(bodyBytesMin, uploads.rate() * bodySeconds));
   }
 
   /** Of the gateway that is this machine's home as far as it knows; another one after `atHome` was redirected. */

@@ -42,9 +42,15 @@ export const agentBackupCommand: CommandSpec = {
     { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
     {
       name: "limit-upload",
-      kind: "bytes",
-      value: "RATE",
-      summary: "send at most this much a second, like 5MiB",
+      kind: "rates",
+      value: "TABLE",
+      summary: 'send at most so much a second: 5MiB, or "weekdays from 08:00 to 18:00 2MB, 20MB"',
+    },
+    {
+      name: "time-zone",
+      kind: "text",
+      value: "ZONE",
+      summary: "of the times in --limit-upload and --limit-download (this machine's)",
     },
     {
       name: "limit-size",

@@ -15,8 +15,8 @@ export const item: OptionSpec = {
   summary: "the protected item that is meant",
 };
 
-/** Of commands that speak to a gateway (docs/network.md). */
-export const line: readonly OptionSpec[] = [
+/** Of commands that connect to somewhere (docs/network.md). */
+export const proxy: readonly OptionSpec[] = [
   {
     name: "proxy",
     kind: "text",
@@ -28,6 +28,17 @@ export const line: readonly OptionSpec[] = [
     kind: "text",
     value: "HOSTS",
     summary: "hosts to which no proxy leads (else as NO_PROXY says)",
+  },
+];
+
+/** Of commands that speak to a gateway. */
+export const line: readonly OptionSpec[] = [
+  ...proxy,
+  {
+    name: "limit-download",
+    kind: "rates",
+    value: "TABLE",
+    summary: "fetch at most so much a second: a rate like 5MiB, or rates by time (docs/network.md)",
   },
 ];
 

@@ -65,9 +65,9 @@ const definitionOptions: readonly OptionSpec[] = [
   ...choiceOfFiles,
   {
     name: "limit-upload",
-    kind: "bytes",
-    value: "RATE",
-    summary: "send at most this much a second, like 5MiB",
+    kind: "rates",
+    value: "TABLE",
+    summary: 'send at most so much a second: 5MiB, or "weekdays from 08:00 to 18:00 2MB, 20MB"',
   },
   {
     name: "hook",

@@ -47,7 +47,6 @@ function backupRequest({ args }: CommandContext): Omit<BackupRequest, "paths"> {
     reference: !args.flag("no-reference"),
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
-    limitUploadBytesPerSecond: args.bytes("limit-upload"),
     limits,
     chunker: (args.text("chunker") ?? "auto-1") as BackupRequest["chunker"],
   };
@@ -212,6 +211,7 @@ export async function backUp(
     agentVersion: version,
     host: hostname(),
     cachePath: cachePath(state, session.itemId),
+    bodyBytesMax: connection.uploadBodyBytes,
     nowMs: () => Date.now(),
     taken,
     signal,

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { relative } from "node:path";
 import { parseFingerprint } from "../../ingest/client/fingerprint.ts";
+import { RateTable } from "../../ingest/line/rateTable.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -10,7 +11,6 @@ import type { NewReplica } from "../admin/replicaOperations.ts";
 import type { Replica, ReplicaOptions } from "../catalog/replicas.ts";
 import type { Gateway } from "../gateway.ts";
 import { folderOfUrl } from "./folder/folderUrl.ts";
-import { Bandwidth } from "./job/bandwidth.ts";
 import { parseSchedule } from "./job/schedule.ts";
 import { gatewayFolder, rootKey, vaultFolder } from "./keys.ts";
 import { openReplicaStore, type StoreContext } from "./openStore.ts";
@@ -40,7 +40,7 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
   const { catalog, now } = gateway;
   const name = checkName(request.name, "replica");
   const url = checkAddress(request, gateway.dataDir.path);
-  Bandwidth.parse(request.bandwidth);
+  RateTable.parse(request.bandwidth);
   parseSchedule(request.schedule);
   for (const other of catalog.replicas.list()) {
     if (other.name === name) throw taken(`a replica ${name}`);

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
-import type { Line } from "../line/line.ts";
+import type { RateLimiter } from "../line/rateLimiter.ts";
 import { parseBitmap } from "../wire/bitmap.ts";
 import { type BackupFigures, figuresHeaders } from "../wire/figures.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
@@ -16,25 +16,12 @@ import { wireLimits } from "../wire/protocol.ts";
 import type { ReadResult } from "../wire/readStream.ts";
 import { encodeRecordBody } from "../wire/recordBody.ts";
 import { parseRecordsAnswer, type RecordsAnswer } from "../wire/recordStatus.ts";
+import { type GatewayClientOptions, parseGatewayUrl } from "./clientOptions.ts";
 import { type Connection, errorOf, readBody, send } from "./exchange.ts";
-import { parseGatewayUrl } from "./gatewayUrl.ts";
 import { PinnedAgent } from "./pinnedAgent.ts";
 import { query } from "./query.ts";
 import { readPieces, readResults } from "./readAnswer.ts";
 import { pauseBeforeRetry, type RepeatableExchange } from "./retry.ts";
-
-export type GatewayClientOptions = {
-  /** https://HOST:PORT */
-  readonly url: string;
-  /** Pinned public key, `SHA256:<64 hex>`; without it a known authority must vouch for the certificate. */
-  readonly fingerprint?: string | undefined;
-  readonly token?: string | undefined;
-  /** Connections at a time, 8 by default. */
-  readonly socketsMax?: number;
-  /** Tries of a request that may be repeated, 5 by default. */
-  readonly triesMax?: number;
-  readonly line?: Line | undefined;
-};
 
 type CommitOptions = { readonly figures?: BackupFigures; readonly signal?: AbortSignal };
 type Request = RepeatableExchange & { readonly answerBytesMax?: number };
@@ -58,7 +45,7 @@ export class GatewayClient {
       connectTimeoutMs: 15_000,
       line: options.line,
     });
-    this.#connection = { agent, url, token: options.token };
+    this.#connection = { agent, url, token: options.token, line: options.line };
     this.#triesMax = options.triesMax ?? 5;
   }
 
@@ -70,6 +57,10 @@ export class GatewayClient {
   /** Closes idle and busy connections; also those of clients made by `withToken`. */
   close(): void {
     this.#connection.agent.destroy();
+  }
+
+  get #downloads(): RateLimiter | undefined {
+    return this.#connection.line?.downloads;
   }
 
   /** Throws the error where the request may not be tried again. */
@@ -96,7 +87,7 @@ export class GatewayClient {
     for (let tries = 1; ; tries++) {
       const response = await this.#send(request);
       try {
-        return await readBody(response, request.signal, request.answerBytesMax);
+        return await readBody(response, request.signal, request.answerBytesMax, this.#downloads);
       } catch (error) {
         await this.#pause(error, request, tries);
       }
@@ -247,7 +238,8 @@ export class GatewayClient {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): AsyncGenerator<ReadResult, void, undefined> {
-    yield* readPieces(await this.#startRead(vault, group, ids, signal), ids.length, signal);
+    const response = await this.#startRead(vault, group, ids, signal);
+    yield* readPieces(response, ids.length, signal, this.#downloads);
   }
 
   /** As `read`, all results at once: without a turn of the event loop for each piece that arrives. */
@@ -257,6 +249,7 @@ export class GatewayClient {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<ReadResult[]> {
+    if (this.#downloads !== undefined) return await Array.fromAsync(this.read(vault, group, ids, signal));
     return await readResults(await this.#startRead(vault, group, ids, signal), ids.length, signal);
   }
 

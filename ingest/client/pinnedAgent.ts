@@ -120,11 +120,26 @@ async function connectTls(
     socket.once("error", failed);
     socket.once("secureConnect", () => {
       clearTimeout(timer);
+      boundReceived(socket, line);
       socket.off("error", failed);
       socket.setNoDelay(true);
       resolve(socket);
     });
   });
+}
+
+/** Of one connection of several: together they hold half a second's worth. */
+const receivedSeconds = 1 / 16;
+const receivedBytesMin = 16 * 1024;
+const receivedBytesMax = 256 * 1024;
+
+/** What is on its way is bounded as well as what is read, or the first seconds would come as fast as they can. */
+function boundReceived(socket: tls.TLSSocket, line: Line | undefined): void {
+  const rate = line?.downloads?.rate() ?? Number.POSITIVE_INFINITY;
+  const { fd = -1 } = (socket as unknown as { _handle: { fd?: number } })._handle;
+  if (fd < 0 || !Number.isFinite(rate)) return;
+  const bytes = Math.min(receivedBytesMax, Math.max(receivedBytesMin, Math.floor(rate * receivedSeconds)));
+  line?.boundReceiveBuffer?.(fd, bytes);
 }
 
 /** Hands over what arrived in pieces of the reader's memory. */

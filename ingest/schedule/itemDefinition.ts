@@ -3,6 +3,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { asArray, asInteger, asObject, asText, type JsonObject } from "../../vault/jsonFields.ts";
+import { RateTable } from "../line/rateTable.ts";
 import { Calendar } from "./calendar.ts";
 import { definedSnapshots, isHookName } from "./hookNames.ts";
 
@@ -16,7 +17,10 @@ export type ItemDefinition = {
   readonly excludeRegexes: readonly string[];
   readonly excludeCaches: boolean;
   readonly oneFileSystem: boolean;
+  /** Where a table counts, its lowest rate: what an agent obeys that does not know tables. */
   readonly limitUploadBytesPerSecond: number | null;
+  /** By time (docs/network.md), in the time zone of the rules. */
+  readonly limitUploadTable: string | null;
   /** Names of what the machine has (hookNames.ts). */
   readonly hook: string | null;
   readonly snapshot: string | null;
@@ -69,6 +73,7 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
     excludeCaches: false,
     oneFileSystem: false,
     limitUploadBytesPerSecond: null,
+    limitUploadTable: null,
     hook: null,
     snapshot: null,
     rules: [],
@@ -87,7 +92,8 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
 export function parseDefinition(value: unknown): ItemDefinition {
   const json = asObject(value, "definition");
   const { patternsMax, rulesMax, windowsMax, jitterSecondsMax } = definitionLimits;
-  const limit = json.limitUploadBytesPerSecond;
+  // One that was written before there were tables has none.
+  const { limitUploadBytesPerSecond: limit, limitUploadTable: table = null } = json;
   const definition: ItemDefinition = {
     enabled: asFlag(json, "enabled"),
     paths: asTexts(json, "paths", definitionLimits.pathsMax, definitionLimits.pathBytesMax),
@@ -98,6 +104,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     excludeCaches: asFlag(json, "excludeCaches"),
     oneFileSystem: asFlag(json, "oneFileSystem"),
     limitUploadBytesPerSecond: limit === null ? null : asInteger(limit, "limitUploadBytesPerSecond", 1),
+    limitUploadTable: table === null ? null : asText(table, "limitUploadTable"),
     ...hooksIn(json),
     rules: asTexts(json, "rules", rulesMax),
     timeZone: asText(json.timeZone, "timeZone"),
@@ -115,6 +122,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     );
   checkPaths(definition.paths);
   new Calendar(definition);
+  RateTable.parse(definition.limitUploadTable ?? "", definition.timeZone);
   return definition;
 }
 
