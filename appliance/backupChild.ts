@@ -37,6 +37,7 @@ export function backupWords(
     ...(table === null ? [] : [`--time-zone=${timeZone}`]),
     ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),
     ...(definition.snapshot === null ? [] : [`--snapshot=${definition.snapshot}`]),
+    ...(definition.priority === null ? [] : [`--priority=${definition.priority}`]),
     "--",
     ...definition.paths,
   ];

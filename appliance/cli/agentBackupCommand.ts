@@ -1,7 +1,7 @@
 // The row of `agent backup`.
 
 import { chunkers } from "../../vault/chunk/chunker.ts";
-import { choiceOfFiles, item, line, state } from "./agentOptions.ts";
+import { choiceOfFiles, item, line, priorityOption, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 import { hookOptions } from "./hookOptions.ts";
 
@@ -52,6 +52,7 @@ export const agentBackupCommand: CommandSpec = {
       value: "ZONE",
       summary: "of the times in --limit-upload and --limit-download (this machine's)",
     },
+    priorityOption,
     {
       name: "limit-size",
       kind: "bytes",

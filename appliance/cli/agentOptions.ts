@@ -1,5 +1,6 @@
 // Options that commands for the protected machine share.
 
+import { priorities } from "../../ingest/schedule/itemDefinition.ts";
 import type { OptionSpec } from "./command.ts";
 
 export const state: OptionSpec = {
@@ -41,6 +42,13 @@ export const line: readonly OptionSpec[] = [
     summary: "fetch at most so much a second: a rate like 5MiB, or rates by time (docs/network.md)",
   },
 ];
+
+export const priorityOption: OptionSpec = {
+  name: "priority",
+  kind: "text",
+  choices: priorities,
+  summary: "what a backup takes of processors and disks beside others; low: what they leave (normal)",
+};
 
 /** What of the paths is backed up, besides `include`. */
 export const choiceOfFiles: readonly OptionSpec[] = [

@@ -6,6 +6,7 @@ import type { BackupOutcome, BackupRequest, TakenSources } from "../../agent/bac
 import { survey, type Totals } from "../../agent/backup/survey.ts";
 import { redirectsMax } from "../../agent/home/followHome.ts";
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
+import { lowerPriority } from "../../agent/platform/priority.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
@@ -77,6 +78,7 @@ export async function run(given: CommandContext): Promise<void> {
   const { context, state, line } = await agentContext(given);
   const { args } = context;
   const request = backupRequest(context);
+  if (args.text("priority") === "low") goLow(context);
   if (args.flag("estimate")) {
     const { reportEstimate } = await import("./agentBackupEstimate.ts");
     return await reportEstimate({ ...request, paths: resolvedPaths(context) }, context);
@@ -113,6 +115,16 @@ export async function run(given: CommandContext): Promise<void> {
   } finally {
     connection?.close();
     lock.release();
+  }
+}
+
+/** Before there are threads that read. Where the system forbids it, the backup is made all the same. */
+function goLow({ output }: CommandContext): void {
+  try {
+    lowerPriority();
+  } catch (error) {
+    const { message } = error as Error;
+    output.note(`holdfast: note: the priority could not be made low: ${message}`);
   }
 }
 

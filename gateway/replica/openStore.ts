@@ -34,7 +34,7 @@ export async function openReplicaStore(
   context: StoreContext,
 ): Promise<ReplicaStore> {
   const { url, conditionalPuts } = replica;
-  if (url.startsWith("https:")) return openPeerStore(replica, context);
+  if (url.startsWith("https:")) return openPeerStore(replica, { proxies: context.proxies });
   if (url.startsWith("s3:")) return openS3Store(inOwnPlace(replica), s3Context(context));
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
   throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${withoutSecrets(url)}`, {

@@ -7,6 +7,10 @@ import { RateTable } from "../line/rateTable.ts";
 import { Calendar } from "./calendar.ts";
 import { definedSnapshots, isHookName } from "./hookNames.ts";
 
+/** How much of the machine a backup takes beside others; `low`: what they leave. */
+export type Priority = "low" | "normal";
+export const priorities: readonly Priority[] = ["low", "normal"];
+
 export type ItemDefinition = {
   readonly enabled: boolean;
   /** Absolute. */
@@ -24,6 +28,8 @@ export type ItemDefinition = {
   /** Names of what the machine has (hookNames.ts). */
   readonly hook: string | null;
   readonly snapshot: string | null;
+  /** Null: as the machine's own settings say. */
+  readonly priority: Priority | null;
   readonly rules: readonly string[];
   readonly timeZone: string;
   readonly windows: readonly string[];
@@ -76,6 +82,7 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
     limitUploadTable: null,
     hook: null,
     snapshot: null,
+    priority: null,
     rules: [],
     timeZone: "UTC",
     windows: [],
@@ -92,8 +99,8 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
 export function parseDefinition(value: unknown): ItemDefinition {
   const json = asObject(value, "definition");
   const { patternsMax, rulesMax, windowsMax, jitterSecondsMax } = definitionLimits;
-  // One that was written before there were tables has none.
-  const { limitUploadBytesPerSecond: limit, limitUploadTable: table = null } = json;
+  // One that was written before there were tables and priorities has none.
+  const { limitUploadBytesPerSecond: limit, limitUploadTable: table = null, priority = null } = json;
   const definition: ItemDefinition = {
     enabled: asFlag(json, "enabled"),
     paths: asTexts(json, "paths", definitionLimits.pathsMax, definitionLimits.pathBytesMax),
@@ -106,6 +113,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     limitUploadBytesPerSecond: limit === null ? null : asInteger(limit, "limitUploadBytesPerSecond", 1),
     limitUploadTable: table === null ? null : asText(table, "limitUploadTable"),
     ...hooksIn(json),
+    priority: priority === null ? null : asPriority(priority),
     rules: asTexts(json, "rules", rulesMax),
     timeZone: asText(json.timeZone, "timeZone"),
     windows: asTexts(json, "windows", windowsMax),
@@ -145,6 +153,12 @@ function hooksIn({ hook = null, snapshot = null }: JsonObject): Pick<ItemDefinit
       },
     );
   return names;
+}
+
+function asPriority(value: unknown): Priority {
+  const priority = priorities.find((each) => each === value);
+  if (priority !== undefined) return priority;
+  throw new HoldfastError(ErrorCode.corrupt, `priority is not one of ${priorities.join(", ")}`);
 }
 
 /** @throws HoldfastError usage */

@@ -44,8 +44,14 @@ test("a limit of an item is a rate, or a table with the definition's time zone",
   expect(words(back).join(" ")).not.toMatch(/limit|zone/);
 });
 
+test("a priority of an item is handed on, and left to the machine where there is none", () => {
+  const low = edited(emptyDefinition(["/home"]), "--priority", "low");
+  expect(words(low)).toContain("--priority=low");
+  expect(words(edited(low, "--no-priority")).join(" ")).not.toContain("priority");
+});
+
 test("a definition that was written before there were tables is read", () => {
-  const { limitUploadTable: _, ...before } = emptyDefinition(["/home"]);
+  const { limitUploadTable: _table, priority: _priority, ...before } = emptyDefinition(["/home"]);
   expect(parseDefinition({ ...before, limitUploadBytesPerSecond: 1 })).toEqual({
     ...emptyDefinition(["/home"]),
     limitUploadBytesPerSecond: 1,

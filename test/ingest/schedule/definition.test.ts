@@ -121,6 +121,7 @@ describe("definitions", () => {
     [{ enabled: 1 }, ErrorCode.corrupt],
     [{ limitUploadBytesPerSecond: 0 }, ErrorCode.corrupt],
     [{ limitUploadTable: 7 }, ErrorCode.corrupt],
+    [{ priority: "high" }, ErrorCode.corrupt],
     [{ limitUploadTable: "daily from 25:00 to 06:00 1MB" }, ErrorCode.usage],
   ])("%j is refused", (change, code) => {
     expect(failureOf(() => parseDefinition({ ...good, ...change })).code).toBe(code);
