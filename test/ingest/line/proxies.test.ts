@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NoProxy } from "../../../ingest/line/noProxy.ts";
 import { HttpProxy, Proxies } from "../../../ingest/line/proxies.ts";
@@ -40,6 +41,37 @@ describe("exceptions", () => {
   ])("%j and %j: %j", (list, host, covered) => {
     expect(new NoProxy(list).covers(host, 443)).toBe(covered);
   });
+});
+
+test("any list of exceptions can be read, and covers what it names", () => {
+  const piece = fc.constantFrom(
+    "a.b",
+    ".",
+    "*",
+    "[",
+    "]",
+    ":",
+    "/",
+    "::1",
+    "1.2.3.4",
+    "33",
+    ",",
+    " ",
+    "%",
+    "-",
+  );
+  const list = fc.oneof(
+    fc.string({ maxLength: 40 }),
+    fc.array(piece, { maxLength: 10 }).map((all) => all.join("")),
+  );
+  fc.assert(
+    fc.property(list, fc.constantFrom("a.b", "x.a.b", "1.2.3.4", "::1", "[::1]", ""), (text, host) => {
+      expect(new NoProxy(text).covers(host, 443)).toBe(new NoProxy(text.toUpperCase()).covers(host, 443));
+      expect(new NoProxy(`${text},${host}`).covers(host, 443)).toBe(
+        host !== "" || new NoProxy(text).covers(host, 443),
+      );
+    }),
+  );
 });
 
 describe("the way to a host", () => {
