@@ -4,7 +4,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkPrivate } from "../agent/hooks/privateFile.ts";
+import type { Line } from "../ingest/line/line.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
+import { agentLine, proxyKeys } from "./agentLine.ts";
 import type { Arguments, OptionValue } from "./cli/arguments.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./cli/command.ts";
 import { commandOptionNames, hookOptions, snapshotOptionNames } from "./cli/hookOptions.ts";
@@ -13,7 +15,7 @@ import { optionValue } from "./cli/parse.ts";
 import { hookTable } from "./hookTable.ts";
 import { stateFolder } from "./locations.ts";
 
-export type AgentContext = { readonly context: CommandContext; readonly state: string };
+export type AgentContext = { readonly context: CommandContext; readonly state: string; readonly line: Line };
 
 /** Options that a file cannot set: they say where the file is, or belong to one run. */
 const notInFile: readonly string[] = [
@@ -25,27 +27,28 @@ const notInFile: readonly string[] = [
   "fingerprint",
   "password-file",
   "need-out",
+  // They stand above the tables, for all commands.
+  ...proxyKeys,
 ];
 
 /** @throws HoldfastError usage for a wrong config.toml */
 export async function agentContext(given: CommandContext): Promise<AgentContext> {
   const state = stateFolder(given.args.text("state"), given.environment);
   const file = join(state, "config.toml");
+  const lineOf = (args: Arguments): Promise<Line> => agentLine(state, given.environment, args);
   const { command } = given.args;
   let args = given.args;
   const takesHooks = command.options.some(({ name }) => name === "hook");
   if (!existsSync(file)) {
     const hook = takesHooks ? args.text("hook") : undefined;
     if (hook !== undefined) hookTable({}, hook, file);
-    return { context: given, state };
+    return { context: given, state, line: await lineOf(args) };
   }
   const settings = await readAgentSettings(file, [command]);
   const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
   if (takesHooks) args = await withHook(args, own, file);
-  return {
-    context: { ...given, args: args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own) },
-    state,
-  };
+  args = args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own);
+  return { context: { ...given, args }, state, line: await lineOf(args) };
 }
 
 /** The arguments, with what the table [hooks.NAME] says that they name, or the command's own table does. */

@@ -8,11 +8,12 @@ import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import type { Counted } from "../agent/schedule/gatewayLink.ts";
 import type { BackupEnd } from "../agent/schedule/scheduler.ts";
+import { rateTableLimits } from "../ingest/line/rateTable.ts";
 import type { DefinedItem } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode } from "../vault/errors.ts";
 import { ExitStatus } from "./cli/exitStatus.ts";
 
-/** The words behind the program's name. */
+/** The words behind the program's name. `first`: options that do not come from the definition. */
 export function backupWords(
   state: string,
   { name, definition }: DefinedItem,
@@ -24,7 +25,8 @@ export function backupWords(
     "include-regex": definition.includeRegexes,
     "exclude-regex": definition.excludeRegexes,
   };
-  const limit = definition.limitUploadBytesPerSecond;
+  const { limitUploadTable: table, limitUploadBytesPerSecond: rate, timeZone } = definition;
+  const limit = table ?? (rate === null ? null : Math.max(rate, rateTableLimits.rateMin));
   return [
     ...["agent", "backup", "--json", `--state=${state}`, `--item=${name}`],
     ...first,
@@ -32,30 +34,25 @@ export function backupWords(
     ...(definition.excludeCaches ? ["--exclude-caches"] : []),
     ...(definition.oneFileSystem ? ["--one-file-system"] : []),
     ...(limit === null ? [] : [`--limit-upload=${limit}`]),
+    ...(table === null ? [] : [`--time-zone=${timeZone}`]),
     ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),
     ...(definition.snapshot === null ? [] : [`--snapshot=${definition.snapshot}`]),
+    ...(definition.priority === null ? [] : [`--priority=${definition.priority}`]),
     "--",
     ...definition.paths,
   ];
 }
 
-/** What an item's first snapshot will hold: `holdfast agent backup --estimate`, behind everything else that wants the processor. Never throws. */
+/** What an item's first snapshot will hold: `holdfast agent backup --estimate` among the words, behind everything else that wants the processor. Never throws. */
 export async function countByChild(
-  state: string,
-  item: DefinedItem,
+  words: readonly string[],
   signal: AbortSignal,
 ): Promise<Counted | undefined> {
   let counted: Counted | undefined;
-  const { child, ended } = runChild(
-    ["--estimate"],
-    state,
-    item,
-    signal,
-    ({ event, files, bytes, complete }) => {
-      if (event === "done" && typeof files === "number" && typeof bytes === "number")
-        counted = { files, bytes, complete: complete === true };
-    },
-  );
+  const { child, ended } = runChild(words, signal, ({ event, files, bytes, complete }) => {
+    if (event === "done" && typeof files === "number" && typeof bytes === "number")
+      counted = { files, bytes, complete: complete === true };
+  });
   try {
     setPriority(child.pid ?? 0, constants.priority.PRIORITY_LOW);
   } catch {
@@ -65,16 +62,13 @@ export async function countByChild(
   return counted;
 }
 
-/** Starts a child, and reads its events. The signal asks it to stop. `ended`: why it is over, in words. */
+/** Starts a child by the words of its command line, and reads its events. The signal asks it to stop. `ended`: why it is over, in words. */
 function runChild(
-  first: readonly string[],
-  state: string,
-  item: DefinedItem,
+  words: readonly string[],
   signal: AbortSignal,
   heard: (event: Readonly<Record<string, unknown>>) => void,
 ): { readonly child: ChildProcess; readonly ended: Promise<string> } {
   const { promise, resolve } = Promise.withResolvers<string>();
-  const words = backupWords(state, item, first);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
     // Its failures come as events too.
     stdio: ["ignore", "pipe", "ignore"],
@@ -90,15 +84,14 @@ function runChild(
 
 /** Runs it to its end. The signal asks it to stop cleanly. `told`: of each warning, and each line that a hook printed. Never throws. */
 export async function backUpByChild(
-  state: string,
-  item: DefinedItem,
+  words: readonly string[],
   signal: AbortSignal,
   told: (event: Readonly<Record<string, unknown>>) => void,
 ): Promise<BackupEnd> {
   let snapshot: string | undefined;
   let warnings = 0;
   let failure: { readonly code: ErrorCode; readonly message: string } | undefined;
-  const { child, ended: end } = runChild([], state, item, signal, (event) => {
+  const { child, ended: end } = runChild(words, signal, (event) => {
     if (event.event === "warning") {
       warnings++;
       told(event);

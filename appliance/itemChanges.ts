@@ -2,6 +2,7 @@
 
 import { Filter } from "../agent/source/filter.ts";
 import type { DefinedItemAnswer, ItemOperations } from "../gateway/admin/itemOperations.ts";
+import { RateTable } from "../ingest/line/rateTable.ts";
 import { type ItemDefinition, parseDefinition } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Arguments } from "./cli/arguments.ts";
@@ -35,9 +36,9 @@ export function changedDefinition(from: ItemDefinition, args: Arguments, edits: 
     once(name, given !== undefined);
     if (given !== undefined || isTakenBack(name)) changes[member] = given ?? null;
   }
-  const limit = args.bytes("limit-upload");
+  const limit = args.rates("limit-upload");
   once("limit-upload", limit !== undefined);
-  if (limit !== undefined || isTakenBack("limit-upload")) changes.limitUploadBytesPerSecond = limit ?? null;
+  if (limit !== undefined || isTakenBack("limit-upload")) Object.assign(changes, limitOf(limit ?? ""));
   const jitter = args.duration("jitter");
   if (jitter !== undefined) changes.jitterSeconds = jitter;
   const zone = args.text("time-zone");
@@ -48,6 +49,15 @@ export function changedDefinition(from: ItemDefinition, args: Arguments, edits: 
   const definition = parseDefinition({ ...from, ...changes });
   new Filter(definition);
   return definition;
+}
+
+/** The members for a limit: a rate, or a table by time. @throws HoldfastError usage */
+function limitOf(text: string): Pick<ItemDefinition, "limitUploadBytesPerSecond" | "limitUploadTable"> {
+  const { lowest, changes } = RateTable.parse(text);
+  return {
+    limitUploadBytesPerSecond: Number.isFinite(lowest) ? Math.round(lowest) : null,
+    limitUploadTable: changes ? text : null,
+  };
 }
 
 /** An item's definition as it is now. @throws HoldfastError not-found */
@@ -101,6 +111,7 @@ export function takesText(definition: ItemDefinition): string {
     excludes,
     excludeRegexes,
     limitUploadBytesPerSecond: limit,
+    limitUploadTable: table,
   } = definition;
   const some = (words: string, patterns: readonly string[]): string[] =>
     patterns.length > 0 ? [`${words} ${patterns.join(" ")}`] : [];
@@ -110,7 +121,9 @@ export function takesText(definition: ItemDefinition): string {
     ...some("without", [...excludes, ...excludeRegexes]),
     ...(definition.excludeCaches ? ["without caches"] : []),
     ...(definition.oneFileSystem ? ["one file system"] : []),
-    ...(limit === null ? [] : [`at most ${formatBytes(limit)}/s`]),
+    ...(definition.priority === null ? [] : [`${definition.priority} priority`]),
+    ...(table === null ? [] : [`sent at most ${table}`]),
+    ...(limit === null || table !== null ? [] : [`at most ${formatBytes(limit)}/s`]),
     ...(definition.snapshot === null ? [] : [`snapshot ${definition.snapshot}`]),
     ...(definition.hook === null ? [] : [`hook ${definition.hook}`]),
   ].join("; ");

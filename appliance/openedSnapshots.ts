@@ -70,9 +70,10 @@ export async function withSnapshots(
   given: CommandContext,
   work: (reader: SnapshotReader) => Promise<void>,
 ): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { signal } = context;
-  const connection = await AgentConnection.open(state, undefined, signal, gatewayToRead(context));
+  const way = { line, elsewhere: gatewayToRead(context) };
+  const connection = await AgentConnection.open(state, undefined, signal, way);
   const reader = new SnapshotReader(context, state, connection);
   try {
     await work(reader);

@@ -3,8 +3,8 @@
 import { closeSync, fsyncSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { IssuedPeer } from "../gateway/admin/peerOperations.ts";
+import { parseListen } from "../gateway/listenAddress.ts";
 import { formatPeerToken } from "../gateway/replica/peer/tokenFile.ts";
-import { parseListen } from "../gateway/settings.ts";
 import { gatewayOrigin } from "../ingest/client/gatewayAddress.ts";
 import type { CommandContext } from "./cli/command.ts";
 import { openNewFile } from "./recoveryKeyOutput.ts";

@@ -27,14 +27,9 @@ import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
 import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
 import type { TlsIdentity } from "./certificate.ts";
 import { gatewaySecret } from "./gatewaySecret.ts";
+import { parseListen } from "./listenAddress.ts";
 import { boxDocumentName, type OpenedBox, openBoxDirectory, readBoxDocument } from "./seed/boxDirectory.ts";
-import {
-  checkSettings,
-  type GatewaySettings,
-  parseListen,
-  readSettings,
-  settingsDefault,
-} from "./settings.ts";
+import { checkSettings, type GatewaySettings, readSettings, settingsDefault } from "./settings.ts";
 import { formatSettings } from "./settingsText.ts";
 import { fileError, syncDirectory, writeFileDurably } from "./store/files.ts";
 import { formats } from "./upgrade/formats.ts";

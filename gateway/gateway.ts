@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { Proxies } from "../ingest/line/proxies.ts";
 import type { HoldfastError } from "../vault/errors.ts";
 import { AlertLog } from "./alerts/alertLog.ts";
 import { Audit, byGateway } from "./audit/audit.ts";
@@ -27,6 +28,7 @@ import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
 import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
+import { proxiesOf } from "./proxySettings.ts";
 import { finishRemoval } from "./removal/removeAccount.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
@@ -134,6 +136,7 @@ export class Gateway {
       path: dataDir.path,
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
+      open: (replica) => openReplicaStore(replica, this),
       ...{ now, monotonicMs },
       report: (event, facts) => this.logger.warn(facts, event),
     });
@@ -148,7 +151,7 @@ export class Gateway {
     });
     const replicas = {
       gateway: this,
-      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, { now }),
+      openStore: (replica: ReplicaAddress) => openReplicaStore(replica, this),
       monotonicMs,
     };
     this.stateReplication = new GatewayReplication(replicas);
@@ -235,6 +238,11 @@ export class Gateway {
     if (keys.length > 0) await this.audit.record(byGateway("settings.changed", { keys }));
     this.logger.level = dataDir.settings.logLevel;
     await this.sealing.bring();
+  }
+
+  /** The ways to replicas and other gateways. */
+  get proxies(): Proxies {
+    return proxiesOf(this.dataDir.settings);
   }
 
   /** The directory of a vault. */

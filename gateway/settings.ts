@@ -1,8 +1,9 @@
 // config.toml of a data directory: what an administrator may change. Every key has a comment in the file that `init` writes (settingsText.ts).
 
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "smol-toml";
+import { RateTable } from "../ingest/line/rateTable.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import {
   type AlertSettings,
@@ -12,68 +13,70 @@ import {
 } from "./alerts/alertSettings.ts";
 import { AddressSet } from "./auth/addressLists.ts";
 import { type GuardThresholds, guardRules, isPercentage, thresholdsDefault } from "./guard/thresholds.ts";
-import { Bandwidth } from "./replica/job/bandwidth.ts";
+import { parseListen } from "./listenAddress.ts";
+import * as proxies from "./proxySettings.ts";
 import { fileError } from "./store/files.ts";
 
-export type GatewaySettings = AlertSettings & {
-  /** What people call this gateway. */
-  readonly name: string;
-  /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
-  readonly listen: string;
-  /** https://HOST:PORT by which agents reach it; empty: not known. */
-  readonly publicUrl: string;
-  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
-  /** Free MiB on the disk below which uploads are refused. */
-  readonly reserveMiB: number;
-  /** Symbolic links that lead to no file of their snapshot are left out of WebDAV, not shown as small files. */
-  readonly webdavHideLinks: boolean;
-  /** MiB of opened records that drives and WebDAV keep in memory. */
-  readonly driveCacheMiB: number;
-  /** GiB of content from replicas that are kept on the disk. */
-  readonly cacheGiB: number;
-  /** Packs that are elsewhere are evicted when more than this share of the disk is used; 0: never by itself. */
-  readonly evictAbovePercent: number;
-  /** Until this share is used. */
-  readonly evictToPercent: number;
-  /** Days that a proof of a copy elsewhere is good for. */
-  readonly evictProofDays: number;
-  /** Who may read /metrics: nobody, who has the token, everybody. */
-  readonly metrics: "off" | "token" | "open";
-  /** Days within which a running gateway reads every local pack; 0: only when it is told to. */
-  readonly scrubEveryDays: number;
-  /** Bytes a second at most that it reads for that, as a table by time; empty: no limit. */
-  readonly scrubRate: string;
-  /** Days within which some files of an unlocked vault are restored in memory; 0: only when it is told to. */
-  readonly drillEveryDays: number;
-  /** Rows of ended jobs that are kept, of each kind. */
-  readonly jobsKept: number;
-  /** And for how many days. */
-  readonly jobsDays: number;
-  /** How often policies are applied while the gateway runs; 0: only by `holdfast gateway prune`. */
-  readonly pruneEveryHours: number;
-  /** How often garbage is collected while the gateway runs; 0: only by `holdfast gateway gc`. */
-  readonly gcEveryHours: number;
-  /** GiB that such a run copies at most to write packs anew; 0: any number. */
-  readonly gcBudgetGiB: number;
-  /** Hours after which it begins no other pack; 0: as long as it takes. */
-  readonly gcForHours: number;
-  /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
-  readonly guard: boolean;
-  readonly guardRewrittenPercent: number;
-  readonly guardEncryptedPercent: number;
-  readonly guardRenamedPercent: number;
-  readonly guardVanishedPercent: number;
-  readonly guardCreepingPercent: number;
-  /** Certificate and key files in PEM; empty: those in tls/. */
-  readonly tlsCertificate: string;
-  readonly tlsKey: string;
-  /** Addresses and networks that alone may connect; empty: all. */
-  readonly allow: readonly string[];
-  /** Those that may not. */
-  readonly deny: readonly string[];
-  /** Proxies whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[];
-};
+export type GatewaySettings = AlertSettings &
+  proxies.ProxySettings & {
+    /** What people call this gateway. */
+    readonly name: string;
+    /** HOST:PORT of the HTTPS listener; port 0 takes a free one. */
+    readonly listen: string;
+    /** https://HOST:PORT by which agents reach it; empty: not known. */
+    readonly publicUrl: string;
+    readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
+    /** Free MiB on the disk below which uploads are refused. */
+    readonly reserveMiB: number;
+    /** Symbolic links that lead to no file of their snapshot are left out of WebDAV, not shown as small files. */
+    readonly webdavHideLinks: boolean;
+    /** MiB of opened records that drives and WebDAV keep in memory. */
+    readonly driveCacheMiB: number;
+    /** GiB of content from replicas that are kept on the disk. */
+    readonly cacheGiB: number;
+    /** Packs that are elsewhere are evicted when more than this share of the disk is used; 0: never by itself. */
+    readonly evictAbovePercent: number;
+    /** Until this share is used. */
+    readonly evictToPercent: number;
+    /** Days that a proof of a copy elsewhere is good for. */
+    readonly evictProofDays: number;
+    /** Who may read /metrics: nobody, who has the token, everybody. */
+    readonly metrics: "off" | "token" | "open";
+    /** Days within which a running gateway reads every local pack; 0: only when it is told to. */
+    readonly scrubEveryDays: number;
+    /** Bytes a second at most that it reads for that, as a table by time; empty: no limit. */
+    readonly scrubRate: string;
+    /** Days within which some files of an unlocked vault are restored in memory; 0: only when it is told to. */
+    readonly drillEveryDays: number;
+    /** Rows of ended jobs that are kept, of each kind. */
+    readonly jobsKept: number;
+    /** And for how many days. */
+    readonly jobsDays: number;
+    /** How often policies are applied while the gateway runs; 0: only by `holdfast gateway prune`. */
+    readonly pruneEveryHours: number;
+    /** How often garbage is collected while the gateway runs; 0: only by `holdfast gateway gc`. */
+    readonly gcEveryHours: number;
+    /** GiB that such a run copies at most to write packs anew; 0: any number. */
+    readonly gcBudgetGiB: number;
+    /** Hours after which it begins no other pack; 0: as long as it takes. */
+    readonly gcForHours: number;
+    /** Whether the guard looks at snapshots, and its thresholds where no vault or item has its own (docs/guard.md). */
+    readonly guard: boolean;
+    readonly guardRewrittenPercent: number;
+    readonly guardEncryptedPercent: number;
+    readonly guardRenamedPercent: number;
+    readonly guardVanishedPercent: number;
+    readonly guardCreepingPercent: number;
+    /** Certificate and key files in PEM; empty: those in tls/. */
+    readonly tlsCertificate: string;
+    readonly tlsKey: string;
+    /** Addresses and networks that alone may connect; empty: all. */
+    readonly allow: readonly string[];
+    /** Those that may not. */
+    readonly deny: readonly string[];
+    /** Proxies whose X-Forwarded-For is believed. */
+    readonly trustedProxies: readonly string[];
+  };
 
 export const settingsDefault: GatewaySettings = {
   name: "holdfast",
@@ -94,6 +97,7 @@ export const settingsDefault: GatewaySettings = {
   jobsKept: 10_000,
   jobsDays: 90,
   ...alertSettingsDefault,
+  ...proxies.settingsDefault,
   pruneEveryHours: 24,
   gcEveryHours: 24,
   gcBudgetGiB: 50,
@@ -132,6 +136,7 @@ const keys = {
   "jobs-kept": "jobsKept",
   "jobs-days": "jobsDays",
   ...alertKeys,
+  ...proxies.keys,
   "prune-every-hours": "pruneEveryHours",
   "gc-every-hours": "gcEveryHours",
   "gc-budget-gib": "gcBudgetGiB",
@@ -157,17 +162,6 @@ const forms = {
   object: 'a list of texts: ["..."]',
 } as const;
 
-/** Splits HOST:PORT ([HOST]:PORT for IPv6). @throws HoldfastError usage */
-export function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(listen);
-  const port = Number(match?.[3]);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined || !(port <= 65_535)) {
-    throw new HoldfastError(ErrorCode.usage, `listen: not HOST:PORT: ${listen}`);
-  }
-  return { host, port };
-}
-
 /** Checks settings. @throws HoldfastError usage */
 export function checkSettings(settings: GatewaySettings): GatewaySettings {
   parseListen(settings.listen);
@@ -191,7 +185,7 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   const { scrubEveryDays, scrubRate, drillEveryDays } = settings;
   if (!(scrubEveryDays >= 0 && scrubEveryDays <= 36_500)) throw wrong("scrub-every-days", "a number of days");
   if (typeof scrubRate !== "string") throw wrong("scrub-rate", "a text");
-  Bandwidth.parse(scrubRate);
+  RateTable.parse(scrubRate);
   if (!(drillEveryDays >= 0 && drillEveryDays <= 36_500)) throw wrong("drill-every-days", "a number of days");
   const { cacheGiB, evictAbovePercent, evictToPercent, evictProofDays } = settings;
   if (!(cacheGiB >= 0.01 && cacheGiB <= 2 ** 20)) throw wrong("cache-gib", "a number, 0.01 at least");
@@ -210,6 +204,7 @@ export function checkSettings(settings: GatewaySettings): GatewaySettings {
   }
   if (!(jobsDays >= 1 && jobsDays <= 36_500)) throw wrong("jobs-days", "a number of days, 1 at least");
   checkAlertSettings(settings, wrong);
+  proxies.checkSettings(settings);
   for (const key of ["prune-every-hours", "gc-every-hours", "gc-for-hours"] as const) {
     const hours = settings[keys[key]];
     if (!(hours >= 0 && hours <= 8784)) throw wrong(key, "a number of hours, 8784 at most");
@@ -290,10 +285,13 @@ export function parseSettings(toml: string): GatewaySettings {
 /** Reads and checks a config.toml. @throws HoldfastError usage, io-error */
 export async function readSettings(path: string): Promise<GatewaySettings> {
   let text: string;
+  let mode: number;
   try {
-    text = await readFile(path, "utf8");
+    [text, { mode }] = await Promise.all([readFile(path, "utf8"), stat(path)]);
   } catch (error) {
     throw fileError(error, path);
   }
-  return parseSettings(text);
+  const settings = parseSettings(text);
+  proxies.refuseReaders(settings, path, mode);
+  return settings;
 }

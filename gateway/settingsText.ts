@@ -1,6 +1,7 @@
 // The config.toml that is written for an administrator: every key with a comment.
 
 import { formatAlertSettings } from "./alerts/alertSettings.ts";
+import { formatProxySettings } from "./proxySettings.ts";
 import type { GatewaySettings } from "./settings.ts";
 
 /** The text of a config.toml with these settings. */
@@ -60,6 +61,7 @@ jobs-kept = ${settings.jobsKept}
 jobs-days = ${settings.jobsDays}
 
 ${formatAlertSettings(settings)}
+${formatProxySettings(settings)}
 # What no policy keeps (holdfast retention set) goes to the trash every so many hours. 0: only with \`holdfast gateway prune\`.
 prune-every-hours = ${settings.pruneEveryHours}
 

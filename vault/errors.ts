@@ -28,6 +28,7 @@ export const ErrorCode = {
   vaultLocked: "vault-locked",
   // the protocol
   gatewayUnreachable: "gateway-unreachable",
+  proxyRefused: "proxy-refused",
   protocol: "protocol",
   fingerprintMismatch: "fingerprint-mismatch",
   fingerprintUnknown: "fingerprint-unknown",

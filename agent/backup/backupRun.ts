@@ -22,7 +22,6 @@ import { joinPath, type WalkOptions } from "../source/walk.ts";
 import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
-import { RateLimit } from "../upload/rateLimit.ts";
 import { opened, wrongRecord } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
 import { ReferenceContent } from "../upload/referenceContent.ts";
@@ -87,15 +86,13 @@ export class BackupRun {
     if (context.signal.aborted) this.#onAbort();
     context.signal.addEventListener("abort", this.#onAbort);
     const sleep = (ms: number): Promise<void> => failure.sleep(ms);
-    const limit = request.limitUploadBytesPerSecond;
-    const rate = limit === undefined ? undefined : new RateLimit(limit, () => performance.now(), sleep);
     // Before the workers start: what fails here leaves nothing running.
     const engines = selectEngines();
     this.#closeEngines = engines.close;
     this.#cache = openCache(context, engines);
     this.#pool = new WorkerPool({ keys, group, chunker: request.chunker, compressionLevel, engines }, fail);
     const port = resending(whileRunning(session, failure), sleep);
-    this.#sender = new RecordSender(port, rate);
+    this.#sender = new RecordSender(port, context.bodyBytesMax);
     this.#chunks = new ChunkUpload({
       port,
       pool: this.#pool,
@@ -105,7 +102,7 @@ export class BackupRun {
       onWrong: this.#onWrong,
       onError: fail,
     });
-    this.#metadata = new MetadataUpload(port, this.#chunks, fail, rate);
+    this.#metadata = new MetadataUpload(port, this.#chunks, fail);
     this.#pages = new PageSealing({
       keys,
       group,

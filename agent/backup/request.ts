@@ -42,7 +42,6 @@ export type BackupRequest = {
   readonly reference: boolean;
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
-  readonly limitUploadBytesPerSecond: number | undefined;
   readonly chunker: Chunker;
   /** Where the run stops with an incomplete snapshot. Not to be combined with `rescan`, which would read the same again and again. */
   readonly limits: PortionLimits;
@@ -58,6 +57,8 @@ export type BackupContext = {
   readonly cachePath: string;
   /** One in so many chunks that the gateway has already, and others may have written, is read back and verified; 32 unless given. */
   readonly readBackOneIn?: number | undefined;
+  /** Bytes of records in one request at most, now. */
+  readonly bodyBytesMax?: (() => number) | undefined;
   readonly nowMs: () => number;
   /** Snapshots of sources, and when (ms) the first of them was not yet begun: that is the time of the backup then. */
   readonly taken?: TakenSources | undefined;

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { deviceMeant } from "../../ingest/client/deviceMeant.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import type { DeviceWrapRequest, EnrollAnswer, LoginAnswer, MeAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -37,6 +38,7 @@ export type EnrollOptions = {
   /** Enroll anew where the state directory holds an enrolment. */
   readonly replace: boolean;
   readonly now: Date;
+  readonly line?: Line | undefined;
 };
 
 const deviceIdBytes = 16;
@@ -61,8 +63,8 @@ export async function enroll(options: EnrollOptions): Promise<Enrollment> {
 
 /** Enrols at the gateway of the address, or where its directory sends new devices of the account. */
 async function enrollAtHome(options: EnrollOptions, former: Enrollment | undefined): Promise<Enrollment> {
-  const { url, fingerprint } = options;
-  const client = new GatewayClient({ url, fingerprint });
+  const { url, fingerprint, line } = options;
+  const client = new GatewayClient({ url, fingerprint, line });
   try {
     const directory = await learntDirectory(client, { url, fingerprint });
     return await enrollWith(client, options, former, directory === undefined ? {} : { directory });
@@ -88,8 +90,9 @@ async function enrollElsewhere(
 ): Promise<Enrollment> {
   if (directory === undefined)
     throw new HoldfastError(ErrorCode.protocol, "a gateway without a directory redirects this machine");
-  const { url, fingerprint } = await newcomersHome(homeRecord, directory);
-  const client = new GatewayClient({ url, fingerprint });
+  const { line } = options;
+  const { url, fingerprint } = await newcomersHome(homeRecord, directory, line);
+  const client = new GatewayClient({ url, fingerprint, line });
   try {
     return await enrollWith(client, { ...options, url, fingerprint }, former, { directory, homeRecord });
   } finally {

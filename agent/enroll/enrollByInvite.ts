@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import type { InviteFile } from "../../ingest/client/inviteFile.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import type { ClaimAnswer, DeviceWrapRequest, EnrollAnswer } from "../../ingest/wire/messages.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -33,6 +34,7 @@ export type InvitedOptions = {
   /** Enroll anew where the state directory holds an enrolment. */
   readonly replace: boolean;
   readonly now: Date;
+  readonly line?: Line | undefined;
 };
 
 /**
@@ -66,10 +68,10 @@ function choose({ state, file: { invite, takeOver } }: InvitedOptions): PendingI
 }
 
 async function enrollAs(options: InvitedOptions, pending: PendingInvite): Promise<Enrollment> {
-  const { file, state } = options;
+  const { file, state, line } = options;
   const { url, fingerprint } = file;
   const token = inviteToken(file.secret, file.invite);
-  const client = new GatewayClient({ url, fingerprint, token });
+  const client = new GatewayClient({ url, fingerprint, token, line });
   try {
     const directory = await learntDirectory(client, { url, fingerprint });
     const { claimed, answer, wraps } = await claimAndEnroll(client, options, pending);

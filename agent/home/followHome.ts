@@ -2,6 +2,7 @@
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import type { DirectoryAnswer } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { asObject } from "../../vault/jsonFields.ts";
@@ -42,6 +43,7 @@ export async function learntDirectory(
  */
 export async function askDirectory(
   enrollment: Enrollment,
+  line: Line | undefined,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const { directory, device, token } = enrollment;
@@ -50,7 +52,7 @@ export async function askDirectory(
   if (homeOf(record, device.id).gateway === directory.id) return undefined;
   const timeout = AbortSignal.timeout(askMs);
   for (const url of directory.urls) {
-    const client = new GatewayClient({ url, fingerprint: directory.fingerprint, token, triesMax: 1 });
+    const client = new GatewayClient({ url, fingerprint: directory.fingerprint, token, triesMax: 1, line });
     try {
       const answer = await client.home(signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
       return answer.record ?? undefined;
@@ -69,7 +71,11 @@ export async function askDirectory(
  * @throws HoldfastError home-forged, home-behind; protocol where the gateway that showed it is the one that it names;
  * gateway-unreachable where none of its addresses answers with its key
  */
-export async function movedTo(text: string, enrollment: Enrollment): Promise<Enrollment> {
+export async function movedTo(
+  text: string,
+  enrollment: Enrollment,
+  line: Line | undefined,
+): Promise<Enrollment> {
   const { directory } = enrollment;
   if (directory === undefined) {
     throw new HoldfastError(
@@ -83,7 +89,7 @@ export async function movedTo(text: string, enrollment: Enrollment): Promise<Enr
   const { home } = checkedHome(text, enrollment, directory);
   const { gateway } = enrollment;
   if (home.fingerprint === gateway.fingerprint) return { ...enrollment, homeRecord: text };
-  const url = await answeringUrl(home);
+  const url = await answeringUrl(home, line);
   return { ...enrollment, homeRecord: text, gateway: { url, fingerprint: home.fingerprint } };
 }
 
@@ -91,17 +97,18 @@ export async function movedTo(text: string, enrollment: Enrollment): Promise<Enr
 export async function newcomersHome(
   text: string,
   directory: Directory,
+  line: Line | undefined,
 ): Promise<{ readonly url: string; readonly fingerprint: string }> {
   const home = homeOfNewcomers(text, directory);
-  return { url: await answeringUrl(home), fingerprint: home.fingerprint };
+  return { url: await answeringUrl(home, line), fingerprint: home.fingerprint };
 }
 
 /** The first address that answers with the home's key. Nothing is sent but the start of TLS. */
-async function answeringUrl(home: Home): Promise<string> {
+async function answeringUrl(home: Home, line: Line | undefined): Promise<string> {
   const tried: string[] = [];
   for (const url of home.urls) {
     try {
-      const { fingerprint } = await probeGateway(url, probeMs);
+      const { fingerprint } = await probeGateway(url, { timeoutMs: probeMs, line });
       if (fingerprint === home.fingerprint) return url;
       tried.push(`${url} is another gateway`);
     } catch (error) {

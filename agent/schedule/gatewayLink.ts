@@ -3,6 +3,7 @@
 // Invariant: definitions are on the disk before they are obeyed.
 
 import { DefinitionsClient } from "../../ingest/client/definitionsClient.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import type { DefinedItem } from "../../ingest/schedule/itemDefinition.ts";
 import type { EstimateRequest } from "../../ingest/wire/messages.ts";
 import { ErrorCode, isHoldfastError } from "../../vault/errors.ts";
@@ -19,6 +20,7 @@ import type { ScheduleFile } from "./scheduleFile.ts";
 export type LinkPort = {
   /** The state directory. */
   readonly state: string;
+  readonly line: Line;
   readonly file: ScheduleFile;
   /** Folders outside of which no definition may name a path; empty: everywhere. */
   readonly onlyBelow: readonly string[];
@@ -56,7 +58,7 @@ export class GatewayLink {
     try {
       // Read each time: a backup may have followed the device's home to another gateway.
       const { gateway, token } = readEnrollment(this.#port.state);
-      const client = new DefinitionsClient({ ...gateway, token });
+      const client = new DefinitionsClient({ ...gateway, token, line: this.#port.line });
       try {
         const changed = await this.#ask(client, signal);
         await this.#report(client, signal);

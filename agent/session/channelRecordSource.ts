@@ -74,6 +74,8 @@ export class ChannelRecordSource implements RecordSource {
   #channelOf(vault: string): RecordChannel | undefined {
     const state = this.#states.get(vault);
     if (state?.kind === "open" && state.channel.isOpen) return state.channel;
+    // What comes over a channel is not held back.
+    if (this.#options.line?.downloads !== undefined) return undefined;
     if (state?.kind === "opening" || this.#closed) return undefined;
     if (state?.kind === "none" && performance.now() < state.untilMs) return undefined;
     this.#states.set(vault, { kind: "opening" });
@@ -83,9 +85,9 @@ export class ChannelRecordSource implements RecordSource {
 
   /** Never throws: why there is no channel shows to who reads without. */
   async #open(vault: string): Promise<void> {
-    const { url, fingerprint, token } = this.#options;
+    const { url, fingerprint, token, line } = this.#options;
     try {
-      const channel = await RecordChannel.open({ url, fingerprint, token, vault }, this.#memory);
+      const channel = await RecordChannel.open({ url, fingerprint, token, vault, line }, this.#memory);
       if (this.#closed) channel.close();
       this.#states.set(vault, { kind: "open", channel });
     } catch (error) {

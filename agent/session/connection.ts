@@ -3,19 +3,18 @@
 // The gateway is the home that the newest believed record names (agent/home/). What is believed is written down before it is used.
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { Operation } from "../../vault/features.ts";
-import { fromBase64 } from "../../vault/jsonFields.ts";
-import { publicKeyOf } from "../../vault/keys/box.ts";
-import { escrowHolders, openWithDevice, parseKeysDocument } from "../../vault/keys/keysDocument.ts";
-import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { EscrowHolder } from "../../vault/keys/wraps.ts";
-import { parseVaultDocument, requireFeatures, type VaultDocument } from "../../vault/vaultDocument.ts";
+import { requireFeatures } from "../../vault/vaultDocument.ts";
 import { askDirectory, learntDirectory, movedTo, redirectsMax } from "../home/followHome.ts";
 import { seenRecord } from "../home/trustedHome.ts";
 import { type Enrollment, readEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
 import { ChannelRecordSource } from "./channelRecordSource.ts";
+import { type OpenedVault, openVault } from "./openVault.ts";
 import { GatewayRecordSource } from "./recordSource.ts";
 
 /** A person who waits for a list should soon hear that the gateway is away. */
@@ -26,12 +25,12 @@ export const triesPatient = 9;
 /** A gateway that is read from in the place of this machine's home: a box to restore from, say. */
 export type GatewayAddress = { readonly url: string; readonly fingerprint: string };
 
-type OpenedVault = {
-  readonly document: VaultDocument;
-  readonly keys: VaultKeys;
-  /** Who besides the owner and the account's devices can open them. */
-  readonly escrows: readonly EscrowHolder[];
-};
+/** How the gateway is reached: over which line, and whether another one is read from than the home; nothing of that one is written down. */
+export type Way = { readonly line?: Line | undefined; readonly elsewhere?: GatewayAddress | undefined };
+
+/** A request with records takes so long at most, so that little is lost with a connection; and has at least so much. */
+const bodySeconds = 10;
+const bodyBytesMin = 64 * 1024;
 
 /** Of a record whose epoch nobody knows (bits flip), the keys are not asked for more often. */
 const vainRenewalMs = 10_000;
@@ -40,6 +39,7 @@ export class AgentConnection {
   readonly seen: Seen;
   readonly #state: string;
   readonly #triesMax: number;
+  readonly #line: Line | undefined;
   readonly #elsewhere: GatewayAddress | undefined;
   #enrollment: Enrollment;
   #client: GatewayClient;
@@ -52,13 +52,13 @@ export class AgentConnection {
 
   /**
    * Reads the state directory; nothing is sent yet. `triesMax`: how often a request is tried while the gateway does not answer.
-   * `elsewhere`: the gateway to read from, whatever the home is; nothing of it is written down.
    * @throws HoldfastError data-dir-invalid, unsupported
    */
-  constructor(state: string, triesMax: number = triesUsual, elsewhere?: GatewayAddress) {
+  constructor(state: string, triesMax: number = triesUsual, way: Way = {}) {
     this.#state = state;
     this.#triesMax = triesMax;
-    this.#elsewhere = elsewhere;
+    this.#line = way.line;
+    this.#elsewhere = way.elsewhere;
     this.#enrollment = readEnrollment(state);
     this.#client = this.#connect();
     this.seen = new Seen(state);
@@ -69,10 +69,10 @@ export class AgentConnection {
     state: string,
     triesMax?: number,
     signal?: AbortSignal,
-    elsewhere?: GatewayAddress,
+    way?: Way,
   ): Promise<AgentConnection> {
-    const connection = new AgentConnection(state, triesMax, elsewhere);
-    if (elsewhere !== undefined) return connection;
+    const connection = new AgentConnection(state, triesMax, way);
+    if (way?.elsewhere !== undefined) return connection;
     try {
       await connection.#askDirectory(signal);
       return connection;
@@ -84,6 +84,12 @@ export class AgentConnection {
 
   get enrollment(): Enrollment {
     return this.#enrollment;
+  }
+
+  /** Bytes that one request with records may have now; undefined without a limit on the line. */
+  get uploadBodyBytes(): (() => number) | undefined {
+    const uploads = this.#line?.uploads;
+    return uploads && (() => Math.max(bodyBytesMin, uploads.rate() * bodySeconds));
   }
 
   /** Of the gateway that is this machine's home as far as it knows; another one after `atHome` was redirected. */
@@ -136,13 +142,13 @@ export class AgentConnection {
   }
 
   async #askDirectory(signal: AbortSignal | undefined): Promise<void> {
-    const record = await askDirectory(this.#enrollment, signal);
+    const record = await askDirectory(this.#enrollment, this.#line, signal);
     if (record !== undefined && record !== this.#enrollment.homeRecord) await this.#follow(record);
   }
 
   /** Goes where a record leads. One that leads to the gateway which showed it as a redirect contradicts itself. */
   async #follow(record: string, redirect?: HoldfastError): Promise<void> {
-    const moved = await movedTo(record, this.#enrollment);
+    const moved = await movedTo(record, this.#enrollment, this.#line);
     const same = moved.gateway.fingerprint === this.#enrollment.gateway.fingerprint;
     this.#note(moved);
     if (redirect !== undefined && same) {
@@ -166,7 +172,7 @@ export class AgentConnection {
   #connect(): GatewayClient {
     const { gateway, token } = this.#enrollment;
     const { url, fingerprint } = this.#elsewhere ?? gateway;
-    return new GatewayClient({ url, fingerprint, token, triesMax: this.#triesMax });
+    return new GatewayClient({ url, fingerprint, token, triesMax: this.#triesMax, line: this.#line });
   }
 
   /**
@@ -233,42 +239,9 @@ export class AgentConnection {
     return this.#elsewhere === undefined ? this.seen.noteEscrows(vault, escrows) : { added: [], removed: [] };
   }
 
-  async #open(vault: string, operation: Operation): Promise<OpenedVault> {
+  #open(vault: string, operation: Operation): Promise<OpenedVault> {
     const { client, enrollment, seen } = this;
-    const [vaultJson, keysJson] = await Promise.all([
-      client.vaultDocument(vault),
-      client.keysDocument(vault),
-    ]);
-    const vaultDocument = parseVaultDocument(JSON.stringify(vaultJson));
-    requireFeatures(vaultDocument, operation);
-    const document = parseKeysDocument(keysJson);
-    if (
-      vaultDocument.id !== vault ||
-      document.vault !== vault ||
-      document.account !== enrollment.account.id
-    ) {
-      throw new HoldfastError(ErrorCode.protocol, "the gateway sent the documents of another vault");
-    }
-    // A box has the document of the day on which it was made; what it wraps opens what is on board all the same.
-    if (this.#elsewhere === undefined && document.generation < seen.generation(vault)) {
-      throw new HoldfastError(
-        ErrorCode.rollbackDetected,
-        `the gateway shows generation ${document.generation} of the vault's keys; this machine saw ${seen.generation(vault)}`,
-        {
-          next: "Find out whether the gateway was restored from an old copy before going on. If that was meant: `holdfast agent backup --accept-older`.",
-        },
-      );
-    }
-    const privateKey = fromBase64(enrollment.privateKey, "private key");
-    const { secrets, e } = openWithDevice(
-      document,
-      enrollment.device.id,
-      privateKey,
-      publicKeyOf(privateKey),
-    );
-    e.fill(0);
-    if (this.#elsewhere === undefined) seen.noteGeneration(vault, document.generation);
-    return { document: vaultDocument, keys: new VaultKeys(secrets), escrows: escrowHolders(document) };
+    return openVault({ client, enrollment, vault, operation, seen: this.#elsewhere ? undefined : seen });
   }
 
   /** The keys of every vault of the account that this device may open, by vault id. */
@@ -291,7 +264,14 @@ export class AgentConnection {
     const { gateway, token } = this.enrollment;
     const plain = new GatewayRecordSource(this.client);
     const { url, fingerprint } = this.#elsewhere ?? gateway;
-    return new ChannelRecordSource({ plain, url: new URL(url), fingerprint, token, memory });
+    return new ChannelRecordSource({
+      plain,
+      url: new URL(url),
+      fingerprint,
+      token,
+      memory,
+      line: this.#line,
+    });
   }
 
   close(): void {

@@ -10,6 +10,7 @@ import { DirectoryWriter } from "../../vault/tree/directoryWriter.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
 import { emptyRowStat } from "../../vault/tree/entryReader.ts";
 import { type Listing, nameAt } from "../platform/listing.ts";
+import { openFilesMax } from "../platform/openFiles.ts";
 import { type Handle, SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
@@ -45,7 +46,7 @@ export class Walker {
 
   constructor(options: WalkOptions) {
     this.#options = options;
-    this.#open = new OpenDirectories(options.platform);
+    this.#open = new OpenDirectories(options.platform, openFilesMax());
     this.#entries = new EntryMaker(options, this.counts);
   }
 
@@ -235,6 +236,8 @@ export class Walker {
     const path = joinPath(at.path, name);
     if (at.depth + 1 >= limits.directoryDepthMax) return warn(path, "deeper than 4,096 folders; left out");
     let [table, row] = [seen, seenRow];
+    if (!this.#open.hasRoom(at.depth + 1))
+      await this.#options.failure.guard(this.#open.room(at.depth + 1, this.#options.intake));
     let handle: Handle | undefined;
     let listed = true;
     try {

@@ -6,7 +6,6 @@ import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { ChunkUpload } from "./chunkUpload.ts";
 import type { UploadPort } from "./port.ts";
-import type { RateLimit } from "./rateLimit.ts";
 import { RecentIds } from "./recentIds.ts";
 
 const MiB = 1024 * 1024;
@@ -32,7 +31,6 @@ export class MetadataUpload {
   sentRecords = 0;
   readonly #port: UploadPort;
   readonly #chunks: ChunkUpload;
-  readonly #rate: RateLimit | undefined;
   readonly #queue: Page[] = [];
   readonly #known = new RecentIds();
   readonly #waiting: (() => void)[] = [];
@@ -44,11 +42,10 @@ export class MetadataUpload {
   #failed: { readonly error: unknown } | undefined;
   readonly #onError: (error: unknown) => void;
 
-  constructor(port: UploadPort, chunks: ChunkUpload, onError: (error: unknown) => void, rate?: RateLimit) {
+  constructor(port: UploadPort, chunks: ChunkUpload, onError: (error: unknown) => void) {
     this.#port = port;
     this.#chunks = chunks;
     this.#onError = onError;
-    this.#rate = rate;
   }
 
   /** True while the walk need not wait. */
@@ -91,7 +88,6 @@ export class MetadataUpload {
   /** Sends sealed pages now; only to be called when nothing is queued. */
   async send(records: readonly Buffer[]): Promise<RecordsAnswer> {
     const bytes = records.reduce((sum, { length }) => sum + length, 0);
-    await this.#rate?.take(bytes);
     const answer = await this.#port.records(records);
     this.sentBytes += bytes;
     this.sentRecords += records.length;

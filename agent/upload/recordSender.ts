@@ -5,7 +5,6 @@ import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import { giveBack } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { UploadPort } from "./port.ts";
-import type { RateLimit } from "./rateLimit.ts";
 
 const MiB = 1024 * 1024;
 const bodyBytes = 4 * MiB;
@@ -26,15 +25,16 @@ export class RecordSender {
   sentBytes = 0;
   sentRecords = 0;
   readonly #port: UploadPort;
-  readonly #rate: RateLimit | undefined;
+  readonly #bodyBytesMax: () => number;
   #items: Item[] = [];
   #bytes = 0;
   #underWay = 0;
   #scheduled = false;
 
-  constructor(port: UploadPort, rate?: RateLimit) {
+  /** `bodyBytesMax`: less than usual on a slow line, so that less is lost with a connection. */
+  constructor(port: UploadPort, bodyBytesMax: () => number = () => bodyBytes) {
     this.#port = port;
-    this.#rate = rate;
+    this.#bodyBytesMax = () => Math.min(bodyBytes, bodyBytesMax());
   }
 
   /** Resolves when the record is durable at the gateway. */
@@ -49,7 +49,7 @@ export class RecordSender {
   #schedule(): void {
     if (this.#scheduled || this.#items.length === 0 || this.#underWay >= requestsAtOnce) return;
     // A full body goes at once; less only while nothing is under way, so that a lull does not make small bodies.
-    if (this.#bytes < bodyBytes && this.#underWay > 0) return;
+    if (this.#bytes < this.#bodyBytesMax() && this.#underWay > 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -60,7 +60,8 @@ export class RecordSender {
   async #flush(): Promise<void> {
     const batch: Item[] = [];
     let bytes = 0;
-    while (bytes < bodyBytes && batch.length < recordsPerRequest) {
+    const bytesMax = this.#bodyBytesMax();
+    while (bytes < bytesMax && batch.length < recordsPerRequest) {
       const item = this.#items.shift();
       if (item === undefined) break;
       batch.push(item);
@@ -73,7 +74,6 @@ export class RecordSender {
     this.#underWay += 1;
     this.#schedule();
     try {
-      await this.#rate?.take(bytes);
       const answer = await this.#port.records(batch.map((item) => item.record));
       for (const item of batch) giveBack(item.record);
       this.sentBytes += bytes;

@@ -1,7 +1,7 @@
 // The row of `agent backup`.
 
 import { chunkers } from "../../vault/chunk/chunker.ts";
-import { choiceOfFiles, item, state } from "./agentOptions.ts";
+import { choiceOfFiles, item, line, priorityOption, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 import { hookOptions } from "./hookOptions.ts";
 
@@ -42,10 +42,17 @@ export const agentBackupCommand: CommandSpec = {
     { name: "dry-run", kind: "flag", summary: "tell what would be read, and send nothing" },
     {
       name: "limit-upload",
-      kind: "bytes",
-      value: "RATE",
-      summary: "send at most this much a second, like 5MiB",
+      kind: "rates",
+      value: "TABLE",
+      summary: 'send at most so much a second: 5MiB, or "weekdays from 08:00 to 18:00 2MB, 20MB"',
     },
+    {
+      name: "time-zone",
+      kind: "text",
+      value: "ZONE",
+      summary: "of the times in --limit-upload and --limit-download (this machine's)",
+    },
+    priorityOption,
     {
       name: "limit-size",
       kind: "bytes",
@@ -76,6 +83,7 @@ export const agentBackupCommand: CommandSpec = {
       value: "NAME",
       summary: "what [hooks.NAME] in config.toml of the state directory says of the options above",
     },
+    ...line,
     state,
   ],
   example: "holdfast agent backup /home /etc --exclude '*.tmp'",

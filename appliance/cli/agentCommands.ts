@@ -1,7 +1,7 @@
 // The rows of commands for the protected machine.
 
 import { agentBackupCommand } from "./agentBackupCommand.ts";
-import { item, state } from "./agentOptions.ts";
+import { item, line, state } from "./agentOptions.ts";
 import { agentRunCommand } from "./agentRunCommand.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { totp } from "./gatewayOptions.ts";
@@ -70,6 +70,7 @@ export const agentCommands: readonly CommandSpec[] = [
         kind: "flag",
         summary: "enroll again where this state directory is enrolled already",
       },
+      ...line,
       state,
     ],
     example: "holdfast agent enroll https://backup.example:7440 --account alice",
@@ -85,6 +86,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { ...item, summary: "of this item alone" },
       { ...device, summary: "of this device alone" },
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent snapshots",
@@ -101,6 +103,7 @@ export const agentCommands: readonly CommandSpec[] = [
       item,
       device,
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent ls latest:/etc",
@@ -112,7 +115,7 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "print files of a snapshot",
     details: [snapshotHelp],
     operands: [{ name: "SNAPSHOT:PATH", required: true, many: true }],
-    options: [item, device, ...elsewhere, state],
+    options: [item, device, ...elsewhere, ...line, state],
     example: "holdfast agent cat latest:/etc/hosts",
     endsWithReader: true,
     load: () => import("../commands/agentCat.ts"),
@@ -124,7 +127,7 @@ export const agentCommands: readonly CommandSpec[] = [
       "A version is a run of snapshots in which the content is the same: the bytes of a file, the target of a link, everything below a folder. It is named by its first snapshot. Nothing is read but directories. Without --item, all items of the device are looked through.",
     ],
     operands: [{ name: "PATH", required: true }],
-    options: [item, device, ...elsewhere, state],
+    options: [item, device, ...elsewhere, ...line, state],
     example: "holdfast agent history /etc/hosts",
     endsWithReader: true,
     load: () => import("../commands/agentHistory.ts"),
@@ -142,6 +145,7 @@ export const agentCommands: readonly CommandSpec[] = [
       item,
       device,
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent dump latest:/etc | tar -x -C /tmp/restored",
@@ -165,6 +169,7 @@ export const agentCommands: readonly CommandSpec[] = [
       item,
       device,
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent find latest '*.conf'",
@@ -179,7 +184,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "SNAPSHOT[:PATH]", required: true },
       { name: "SNAPSHOT[:PATH]", required: true },
     ],
-    options: [item, device, ...elsewhere, state],
+    options: [item, device, ...elsewhere, ...line, state],
     example: "holdfast agent diff 3f2a latest",
     endsWithReader: true,
     load: () => import("../commands/agentDiff.ts"),
@@ -197,6 +202,7 @@ export const agentCommands: readonly CommandSpec[] = [
       item,
       device,
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent check latest --read-data 5%",
@@ -229,6 +235,7 @@ export const agentCommands: readonly CommandSpec[] = [
       item,
       device,
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent restore latest:/home/alice --target /tmp/restored",
@@ -266,6 +273,7 @@ export const agentCommands: readonly CommandSpec[] = [
       { name: "allow-other", kind: "flag", summary: "let other users in, by the archived owners and modes" },
       { name: "as-user", kind: "text", value: "UID[:GID]", summary: "show everything as owned by this user" },
       ...elsewhere,
+      ...line,
       state,
     ],
     example: "holdfast agent mount /mnt/holdfast",

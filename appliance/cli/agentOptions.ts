@@ -1,5 +1,6 @@
 // Options that commands for the protected machine share.
 
+import { priorities } from "../../ingest/schedule/itemDefinition.ts";
 import type { OptionSpec } from "./command.ts";
 
 export const state: OptionSpec = {
@@ -13,6 +14,40 @@ export const item: OptionSpec = {
   kind: "text",
   value: "NAME",
   summary: "the protected item that is meant",
+};
+
+/** Of commands that connect to somewhere (docs/network.md). */
+export const proxy: readonly OptionSpec[] = [
+  {
+    name: "proxy",
+    kind: "text",
+    value: "URL",
+    summary: "the HTTP proxy to the gateway, http://HOST:PORT, or none (else as HTTPS_PROXY says)",
+  },
+  {
+    name: "no-proxy",
+    kind: "text",
+    value: "HOSTS",
+    summary: "hosts to which no proxy leads (else as NO_PROXY says)",
+  },
+];
+
+/** Of commands that speak to a gateway. */
+export const line: readonly OptionSpec[] = [
+  ...proxy,
+  {
+    name: "limit-download",
+    kind: "rates",
+    value: "TABLE",
+    summary: "fetch at most so much a second: a rate like 5MiB, or rates by time (docs/network.md)",
+  },
+];
+
+export const priorityOption: OptionSpec = {
+  name: "priority",
+  kind: "text",
+  choices: priorities,
+  summary: "what a backup takes of processors and disks beside others; low: what they leave (normal)",
 };
 
 /** What of the paths is backed up, besides `include`. */

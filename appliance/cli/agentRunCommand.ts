@@ -1,6 +1,6 @@
 // The row of `agent run`.
 
-import { state } from "./agentOptions.ts";
+import { line, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 
 export const agentRunCommand: CommandSpec = {
@@ -32,6 +32,7 @@ export const agentRunCommand: CommandSpec = {
       summary: "for tests: stands for /sys/class/power_supply",
       hidden: true,
     },
+    ...line,
     state,
   ],
   example: "holdfast agent run --only-below /home",

@@ -51,6 +51,11 @@ export class Arguments {
     return this.#value(name, "duration") as number | undefined;
   }
 
+  /** The text of a table that can be read; its time zone is another matter. */
+  rates(name: string): string | undefined {
+    return this.#value(name, "rates") as string | undefined;
+  }
+
   integer(name: string): number | undefined {
     return this.#value(name, "integer") as number | undefined;
   }

@@ -7,8 +7,8 @@ import type { Output } from "./output/output.ts";
 export type OptionSpec = {
   /** Long name without the dashes; the same name counts in configuration files. */
   readonly name: string;
-  /** `texts` may be given many times; `bytes` takes "5MiB" and is a number of bytes; `duration` takes "8h" and is seconds. */
-  readonly kind: "flag" | "text" | "texts" | "bytes" | "duration" | "integer";
+  /** `texts` may be given many times; `bytes` takes "5MiB" and is a number of bytes; `duration` takes "8h" and is seconds; `rates` is the text of a RateTable. */
+  readonly kind: "flag" | "text" | "texts" | "bytes" | "duration" | "integer" | "rates";
   /** What stands for the value in help: DIR, FILE, NAME. */
   readonly value?: string;
   readonly summary: string;

@@ -1,6 +1,7 @@
 // The rows of commands that look after a gateway, on its own machine.
 
 import { accountCommands } from "./accountCommands.ts";
+import { proxy } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { acceptUnproven, data, escrowKeyFile, passphraseFile, passwordFile } from "./gatewayOptions.ts";
 import { replicaPlaceOptions } from "./replicaPlace.ts";
@@ -127,6 +128,7 @@ export const gatewayCommands: readonly CommandSpec[] = [
       },
       { name: "dry-run", kind: "flag", summary: "show what would come back; write nothing" },
       ...replicaPlaceOptions,
+      ...proxy,
     ],
     example:
       "holdfast gateway restore-from file:///mnt/disk/holdfast --data /srv/holdfast --recovery-key-file key.txt",

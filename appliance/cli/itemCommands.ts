@@ -1,7 +1,7 @@
 // The rows of commands about what devices back up, and when.
 
 import { definedSnapshots } from "../../ingest/schedule/hookNames.ts";
-import { choiceOfFiles } from "./agentOptions.ts";
+import { choiceOfFiles, priorityOption } from "./agentOptions.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { data } from "./gatewayOptions.ts";
 
@@ -26,7 +26,7 @@ export const flagOptions = {
 } as const;
 
 /** Texts that may be left out, with their members. `--no-NAME` takes one back. */
-export const nameOptions = { hook: "hook", snapshot: "snapshot" } as const;
+export const nameOptions = { hook: "hook", snapshot: "snapshot", priority: "priority" } as const;
 
 const definitionOptions: readonly OptionSpec[] = [
   {
@@ -65,9 +65,9 @@ const definitionOptions: readonly OptionSpec[] = [
   ...choiceOfFiles,
   {
     name: "limit-upload",
-    kind: "bytes",
-    value: "RATE",
-    summary: "send at most this much a second, like 5MiB",
+    kind: "rates",
+    value: "TABLE",
+    summary: 'send at most so much a second: 5MiB, or "weekdays from 08:00 to 18:00 2MB, 20MB"',
   },
   {
     name: "hook",
@@ -82,6 +82,7 @@ const definitionOptions: readonly OptionSpec[] = [
     choices: definedSnapshots,
     summary: "read from snapshots of the paths' file systems",
   },
+  priorityOption,
   { name: "disable", kind: "flag", summary: "nothing is due until it is enabled" },
 ];
 

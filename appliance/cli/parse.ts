@@ -1,5 +1,6 @@
 // From argv to a command of the table with its arguments. Unknown words are errors with a hint, never guessed at.
 
+import { RateTable } from "../../ingest/line/rateTable.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
@@ -164,13 +165,14 @@ export function optionValue(option: OptionSpec, value: string, written: string):
   }
   if (option.kind === "bytes") return parsed(parseBytes, value, written);
   if (option.kind === "duration") return parsed(parseDuration, value, written);
+  if (option.kind === "rates") return parsed((text) => RateTable.parse(text) && text, value, written);
   if (option.kind !== "integer") return value;
   if (!/^\d{1,15}$/.test(value))
     throw usage(`${written} is not a whole number: ${value}`, "Write digits only.");
   return Number(value);
 }
 
-function parsed(parse: (text: string) => number, value: string, written: string): number {
+function parsed<T>(parse: (text: string) => T, value: string, written: string): T {
   try {
     return parse(value);
   } catch (error) {

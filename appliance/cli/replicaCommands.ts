@@ -16,7 +16,7 @@ export const replicaCommands: readonly CommandSpec[] = [
       "URL is file:///PATH (a local or removable disk), s3://BUCKET/PREFIX, or https://PEER:PORT. What is kept there is encrypted, and enough to get everything back with the gateway's recovery key.",
       "The place is tried first (written, read, deleted), and what was found is printed. A running gateway then begins to copy, and goes on after every snapshot.",
       "S3 credentials come from --credentials-file, --profile or the environment of the gateway (AWS_ACCESS_KEY_ID, ...), a peer's from the token file that `holdfast peer add` wrote there. They are never copied or logged.",
-      '--bandwidth is a table by time of the week, the first entry that fits counts: "60Mbit/s on weekdays 8-18, else unlimited". --schedule "02:00" runs at these times as well as after snapshots, "only 02:00" at these times alone.',
+      '--bandwidth is a table by time (docs/network.md), the first entry that fits counts: "weekdays from 08:00 to 18:00 60Mbit/s, unlimited". --schedule "02:00" runs at these times as well as after snapshots, "only 02:00" at these times alone.',
     ],
     operands: [
       { name: "NAME", required: true },

@@ -6,6 +6,7 @@ import type { BackupOutcome, BackupRequest, TakenSources } from "../../agent/bac
 import { survey, type Totals } from "../../agent/backup/survey.ts";
 import { redirectsMax } from "../../agent/home/followHome.ts";
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
+import { lowerPriority } from "../../agent/platform/priority.ts";
 import { displayPath } from "../../agent/platform/systemError.ts";
 import { GatewayBackupSession } from "../../agent/session/backupSession.ts";
 import { AgentConnection, triesPatient } from "../../agent/session/connection.ts";
@@ -49,7 +50,6 @@ function backupRequest({ args }: CommandContext): Omit<BackupRequest, "paths"> {
     reference: !args.flag("no-reference"),
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
-    limitUploadBytesPerSecond: args.bytes("limit-upload"),
     limits,
     chunker: (args.text("chunker") ?? "auto-1") as BackupRequest["chunker"],
   };
@@ -77,9 +77,10 @@ function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void
 }
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { args } = context;
   const request = backupRequest(context);
+  if (args.text("priority") === "low") goLow(context);
   if (args.flag("estimate")) {
     const { reportEstimate } = await import("./agentBackupEstimate.ts");
     return await reportEstimate({ ...request, paths: resolvedPaths(context) }, context);
@@ -92,7 +93,7 @@ export async function run(given: CommandContext): Promise<void> {
   let connection: AgentConnection | undefined;
   try {
     await HookedRun.sweep(hookPort(context, state));
-    connection = await AgentConnection.open(state, triesPatient, context.signal);
+    connection = await AgentConnection.open(state, triesPatient, context.signal, { line });
     if (args.flag("accept-older")) connection.acceptOlder();
     const run = { context, state, connection };
     if (args.flag("dry-run")) {
@@ -116,6 +117,16 @@ export async function run(given: CommandContext): Promise<void> {
   } finally {
     connection?.close();
     lock.release();
+  }
+}
+
+/** Before there are threads that read. Where the system forbids it, the backup is made all the same. */
+function goLow({ output }: CommandContext): void {
+  try {
+    lowerPriority();
+  } catch (error) {
+    const { message } = error as Error;
+    output.note(`holdfast: note: the priority could not be made low: ${message}`);
   }
 }
 
@@ -224,6 +235,7 @@ export async function backUp(
     agentVersion: version,
     host: hostname(),
     cachePath: cachePath(state, session.itemId),
+    bodyBytesMax: connection.uploadBodyBytes,
     nowMs: () => Date.now(),
     taken,
     signal,

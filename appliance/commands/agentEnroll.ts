@@ -9,18 +9,20 @@ import { parseFingerprint } from "../../ingest/client/fingerprint.ts";
 import { gatewayOrigin } from "../../ingest/client/gatewayAddress.ts";
 import { type InviteFile, parseInviteFile } from "../../ingest/client/inviteFile.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { agentLine, lineWords } from "../agentLine.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { askCode, askYes, readPassword } from "../cli/password.ts";
 import { stateFolder } from "../locations.ts";
 
 /** The public key to pin: given, vouched for by a known authority, or agreed to by the person at the terminal. */
-async function acceptedFingerprint(url: string, context: CommandContext): Promise<string> {
+async function acceptedFingerprint(url: string, line: Line, context: CommandContext): Promise<string> {
   const { args, output, signal } = context;
   const given = args.text("fingerprint");
   if (given !== undefined) return parseFingerprint(given);
-  const { fingerprint, trusted } = await probeGateway(url);
+  const { fingerprint, trusted } = await probeGateway(url, { line });
   if (trusted) {
     output.note(`A known authority vouches for ${url}; its key is pinned: ${fingerprint}`);
     return fingerprint;
@@ -47,12 +49,18 @@ export async function run(context: CommandContext): Promise<void> {
   const { args, output, environment } = context;
   const invite = args.text("invite");
   const state = stateFolder(args.text("state"), environment);
+  const line = await agentLine(state, environment, args);
+  const way = { state, line };
   const { account, device, gateway } =
-    invite === undefined ? await byPassword(context, state) : await byInvite(context, invite, state);
+    invite === undefined ? await byPassword(context, way) : await byInvite(context, invite, way);
   output.line(
     `This machine is enrolled as device ${device.name} of account ${account.name} at ${gateway.url}.`,
   );
   output.line(`Its key is in ${state}. Next: holdfast agent backup PATH`);
+  if (lineWords(args).length > 0)
+    output.note(
+      `The way by ${lineWords(args).join(" ")} counted for this command. To go it always, say so in ${state}/config.toml.`,
+    );
   output.event({
     event: "done",
     account: account.name,
@@ -67,7 +75,9 @@ function deviceNameOf({ args }: CommandContext): string {
   return checkName(args.text("device") ?? hostname(), "device");
 }
 
-async function byPassword(context: CommandContext, state: string): Promise<Enrollment> {
+type Way = { readonly state: string; readonly line: Line };
+
+async function byPassword(context: CommandContext, { state, line }: Way): Promise<Enrollment> {
   const { args, output } = context;
   const [written] = args.operands;
   if (written === undefined) {
@@ -78,7 +88,7 @@ async function byPassword(context: CommandContext, state: string): Promise<Enrol
   const url = gatewayOrigin(written);
   const account = args.requiredText("account");
   const deviceName = deviceNameOf(context);
-  const fingerprint = await acceptedFingerprint(url, context);
+  const fingerprint = await acceptedFingerprint(url, line, context);
   return await enroll({
     url,
     fingerprint,
@@ -93,6 +103,7 @@ async function byPassword(context: CommandContext, state: string): Promise<Enrol
     state,
     replace: args.flag("replace"),
     now: new Date(),
+    line,
   });
 }
 
@@ -107,7 +118,7 @@ function takenOver({ args }: CommandContext): string | undefined {
   });
 }
 
-async function byInvite(context: CommandContext, path: string, state: string): Promise<Enrollment> {
+async function byInvite(context: CommandContext, path: string, { state, line }: Way): Promise<Enrollment> {
   const { args } = context;
   const said = [
     ...["account", "password-file", "totp", "fingerprint", "take-over"].filter(
@@ -128,6 +139,7 @@ async function byInvite(context: CommandContext, path: string, state: string): P
     state,
     replace: args.flag("replace"),
     now: new Date(),
+    line,
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
+import { lineWords } from "../agentLine.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { orHangup } from "../cli/stopSignals.ts";
@@ -12,7 +13,7 @@ import { untilUnmounted } from "../drive/serveDrive.ts";
 import { gatewayToRead } from "../gatewayToRead.ts";
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const mountpoint = resolve(context.args.operand(0));
   const options = driveOptions(context);
   const caches = driveCaches(context, state);
@@ -22,7 +23,7 @@ export async function run(given: CommandContext): Promise<void> {
     try {
       await serve(
         context,
-        await AgentConnection.open(state, undefined, context.signal, elsewhere),
+        await AgentConnection.open(state, undefined, context.signal, { line, elsewhere }),
         mountpoint,
         options,
         caches,
@@ -44,6 +45,7 @@ export async function run(given: CommandContext): Promise<void> {
       state,
       ...written(options),
       ...writtenCaches(caches),
+      ...lineWords(context.args),
       ...(elsewhere === undefined
         ? []
         : ["--gateway", elsewhere.url, "--fingerprint", elsewhere.fingerprint]),

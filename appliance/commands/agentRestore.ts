@@ -15,7 +15,7 @@ import { noteIncomplete } from "../openedSnapshots.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { args, output, signal } = context;
   const startedMs = context.nowMs();
   const chosen = parseSnapshotPath(args.operand(0));
@@ -28,8 +28,8 @@ export async function run(given: CommandContext): Promise<void> {
       "--need-out lists what would be fetched: it goes with --dry-run",
     );
   }
-  const elsewhere = gatewayToRead(context);
-  const connection = await AgentConnection.open(state, triesPatient, context.signal, elsewhere);
+  const way = { line, elsewhere: gatewayToRead(context) };
+  const connection = await AgentConnection.open(state, triesPatient, context.signal, way);
   try {
     const snapshot = await findSnapshot(connection, {
       name: chosen.snapshot,

@@ -7,10 +7,12 @@ import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
 import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";
 import { readEnrollment } from "../../agent/state/enrollment.ts";
 import { lockScheduler, lockState } from "../../agent/state/stateDirectory.ts";
+import type { Line } from "../../ingest/line/line.ts";
 import type { DefinedItem, ItemDefinition } from "../../ingest/schedule/itemDefinition.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { lineWords } from "../agentLine.ts";
 import { agentContext } from "../agentSettings.ts";
-import { backUpByChild, countByChild } from "../backupChild.ts";
+import { backUpByChild, backupWords, countByChild } from "../backupChild.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { hookPort } from "../hookSettings.ts";
 
@@ -18,19 +20,19 @@ import { hookPort } from "../hookSettings.ts";
 const askMs = 5 * 60_000;
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { device, gateway } = readEnrollment(state);
   const lock = lockScheduler(state);
   try {
     context.output.event({ event: "running", device: device.name, gateway: gateway.url, pid: process.pid });
     context.output.line(`Backing up ${device.name} by the schedules of ${gateway.url}.`);
-    await schedule(context, state, device.id);
+    await schedule(context, state, line, device.id);
   } finally {
     lock.release();
   }
 }
 
-async function schedule(context: CommandContext, state: string, device: string): Promise<void> {
+async function schedule(context: CommandContext, state: string, line: Line, device: string): Promise<void> {
   const { args, output, signal, nowMs } = context;
   const wallMs = wallClock(args.text("clock"), nowMs);
   const onlyBelow = args.texts("only-below");
@@ -52,13 +54,15 @@ async function schedule(context: CommandContext, state: string, device: string):
     if (["backup-failed", "backup-held", "passed-over"].includes(event)) askNow();
   };
   if (file.wasDamaged) tell("state-was-damaged", { file: "schedule.json" });
-  const count = (item: DefinedItem, stopped: AbortSignal) => countByChild(state, item, stopped);
-  const link = new GatewayLink({ state, file, onlyBelow, now: () => new Date(wallMs()), tell, count });
+  const words = (item: DefinedItem, ...more: readonly string[]): string[] =>
+    backupWords(state, item, [...lineWords(args), ...more]);
+  const count = (item: DefinedItem, stopped: AbortSignal) => countByChild(words(item, "--estimate"), stopped);
+  const link = new GatewayLink({ state, line, file, onlyBelow, now: () => new Date(wallMs()), tell, count });
   const scheduler = new Scheduler({
     ...{ wallMs, monotonicMs: nowMs, random: Math.random, device, file, tell },
     obstacle: ({ definition }, stopped) => obstacleTo(definition, stopped, args.text("power-supplies")),
     backUp: async (item, stopped) => {
-      const end = await backUpByChild(state, item, stopped, ({ event, ...facts }) =>
+      const end = await backUpByChild(words(item), stopped, ({ event, ...facts }) =>
         tell(event === "warning" ? "backup-warning" : "hook-output", { ...facts, item: item.name }),
       );
       await sweepHooks(context, state);

@@ -9,9 +9,10 @@ import { formatBytes, formatCount } from "../cli/units.ts";
 import { gatewayToRead } from "../gatewayToRead.ts";
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state } = await agentContext(given);
+  const { context, state, line } = await agentContext(given);
   const { args, output } = context;
-  const connection = await AgentConnection.open(state, undefined, context.signal, gatewayToRead(context));
+  const way = { line, elsewhere: gatewayToRead(context) };
+  const connection = await AgentConnection.open(state, undefined, context.signal, way);
   try {
     const rows = await connection.client.snapshots({ item: args.text("item"), device: args.text("device") });
     const snapshots = await openRows(connection, rows, (row, error) =>

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readSettings } from "../../gateway/settings.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { lineKeys, lineSettings } from "../agentLine.ts";
 import { checkHookTables, readAgentSettings, tableNames } from "../agentSettings.ts";
 import { agentCommands } from "../cli/agentCommands.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -13,11 +14,12 @@ import { dataFolder, stateFolder } from "../locations.ts";
 async function checkAgent(file: string): Promise<void> {
   await readAgentSettings(file, agentCommands);
   await checkHookTables(file);
-  const known = [...agentCommands.map(({ path }) => path.at(-1)), "hooks"];
+  await lineSettings(file);
+  const known: unknown[] = [...agentCommands.map(({ path }) => path.at(-1)), "hooks", ...lineKeys];
   const unknown = (await tableNames(file)).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new HoldfastError(ErrorCode.usage, `${file}: ${unknown} is no table of the agent`, {
-    next: `Its tables are: ${known.join(", ")}.`,
+    next: `Its tables and keys are: ${known.join(", ")}.`,
   });
 }
 

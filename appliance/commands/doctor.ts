@@ -17,7 +17,7 @@ export async function run({ args, output, environment }: CommandContext): Promis
   const findings: Finding[] = [
     ...(await checkMachine(environment)),
     ...(await checkGateway(data)),
-    ...(await checkAgent(state)),
+    ...(await checkAgent(state, environment)),
   ];
   for (const { about, state: found, message, next } of findings) {
     output.line(`${marks[found].padEnd(8)} ${about}: ${message}`);

@@ -7,8 +7,10 @@ import {
   type RestoreReport,
   restoreFrom,
 } from "../../gateway/replica/restore/restoreFrom.ts";
+import { Proxies } from "../../ingest/line/proxies.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { parseRecoveryKey } from "../../vault/keys/recoveryKey.ts";
+import { givenProxy } from "../agentLine.ts";
 import type { CommandContext } from "../cli/command.ts";
 import type { Output } from "../cli/output/output.ts";
 import { formatTable } from "../cli/output/table.ts";
@@ -29,6 +31,7 @@ export async function run(context: CommandContext): Promise<void> {
     report = await restoreFrom({
       url: args.operand(0),
       options: replicaPlaceOf(args),
+      proxies: new Proxies(givenProxy(args), context.environment),
       recoveryKey,
       data,
       listen: args.text("listen"),

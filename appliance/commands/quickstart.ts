@@ -80,7 +80,6 @@ function backupRequest(path: string, layout: Layout): BackupRequest {
     reference: true,
     oneFileSystem: false,
     excludeCaches: false,
-    limitUploadBytesPerSecond: undefined,
     limits: noLimits,
     chunker: "auto-1",
   };

@@ -4,11 +4,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
 import { HoldfastError } from "../../vault/errors.ts";
+import { agentLine } from "../agentLine.ts";
 import { checkPrivate, checkRoom, roomBytesMin } from "./diskChecks.ts";
 import { type Finding, good, note, problem } from "./finding.ts";
 
 /** The directory, its room, and whether the gateway answers this device and its keys open. */
-export async function checkAgent(state: string): Promise<Finding[]> {
+export async function checkAgent(state: string, environment: NodeJS.ProcessEnv): Promise<Finding[]> {
   const room = checkRoom("the agent's state", state, roomBytesMin.agent);
   if (!existsSync(join(state, "agent.json"))) {
     return [
@@ -18,7 +19,8 @@ export async function checkAgent(state: string): Promise<Finding[]> {
   }
   const findings = [room, checkPrivate("agent's state directory", state)];
   try {
-    const connection = new AgentConnection(state);
+    const line = await agentLine(state, environment);
+    const connection = new AgentConnection(state, undefined, { line });
     try {
       const { gateway, device, account, vault } = connection.enrollment;
       await connection.keys(vault, "read");

@@ -33,6 +33,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.accountDisabled]: errno.EACCES,
   [ErrorCode.vaultLocked]: errno.EACCES,
   [ErrorCode.gatewayUnreachable]: errno.EIO,
+  [ErrorCode.proxyRefused]: errno.EIO,
   [ErrorCode.protocol]: errno.EIO,
   [ErrorCode.fingerprintMismatch]: errno.EIO,
   [ErrorCode.fingerprintUnknown]: errno.EIO,

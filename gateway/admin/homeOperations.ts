@@ -1,6 +1,7 @@
 // Homes of accounts as an administrator sees and moves them (docs/seeding.md, "Homes").
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
+import type { Proxies } from "../../ingest/line/proxies.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { type Home, homeOf } from "../../vault/seed/homeRecord.ts";
 import type { Account } from "../catalog/accounts.ts";
@@ -94,7 +95,11 @@ export class HomeAdministration implements HomeOperations {
         },
       );
     }
-    return { account, devices, home: to === null ? this.#gateway.homes.here() : await askedHome(to) };
+    return {
+      account,
+      devices,
+      home: to === null ? this.#gateway.homes.here() : await askedHome(to, this.#gateway.proxies),
+    };
   }
 
   async undo(name: string): Promise<HomeAnswer> {
@@ -130,14 +135,11 @@ export class HomeAdministration implements HomeOperations {
 }
 
 /** The gateway at an address, as it tells of itself to who knows its key. */
-async function askedHome({
-  url,
-  fingerprint,
-}: {
-  readonly url: string;
-  readonly fingerprint: string;
-}): Promise<Home> {
-  const client = new GatewayClient({ url, fingerprint, triesMax: 1 });
+async function askedHome(
+  { url, fingerprint }: { readonly url: string; readonly fingerprint: string },
+  proxies: Proxies,
+): Promise<Home> {
+  const client = new GatewayClient({ url, fingerprint, triesMax: 1, line: { proxies } });
   try {
     const { id, name } = await client.hello();
     if (id === undefined) {

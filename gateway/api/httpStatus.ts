@@ -23,6 +23,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.accountDisabled]: 403,
   [ErrorCode.vaultLocked]: 423,
   [ErrorCode.gatewayUnreachable]: 502,
+  [ErrorCode.proxyRefused]: 502,
   [ErrorCode.protocol]: 400,
   [ErrorCode.fingerprintMismatch]: 502,
   [ErrorCode.fingerprintUnknown]: 502,

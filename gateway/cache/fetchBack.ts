@@ -3,6 +3,7 @@
 import { constants } from "node:fs";
 import { rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import type { RateLimiter } from "../../ingest/line/rateLimiter.ts";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { PackChecks } from "../index/packChecks.ts";
@@ -39,7 +40,12 @@ export type FetchBackPort = {
  * @returns the replica (32 hex digits) whose bytes they are
  * @throws HoldfastError disk-full before anything is downloaded; replica-unreachable, replica-refused, replica-damaged; io-error; cancelled
  */
-export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: AbortSignal): Promise<string> {
+export async function fetchBack(
+  port: FetchBackPort,
+  pack: PackRow,
+  signal?: AbortSignal,
+  limiter?: RateLimiter,
+): Promise<string> {
   const { directory, packs, places, checks, copies, now } = port;
   if (pack.name === undefined) throw new Error("an open pack is nowhere else");
   const name = asBuffer(pack.name);
@@ -57,7 +63,8 @@ export async function fetchBack(port: FetchBackPort, pack: PackRow, signal?: Abo
       from = await copies.first(pack, async (replica) => {
         await ftruncate(fd, 0);
         provenMs = now().getTime();
-        await copies.readWhole(pack, replica, (piece, offset) => writeFully(fd, [piece], offset), signal);
+        const take = (piece: Buffer, offset: number) => writeFully(fd, [piece], offset);
+        await copies.readWhole(pack, replica, take, signal, limiter);
         return replica;
       });
       await fsync(fd);

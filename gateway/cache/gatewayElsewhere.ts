@@ -2,8 +2,8 @@
 
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
-import type { Replicas } from "../catalog/replicas.ts";
-import { openReplicaStore } from "../replica/openStore.ts";
+import type { Replica, Replicas } from "../catalog/replicas.ts";
+import type { ReplicaStore } from "../replica/replicaStore.ts";
 import type { GatewaySettings } from "../settings.ts";
 import { BlockCache } from "./blockCache.ts";
 import { type BlockCounts, BlockReader } from "./blockReader.ts";
@@ -16,6 +16,7 @@ export type GatewayElsewhereOptions = {
   readonly path: string;
   readonly settings: () => GatewaySettings;
   readonly replicas: Replicas;
+  readonly open: (replica: Replica) => Promise<ReplicaStore>;
   readonly now: () => Date;
   readonly monotonicMs: () => number;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
@@ -40,11 +41,11 @@ export class GatewayElsewhere {
   #blocks: Promise<BlockReader> | undefined;
 
   constructor(options: GatewayElsewhereOptions) {
-    const { replicas, now, monotonicMs, report } = options;
+    const { replicas, open, monotonicMs, report } = options;
     this.#options = options;
     this.stores = new ReplicaStores({
       replica: (id) => replicas.get(id),
-      open: (replica) => openReplicaStore(replica, { now }),
+      open,
       monotonicMs,
       report,
     });

@@ -6,6 +6,7 @@
 // - A copy counts as proven only after all its bytes were hashed since it was put there, here or, under a challenge, at the far end.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { RateLimiter } from "../../ingest/line/rateLimiter.ts";
 import { asBuffer, toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { PackPlaces } from "../index/packPlaces.ts";
@@ -132,14 +133,16 @@ export class PackCopies {
     replica: string,
     take: (piece: Buffer, offset: number) => Promise<void> | void,
     signal?: AbortSignal,
+    limiter?: RateLimiter,
   ): Promise<void> {
     const hash = createHash("sha256");
     const memory = new BlockMemory();
     let next: Promise<Buffer> | undefined;
     const ask = (offset: number): Promise<Buffer> | undefined => {
       if (offset >= pack.bytes) return undefined;
-      const length = Math.min(pieceBytes, pack.bytes - offset);
-      const asked = this.read(pack, replica, offset, length, signal, memory.take);
+      const length = Math.min(limiter?.pieceBytes(pieceBytes) ?? pieceBytes, pack.bytes - offset);
+      const go = limiter?.take(length, signal) ?? Promise.resolve();
+      const asked = go.then(() => this.read(pack, replica, offset, length, signal, memory.take));
       asked.catch(() => undefined);
       return asked;
     };

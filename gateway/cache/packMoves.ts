@@ -1,5 +1,6 @@
 // Evicting packs of one vault and fetching them back: one move of a pack at a time.
 
+import type { RateLimiter } from "../../ingest/line/rateLimiter.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
 import type { PackChecks } from "../index/packChecks.ts";
 import type { PackPlace, PackPlaces } from "../index/packPlaces.ts";
@@ -57,13 +58,13 @@ export class PackMoves {
   }
 
   /**
-   * Makes a pack's file local again; one that is local stays as it is.
+   * Makes a pack's file local again, as fast as the limiter lets it; one that is local stays as it is.
    * @throws HoldfastError as fetchBack
    */
-  fetchBack(pack: number, signal?: AbortSignal): Promise<void> {
+  fetchBack(pack: number, signal?: AbortSignal, limiter?: RateLimiter): Promise<void> {
     return this.#inTurn(pack, async () => {
       const row = this.#port.packs.get(pack);
-      if (row?.state === "evicted") await fetchBack(this.#port, row, signal);
+      if (row?.state === "evicted") await fetchBack(this.#port, row, signal, limiter);
     });
   }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { relative } from "node:path";
 import { parseFingerprint } from "../../ingest/client/fingerprint.ts";
+import { RateTable } from "../../ingest/line/rateTable.ts";
 import { checkName } from "../../ingest/wire/names.ts";
 import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -10,7 +11,6 @@ import type { NewReplica } from "../admin/replicaOperations.ts";
 import type { Replica, ReplicaOptions } from "../catalog/replicas.ts";
 import type { Gateway } from "../gateway.ts";
 import { folderOfUrl } from "./folder/folderUrl.ts";
-import { Bandwidth } from "./job/bandwidth.ts";
 import { parseSchedule } from "./job/schedule.ts";
 import { gatewayFolder, rootKey, vaultFolder } from "./keys.ts";
 import { openReplicaStore, type StoreContext } from "./openStore.ts";
@@ -40,18 +40,17 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
   const { catalog, now } = gateway;
   const name = checkName(request.name, "replica");
   const url = checkAddress(request, gateway.dataDir.path);
-  Bandwidth.parse(request.bandwidth);
+  RateTable.parse(request.bandwidth);
   parseSchedule(request.schedule);
   for (const other of catalog.replicas.list()) {
     if (other.name === name) throw taken(`a replica ${name}`);
     if (other.url === url) throw taken(`a replica at ${url}, ${other.name},`);
   }
   if (request.fingerprint !== undefined) await checkFingerprint(request, request.fingerprint);
-  const context: StoreContext = { now };
   const { options } = request;
-  const place = await tryPlace({ url, options }, context);
+  const place = await tryPlace({ url, options }, gateway);
   const { rootUrl } = options;
-  const roots = rootUrl === undefined ? place : await tryPlace({ url: rootUrl, options }, context);
+  const roots = rootUrl === undefined ? place : await tryPlace({ url: rootUrl, options }, gateway);
   const replica: Replica = {
     id: toHex(randomBytes(16)),
     name,
@@ -66,7 +65,7 @@ export async function addReplica(gateway: Gateway, request: NewReplica): Promise
     parallel: request.parallel,
     created: now().toISOString(),
   };
-  const inUse = await noteOfUse(gateway, replica, context);
+  const inUse = await noteOfUse(gateway, replica);
   const row = { ...replica, notes: [...replica.notes, ...inUse] };
   catalog.replicas.add(row);
   gateway.replication.added(row.id);
@@ -134,9 +133,9 @@ function notesOf(place: PlaceProbe, roots: PlaceProbe, rootUrl: string | undefin
 }
 
 /** Whether a gateway has written there before. */
-async function noteOfUse(gateway: Gateway, replica: Replica, context: StoreContext): Promise<string[]> {
+async function noteOfUse(gateway: Gateway, replica: Replica): Promise<string[]> {
   const url = replica.options.rootUrl ?? replica.url;
-  const roots = await openReplicaStore({ ...replica, url }, context);
+  const roots = await openReplicaStore({ ...replica, url }, gateway);
   try {
     if (!(await isInUse(gateway, roots))) return [];
   } finally {

@@ -1,5 +1,6 @@
 // From a replica's address to a store.
 
+import type { Proxies } from "../../ingest/line/proxies.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Replica } from "../catalog/replicas.ts";
 import { FolderStore } from "./folder/folderStore.ts";
@@ -13,11 +14,13 @@ import { withoutSecrets } from "./withoutSecrets.ts";
 /** What stores need of the process they run in. */
 export type StoreContext = {
   readonly now: () => Date;
+  /** Undefined: straight. */
+  readonly proxies?: Proxies | undefined;
 };
 
 /** What S3 needs of it. */
-export function s3Context({ now }: StoreContext): S3Context {
-  return { now, environment: process.env };
+export function s3Context({ now, proxies }: StoreContext): S3Context {
+  return { now, proxies, environment: process.env };
 }
 
 export type ReplicaAddress = Pick<Replica, "url" | "options" | "conditionalPuts" | "comparesSha256">;
@@ -31,7 +34,7 @@ export async function openReplicaStore(
   context: StoreContext,
 ): Promise<ReplicaStore> {
   const { url, conditionalPuts } = replica;
-  if (url.startsWith("https:")) return openPeerStore(replica);
+  if (url.startsWith("https:")) return openPeerStore(replica, { proxies: context.proxies });
   if (url.startsWith("s3:")) return openS3Store(inOwnPlace(replica), s3Context(context));
   if (url.startsWith("file:")) return FolderStore.open(folderOfUrl(url), url, conditionalPuts);
   throw new HoldfastError(ErrorCode.usage, `not the address of a replica: ${withoutSecrets(url)}`, {

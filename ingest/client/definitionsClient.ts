@@ -2,6 +2,7 @@
 // repeated: the next look comes anyway.
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Line } from "../line/line.ts";
 import type { EstimateRequest, ReportRequest } from "../wire/messages.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { ConnectionLost, type Exchange, errorOf, readBody, send } from "./exchange.ts";
@@ -14,6 +15,7 @@ export type DefinitionsAddress = {
   readonly url: string;
   readonly fingerprint: string;
   readonly token: string;
+  readonly line?: Line | undefined;
 };
 
 const etagCharactersMax = 200;
@@ -23,8 +25,8 @@ const idleMs = 30_000;
 export class DefinitionsClient {
   readonly #connection: SpokenConnection;
 
-  constructor({ url, fingerprint, token }: DefinitionsAddress) {
-    this.#connection = openConnection({ url, fingerprint, token, socketsMax: 1 });
+  constructor({ url, fingerprint, token, line }: DefinitionsAddress) {
+    this.#connection = openConnection({ url, fingerprint, token, socketsMax: 1, line });
   }
 
   /**

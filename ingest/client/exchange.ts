@@ -3,6 +3,8 @@
 import type { IncomingMessage } from "node:http";
 import { type Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { Line } from "../line/line.ts";
+import type { RateLimiter } from "../line/rateLimiter.ts";
 import { octetStream, protocolHeader, protocolVersion, wireLimits } from "../wire/protocol.ts";
 
 export type Exchange = {
@@ -16,6 +18,8 @@ export type Exchange = {
   readonly signal?: AbortSignal | undefined;
   /** No byte either way for so long ends it. */
   readonly idleMs?: number;
+  /** Lets so many bytes of the body go: asked for piece after piece. */
+  readonly pace?: ((bytes: number) => Promise<void>) | undefined;
 };
 
 export type Connection = {
@@ -24,6 +28,8 @@ export type Connection = {
   readonly token: string | undefined;
   /** The newest that this program knows where it is left out. */
   readonly spoken?: { readonly version: number };
+  /** How fast bodies go and come. */
+  readonly line?: Line | undefined;
 };
 
 /** A connection broke or never came about: worth another try where the request allows it. */
@@ -40,6 +46,8 @@ export class ConnectionLost extends Error {
 const idleMsDefault = 120_000;
 /** Small pieces are written together up to this size: each write is a TLS record. */
 const gatherBytes = 64 * 1024;
+/** Of a body that goes at a pace. */
+const pacedBytes = 64 * 1024;
 /** Most plaintext that one TLS record holds. */
 const tlsRecordBytes = 16 * 1024;
 
@@ -89,7 +97,9 @@ export function send(connection: Connection, exchange: Exchange): Promise<Incomi
       else if (isHoldfastError(error)) reject(error);
       else reject(new ConnectionLost(error, request.reusedSocket === true && isReset(error)));
     });
-    void writeBody(request, gathered(body), () => answered);
+    void writeBody(request, pacedPieces(connection, exchange, gathered(body)), () => answered).catch(
+      (error: Error) => request.destroy(error),
+    );
   });
 }
 
@@ -134,16 +144,38 @@ function gathered(body: readonly Uint8Array[]): Uint8Array[] {
   return pieces;
 }
 
+/** Pieces no larger than may go at once, each when it may. */
+async function* pacedPieces(
+  { line }: Connection,
+  { pace, signal }: Exchange,
+  pieces: readonly Uint8Array[],
+): AsyncIterable<Uint8Array> {
+  const uploads = line?.uploads;
+  if (uploads === undefined && pace === undefined) {
+    yield* pieces;
+    return;
+  }
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const part = piece.subarray(at, at + (uploads?.pieceBytes() ?? pacedBytes));
+      at += part.length;
+      await uploads?.take(part.length, signal);
+      await pace?.(part.length);
+      yield part;
+    }
+  }
+}
+
 /**
  * Writes piece after piece, each when the one before is under way: Node would copy what waits together into one
  * buffer before it encrypts it.
  */
 async function writeBody(
   request: ReturnType<typeof httpsRequest>,
-  pieces: readonly Uint8Array[],
+  pieces: AsyncIterable<Uint8Array>,
   answered: () => boolean,
 ): Promise<void> {
-  for (const piece of pieces) {
+  for await (const piece of pieces) {
     // An answer before the end of the body is a refusal: the rest need not be sent.
     if (request.destroyed || answered()) return;
     await new Promise<void>((resolve) => {
@@ -168,11 +200,12 @@ export async function readBody(
   response: IncomingMessage,
   signal: AbortSignal | undefined,
   bytesMax: number = wireLimits.answerBytes,
+  downloads?: RateLimiter,
 ): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const piece of response as AsyncIterable<Buffer>) {
+    for await (const piece of arriving(response, downloads, signal)) {
       bytes += piece.length;
       if (bytes > bytesMax) {
         throw new HoldfastError(ErrorCode.protocol, `the gateway's answer is longer than ${bytesMax} bytes`);
@@ -184,6 +217,26 @@ export async function readBody(
   }
   if (!response.complete) throw new ConnectionLost(new Error("the answer was cut short"), false);
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** The pieces of a body; the next is read when it may come, and the other side is held back until then. */
+export function arriving(
+  response: IncomingMessage,
+  downloads: RateLimiter | undefined,
+  signal: AbortSignal | undefined,
+): AsyncIterable<Buffer> {
+  return downloads === undefined ? response : arrivingSlowly(response, downloads, signal);
+}
+
+async function* arrivingSlowly(
+  response: AsyncIterable<Buffer>,
+  downloads: RateLimiter,
+  signal: AbortSignal | undefined,
+): AsyncIterable<Buffer> {
+  for await (const piece of response) {
+    await downloads.take(piece.length, signal);
+    yield piece;
+  }
 }
 
 /** What a failure while reading a body means. */

@@ -7,6 +7,7 @@
 import type { IncomingMessage } from "node:http";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
+import type { RateLimiter } from "../line/rateLimiter.ts";
 import { parseBitmap } from "../wire/bitmap.ts";
 import { type BackupFigures, figuresHeaders } from "../wire/figures.ts";
 import { encodeGroupIds, encodeIds } from "../wire/idList.ts";
@@ -55,6 +56,10 @@ export class GatewayClient {
     this.#connection.agent.destroy();
   }
 
+  get #downloads(): RateLimiter | undefined {
+    return this.#connection.line?.downloads;
+  }
+
   /** Throws the error where the request may not be tried again. */
   #pause(error: unknown, request: Request, tries: number): Promise<void> {
     const { origin } = this.#connection.url;
@@ -81,7 +86,7 @@ export class GatewayClient {
     for (let tries = 1; ; tries++) {
       const response = await this.#send(request);
       try {
-        return await readBody(response, request.signal, request.answerBytesMax);
+        return await readBody(response, request.signal, request.answerBytesMax, this.#downloads);
       } catch (error) {
         await this.#pause(error, request, tries);
       }
@@ -237,7 +242,8 @@ export class GatewayClient {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): AsyncGenerator<ReadResult, void, undefined> {
-    yield* readPieces(await this.#startRead(vault, group, ids, signal), ids.length, signal);
+    const response = await this.#startRead(vault, group, ids, signal);
+    yield* readPieces(response, ids.length, signal, this.#downloads);
   }
 
   /** As `read`, all results at once: without a turn of the event loop for each piece that arrives. */
@@ -247,6 +253,7 @@ export class GatewayClient {
     ids: readonly Uint8Array[],
     signal?: AbortSignal,
   ): Promise<ReadResult[]> {
+    if (this.#downloads !== undefined) return await Array.fromAsync(this.read(vault, group, ids, signal));
     return await readResults(await this.#startRead(vault, group, ids, signal), ids.length, signal);
   }
 

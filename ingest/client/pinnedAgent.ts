@@ -5,7 +5,10 @@ import { Agent, type AgentOptions } from "node:https";
 import { isIP, type OnReadOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
-import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import type { Line } from "../line/line.ts";
+import type { HttpProxy } from "../line/proxies.ts";
+import { openTunnel } from "../line/tunnel.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 
 export type PinnedAgentOptions = {
@@ -14,6 +17,7 @@ export type PinnedAgentOptions = {
   /** Connections at a time. */
   readonly socketsMax: number;
   readonly connectTimeoutMs: number;
+  readonly line?: Line | undefined;
 };
 
 /** What Agent.createConnection gets. */
@@ -62,8 +66,9 @@ export async function connectPinned(
   options: Omit<PinnedAgentOptions, "socketsMax">,
   onread?: OnReadOpts,
 ): Promise<tls.TLSSocket> {
-  const { fingerprint } = options;
-  const socket = await connectTls(place, fingerprint === undefined, options.connectTimeoutMs, onread);
+  const { fingerprint, line, connectTimeoutMs } = options;
+  const verify = fingerprint === undefined;
+  const socket = await connectTls(place, { verify, timeoutMs: connectTimeoutMs, line, onread });
   const certificate = socket.getPeerX509Certificate();
   const found = certificate === undefined ? undefined : fingerprintOf(certificate.raw);
   if (fingerprint !== undefined && found !== fingerprint) {
@@ -80,35 +85,75 @@ export async function connectPinned(
   return socket;
 }
 
-function connectTls(
+type TlsOptions = {
+  readonly verify: boolean;
+  /** For the way through a proxy, and again for TLS. */
+  readonly timeoutMs: number;
+  readonly line?: Line | undefined;
+  readonly onread?: OnReadOpts | undefined;
+};
+
+async function connectTls(
   place: { host: string; port: number; servername: string | undefined },
-  verify: boolean,
-  timeoutMs: number,
-  onread?: OnReadOpts,
+  { verify, timeoutMs, line, onread }: TlsOptions,
 ): Promise<tls.TLSSocket> {
+  const proxy = line?.proxies?.to(place.host, place.port);
+  const tunnel = proxy === undefined ? undefined : await openTunnel(proxy, place, timeoutMs);
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
       host: place.host,
       port: place.port,
+      ...(tunnel !== undefined && { socket: tunnel }),
       ...(place.servername !== undefined && place.servername !== "" && { servername: place.servername }),
       rejectUnauthorized: verify,
       ALPNProtocols: ["http/1.1"],
       minVersion: "TLSv1.2",
       ...(onread !== undefined && { onread }),
     } as tls.ConnectionOptions);
+    // Node leaves `onread` out where it is given a socket.
+    if (tunnel !== undefined && onread !== undefined) socket.on("data", (bytes) => hand(bytes, onread));
     const timer = setTimeout(() => socket.destroy(new Error("no answer in time")), timeoutMs);
     const failed = (error: Error): void => {
       clearTimeout(timer);
-      reject(error);
+      reject(proxy === undefined ? error : throughProxy(error, proxy));
     };
     socket.once("error", failed);
     socket.once("secureConnect", () => {
       clearTimeout(timer);
+      boundReceived(socket, line);
       socket.off("error", failed);
       socket.setNoDelay(true);
       resolve(socket);
     });
   });
+}
+
+/** Of one connection of several: together they hold half a second's worth. */
+const receivedSeconds = 1 / 16;
+const receivedBytesMin = 16 * 1024;
+const receivedBytesMax = 256 * 1024;
+
+/** What is on its way is bounded as well as what is read, or the first seconds would come as fast as they can. */
+function boundReceived(socket: tls.TLSSocket, line: Line | undefined): void {
+  const rate = line?.downloads?.rate() ?? Number.POSITIVE_INFINITY;
+  const { fd = -1 } = (socket as unknown as { _handle: { fd?: number } })._handle;
+  if (fd < 0 || !Number.isFinite(rate)) return;
+  const bytes = Math.min(receivedBytesMax, Math.max(receivedBytesMin, Math.floor(rate * receivedSeconds)));
+  line?.boundReceiveBuffer?.(fd, bytes);
+}
+
+/** Hands over what arrived in pieces of the reader's memory. */
+function hand(bytes: Buffer, { buffer, callback }: OnReadOpts): void {
+  const memory = buffer as Uint8Array;
+  for (let at = 0; at < bytes.length; at += memory.length) {
+    const piece = bytes.subarray(at, at + memory.length);
+    memory.set(piece);
+    callback(piece.length, memory);
+  }
+}
+
+function throughProxy(error: Error, { name }: HttpProxy): Error {
+  return Object.assign(error, { message: `${error.message} (by the proxy at ${name})` });
 }
 
 /**
@@ -118,7 +163,7 @@ function connectTls(
  */
 export async function probeGateway(
   url: string,
-  timeoutMs = 15_000,
+  { timeoutMs = 15_000, line }: { readonly timeoutMs?: number; readonly line?: Line | undefined } = {},
 ): Promise<{ fingerprint: string; trusted: boolean }> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
@@ -126,8 +171,9 @@ export async function probeGateway(
   const place = { host, port: Number(port || 443), servername: isIP(host) === 0 ? host : undefined };
   let socket: tls.TLSSocket;
   try {
-    socket = await connectTls(place, false, timeoutMs);
+    socket = await connectTls(place, { verify: false, timeoutMs, line });
   } catch (error) {
+    if (isHoldfastError(error)) throw error;
     throw new HoldfastError(
       ErrorCode.gatewayUnreachable,
       `no gateway answers at ${url}: ${(error as Error).message}`,

@@ -2,8 +2,9 @@
 
 import type { IncomingMessage } from "node:http";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { RateLimiter } from "../line/rateLimiter.ts";
 import { type ReadResult, ReadStreamParser } from "../wire/readStream.ts";
-import { bodyFailure, ConnectionLost } from "./exchange.ts";
+import { arriving, bodyFailure, ConnectionLost } from "./exchange.ts";
 
 /**
  * All results of an answer to `count` ids, in the order asked, without a turn of the event loop for each piece that arrives.
@@ -44,10 +45,11 @@ export async function* readPieces(
   response: IncomingMessage,
   count: number,
   signal: AbortSignal | undefined,
+  downloads?: RateLimiter,
 ): AsyncGenerator<ReadResult, void, undefined> {
   const parser = new ReadStreamParser(count);
   try {
-    for await (const piece of response as AsyncIterable<Buffer>) yield* parser.push(piece);
+    for await (const piece of arriving(response, downloads, signal)) yield* parser.push(piece);
     parser.finish();
   } catch (thrown) {
     throw readFailure(thrown, signal);

@@ -7,6 +7,7 @@
 
 import type { Socket } from "node:net";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import type { Line } from "../line/line.ts";
 import { protocolHeader, protocolVersion } from "../wire/protocol.ts";
 import type { ReadResult } from "../wire/readStream.ts";
 import { ChannelAnswerParser, channelProtocol, encodeChannelRequest } from "../wire/recordChannel.ts";
@@ -19,6 +20,7 @@ export type ChannelAddress = {
   readonly token: string;
   /** 32 hex digits. */
   readonly vault: string;
+  readonly line?: Line | undefined;
 };
 
 /** Takes the result of the id at this place of a request. */
@@ -89,7 +91,7 @@ export class RecordChannel {
     const { hostname, port } = address.url;
     const socket = await connectPinned(
       { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 443), servername: undefined },
-      { fingerprint: address.fingerprint, connectTimeoutMs: connectMs },
+      { fingerprint: address.fingerprint, connectTimeoutMs: connectMs, line: address.line },
       {
         buffer: arrival,
         callback: (count) => {

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { ItemDefinition } from "./itemDefinition.ts";
 import { type Days, parseRule, parseWindow, type Rule, type Window } from "./rules.ts";
+import { isOn, isOpen } from "./windows.ts";
 import { Zone } from "./zone.ts";
 
 const minuteMs = 60_000;
@@ -104,23 +105,11 @@ export class Calendar {
 
   #openNow(momentMs: number): Window[] {
     const wallMs = this.#zone.wallMs(momentMs);
-    const day = Math.floor(wallMs / dayMs);
-    const minute = (wallMs - day * dayMs) / minuteMs;
-    return this.#windows.filter(({ days, from, to }) => {
-      if (from < to) return isOn(days, day) && minute >= from && minute < to;
-      return (isOn(days, day) && minute >= from) || (isOn(days, day - 1) && minute < to);
-    });
+    return this.#windows.filter((window) => isOpen(window, wallMs));
   }
 }
 
 const everyDay: Days = { of: "week", days: [0, 1, 2, 3, 4, 5, 6] };
-
-/** `day`: days since 1970-01-01, which was a Thursday. */
-function isOn(days: Days, day: number): boolean {
-  if (days.of === "week") return days.days.includes((((day + 4) % 7) + 7) % 7);
-  const date = new Date(day * dayMs).getUTCDate();
-  return days.days.includes(date) || (days.last && new Date((day + 1) * dayMs).getUTCDate() === 1);
-}
 
 /** An item's share of its jitter, 0 to 1: the same each time. `device`: its id. */
 export function shareOf(device: string, item: string): number {

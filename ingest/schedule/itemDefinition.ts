@@ -3,8 +3,13 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { asArray, asInteger, asObject, asText, type JsonObject } from "../../vault/jsonFields.ts";
+import { RateTable } from "../line/rateTable.ts";
 import { Calendar } from "./calendar.ts";
 import { definedSnapshots, isHookName } from "./hookNames.ts";
+
+/** How much of the machine a backup takes beside others; `low`: what they leave. */
+export type Priority = "low" | "normal";
+export const priorities: readonly Priority[] = ["low", "normal"];
 
 export type ItemDefinition = {
   readonly enabled: boolean;
@@ -16,10 +21,15 @@ export type ItemDefinition = {
   readonly excludeRegexes: readonly string[];
   readonly excludeCaches: boolean;
   readonly oneFileSystem: boolean;
+  /** Where a table counts, its lowest rate: what an agent obeys that does not know tables. */
   readonly limitUploadBytesPerSecond: number | null;
+  /** By time (docs/network.md), in the time zone of the rules. */
+  readonly limitUploadTable: string | null;
   /** Names of what the machine has (hookNames.ts). */
   readonly hook: string | null;
   readonly snapshot: string | null;
+  /** Null: as the machine's own settings say. */
+  readonly priority: Priority | null;
   readonly rules: readonly string[];
   readonly timeZone: string;
   readonly windows: readonly string[];
@@ -69,8 +79,10 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
     excludeCaches: false,
     oneFileSystem: false,
     limitUploadBytesPerSecond: null,
+    limitUploadTable: null,
     hook: null,
     snapshot: null,
+    priority: null,
     rules: [],
     timeZone: "UTC",
     windows: [],
@@ -87,7 +99,8 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
 export function parseDefinition(value: unknown): ItemDefinition {
   const json = asObject(value, "definition");
   const { patternsMax, rulesMax, windowsMax, jitterSecondsMax } = definitionLimits;
-  const limit = json.limitUploadBytesPerSecond;
+  // One that was written before there were tables and priorities has none.
+  const { limitUploadBytesPerSecond: limit, limitUploadTable: table = null, priority = null } = json;
   const definition: ItemDefinition = {
     enabled: asFlag(json, "enabled"),
     paths: asTexts(json, "paths", definitionLimits.pathsMax, definitionLimits.pathBytesMax),
@@ -98,7 +111,9 @@ export function parseDefinition(value: unknown): ItemDefinition {
     excludeCaches: asFlag(json, "excludeCaches"),
     oneFileSystem: asFlag(json, "oneFileSystem"),
     limitUploadBytesPerSecond: limit === null ? null : asInteger(limit, "limitUploadBytesPerSecond", 1),
+    limitUploadTable: table === null ? null : asText(table, "limitUploadTable"),
     ...hooksIn(json),
+    priority: priority === null ? null : asPriority(priority),
     rules: asTexts(json, "rules", rulesMax),
     timeZone: asText(json.timeZone, "timeZone"),
     windows: asTexts(json, "windows", windowsMax),
@@ -115,6 +130,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     );
   checkPaths(definition.paths);
   new Calendar(definition);
+  RateTable.parse(definition.limitUploadTable ?? "", definition.timeZone);
   return definition;
 }
 
@@ -137,6 +153,12 @@ function hooksIn({ hook = null, snapshot = null }: JsonObject): Pick<ItemDefinit
       },
     );
   return names;
+}
+
+function asPriority(value: unknown): Priority {
+  const priority = priorities.find((each) => each === value);
+  if (priority !== undefined) return priority;
+  throw new HoldfastError(ErrorCode.corrupt, `priority is not one of ${priorities.join(", ")}`);
 }
 
 /** @throws HoldfastError usage */

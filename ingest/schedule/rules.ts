@@ -33,11 +33,10 @@ type Token = {
 
 /** @throws HoldfastError usage with the column */
 export function parseRule(text: string): Rule {
-  const reader = new Reader(
-    text,
-    "schedule rule",
-    'Write it like "daily at 02:00" or "weekdays every 15m from 08:00 to 18:00".',
-  );
+  const reader = new Reader(text, {
+    what: "schedule rule",
+    next: 'Write it like "daily at 02:00" or "weekdays every 15m from 08:00 to 18:00".',
+  });
   const days = reader.days();
   const minutes = reader.take("word", "at") ? reader.times() : reader.steps();
   reader.end();
@@ -46,24 +45,48 @@ export function parseRule(text: string): Rule {
 
 /** @throws HoldfastError usage with the column */
 export function parseWindow(text: string): Window {
-  const reader = new Reader(text, "backup window", 'Write it like "daily from 22:00 to 06:00".');
+  return readWindow(text, { what: "backup window", next: 'Write it like "daily from 22:00 to 06:00".' });
+}
+
+/** A text of this language, or a part of a longer one: what it is called in messages, and where the part begins. */
+export type Quoted = {
+  readonly what: string;
+  readonly next: string;
+  /** The longer text, and how many of its characters stand before the part. */
+  readonly within?: { readonly text: string; readonly before: number };
+  /** The column that is told where the part is not as somebody wrote it. */
+  readonly column?: number;
+};
+
+/** @throws HoldfastError usage with the column in the whole text */
+export function readWindow(text: string, quoted: Quoted): Window {
+  const reader = new Reader(text, quoted);
   const days = reader.days();
   const { from, to } = reader.span();
   reader.end();
   return { days, from, to: to % dayMinutes };
 }
 
+/** A refusal that shows the text, or the longer one that it is a part of. `column`: in the text, from 1 on. */
+export function wrongAt(text: string, column: number, why: string, quoted: Quoted): HoldfastError {
+  const { what, next, within = { text, before: 0 } } = quoted;
+  const at = quoted.column ?? column + within.before;
+  const shown = JSON.stringify(within.text.slice(0, ruleLimits.textCharactersMax));
+  return new HoldfastError(ErrorCode.usage, `${what} ${shown}: column ${at}: ${why}`, {
+    next,
+    detail: { column: at },
+  });
+}
+
 class Reader {
   readonly #text: string;
-  readonly #what: string;
-  readonly #next: string;
+  readonly #quoted: Quoted;
   readonly #tokens: readonly Token[];
   #at = 0;
 
-  constructor(text: string, what: string, next: string) {
+  constructor(text: string, quoted: Quoted) {
     this.#text = text;
-    this.#what = what;
-    this.#next = next;
+    this.#quoted = quoted;
     if (text.length > ruleLimits.textCharactersMax)
       throw this.#wrong(
         ruleLimits.textCharactersMax + 1,
@@ -94,11 +117,7 @@ class Reader {
   }
 
   #wrong(column: number, why: string): HoldfastError {
-    const shown = JSON.stringify(this.#text.slice(0, ruleLimits.textCharactersMax));
-    return new HoldfastError(ErrorCode.usage, `${this.#what} ${shown}: column ${column}: ${why}`, {
-      next: this.#next,
-      detail: { column },
-    });
+    return wrongAt(this.#text, column, why, this.#quoted);
   }
 
   get #token(): Token {

@@ -97,16 +97,20 @@ describe("parsing", () => {
   });
 
   test("sizes, numbers, lengths of time, choices", () => {
-    const rate = (text: string) =>
-      argsOf("agent", "backup", "/a", "--limit-upload", text).bytes("limit-upload");
-    expect([rate("300"), rate("5MiB"), rate("1.5k"), rate("2MB"), rate("5 MiB/s")]).toEqual([
+    const size = (text: string) => argsOf("agent", "backup", "/a", "--limit-size", text).bytes("limit-size");
+    expect([size("300"), size("5MiB"), size("1.5k"), size("2MB"), size("5 MiB/s")]).toEqual([
       300,
       5 * 1024 ** 2,
       1536,
       2_000_000,
       5 * 1024 ** 2,
     ]);
-    expect(wrong("agent", "backup", "/a", "--limit-upload", "fast")).toContain("not a size");
+    expect(wrong("agent", "backup", "/a", "--limit-size", "fast")).toContain("not a size");
+    const rates = "weekdays from 08:00 to 18:00 2MB, 20MB";
+    expect(argsOf("agent", "backup", "/a", "--limit-upload", rates).rates("limit-upload")).toBe(rates);
+    expect(wrong("agent", "backup", "/a", "--limit-upload", "fast")).toContain(
+      '--limit-upload: table of rates "fast": column 1: "fast" is no rate',
+    );
     expect(argsOf("vault", "unlock", "a", "--for", "8h").duration("for")).toBe(28_800);
     expect(wrong("vault", "unlock", "a", "--for", "8")).toContain("90s, 30m, 8h or 7d");
     expect(wrong("account", "add", "a", "--kdf-iterations", "1e6")).toContain("whole number");

@@ -41,7 +41,7 @@ describe("config.toml of the agent", () => {
     );
     const { context } = await agentContext(contextOf("agent", "backup", "/a", "--item", "other"));
     expect(context.args.texts("exclude")).toEqual(["*.o", "*.tmp"]);
-    expect(context.args.bytes("limit-upload")).toBe(5 * 1024 ** 2);
+    expect(context.args.rates("limit-upload")).toBe("5MiB");
     expect(context.args.flag("rescan")).toBe(true);
     expect(context.args.text("item")).toBe("other");
     expect(
@@ -54,7 +54,7 @@ describe("config.toml of the agent", () => {
     ["[backup]\nrescan = 'yes'\n", /not true or false/],
     ["[backup]\nitem = true\n", /not a text/],
     ["[backup]\nexclude = [1]\n", /not a list of texts/],
-    ["[backup]\nlimit-upload = 'fast'\n", /not a size/],
+    ["[backup]\nlimit-upload = 'fast'\n", /is no rate/],
     ["[restore]\noverwrite = 'maybe'\n", /cannot be "maybe"/],
     ["[enroll]\npassword-file = 'x'\n", /no key password-file/],
     ["backup = 1\n", /not a table/],

@@ -98,7 +98,6 @@ async function backup(state: string, { folder }: Source, item: string, readBackO
         reference: false,
         oneFileSystem: false,
         excludeCaches: false,
-        limitUploadBytesPerSecond: undefined,
         limits: noLimits,
         chunker: "fixed-1",
       },

@@ -19,7 +19,6 @@ const outcome = await runBackup(
     reference: true,
     oneFileSystem: false,
     excludeCaches: false,
-    limitUploadBytesPerSecond: undefined,
     limits: noLimits,
     chunker: "fastcdc-1",
   },

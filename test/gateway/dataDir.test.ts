@@ -9,9 +9,10 @@ import { AdminClient, adminSocketPath } from "../../gateway/admin/adminClient.ts
 import { openAdmin } from "../../gateway/admin/openAdmin.ts";
 import { initDataDir, readDataDir, sealedContext } from "../../gateway/dataDir.ts";
 import { Gateway } from "../../gateway/gateway.ts";
+import { parseListen } from "../../gateway/listenAddress.ts";
 import { openSealedState } from "../../gateway/replica/gatewayState/sealedState.ts";
 import { RunningGateway } from "../../gateway/runningGateway.ts";
-import { parseListen, parseSettings, settingsDefault } from "../../gateway/settings.ts";
+import { parseSettings, settingsDefault } from "../../gateway/settings.ts";
 import { formatSettings } from "../../gateway/settingsText.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";

@@ -24,11 +24,11 @@ export async function repairGateway(
   { onProgress, signal }: JobWatch<RepairProgress>,
 ): Promise<RepairResult> {
   const vaults: RepairedVault[] = [];
-  const { catalog, now, dataDir } = gateway;
+  const { catalog, dataDir } = gateway;
   const reserveBytes = dataDir.settings.reserveMiB * 2 ** 20;
   for (const row of vaultsAsked(gateway, vault)) {
     await gateway.closeVault(row.id);
-    const replicas = await ReplicaCopies.open(row, catalog.replicas.list(), now, signal);
+    const replicas = await ReplicaCopies.open(row, catalog.replicas.list(), gateway, signal);
     try {
       const own = vaultToRebuild(gateway, row);
       const repaired = await repairVault({ ...own, row, replicas, reserveBytes, dryRun, signal, onProgress });

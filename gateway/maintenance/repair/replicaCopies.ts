@@ -11,7 +11,7 @@ import type { Replica } from "../../catalog/replicas.ts";
 import type { Vault } from "../../catalog/vaults.ts";
 import type { VaultPart } from "../../replica/gatewayState/vaultPart.ts";
 import { namedKey, packKey, vaultFolder } from "../../replica/keys.ts";
-import { openReplicaStore } from "../../replica/openStore.ts";
+import { openReplicaStore, type StoreContext } from "../../replica/openStore.ts";
 import type { ReplicaStore } from "../../replica/replicaStore.ts";
 import { damagedObject, fetchObject, fetchRange, fetchToFile } from "../../replica/restore/fetchObject.ts";
 import { newestOf } from "../../replica/restore/findRoot.ts";
@@ -52,13 +52,13 @@ export class ReplicaCopies {
   static async open(
     vault: Vault,
     replicas: readonly Replica[],
-    now: () => Date,
+    context: StoreContext,
     signal: AbortSignal,
   ): Promise<ReplicaCopies> {
     const copies = new ReplicaCopies(vault, signal);
     for (const replica of replicas) {
       try {
-        await copies.#read(replica, now);
+        await copies.#read(replica, context);
       } catch (error) {
         signal.throwIfAborted();
         if (!isHoldfastError(error)) throw error;
@@ -68,14 +68,14 @@ export class ReplicaCopies {
     return copies;
   }
 
-  async #read(replica: Replica, now: () => Date): Promise<void> {
+  async #read(replica: Replica, context: StoreContext): Promise<void> {
     const { id, metadataKey } = this.#vault;
-    const store = await openReplicaStore(replica, { now });
+    const store = await openReplicaStore(replica, context);
     const { rootUrl } = replica.options;
     let roots = store;
     let kept = false;
     try {
-      if (rootUrl !== undefined) roots = await openReplicaStore({ ...replica, url: rootUrl }, { now });
+      if (rootUrl !== undefined) roots = await openReplicaStore({ ...replica, url: rootUrl }, context);
       const port = { roots, signal: this.#signal };
       const generation = await newestOf(roots, vaultFolder(id), this.#signal);
       if (generation === 0) return;

@@ -1,20 +1,19 @@
 // What the jobs of one replica share: its bandwidth, and how many objects are on their way at a time.
 
-import { setTimeout as pause } from "node:timers/promises";
+import { type LimiterClock, RateLimiter } from "../../../ingest/line/rateLimiter.ts";
+import { RateTable } from "../../../ingest/line/rateTable.ts";
 import type { Replica } from "../../catalog/replicas.ts";
-import { Bandwidth } from "./bandwidth.ts";
 import { Slots } from "./slots.ts";
-import { Throttle, type ThrottleClock } from "./throttle.ts";
 
-export type ReplicaLane = { readonly uploads: Slots; readonly throttle: Throttle };
+export type ReplicaLane = { readonly uploads: Slots; readonly throttle: RateLimiter };
 
 /** Makes lanes, and makes them anew where a replica's row changed. */
 export class ReplicaLanes {
-  readonly #clock: ThrottleClock;
+  readonly #clock: LimiterClock;
   readonly #lanes = new Map<string, { readonly made: string; readonly lane: ReplicaLane }>();
 
-  constructor(clock: Omit<ThrottleClock, "sleep">) {
-    this.#clock = { ...clock, sleep };
+  constructor(now: () => Date, monotonicMs: () => number) {
+    this.#clock = { wallMs: () => now().getTime(), monotonicMs };
   }
 
   /** @throws HoldfastError usage for a bandwidth that cannot be read */
@@ -24,7 +23,7 @@ export class ReplicaLanes {
     if (known?.made === made) return known.lane;
     const lane = {
       uploads: new Slots(replica.parallel),
-      throttle: new Throttle(Bandwidth.parse(replica.bandwidth), this.#clock),
+      throttle: new RateLimiter(RateTable.parse(replica.bandwidth), this.#clock),
     };
     this.#lanes.set(replica.id, { made, lane });
     return lane;
@@ -33,9 +32,4 @@ export class ReplicaLanes {
   forget(replica: string): void {
     this.#lanes.delete(replica);
   }
-}
-
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  // What waits asks the signal itself.
-  await pause(milliseconds, undefined, { signal }).catch(() => {});
 }

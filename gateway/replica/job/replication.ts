@@ -76,7 +76,7 @@ export class Replication implements ReplicationOperations {
     this.#options = options;
     this.#logger = options.gateway.logger;
     this.#timers = new ScheduleTimers(options.gateway.now);
-    this.#lanes = new ReplicaLanes({ now: options.gateway.now, monotonicMs: options.monotonicMs });
+    this.#lanes = new ReplicaLanes(options.gateway.now, options.monotonicMs);
   }
 
   /** Begins to work in the background: goes on with what is pending, then with each snapshot. */

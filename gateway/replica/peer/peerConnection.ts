@@ -13,8 +13,10 @@ import {
 } from "../../../ingest/client/exchange.ts";
 import { PinnedAgent } from "../../../ingest/client/pinnedAgent.ts";
 import { pauseBeforeRetry } from "../../../ingest/client/retry.ts";
+import type { Line } from "../../../ingest/line/line.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import type { StoreUsage } from "../replicaStore.ts";
+import { TimeLimit } from "./timeLimit.ts";
 
 export type PeerRequest = Exchange & {
   /** What it is counted as. */
@@ -22,6 +24,8 @@ export type PeerRequest = Exchange & {
   /** Bytes of its body. */
   readonly sends?: number;
   /** Called before each try that sends bytes. */
+  readonly tried?: () => void;
+  /** Called before each piece of them. */
   readonly throttle?: ((bytes: number) => Promise<void>) | undefined;
   readonly answerBytesMax?: number;
 };
@@ -43,6 +47,7 @@ export type PeerConnectionOptions = {
   readonly triesMax: number;
   /** A connection on which nothing moves for so long is given up, milliseconds. */
   readonly idleMs: number;
+  readonly line?: Line | undefined;
 };
 
 /** A body that goes or comes more slowly than this, from the whole of it, is given up: a peer that drips must not hold us for ever. */
@@ -80,9 +85,9 @@ export class PeerConnection {
   #retries = 0;
 
   constructor(options: PeerConnectionOptions) {
-    const { url, fingerprint, token, socketsMax, triesMax, idleMs } = options;
+    const { url, fingerprint, token, socketsMax, triesMax, idleMs, line } = options;
     this.origin = url.origin;
-    const agent = new PinnedAgent({ fingerprint, socketsMax, connectTimeoutMs: 15_000 });
+    const agent = new PinnedAgent({ fingerprint, socketsMax, connectTimeoutMs: 15_000, line });
     this.#connection = { agent, url, token };
     this.#triesMax = triesMax;
     this.#idleMs = idleMs;
@@ -128,10 +133,9 @@ export class PeerConnection {
   }
 
   async #try(request: PeerRequest): Promise<Omit<PeerAnswer, "tries">> {
-    const { signal, name, sends = 0, throttle } = request;
+    const { signal, name, sends = 0, tried } = request;
     if (signal?.aborted) throw cancelled();
-    if (sends > 0) await throttle?.(sends);
-    if (signal?.aborted) throw cancelled();
+    if (sends > 0) tried?.();
     this.#requests[name] = (this.#requests[name] ?? 0) + 1;
     this.#sentBytes += sends;
     const { response, body } = await this.#exchange(request);
@@ -142,18 +146,22 @@ export class PeerConnection {
 
   /** One exchange, within the time that its bytes may take. */
   async #exchange(request: PeerRequest): Promise<{ response: IncomingMessage; body: Buffer }> {
-    const { sends = 0, answerBytesMax = 0, idleMs = this.#idleMs } = request;
+    const { sends = 0, answerBytesMax = 0, idleMs = this.#idleMs, throttle } = request;
     const bytesMs = ((sends + answerBytesMax) * 1000) / bytesPerSecondMin;
-    const limit = AbortSignal.timeout(idleMs + Math.ceil(bytesMs));
-    const signal = AbortSignal.any(request.signal === undefined ? [limit] : [limit, request.signal]);
+    const limit = new TimeLimit(idleMs + Math.ceil(bytesMs));
+    const signals = request.signal === undefined ? [limit.signal] : [limit.signal, request.signal];
+    const signal = AbortSignal.any(signals);
+    const pace = throttle && ((bytes: number) => limit.while(throttle(bytes)));
     try {
-      const response = await send(this.#connection, { ...request, idleMs, signal });
+      const response = await send(this.#connection, { ...request, idleMs, signal, pace });
       const body = await readBody(response, signal, request.answerBytesMax);
       this.#receivedBytes += body.length;
       return { response, body };
     } catch (error) {
-      if (!limit.aborted || request.signal?.aborted === true) throw error;
+      if (!limit.signal.aborted || request.signal?.aborted === true) throw error;
       throw new ConnectionLost(new Error("it took too long"), false);
+    } finally {
+      limit.end();
     }
   }
 

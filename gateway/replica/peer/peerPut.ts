@@ -25,6 +25,9 @@ export type PeerPut = {
   readonly signal: AbortSignal;
 };
 
+/** `tried`: called before each try that sends bytes. */
+type CountedPut = PeerPut & { readonly tried: () => void };
+
 /** `maybeOurs`: an answer was lost on the way, so that what exists may be what an earlier try of this put stored. */
 export type PutOutcome = "created" | "exists" | "maybeOurs";
 
@@ -34,11 +37,12 @@ export type PutOutcome = "created" | "exists" | "maybeOurs";
  */
 export async function putToPeer(connection: PeerConnection, put: PeerPut): Promise<PutOutcome> {
   let tries = 0;
-  const throttle = async (bytes: number): Promise<void> => {
-    tries++;
-    await put.options.throttle?.(bytes);
+  const counted = {
+    ...put,
+    tried: (): void => {
+      tries++;
+    },
   };
-  const counted = { ...put, options: { ...put.options, throttle } };
   const whole = put.source.bytes <= peerLimits.putBytesMax;
   try {
     await (whole ? putWhole(connection, counted) : putParts(connection, counted));
@@ -49,8 +53,8 @@ export async function putToPeer(connection: PeerConnection, put: PeerPut): Promi
   }
 }
 
-async function putWhole(connection: PeerConnection, put: PeerPut): Promise<void> {
-  const { key, source, heal, options, signal } = put;
+async function putWhole(connection: PeerConnection, put: CountedPut): Promise<void> {
+  const { key, source, heal, options, signal, tried } = put;
   const bytes = await source.read(0, source.bytes);
   await connection.ask({
     name: "PutObject",
@@ -64,12 +68,13 @@ async function putWhole(connection: PeerConnection, put: PeerPut): Promise<void>
       ...(heal ? { [healHeader]: "1" } : { "if-none-match": "*" }),
     },
     sends: bytes.length,
+    tried,
     throttle: options.throttle,
     signal,
   });
 }
 
-async function putParts(connection: PeerConnection, put: PeerPut): Promise<void> {
+async function putParts(connection: PeerConnection, put: CountedPut): Promise<void> {
   const { source, options, signal } = put;
   let at = await startUpload(connection, put);
   options.savePart?.(at.upload);
@@ -119,17 +124,18 @@ async function startUpload(connection: PeerConnection, put: PeerPut): Promise<Up
 
 async function putPart(
   connection: PeerConnection,
-  put: PeerPut,
+  put: CountedPut,
   at: UploadAnswer,
   bytes: Uint8Array,
 ): Promise<UploadAnswer> {
-  const { source, options, signal } = put;
+  const { source, options, signal, tried } = put;
   const { body } = await connection.ask({
     name: "PutPart",
     method: "PUT",
     path: `/v1/peer/uploads/${at.upload}?offset=${at.offset}`,
     binary: [bytes],
     sends: bytes.length,
+    tried,
     throttle: options.throttle,
     signal,
   });

@@ -5,6 +5,7 @@
 
 import { createHmac, randomBytes, randomInt } from "node:crypto";
 import { cancelled } from "../../../ingest/client/exchange.ts";
+import type { Line } from "../../../ingest/line/line.ts";
 import {
   type ChallengeRequest,
   objectHashHeader,
@@ -47,6 +48,7 @@ export type PeerStoreOptions = {
   readonly idleMs?: number;
   /** One of so many objects is asked back by a challenge after it was put; 32 by default. */
   readonly challengeOneOf?: number;
+  readonly line?: Line | undefined;
 };
 
 const pieceBytes = 1 << 20;
@@ -68,8 +70,8 @@ export class PeerStore implements ReplicaStore, PeerProofs {
     this.url = url.origin;
     this.#signer = signer;
     this.#challengeOneOf = options.challengeOneOf ?? 32;
-    const { socketsMax = 8, triesMax = 6, idleMs = 60_000 } = options;
-    this.#connection = new PeerConnection({ url, fingerprint, token, socketsMax, triesMax, idleMs });
+    const { socketsMax = 8, triesMax = 6, idleMs = 60_000, line } = options;
+    this.#connection = new PeerConnection({ url, fingerprint, token, socketsMax, triesMax, idleMs, line });
   }
 
   async putIfAbsent(

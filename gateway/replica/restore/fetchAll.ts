@@ -9,6 +9,8 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { RateLimiter } from "../../../ingest/line/rateLimiter.ts";
+import { RateTable } from "../../../ingest/line/rateTable.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, isHoldfastError } from "../../../vault/errors.ts";
 import type { JobWatch } from "../../admin/job.ts";
@@ -19,9 +21,7 @@ import type { Gateway } from "../../gateway.ts";
 import { packSlices } from "../../index/packSlices.ts";
 import type { ShownProgress } from "../../jobs/shownProgress.ts";
 import type { OpenVault } from "../../openVault.ts";
-import { Bandwidth } from "../job/bandwidth.ts";
 import { pauseAfter, retryPausesDefault } from "../job/retryPauses.ts";
-import { Throttle } from "../job/throttle.ts";
 import { Backfill } from "./backfill.ts";
 
 export type FetchAllOptions = {
@@ -92,7 +92,7 @@ export class FetchAll {
     const { logger } = this.#options.gateway;
     const { packs } = vault.store;
     const fetched = { packs: 0, bytes: 0, damaged: 0, isFull: false };
-    const throttles = new Map<string, Throttle>();
+    const limiters = new Map<string, RateLimiter>();
     logger.info({ vault: vault.id, ...(await fetchStatus(vault)) }, "packs are being fetched back");
     for (let ordinal = backfill.end() - 1; ordinal >= 0; ordinal--) {
       const pack = packs.get(ordinal);
@@ -105,9 +105,9 @@ export class FetchAll {
           backfill.setEnd(0);
           return { ...fetched, isFull: true };
         }
-        await this.#throttle(throttles, elsewhere.places.of(ordinal)[0]?.replica, pack.bytes, signal);
+        const limiter = this.#limiter(limiters, elsewhere.places.of(ordinal)[0]?.replica);
         onProgress(fetched);
-        if (await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()), signal)) {
+        if (await this.#fetch(vault, ordinal, toHex(pack.name ?? new Uint8Array()), { signal, limiter })) {
           fetched.packs++;
           fetched.bytes += pack.bytes;
         } else fetched.damaged++;
@@ -121,11 +121,16 @@ export class FetchAll {
   }
 
   /** Fetches a pack, as often as it takes; false where it is damaged there. @throws HoldfastError disk-full, io-error, cancelled */
-  async #fetch(vault: OpenVault, ordinal: number, pack: string, signal: AbortSignal): Promise<boolean> {
+  async #fetch(
+    vault: OpenVault,
+    ordinal: number,
+    pack: string,
+    { signal, limiter }: { readonly signal: AbortSignal; readonly limiter: RateLimiter | undefined },
+  ): Promise<boolean> {
     const { gateway, pauses = retryPausesDefault } = this.#options;
     for (let failures = 1; ; failures++) {
       try {
-        await vault.store.elsewhere?.moves.fetchBack(ordinal, signal);
+        await vault.store.elsewhere?.moves.fetchBack(ordinal, signal, limiter);
         return true;
       } catch (error) {
         signal.throwIfAborted();
@@ -141,23 +146,15 @@ export class FetchAll {
     }
   }
 
-  async #throttle(
-    throttles: Map<string, Throttle>,
-    replica: string | undefined,
-    bytes: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const row = replica === undefined ? undefined : this.#options.gateway.catalog.replicas.get(replica);
-    if (row === undefined) return;
+  /** How fast packs of a replica may come: as fast as they may go there. */
+  #limiter(limiters: Map<string, RateLimiter>, replica: string | undefined): RateLimiter | undefined {
     const { gateway, monotonicMs } = this.#options;
-    const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
-      await pause(milliseconds, undefined, { signal }).catch(() => {});
-    };
-    const throttle =
-      throttles.get(row.id) ??
-      new Throttle(Bandwidth.parse(row.bandwidth), { now: gateway.now, monotonicMs, sleep });
-    throttles.set(row.id, throttle);
-    await throttle.take(bytes, signal);
+    const row = replica === undefined ? undefined : gateway.catalog.replicas.get(replica);
+    if (row === undefined) return undefined;
+    const clock = { wallMs: () => gateway.now().getTime(), monotonicMs };
+    const limiter = limiters.get(row.id) ?? new RateLimiter(RateTable.parse(row.bandwidth), clock);
+    limiters.set(row.id, limiter);
+    return limiter;
   }
 
   /** Whether so many bytes more would reach what is to stay free, or what evicting would take away again. */

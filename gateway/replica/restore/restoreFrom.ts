@@ -7,6 +7,7 @@
 // - Nothing is written before the recovery key has opened the state and every root has been proven.
 
 import { join } from "node:path";
+import type { Proxies } from "../../../ingest/line/proxies.ts";
 import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { VaultRoot } from "../../../vault/replica/root.ts";
@@ -51,6 +52,8 @@ export type RestoreFromOptions = {
   /** Look and tell, write nothing. */
   readonly dryRun: boolean;
   readonly now: () => Date;
+  /** The ways to the replica; undefined: straight. */
+  readonly proxies?: Proxies | undefined;
   readonly signal: AbortSignal;
   /** Told what will be restored, before anything is written. */
   readonly onPlan: (plan: RestorePlan) => void;
@@ -103,13 +106,12 @@ export async function restoreFrom(options: RestoreFromOptions): Promise<RestoreR
   const { url, data, dryRun } = options;
   let mark = await readMark(data, url);
   const address = { url, options: options.options, conditionalPuts: false };
-  const context = { now: options.now };
-  const store = await openReplicaStore(address, context);
+  const store = await openReplicaStore(address, options);
   let roots = store;
   let lock: DataLock | undefined;
   try {
     const { rootUrl } = options.options;
-    if (rootUrl !== undefined) roots = await openReplicaStore({ ...address, url: rootUrl }, context);
+    if (rootUrl !== undefined) roots = await openReplicaStore({ ...address, url: rootUrl }, options);
     if (!dryRun) {
       await makeDirectory(data);
       lock = await lockDirectory(data);

@@ -8,6 +8,8 @@ import type { ObjectSource, PutOptions } from "../replicaStore.ts";
 import { cancelled } from "./attempts.ts";
 
 const sliceBytes = 1 << 20;
+/** What goes at a pace goes by these. */
+const pacedBytes = 64 << 10;
 
 /** A run of a source with its hashes, ready to be sent any number of times. */
 export type Body = {
@@ -47,8 +49,7 @@ export async function bodyOf(
     for (let at = 0; at < bytes; at += sliceBytes) {
       const length = Math.min(sliceBytes, bytes - at);
       const slice = only ?? (await readSlice(source, offset + at, length));
-      await throttle?.(length);
-      yield slice;
+      yield* paced(slice, throttle);
     }
   }
   return { bytes, md5: md5.digest(), sha256: sha256.digest(), slices };
@@ -70,14 +71,26 @@ export function streamedBody(
     const md5 = wantsMd5 ? createHash("md5") : undefined;
     for (let at = 0; at < source.bytes; at += sliceBytes) {
       const slice = await readSlice(source, at, Math.min(sliceBytes, source.bytes - at));
-      await throttle?.(slice.length);
       md5?.update(slice);
-      yield slice;
+      yield* paced(slice, throttle);
       giveBack(slice); // it went
     }
     sent = md5?.digest();
   }
   return { bytes: source.bytes, sha256: Buffer.from(source.sha256), slices, sentMd5: () => sent };
+}
+
+/** A slice in pieces by which a rate can be held. */
+async function* paced(slice: Uint8Array, throttle: PutOptions["throttle"]): AsyncIterable<Uint8Array> {
+  if (throttle === undefined) {
+    yield slice;
+    return;
+  }
+  for (let at = 0; at < slice.length; at += pacedBytes) {
+    const piece = slice.subarray(at, at + pacedBytes);
+    await throttle(piece.length);
+    yield piece;
+  }
 }
 
 /** A body of bytes at hand. */

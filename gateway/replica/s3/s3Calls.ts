@@ -7,6 +7,7 @@
 
 import { readFile } from "node:fs/promises";
 import type * as Sdk from "@aws-sdk/client-s3";
+import type { Proxies } from "../../../ingest/line/proxies.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { Replica } from "../../catalog/replicas.ts";
 import type { Memory, StoreUsage } from "../replicaStore.ts";
@@ -22,6 +23,8 @@ export type S3Context = {
   readonly now: () => Date;
   /** Environment variables (AWS_ACCESS_KEY_ID, AWS_REGION, ...). */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Undefined: straight. */
+  readonly proxies?: Proxies | undefined;
   /** Other bounds than the usual ones. */
   readonly tuning?: Partial<TransportTuning & AttemptTuning>;
 };
@@ -74,7 +77,7 @@ export class S3Calls {
     this.sdk = sdk;
     this.now = context.now;
     this.#tuning = { ...usualAttempts, ...context.tuning };
-    this.#transport = new Transport({ ...usualTuning, ...context.tuning }, ca);
+    this.#transport = new Transport({ ...usualTuning, ...context.tuning }, ca, context.proxies);
     this.#client = new sdk.S3Client({
       ...config,
       requestHandler: this.#transport as unknown as NonNullable<Sdk.S3ClientConfig["requestHandler"]>,

@@ -89,6 +89,7 @@ const refusedWithoutWords = `Check the access key and the secret key of the repl
  * Neither has credentials.
  */
 export function finalError(error: unknown, what: string, url: string): HoldfastError {
+  if (isHoldfastError(error, ErrorCode.proxyRefused)) return refusedByProxy(error, url);
   if (isHoldfastError(error)) return error;
   const code = codeOf(error);
   const system = (error as NodeJS.ErrnoException)?.code;
@@ -118,6 +119,12 @@ export function finalError(error: unknown, what: string, url: string): HoldfastE
   return new HoldfastError(ErrorCode.replicaRefused, message, {
     next: next ?? (statusOf(error) === 403 ? refusedWithoutWords : "Mend what the server's words name."),
   });
+}
+
+/** The server was not even asked. */
+function refusedByProxy(error: HoldfastError, url: string): HoldfastError {
+  const { message, next = "Look at the proxy in config.toml.", detail } = error;
+  return new HoldfastError(ErrorCode.replicaRefused, `${url}: ${message}`, { next, detail, cause: error });
 }
 
 /** A refusal by what we make of the server's answers. `code`: the server's, for what to do next. */

@@ -11,6 +11,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
+import { PlainAgent, SecureAgent } from "../../../ingest/line/agents.ts";
+import type { Proxies } from "../../../ingest/line/proxies.ts";
+import { isHoldfastError } from "../../../vault/errors.ts";
 import type { Memory } from "../replicaStore.ts";
 import { readsIntoKeptMemory } from "./socketReads.ts";
 import { Turns } from "./turns.ts";
@@ -53,9 +56,9 @@ export const usualTuning: TransportTuning = {
   bytesPerSecondMin: 2048,
 };
 
-/** Answers besides ranges of objects: lists have up to 1,000 rows. */
+/** Of lists, which have up to 1,000 rows, and all but ranges. */
 const answerBytesMaxUsual = 16 << 20;
-/** What goes to the socket at once: what has gone is counted by these. */
+/** What goes to the socket at once, and is counted. */
 const pieceBytes = 256 << 10;
 
 /** The connection failed, hung, or gave nonsense. */
@@ -63,7 +66,7 @@ export class TransportError extends Error {
   override readonly name = "TransportError";
 }
 
-/** Counts what went over the wire: bodies, without headers. */
+/** What went over the wire: bodies, without headers. */
 export type Traffic = { sentBytes: number; receivedBytes: number };
 
 /** Where a request is: waiting for its source (disk, bandwidth limit), sending, waiting for the answer, receiving. */
@@ -72,7 +75,6 @@ class Progress {
   phase: "source" | "send" | "answer" | "body" = "source";
   /** Grows with each change of phase. */
   step = 0;
-
   /** Goes on to a phase; an answer that came early (`body`) is left only by name. */
   enter(phase: Progress["phase"], from?: "body"): void {
     if (this.phase === "body" && from === undefined) return;
@@ -92,14 +94,14 @@ export class Transport {
   readonly #turns: Turns;
 
   /** `ca`: PEM of the certificates to trust instead of the system's. */
-  constructor(tuning: TransportTuning, ca?: string) {
+  constructor(tuning: TransportTuning, ca?: string, proxies?: Proxies) {
     this.#tuning = tuning;
     this.#turns = new Turns(tuning.connectionsMax);
     // Servers close idle connections after 5 s and more: ours go before that.
-    const [maxSockets, onread] = [tuning.connectionsMax, readsIntoKeptMemory()];
-    const options = { keepAlive: true, maxSockets, timeout: 4000, noDelay: true, onread };
-    this.#plain = new http.Agent(options);
-    this.#secure = new https.Agent({ ...options, ...(ca !== undefined && { ca }) });
+    const own = { maxSockets: tuning.connectionsMax, onread: readsIntoKeptMemory() };
+    const options = { ...own, keepAlive: true, timeout: 4000, noDelay: true };
+    this.#plain = new PlainAgent(options, proxies);
+    this.#secure = new SecureAgent({ ...options, ...(ca !== undefined && { ca }) }, proxies);
   }
 
   destroy(): void {
@@ -258,7 +260,7 @@ export class Transport {
 
 /** Certificates that are not trusted stay recognizable; all else is a failed connection. */
 function plainError(error: unknown): Error {
-  if (error instanceof TransportError) return error;
+  if (error instanceof TransportError || isHoldfastError(error)) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   if (isCertificateError(code)) return error as Error;
   return new TransportError(code === undefined || message.includes(code) ? message : `${message} (${code})`, {

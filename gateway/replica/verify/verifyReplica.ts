@@ -59,12 +59,11 @@ export async function verifyReplica(
   request: VerifyRequest,
   { onProgress, signal }: JobWatch<VerifyProgress>,
 ): Promise<VerifyReport> {
-  const context = { now: gateway.now };
-  const store = await openReplicaStore(replica, context);
+  const store = await openReplicaStore(replica, gateway);
   let roots = store;
   try {
     const { rootUrl } = replica.options;
-    if (rootUrl !== undefined) roots = await openReplicaStore({ ...replica, url: rootUrl }, context);
+    if (rootUrl !== undefined) roots = await openReplicaStore({ ...replica, url: rootUrl }, gateway);
     const findings: Finding[] = [];
     const vaults: VaultVerify[] = [];
     for (const { id } of gateway.catalog.vaults.list()) {

@@ -13,7 +13,7 @@ import type { Account } from "../../catalog/accounts.ts";
 import type { BoxRow } from "../../catalog/boxes.ts";
 import type { Device } from "../../catalog/devices.ts";
 import type { Gateway } from "../../gateway.ts";
-import { parseListen } from "../../settings.ts";
+import { parseListen } from "../../listenAddress.ts";
 import { errnoOf } from "../../store/files.ts";
 import { boxDevices } from "./copyRows.ts";
 import type { BoxPlan } from "./prepareBox.ts";

@@ -39,7 +39,6 @@ export class BackupFixture {
         reference: true,
         oneFileSystem: false,
         excludeCaches: false,
-        limitUploadBytesPerSecond: undefined,
         chunker: "fastcdc-1",
         limits: noLimits,
         ...changes,

@@ -29,7 +29,7 @@ export class Reading {
   readonly #engines = selectEngines();
   readonly #pool: WorkerPool;
   readonly #intake: FileIntake;
-  readonly #directories = new OpenDirectories(platform);
+  readonly #directories = new OpenDirectories(platform, 1024);
   readonly #chunks = new Map<string, Buffer>();
   readonly #pages = new Map<string, { plaintext: Buffer; refs: Buffer }>();
   readonly #sealing: Promise<void>[] = [];

@@ -32,7 +32,6 @@ function request(paths: readonly string[], rules: BackupRequest["rules"] = {}): 
     rescan: false,
     oneFileSystem: false,
     excludeCaches: false,
-    limitUploadBytesPerSecond: undefined,
     limits: noLimits,
     reference: false,
     chunker: "fastcdc-1",

@@ -33,7 +33,6 @@ test.skipIf(process.getuid?.() !== 0)(
         reference: true,
         oneFileSystem: false,
         excludeCaches: false,
-        limitUploadBytesPerSecond: undefined,
         limits: noLimits,
         chunker: "fastcdc-1",
       },

@@ -52,8 +52,9 @@ function open(onlyBelow: string[] = []): { link: GatewayLink; file: ScheduleFile
   const file = new ScheduleFile(state);
   const tell = (event: string, { item = "" }: Readonly<Record<string, unknown>>) =>
     told.push(`${event} ${String(item)}`.trim());
+  const now = (): Date => new Date();
   return {
-    link: new GatewayLink({ state, file, onlyBelow, now: () => new Date(), tell, count: async () => holds }),
+    link: new GatewayLink({ state, line: {}, file, onlyBelow, now, tell, count: async () => holds }),
     file,
   };
 }

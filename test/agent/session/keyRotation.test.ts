@@ -106,7 +106,7 @@ async function backup(
   const outcome = await runBackup(
     {
       ...{ paths: resolveTopPaths([source]), item, rules: {}, rescan: false, reference: false },
-      ...{ oneFileSystem: false, excludeCaches: false, limitUploadBytesPerSecond: undefined },
+      ...{ oneFileSystem: false, excludeCaches: false },
       ...{ chunker: "fastcdc-1", limits: noLimits },
     },
     {

@@ -58,7 +58,7 @@ function backup(session: BackupSession): Promise<BackupOutcome> {
     {
       paths: resolveTopPaths([source]),
       ...{ item, rules: {}, rescan: false, reference: false, oneFileSystem: false, excludeCaches: false },
-      ...{ limitUploadBytesPerSecond: undefined, limits: noLimits, chunker: "fixed-1" },
+      ...{ limits: noLimits, chunker: "fixed-1" },
     },
     {
       session,

@@ -68,7 +68,6 @@ export class Site {
         oneFileSystem: false,
         limits: noLimits,
         excludeCaches: false,
-        limitUploadBytesPerSecond: undefined,
         chunker: "fastcdc-1",
       },
       {

@@ -120,6 +120,9 @@ describe("definitions", () => {
     [{ jitterSeconds: 43_201 }, ErrorCode.limitExceeded],
     [{ enabled: 1 }, ErrorCode.corrupt],
     [{ limitUploadBytesPerSecond: 0 }, ErrorCode.corrupt],
+    [{ limitUploadTable: 7 }, ErrorCode.corrupt],
+    [{ priority: "high" }, ErrorCode.corrupt],
+    [{ limitUploadTable: "daily from 25:00 to 06:00 1MB" }, ErrorCode.usage],
   ])("%j is refused", (change, code) => {
     expect(failureOf(() => parseDefinition({ ...good, ...change })).code).toBe(code);
   });
