@@ -16,6 +16,7 @@ import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
 import { type DataDir, readDataDir, refuseLostCatalog } from "./dataDir.ts";
 import { type DataLock, lockDirectory } from "./dataLock.ts";
+import { finishStart } from "./finishStart.ts";
 import { Guard } from "./guard/guard.ts";
 import { Probes } from "./health/probes.ts";
 import { homeFacts } from "./homes/homeFacts.ts";
@@ -26,17 +27,14 @@ import { GcRuns } from "./maintenance/gc/gcRuns.ts";
 import type { VaultContent } from "./maintenance/vaultContent.ts";
 import type { OpenVault } from "./openVault.ts";
 import { OpenVaults, type VaultOptions } from "./openVaults.ts";
-import { finishPasswordChange } from "./passwordChange.ts";
 import { Peers } from "./peer/peers.ts";
 import { proxiesOf } from "./proxySettings.ts";
-import { finishRemoval } from "./removal/removeAccount.ts";
 import { GatewayReplication } from "./replica/gatewayState/gatewayReplication.ts";
 import { Replication } from "./replica/job/replication.ts";
 import { openReplicaStore, type ReplicaAddress } from "./replica/openStore.ts";
 import { Sealing } from "./sealing.ts";
 import { databaseKey } from "./seed/boxDirectory.ts";
 import { SealReceiver } from "./seed/receive/sealReceiver.ts";
-import { settleSeal } from "./seed/seal/sealBox.ts";
 import { changedKeys } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import { UnlockedVaults } from "./unlockedVaults.ts";
@@ -201,20 +199,7 @@ export class Gateway {
       throw error;
     }
     try {
-      gateway.jobs.interrupt();
-      for (const row of gateway.catalog.removals.list()) {
-        const { account: id, name: account } = await finishRemoval(gateway, row);
-        await gateway.audit.record(byGateway("account.removed", { account, id }));
-      }
-      for (const { id, pendingLogin } of gateway.catalog.accounts.list()) {
-        if (pendingLogin !== undefined) await finishPasswordChange(gateway, id);
-      }
-      gateway.catalog.invites.settle(options.now());
-      await settleSeal(gateway);
-      // A stop may have come between a new vault and its seal. Where there is no room now, replication tries again.
-      await gateway.sealing
-        .bring()
-        .catch((error: unknown) => gateway.logger.error({ err: error }, "sealed.json could not be written"));
+      await finishStart(gateway);
       return gateway;
     } catch (error) {
       await gateway.close();
