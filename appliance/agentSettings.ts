@@ -12,10 +12,17 @@ import type { CommandContext, CommandSpec, OptionSpec } from "./cli/command.ts";
 import { commandOptionNames, hookOptions, snapshotOptionNames } from "./cli/hookOptions.ts";
 import { nearest } from "./cli/nearest.ts";
 import { optionValue } from "./cli/parse.ts";
-import { hookTable } from "./hookTable.ts";
+import { programOptions } from "./cli/programOptions.ts";
+import { namedTable, namedTables, type TableGroup } from "./hookTable.ts";
 import { stateFolder } from "./locations.ts";
 
-export type AgentContext = { readonly context: CommandContext; readonly state: string; readonly line: Line };
+export type AgentContext = {
+  readonly context: CommandContext;
+  readonly state: string;
+  readonly line: Line;
+  /** What the command line says, with the tables of config.toml that it names, and without the command's own. */
+  readonly written: Arguments;
+};
 
 /** Options that a file cannot set: they say where the file is, or belong to one run. */
 const notInFile: readonly string[] = [
@@ -29,6 +36,10 @@ const notInFile: readonly string[] = [
   "need-out",
   // They stand above the tables, for all commands.
   ...proxyKeys,
+  "program",
+  "as",
+  "named-program",
+  "into-program",
 ];
 
 /** @throws HoldfastError usage for a wrong config.toml */
@@ -37,18 +48,26 @@ export async function agentContext(given: CommandContext): Promise<AgentContext>
   const file = join(state, "config.toml");
   const lineOf = (args: Arguments): Promise<Line> => agentLine(state, given.environment, args);
   const { command } = given.args;
-  let args = given.args;
-  const takesHooks = command.options.some(({ name }) => name === "hook");
-  if (!existsSync(file)) {
-    const hook = takesHooks ? args.text("hook") : undefined;
-    if (hook !== undefined) hookTable({}, hook, file);
-    return { context: given, state, line: await lineOf(args) };
-  }
   const settings = await readAgentSettings(file, [command]);
   const own = settings.get(command.path.at(-1) as string) ?? new Map<string, OptionValue>();
-  if (takesHooks) args = await withHook(args, own, file);
-  args = args.withDefaults(takesHooks ? ofTheMachine(args, own, file) : own);
-  return { context: { ...given, args }, state, line: await lineOf(args) };
+  const takes = (option: string): boolean => command.options.some(({ name }) => name === option);
+  let written = given.args;
+  if (takes("hook")) written = await withHook(written, own, file);
+  if (takes("named-program")) written = await withProgram(written, file);
+  const defaults = takes("hook") ? ofTheMachine(written, own, file) : own;
+  const args = written.withDefaults(defaults);
+  return { context: { ...given, args }, state, line: await lineOf(args), written };
+}
+
+/** The arguments, with what the table [programs.NAME] says that they name. */
+async function withProgram(args: Arguments, file: string): Promise<Arguments> {
+  const name = args.text("named-program");
+  if (name === undefined) return args;
+  if (args.text("program") !== undefined)
+    throw wrong("--program and --named-program exclude each other", "Leave one of them out.");
+  const table = namedTable(await parsed(file), "programs", name, file);
+  checkPrivate(file);
+  return args.withDefaults(tableSettings(file, `programs.${name}`, programOptions, table));
 }
 
 /** The arguments, with what the table [hooks.NAME] says that they name, or the command's own table does. */
@@ -59,7 +78,7 @@ async function withHook(
 ): Promise<Arguments> {
   const name = args.text("hook") ?? (own.get("hook") as string | undefined);
   if (name === undefined) return args;
-  const table = hookTable(await parsed(file), name, file);
+  const table = namedTable(await parsed(file), "hooks", name, file);
   return args.withDefaults(
     ofTheMachine(args, tableSettings(file, `hooks.${name}`, hookOptions, table), file),
   );
@@ -77,12 +96,19 @@ function ofTheMachine(
   return left;
 }
 
-/** Checks all tables [hooks.NAME]. @throws HoldfastError usage */
-export async function checkHookTables(file: string): Promise<void> {
-  const { hooks } = await parsed(file);
-  if (hooks === undefined) return;
-  for (const name of Object.keys(asTable(hooks, file, "hooks")))
-    tableSettings(file, `hooks.${name}`, hookOptions, hookTable({ hooks }, name, file));
+const tableOptions: Readonly<Record<TableGroup, readonly OptionSpec[]>> = {
+  hooks: hookOptions,
+  programs: programOptions,
+};
+
+/** Checks all tables that have names of their own. @throws HoldfastError usage */
+export async function checkNamedTables(file: string): Promise<void> {
+  const tables = await parsed(file);
+  for (const group of Object.keys(namedTables) as TableGroup[]) {
+    if (tables[group] === undefined) continue;
+    for (const name of Object.keys(asTable(tables[group], file, group)))
+      tableSettings(file, `${group}.${name}`, tableOptions[group], namedTable(tables, group, name, file));
+  }
 }
 
 /**
@@ -106,8 +132,9 @@ export async function readAgentSettings(
   return settings;
 }
 
-/** The file as TOML. @throws HoldfastError usage */
+/** The file as TOML; empty where there is none. @throws HoldfastError usage */
 async function parsed(file: string): Promise<Readonly<Record<string, unknown>>> {
+  if (!existsSync(file)) return {};
   // Loaded only where there is a file, so that starting costs nothing.
   const { parse } = await import("smol-toml");
   try {
@@ -134,7 +161,7 @@ function tableSettings(
   name: string,
   options: readonly OptionSpec[],
   table: unknown,
-  help = "docs/hooks.md lists them.",
+  help = "docs/hooks.md and docs/programs.md list them.",
 ): Map<string, OptionValue> {
   const values = new Map<string, OptionValue>();
   for (const [key, value] of Object.entries(asTable(table, file, name))) {

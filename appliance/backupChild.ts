@@ -38,6 +38,7 @@ export function backupWords(
     ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),
     ...(definition.snapshot === null ? [] : [`--snapshot=${definition.snapshot}`]),
     ...(definition.priority === null ? [] : [`--priority=${definition.priority}`]),
+    ...(definition.program === null ? [] : [`--named-program=${definition.program}`]),
     "--",
     ...definition.paths,
   ];

@@ -36,6 +36,8 @@ export function changedDefinition(from: ItemDefinition, args: Arguments, edits: 
     once(name, given !== undefined);
     if (given !== undefined || isTakenBack(name)) changes[member] = given ?? null;
   }
+  // What was taken before goes with its kind.
+  if (typeof changes.program === "string" && edits) changes.paths = [];
   const limit = args.rates("limit-upload");
   once("limit-upload", limit !== undefined);
   if (limit !== undefined || isTakenBack("limit-upload")) Object.assign(changes, limitOf(limit ?? ""));
@@ -116,7 +118,7 @@ export function takesText(definition: ItemDefinition): string {
   const some = (words: string, patterns: readonly string[]): string[] =>
     patterns.length > 0 ? [`${words} ${patterns.join(" ")}`] : [];
   return [
-    paths.join(", "),
+    definition.program === null ? paths.join(", ") : `the output of program ${definition.program}`,
     ...some("only", [...includes, ...includeRegexes]),
     ...some("without", [...excludes, ...excludeRegexes]),
     ...(definition.excludeCaches ? ["without caches"] : []),

@@ -1,6 +1,7 @@
 // What commands that look into snapshots share: the connection, the records, and the snapshot that is meant.
 
 import { openTree, type SnapshotTree } from "../agent/inspect/snapshotTree.ts";
+import { wrongEnd } from "../agent/program/shellCommand.ts";
 import { AgentConnection } from "../agent/session/connection.ts";
 import { GatewayRecordSource } from "../agent/session/recordSource.ts";
 import { findSnapshot, type OpenedSnapshot, openRows } from "../agent/session/snapshotList.ts";
@@ -58,11 +59,13 @@ export class SnapshotReader {
 }
 
 /** Tells people where a snapshot is not all that there was; not with --json, where `agent snapshots` tells. */
-export function noteIncomplete(output: Output, { row, header }: OpenedSnapshot): void {
+export function noteIncomplete(output: Output, { row, header, body }: OpenedSnapshot): void {
   if (!header.flags.incomplete) return;
-  output.note(
-    `holdfast: note: snapshot ${row.id.slice(0, 16)} is incomplete: its run stopped at a limit, so files that it lacks may be missing only for that`,
-  );
+  const why =
+    body.program === undefined
+      ? "is incomplete: its run stopped at a limit, so files that it lacks may be missing only for that"
+      : `is of a command that ${wrongEnd(body.program)}: its output may lack something`;
+  output.note(`holdfast: note: snapshot ${row.id.slice(0, 16)} ${why}`);
 }
 
 /** Runs `work` with a reader for the command's state directory. */

@@ -18,7 +18,8 @@ for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:resti
   libglib2.0-bin:gio dbus-daemon:dbus-run-session chromium:chromium p7zip-full:7z unzip:unzip libarchive-tools:bsdtar \
   fdisk:sfdisk iproute2:ip qemu-system-x86:qemu-system-x86_64 \
   radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd \
-  squid:squid openssl:openssl samba:smbd smbclient:smbclient systemd:systemd-analyze; do
+  squid:squid openssl:openssl samba:smbd smbclient:smbclient systemd:systemd-analyze \
+  postgresql:psql mariadb-server-core:mariadbd mariadb-client:mariadb-dump; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 # The part of gvfs that speaks WebDAV is no command either.

@@ -61,6 +61,7 @@ export const ErrorCode = {
   replicaFenced: "replica-fenced",
   mountFailed: "mount-failed",
   alertNotSent: "alert-not-sent",
+  programFailed: "program-failed",
   hookFailed: "hook-failed",
   busy: "busy",
   internal: "internal",

@@ -48,6 +48,18 @@ export type SnapshotBody = {
   readonly features: { readonly read: readonly string[] };
   /** Of an incomplete snapshot: its number in the series of them, from 1; unknown where a writer left it out. */
   readonly portion?: number;
+  /** Of the output of a program. */
+  readonly program?: ProgramEnd;
+};
+
+/** How a program ended. It failed where `exit` is not 0 or `stopped` is there; its snapshot is incomplete then. */
+export type ProgramEnd = {
+  /** Null where a signal ended it. */
+  readonly exit: number | null;
+  /** The signal's name, like SIGTERM. */
+  readonly signal: string | null;
+  /** The limit for which it was killed. */
+  readonly stopped?: string;
 };
 
 const At = {
@@ -205,5 +217,15 @@ function parseBody(text: Buffer): SnapshotBody {
     chunker: asText(json.chunker, "chunker"),
     features: { read },
     ...(json.portion === undefined ? {} : { portion: asInteger(json.portion, "portion", 1) }),
+    ...(json.program === undefined ? {} : { program: parseProgram(json.program) }),
+  };
+}
+
+function parseProgram(value: unknown): ProgramEnd {
+  const { exit, signal, stopped } = asObject(value, "program");
+  return {
+    exit: exit === null ? null : asInteger(exit, "program.exit", 0),
+    signal: signal === null ? null : asText(signal, "program.signal"),
+    ...(stopped === undefined ? {} : { stopped: asText(stopped, "program.stopped") }),
   };
 }

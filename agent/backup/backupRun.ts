@@ -9,17 +9,11 @@ import { toHex } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { RecordType } from "../../vault/magic.ts";
 import { selectEngines } from "../platform/engines.ts";
-import { selectPlatform } from "../platform/select.ts";
 import { emptySweepState, readSweepState } from "../source/bundleSweep.ts";
-import { Backlog } from "../source/directoryBuild.ts";
-import { firstDeviceOf } from "../source/entryDraft.ts";
-import { FileIntake } from "../source/fileIntake.ts";
 import type { Filter } from "../source/filter.ts";
 import type { PageCache } from "../source/pageCache.ts";
 import { Portion } from "../source/portion.ts";
-import { topTree } from "../source/topPaths.ts";
 import { joinPath, type WalkOptions } from "../source/walk.ts";
-import { Walker } from "../source/walker.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { opened, wrongRecord } from "../upload/readBack.ts";
@@ -35,6 +29,7 @@ import { lieOf } from "./reference.ts";
 import { TreeMending } from "./refusedCommit.ts";
 import type { BackupContext, BackupOutcome, BackupRequest } from "./request.ts";
 import { encodeRunSnapshot, guardFigures, noteCommit } from "./runSnapshot.ts";
+import { type TreeSource, treeSource } from "./treeSource.ts";
 import { WorkerPool } from "./workerPool.ts";
 
 const progressMs = 200;
@@ -65,7 +60,7 @@ export class BackupRun {
   readonly #reference: ReferenceTree | undefined;
   readonly #known: ReferenceContent | undefined;
   readonly #portion: Portion;
-  readonly #walker: Walker;
+  readonly #source: TreeSource;
   readonly #onAbort: () => void;
   readonly #onWrong = (id: Buffer, writer: string | undefined): void =>
     this.#warn(Buffer.alloc(0), wrongRecord(id, writer));
@@ -116,7 +111,8 @@ export class BackupRun {
     this.#sweep = previous === undefined ? emptySweepState : readSweepState(this.#sweepPath);
     this.#move = new Set(this.#sweep.move);
     // Ids belong to a group: after a move to another one nothing of the old tree can be referred to.
-    if (previous?.group === group) this.#previous = previousTree(previous, this.#cache, session, keys);
+    if (previous?.group === group && request.program === undefined)
+      this.#previous = previousTree(previous, this.#cache, session, keys);
     if (reference !== undefined) {
       this.#reference = new ReferenceTree(reference, this.#cache, session, keys);
       this.#known = new ReferenceContent({
@@ -128,8 +124,29 @@ export class BackupRun {
         lied: ({ path, name }) => this.#warn(joinPath(path, name), lieOf(reference)),
       });
     }
-    this.#portion = new Portion(portionAfter(previous), request.limits, () => performance.now());
-    this.#walker = this.#makeWalker(filter);
+    this.#portion = new Portion(
+      portionAfter(request.program === undefined ? previous : undefined),
+      request.limits,
+      () => performance.now(),
+    );
+    this.#source = treeSource({
+      request,
+      context,
+      keys,
+      filter,
+      pool: this.#pool,
+      chunks: this.#chunks,
+      metadata: this.#metadata,
+      pages: this.#pages,
+      known: this.#known,
+      previous: this.#previous,
+      reference: this.#reference?.walked,
+      hadFiles: (previous?.body.files ?? 0) > 0,
+      portion: this.#portion,
+      move: this.#move,
+      warn: (path, what) => this.#warn(path, what),
+      failure,
+    });
   }
 
   async backup(): Promise<BackupOutcome> {
@@ -151,7 +168,7 @@ export class BackupRun {
         });
         for (const id of await failure.guard(lost)) this.#move.add(id);
       }
-      const root = await this.#walker.walk(topTree(paths));
+      const root = await this.#source.make();
       await failure.guard(this.#metadata.drained());
       await failure.guard(this.#chunks.drained());
       failure.check();
@@ -162,8 +179,8 @@ export class BackupRun {
         sweep: this.#sweep,
         root: root.id,
         complete: !this.#portion.closed,
-        treeBytes: this.#walker.counts.bytes,
-        bytesRead: this.#bases.previous === undefined ? 0 : this.#walker.counts.bytesRead,
+        treeBytes: this.#source.counts.bytes,
+        bytesRead: this.#bases.previous === undefined ? 0 : this.#source.counts.bytesRead,
         cacheToken: this.#context.session.cacheToken,
         warn: (what) => this.#context.warn(Buffer.alloc(0), what),
       });
@@ -181,8 +198,9 @@ export class BackupRun {
     this.#context.signal.removeEventListener("abort", this.#onAbort);
     // Whatever still waits for an answer must not go on.
     this.#failure.fail(new HoldfastError(ErrorCode.cancelled, "the backup is over"));
+    await this.#source.stop();
     await this.#pool.close();
-    this.#walker.close();
+    this.#source.close();
     // Pages that still wait cannot be sealed any more.
     this.#closeEngines();
     this.#cache.close();
@@ -205,46 +223,11 @@ export class BackupRun {
     this.#context.warn(path, what);
   }
 
-  #makeWalker(filter: Filter): Walker {
-    const { session, keys } = this.#context;
-    const splitTable = keys.splitTable(session.group);
-    const intake = new FileIntake({
-      pool: this.#pool,
-      splitTable,
-      offer: (id, place) => this.#chunks.offer(id, place),
-      onError: (error) => this.#failure.fail(error),
-      emitExtents: (plaintext, refs) => this.#pages.emit(RecordType.extents, plaintext, refs),
-      known: this.#known,
-    });
-    return new Walker({
-      platform: selectPlatform(),
-      intake,
-      splitTable,
-      filter,
-      emitDirectory: (plaintext, refs) => this.#pages.emit(RecordType.directory, plaintext, refs),
-      emitXattrs: (plaintext) => this.#pages.emit(RecordType.xattrs, plaintext, Buffer.alloc(0)),
-      previous: this.#previous,
-      reference: this.#reference?.walked,
-      portion: this.#portion,
-      // Without rows that other runs numbered, as the first run did: then its pages are the same where the folders are.
-      firstDevice: firstDeviceOf(this.#previous === undefined ? 0 : session.sequence),
-      move: this.#move,
-      rescan: this.#request.rescan,
-      oneFileSystem: this.#request.oneFileSystem,
-      excludeCaches: this.#request.excludeCaches,
-      standIns: this.#context.taken?.standIns,
-      warn: (path, what) => this.#warn(path, what),
-      breathe: () => this.#failure.guard(this.#metadata.room()),
-      hasRoom: () => this.#metadata.hasRoom,
-      failure: this.#failure,
-      backlog: new Backlog(),
-    });
-  }
-
   async #commit(root: Buffer): Promise<BackupOutcome> {
     const { session, keys, device, agentVersion, host } = this.#context;
-    const { counts } = this.#walker;
+    const { counts } = this.#source;
     const { number: portion, stopped } = this.#portion;
+    const program = this.#source.program();
     const sequence = session.sequence + 1;
     await this.#context.taken?.stillWhole();
     const { snapshot, received } = await session.commit(
@@ -260,6 +243,7 @@ export class BackupRun {
         sequence,
         counts,
         incompletePortion: stopped === undefined ? undefined : portion,
+        program,
         root,
       }),
       guardFigures(counts, this.#warnings, this.#chunks, this.#previous && this.#bases.previous?.body.files),
@@ -277,6 +261,7 @@ export class BackupRun {
       readBackBytes: this.#chunks.readBackBytes + (this.#known?.readBytes ?? 0),
       portion,
       stopped,
+      program,
       hadPrevious: this.#bases.previous !== undefined,
       reference: this.#known === undefined ? undefined : this.#reference?.use(this.#known),
     };
@@ -288,7 +273,7 @@ export class BackupRun {
 
   #report(): void {
     this.#context.progress({
-      counts: this.#walker.counts,
+      counts: this.#source.counts,
       sentBytes: this.#sender.sentBytes + this.#metadata.sentBytes,
       ...estimateBy(this.#bases.previous),
       portion: this.#portion.number,

@@ -39,9 +39,29 @@ export type FileToOpen = {
   readonly previousHash: Uint8Array | undefined;
 };
 
+/** A pipe to read to its end. */
+export type StreamToRead = {
+  /** The main thread keeps it open until the task is done. */
+  readonly fd: number;
+  /** What its file is called: disk images are cut by it. */
+  readonly name: Uint8Array;
+  /** Where reading stops. */
+  readonly bytesMax: number | undefined;
+  /** Of a StreamState. */
+  readonly state: SharedArrayBuffer;
+};
+
+export type StreamOutcome = {
+  readonly size: number;
+  readonly fileHash: Uint8Array | undefined;
+  /** There was more than `bytesMax`. */
+  readonly over: boolean;
+};
+
 export type ToWorker =
   | { readonly kind: "readBundle"; readonly task: number; readonly files: PackedFiles }
   | { readonly kind: "readFile"; readonly task: number; readonly file: FileToOpen }
+  | { readonly kind: "readStream"; readonly task: number; readonly stream: StreamToRead }
   | { readonly kind: "release"; readonly window: number }
   | { readonly kind: "stop" };
 
@@ -74,4 +94,5 @@ export type FromWorker =
   | { readonly kind: "hole"; readonly task: number; readonly length: number }
   | { readonly kind: "chunk"; readonly task: number; readonly id: Uint8Array; readonly place: Place }
   | { readonly kind: "file"; readonly task: number; readonly outcome: FileOutcome }
+  | { readonly kind: "stream"; readonly task: number; readonly outcome: StreamOutcome }
   | { readonly kind: "crashed"; readonly message: string };

@@ -4,6 +4,8 @@ import type { BackupFigures } from "../../ingest/wire/figures.ts";
 import type { SnapshotRow } from "../../ingest/wire/messages.ts";
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import type { ProgramEnd } from "../../vault/snapshot.ts";
+import type { ProgramRequest } from "../program/programTree.ts";
 import type { FilterRules } from "../source/filter.ts";
 import type { PortionLimits, Stopped } from "../source/portion.ts";
 import type { StandIns } from "../source/standIns.ts";
@@ -45,6 +47,8 @@ export type BackupRequest = {
   readonly chunker: Chunker;
   /** Where the run stops with an incomplete snapshot. Not to be combined with `rescan`, which would read the same again and again. */
   readonly limits: PortionLimits;
+  /** Takes what a program writes, as the one file that `paths` names, and no files; what else chooses files is of no account. */
+  readonly program?: ProgramRequest;
 };
 
 export type BackupContext = {
@@ -99,6 +103,8 @@ export type BackupOutcome = {
   readonly portion: number;
   /** Where the snapshot is incomplete. */
   readonly stopped: Stopped | undefined;
+  /** Of a program's output: how that ended, and what is wrong with it, after "the command ". */
+  readonly program: { readonly end: ProgramEnd; readonly failed: string | undefined } | undefined;
   /** The reference snapshot that an item without one of its own compared with. */
   readonly reference: ReferenceUse | undefined;
 };

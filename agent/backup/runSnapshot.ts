@@ -9,7 +9,7 @@ import { pathToText } from "../../vault/pathText.ts";
 import { encodeSnapshot } from "../../vault/snapshot.ts";
 import type { WalkCounts } from "../source/walk.ts";
 import type { ChunkUpload } from "../upload/chunkUpload.ts";
-import type { BackupContext, BackupRequest, BackupSession } from "./request.ts";
+import type { BackupContext, BackupOutcome, BackupRequest, BackupSession } from "./request.ts";
 
 export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersion" | "host"> & {
   readonly keys: VaultKeys;
@@ -20,17 +20,19 @@ export type FinishedRun = Pick<BackupContext, "session" | "device" | "agentVersi
   readonly counts: Readonly<WalkCounts>;
   /** Number in its series of incomplete snapshots, where it is one. */
   readonly incompletePortion: number | undefined;
+  /** How the program ended whose output it is, and what is wrong with that. */
+  readonly program: BackupOutcome["program"];
   /** Id of the root directory's page. */
   readonly root: Buffer;
 };
 
 /** The bytes to commit: it follows the session's head. */
 export function encodeRunSnapshot(run: FinishedRun): Buffer {
-  const { session, keys, device, agentVersion, host, request, counts, incompletePortion } = run;
+  const { session, keys, device, agentVersion, host, request, counts, incompletePortion, program } = run;
   return encodeSnapshot({
     keys,
     header: {
-      flags: { incomplete: incompletePortion !== undefined },
+      flags: { incomplete: incompletePortion !== undefined || program?.failed !== undefined },
       group: session.group,
       deviceId: fromHex(device.id, Width.deviceId),
       itemId: fromHex(session.itemId, Width.itemId),
@@ -53,6 +55,7 @@ export function encodeRunSnapshot(run: FinishedRun): Buffer {
       chunker: request.chunker,
       features: { read: [] },
       ...(incompletePortion === undefined ? {} : { portion: incompletePortion }),
+      ...(program === undefined ? {} : { program: program.end }),
     },
   }).bytes;
 }

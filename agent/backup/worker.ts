@@ -8,9 +8,10 @@ import { selectPlatform } from "../platform/select.ts";
 import type { FromWorker, ToWorker, WorkerSetup } from "./messages.ts";
 import { readLargeFile } from "./readLarge.ts";
 import { type ReadContext, readBundle } from "./readSmall.ts";
+import { readStream } from "./readStream.ts";
 import { Windows } from "./windows.ts";
 
-type Read = Extract<ToWorker, { kind: "readBundle" | "readFile" }>;
+type Read = Extract<ToWorker, { kind: "readBundle" | "readFile" | "readStream" }>;
 
 const { setup, port } = workerData as { setup: WorkerSetup; port: MessagePort };
 const signal = new Int32Array(setup.signal);
@@ -47,9 +48,14 @@ function drain(): void {
 }
 
 function start(read: Read): Generator<void> {
-  return read.kind === "readBundle"
-    ? readBundle(context, read.task, read.files)
-    : readLargeFile(context, read.task, read.file);
+  switch (read.kind) {
+    case "readBundle":
+      return readBundle(context, read.task, read.files);
+    case "readFile":
+      return readLargeFile(context, read.task, read.file);
+    case "readStream":
+      return readStream(context, read.task, read.stream);
+  }
 }
 
 /** One unit of work; false when there is nothing to do, or nothing that can be done before a message comes. */

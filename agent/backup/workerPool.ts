@@ -11,7 +11,16 @@ import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { Engines } from "../platform/engines.ts";
 import { type PackedOutcomes, packFiles, transferOf } from "./bundleMessage.ts";
 import { ChunkSealing } from "./chunkSealing.ts";
-import type { FileOutcome, FileToOpen, FromWorker, Place, ToWorker, WorkerSetup } from "./messages.ts";
+import type {
+  FileOutcome,
+  FileToOpen,
+  FromWorker,
+  Place,
+  StreamOutcome,
+  StreamToRead,
+  ToWorker,
+  WorkerSetup,
+} from "./messages.ts";
 
 const MiB = 1024 * 1024;
 /** Windows per worker and their size: the plaintext memory of a backup is workers x 4 x 6 MiB. */
@@ -49,6 +58,14 @@ type Thread = {
   readonly windows: readonly Buffer[];
 };
 
+type ReadAlone<Kind, Outcome> = {
+  readonly kind: Kind;
+  readonly thread: Thread;
+  readonly files: 1;
+  readonly parts: FileParts;
+  readonly resolve: (outcome: Outcome) => void;
+};
+
 type Pending =
   | {
       readonly kind: "bundle";
@@ -56,13 +73,8 @@ type Pending =
       readonly files: number;
       readonly resolve: (result: BundleResult) => void;
     }
-  | {
-      readonly kind: "file";
-      readonly thread: Thread;
-      readonly files: 1;
-      readonly parts: FileParts;
-      readonly resolve: (outcome: FileOutcome) => void;
-    };
+  | ReadAlone<"file", FileOutcome>
+  | ReadAlone<"stream", StreamOutcome>;
 
 export type WorkerPoolOptions = {
   readonly keys: VaultKeys;
@@ -148,10 +160,7 @@ export class WorkerPool {
   /** Reads the files of one bundle. The place, if any, must be sealed or released. */
   readBundle(files: readonly FileToOpen[]): Promise<BundleResult> {
     return new Promise((resolve) => {
-      const thread = this.#leastRead();
-      const task = this.#next++;
-      thread.reads += 1;
-      thread.files += files.length;
+      const { task, thread } = this.#task(files.length);
       this.#pending.set(task, { kind: "bundle", thread, files: files.length, resolve });
       const packed = packFiles(files);
       this.#send(thread, { kind: "readBundle", task, files: packed }, transferOf(packed));
@@ -161,12 +170,18 @@ export class WorkerPool {
   /** Reads one large file; every place handed to `parts.chunk` must be sealed or released. */
   readFile(file: FileToOpen, parts: FileParts): Promise<FileOutcome> {
     return new Promise((resolve) => {
-      const thread = this.#leastRead();
-      const task = this.#next++;
-      thread.reads += 1;
-      thread.files += 1;
+      const { task, thread } = this.#task(1);
       this.#pending.set(task, { kind: "file", thread, files: 1, parts, resolve });
       this.#send(thread, { kind: "readFile", task, file });
+    });
+  }
+
+  /** Reads a pipe to its end; for places as with `readFile`. */
+  readStream(stream: StreamToRead, parts: FileParts): Promise<StreamOutcome> {
+    return new Promise((resolve) => {
+      const { task, thread } = this.#task(1);
+      this.#pending.set(task, { kind: "stream", thread, files: 1, parts, resolve });
+      this.#send(thread, { kind: "readStream", task, stream });
     });
   }
 
@@ -202,6 +217,14 @@ export class WorkerPool {
     );
   }
 
+  /** A number for a read of so many files, and the thread that is to do it: the one with the fewest. */
+  #task(files: number): { readonly task: number; readonly thread: Thread } {
+    const thread = this.#leastRead();
+    thread.reads += 1;
+    thread.files += files;
+    return { task: this.#next++, thread };
+  }
+
   #leastRead(): Thread {
     this.#startAll();
     let thread = this.#threads[0] as Thread;
@@ -221,28 +244,23 @@ export class WorkerPool {
   #receive(message: FromWorker): void {
     if (this.#closed) return;
     switch (message.kind) {
-      case "bundle": {
-        const open = this.#pending.get(message.task);
-        if (open?.kind !== "bundle") return;
-        this.#finish(message.task, open);
-        open.resolve({
+      case "bundle":
+        this.#finished(message.task, "bundle")?.resolve({
           id: message.id === undefined ? undefined : bufferOf(message.id),
           place: message.place,
           outcomes: message.outcomes,
         });
         return;
-      }
-      case "file": {
-        const open = this.#pending.get(message.task);
-        if (open?.kind !== "file") return;
-        this.#finish(message.task, open);
-        open.resolve(message.outcome);
+      case "file":
+        this.#finished(message.task, "file")?.resolve(message.outcome);
         return;
-      }
+      case "stream":
+        this.#finished(message.task, "stream")?.resolve(message.outcome);
+        return;
       case "hole":
       case "chunk": {
         const open = this.#pending.get(message.task);
-        if (open?.kind !== "file") return;
+        if (open === undefined || open.kind === "bundle") return;
         try {
           if (message.kind === "hole") open.parts.hole(message.length);
           else open.parts.chunk(bufferOf(message.id), message.place);
@@ -256,11 +274,18 @@ export class WorkerPool {
     }
   }
 
-  #finish(task: number, { thread, files }: Pending): void {
+  /** Takes a read that is over off the list. */
+  #finished<Kind extends Pending["kind"]>(
+    task: number,
+    kind: Kind,
+  ): Extract<Pending, { readonly kind: Kind }> | undefined {
+    const open = this.#pending.get(task);
+    if (open?.kind !== kind) return undefined;
     this.#pending.delete(task);
-    thread.reads -= 1;
-    thread.files -= files;
+    open.thread.reads -= 1;
+    open.thread.files -= open.files;
     for (const wake of this.#waiting.splice(0)) wake();
+    return open as Extract<Pending, { readonly kind: Kind }>;
   }
 
   #fail(error: Error): void {

@@ -1,5 +1,6 @@
 // `agent ls` and `agent cat`.
 
+import type { TreeEntry } from "../../fs/view/treeReader.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { pathToText } from "../../vault/pathText.ts";
 import { type EntryInfo, entryInfo } from "./entryInfo.ts";
@@ -36,19 +37,36 @@ export async function* listEntries(
   for await (const row of tree.entries(directory, signal)) yield entryInfo(row, joined(whole, row.name));
 }
 
-/** The bytes of a file, front to back. @throws HoldfastError not-found, usage for anything but a file */
-export async function* fileBytes(
+/** The entry of a file. @throws HoldfastError not-found, usage for anything but a file */
+export async function fileAt(
   snapshot: SnapshotTree,
   path: readonly Uint8Array[],
   signal?: AbortSignal,
-): AsyncGenerator<Buffer, void, void> {
+): Promise<TreeEntry & { readonly size: number }> {
   const entry = await entryAt(snapshot, path, signal);
   if (entry?.size === undefined) {
     throw new HoldfastError(ErrorCode.usage, `${pathToText(wholePath(path)) || "/"} is not a file`, {
       next: "Name a file.",
     });
   }
-  const { size, content } = entry;
+  return { ...entry, size: entry.size };
+}
+
+/** The bytes of a file, front to back. @throws HoldfastError not-found, usage for anything but a file */
+export async function* fileBytes(
+  snapshot: SnapshotTree,
+  path: readonly Uint8Array[],
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer, void, void> {
+  yield* contentBytes(snapshot, await fileAt(snapshot, path, signal), signal);
+}
+
+/** The bytes of a file's entry, front to back, each proven by its chunk's seal and id. */
+export async function* contentBytes(
+  snapshot: SnapshotTree,
+  { size, content }: Pick<TreeEntry, "content"> & { readonly size: number },
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer, void, void> {
   for (let at = 0; at < size; at += pieceBytes) {
     signal?.throwIfAborted();
     await snapshot.content.readAhead(content, size, at + pieceBytes, readAheadBytes - pieceBytes);

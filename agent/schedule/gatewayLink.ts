@@ -115,7 +115,9 @@ export class GatewayLink {
 
   /** Counts what items will hold of which the gateway would like to know that, one after the other, and tells it. Failures are told and change nothing. */
   async estimate(signal: AbortSignal): Promise<void> {
-    for (const item of this.items().filter(({ name }) => this.#known.estimates.includes(name))) {
+    const asked = this.items().filter(({ name }) => this.#known.estimates.includes(name));
+    // What a program will write nobody knows.
+    for (const item of asked.filter(({ definition }) => definition.program === null)) {
       const counted = await this.#port.count(item, signal);
       if (signal.aborted) return;
       // Once for each answer that asks.

@@ -10,11 +10,11 @@
 import { isBundled } from "../../vault/chunk/bundle.ts";
 import type { EmitPage } from "../../vault/tree/directoryWriter.ts";
 import type { ChunkRef, ContentOf } from "../../vault/tree/entry.ts";
-import { ExtentsWriter } from "../../vault/tree/extentsWriter.ts";
 import { outcomeOf } from "../backup/bundleMessage.ts";
 import type { FileOutcome, FileToOpen, Place } from "../backup/messages.ts";
 import type { BundleResult, WorkerPool } from "../backup/workerPool.ts";
 import { CHANGE_MARK_WORDS, type StatTable } from "../platform/statTable.ts";
+import { contentParts } from "./contentParts.ts";
 import { OpenBundle } from "./openBundle.ts";
 import type { OpenDirectory } from "./openDirectory.ts";
 
@@ -178,19 +178,12 @@ export class FileIntake {
   }
 
   #readAlone(file: FileToRead, done: (read: FileRead) => void): void {
-    const writer = new ExtentsWriter(this.#options.emitExtents);
-    const parts = {
-      hole: (length: number) => writer.add({ length, hole: true }),
-      chunk: (id: Buffer, place: Place) => {
-        // Offered first: a page that names the chunk must find it under way.
-        this.#options.offer(id, place);
-        writer.add({ length: place.length, hole: false, offset: 0, id, plainLength: place.length });
-      },
-    };
+    const { offer, emitExtents } = this.#options;
+    const { parts, finish } = contentParts(offer, emitExtents);
     this.#options.pool
       .readFile(this.#fileToOpen(file), parts)
       .then((outcome) => {
-        const written = outcome.failed === undefined && outcome.size > 0 ? writer.finish() : undefined;
+        const written = outcome.failed === undefined && outcome.size > 0 ? finish() : undefined;
         done({ outcome, content: written });
         file.directory.release();
       })

@@ -4,16 +4,18 @@ import { chunkers } from "../../vault/chunk/chunker.ts";
 import { choiceOfFiles, item, line, priorityOption, state } from "./agentOptions.ts";
 import type { CommandSpec } from "./command.ts";
 import { hookOptions } from "./hookOptions.ts";
+import { programOptions } from "./programOptions.ts";
 
 export const agentBackupCommand: CommandSpec = {
   path: ["agent", "backup"],
-  summary: "back up files and folders",
+  summary: "back up files and folders, or what a command prints",
   details: [
     "Only what changed since the last snapshot of the item is read and sent. Files that cannot be read are warnings (exit status 3). Filters are explained in docs/filters.md.",
+    "With --program, the standard output of a command is backed up as one file, however long it gets: holdfast agent backup --item db --program 'pg_dump shop' --as shop.sql. What it writes to stderr is a warning; a status other than 0 makes the backup fail (docs/programs.md).",
     "A first backup can be made in portions: with --limit-size or --limit-time a run stops between two files and leaves an incomplete snapshot; the same command again goes on there. An incomplete snapshot can be listed, mounted and restored, but is never `latest`. What is counted is the size of the files that are read. A file that was begun is finished, and each portion adds at least one.",
     "Commands around a backup, and snapshots of what it reads (--before, --after, --snapshot, ...), are explained in docs/hooks.md: `--before 'systemctl stop app' --snapshot auto --after-snapshot 'systemctl start app'`. --after and --after-snapshot are run whatever happens, at the next start where this process was killed.",
   ],
-  operands: [{ name: "PATH", required: true, many: true }],
+  operands: [{ name: "PATH", many: true }],
   options: [
     { ...item, summary: "name of the protected item (files unless given)" },
     {
@@ -69,6 +71,13 @@ export const agentBackupCommand: CommandSpec = {
       name: "cycle",
       kind: "flag",
       summary: "with a limit: one portion after the other until all is there",
+    },
+    ...programOptions,
+    {
+      name: "named-program",
+      kind: "text",
+      value: "NAME",
+      summary: "the command that [programs.NAME] of config.toml says, with its name and limits",
     },
     {
       name: "chunker",

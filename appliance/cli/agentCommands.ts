@@ -5,6 +5,7 @@ import { item, line, state } from "./agentOptions.ts";
 import { agentRunCommand } from "./agentRunCommand.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { totp } from "./gatewayOptions.ts";
+import { programLimits } from "./programOptions.ts";
 
 const device: OptionSpec = {
   name: "device",
@@ -213,6 +214,7 @@ export const agentCommands: readonly CommandSpec[] = [
     summary: "restore a snapshot or a part of it",
     details: [
       "`restore S --target D` gives D/etc/hosts; `restore S:/etc --target D` gives D/hosts. What is already right at the target is not fetched.",
+      "With --into-program, a file is given to a command as its input: holdfast agent restore latest:/shop.sql --item db --into-program 'psql shop'. The command sees the end of its input only when all of it was proven (docs/programs.md).",
       snapshotHelp,
     ],
     operands: [{ name: snapshotPath, required: true }],
@@ -232,6 +234,13 @@ export const agentCommands: readonly CommandSpec[] = [
         summary: "with --dry-run: list the content that would be fetched, for `seed stage-restore --need`",
       },
       { name: "delete", kind: "flag", summary: "remove what is at the target and not in the snapshot" },
+      {
+        name: "into-program",
+        kind: "text",
+        value: "CMD",
+        summary: "give the file to this command line instead",
+      },
+      ...programLimits("none unless given"),
       item,
       device,
       ...elsewhere,

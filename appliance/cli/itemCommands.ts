@@ -26,7 +26,12 @@ export const flagOptions = {
 } as const;
 
 /** Texts that may be left out, with their members. `--no-NAME` takes one back. */
-export const nameOptions = { hook: "hook", snapshot: "snapshot", priority: "priority" } as const;
+export const nameOptions = {
+  hook: "hook",
+  snapshot: "snapshot",
+  priority: "priority",
+  "named-program": "program",
+} as const;
 
 const definitionOptions: readonly OptionSpec[] = [
   {
@@ -83,6 +88,12 @@ const definitionOptions: readonly OptionSpec[] = [
     summary: "read from snapshots of the paths' file systems",
   },
   priorityOption,
+  {
+    name: "named-program",
+    kind: "text",
+    value: "NAME",
+    summary: "take what the machine's [programs.NAME] prints, and no paths",
+  },
   { name: "disable", kind: "flag", summary: "nothing is due until it is enabled" },
 ];
 
@@ -102,9 +113,9 @@ export const itemCommands: readonly CommandSpec[] = [
     summary: "say what a device backs up, and when",
     details: [
       "The device obeys it by `holdfast agent run`, which goes on with it when the gateway is away. Without --schedule it is backed up by hand only. Rules, windows, and what happens at summer time are explained in docs/schedules.md.",
-      "PATH is an absolute path on the device. What --hook names is written on the device itself: see docs/hooks.md. @FLEET in the place of DEVICE is for all devices of a fleet (`holdfast device fleet`); a definition of a device's own comes before it.",
+      "PATH is an absolute path on the device. What --hook and --named-program name is written on the device itself: see docs/hooks.md and docs/programs.md. @FLEET in the place of DEVICE is for all devices of a fleet (`holdfast device fleet`); a definition of a device's own comes before it.",
     ],
-    operands: [itemOperand, { name: "PATH", required: true, many: true }],
+    operands: [itemOperand, { name: "PATH", many: true }],
     options: [data, ...definitionOptions],
     example: "holdfast item add acme/server1/home /home --schedule 'daily at 02:00' --data /srv/holdfast",
     load: () => import("../commands/itemAdd.ts"),

@@ -5,6 +5,4 @@
 export const plannedCommands: readonly string[] = ["service", "vault copy"];
 
 /** Options by their command's words. */
-export const plannedOptions: Readonly<Record<string, readonly string[]>> = {
-  "agent backup": ["--program", "--as"],
-};
+export const plannedOptions: Readonly<Record<string, readonly string[]>> = {};

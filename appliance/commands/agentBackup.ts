@@ -24,6 +24,7 @@ import type { Arguments } from "../cli/arguments.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { hookPort, hookResult, hooksOf } from "../hookSettings.ts";
 import { version } from "../version.ts";
+import { programFailure, programRequest, reportProgramDryRun } from "./agentBackupProgram.ts";
 import { reportBackup } from "./agentBackupReport.ts";
 
 const defaultItem = "files";
@@ -77,16 +78,19 @@ function checkLimits(args: Arguments, { bytesMax, timeMs }: PortionLimits): void
 }
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state, line } = await agentContext(given);
+  const { context, state, line, written } = await agentContext(given);
   const { args } = context;
-  const request = backupRequest(context);
+  const program = programRequest(context, written);
+  const request = program ?? backupRequest(context);
   if (args.text("priority") === "low") goLow(context);
   if (args.flag("estimate")) {
     const { reportEstimate } = await import("./agentBackupEstimate.ts");
     return await reportEstimate({ ...request, paths: resolvedPaths(context) }, context);
   }
-  const hooks = hooksOf(args);
-  const resolve = (): TopPath[] => resolvedPaths(context);
+  const asked = hooksOf(args);
+  // A program's output is no source that a file system could take a snapshot of.
+  const hooks = program === undefined ? asked : asked && { ...asked, snapshot: undefined };
+  const resolve = (): readonly TopPath[] => program?.paths ?? resolvedPaths(context);
   // What `before` makes is not there yet.
   const early = hooks?.before === undefined || args.flag("dry-run") ? resolve() : undefined;
   const lock = lockState(state);
@@ -96,7 +100,9 @@ export async function run(given: CommandContext): Promise<void> {
     connection = await AgentConnection.open(state, triesPatient, context.signal, { line });
     if (args.flag("accept-older")) connection.acceptOlder();
     const run = { context, state, connection };
-    if (args.flag("dry-run")) {
+    if (args.flag("dry-run") && program !== undefined) {
+      await reportProgramDryRun(program, context.output, connection);
+    } else if (args.flag("dry-run")) {
       const { reportDryRun } = await import("./agentBackupDryRun.ts");
       await reportDryRun({ ...request, paths: early ?? [] }, context, state, connection);
     } else if (hooks === undefined) {
@@ -221,6 +227,7 @@ export async function backUp(
   let looking: Promise<void> | undefined;
   const over = new AbortController();
   const lookAhead = (): void => {
+    if (request.program !== undefined) return;
     looking ??= survey(request, AbortSignal.any([signal, over.signal])).then((totals) => {
       ahead = totals;
     });
@@ -275,5 +282,10 @@ export async function backUp(
   const seconds = Math.round(context.nowMs() - startedMs) / 1000;
   const report = (): void =>
     reportBackup({ request, outcome, output, seconds, totalBytes: ahead?.bytes, goesOn });
+  const failure = programFailure(outcome);
+  if (failure !== undefined) {
+    report();
+    throw failure;
+  }
   return { outcome, report };
 }

@@ -19,7 +19,7 @@ export type BackupReport = {
 /** Prints the result: lines for people, and the event. */
 export function reportBackup(report: BackupReport): void {
   const { outcome, output, goesOn } = report;
-  const { stopped } = outcome;
+  const { stopped, program } = outcome;
   output.line(`Snapshot ${outcome.snapshot.slice(0, 16)} of ${report.request.item}: ${figures(report)}.`);
   if (stopped !== undefined) {
     const { bytes } = outcome.counts;
@@ -30,6 +30,11 @@ export function reportBackup(report: BackupReport): void {
         (goesOn
           ? ""
           : " Run the same command again to go on there. Until a run is complete, restore from it by its id: it is not `latest`."),
+    );
+  }
+  if (program?.failed !== undefined) {
+    output.line(
+      `It is marked as FAILED: the command ${program.failed}. Restore from it by its id: it is not \`latest\`.`,
     );
   }
   output.event(eventOf(report));
@@ -47,12 +52,13 @@ function figures({ outcome, output, seconds }: BackupReport): string {
 }
 
 function eventOf({ request, outcome, output, seconds, goesOn }: BackupReport): Record<string, unknown> {
-  const { counts, reference, stopped } = outcome;
+  const { counts, reference, stopped, program } = outcome;
+  const failed = program?.failed !== undefined;
   return {
-    event: goesOn && stopped !== undefined ? "portion" : "done",
+    event: failed ? "kept" : goesOn && stopped !== undefined ? "portion" : "done",
     snapshot: outcome.snapshot,
     item: request.item,
-    incomplete: stopped !== undefined,
+    incomplete: stopped !== undefined || failed,
     portion: outcome.portion,
     stopped_by: stopped === undefined ? null : `limit-${stopped.limit}`,
     stopped_at: stopped === undefined ? null : displayPath(stopped.path),
@@ -77,6 +83,7 @@ function eventOf({ request, outcome, output, seconds, goesOn }: BackupReport): R
             page_bytes: reference.pageBytes,
             read_bytes: reference.readBytes,
           },
+    ...(program !== undefined && { program: program.end }),
     warnings: output.warnings,
     seconds,
   };

@@ -15,10 +15,16 @@ import { noteIncomplete } from "../openedSnapshots.ts";
 import { parseSnapshotPath } from "../snapshotPath.ts";
 
 export async function run(given: CommandContext): Promise<void> {
-  const { context, state, line } = await agentContext(given);
+  const agent = await agentContext(given);
+  const { context, state, line } = agent;
   const { args, output, signal } = context;
   const startedMs = context.nowMs();
   const chosen = parseSnapshotPath(args.operand(0));
+  const command = args.text("into-program");
+  if (command !== undefined) {
+    const { restoreInto } = await import("./agentRestoreInto.ts");
+    return restoreInto(command, chosen, agent);
+  }
   const target = resolve(args.requiredText("target"));
   const dryRun = args.flag("dry-run");
   const needOut = args.text("need-out");

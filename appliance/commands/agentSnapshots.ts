@@ -1,7 +1,9 @@
 // holdfast agent snapshots
 
+import { wrongEnd } from "../../agent/program/shellCommand.ts";
 import { AgentConnection } from "../../agent/session/connection.ts";
 import { openRows, treeOf } from "../../agent/session/snapshotList.ts";
+import type { SnapshotBody } from "../../vault/snapshot.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { formatTable } from "../cli/output/table.ts";
@@ -29,6 +31,7 @@ export async function run(given: CommandContext): Promise<void> {
         bytes: snapshot.body.bytes,
         tree: treeOf(snapshot),
         incomplete: snapshot.row.incomplete,
+        ...(snapshot.body.program !== undefined && { program: snapshot.body.program }),
         ...(snapshot.row.pending !== undefined && { pending: snapshot.row.pending }),
       })),
     );
@@ -43,13 +46,17 @@ export async function run(given: CommandContext): Promise<void> {
           row.item,
           formatCount(body.files, "file"),
           formatBytes(body.bytes),
-          `${body.paths.join(" ")}${row.incomplete ? " (incomplete)" : ""}${pendingText(row.pending)}`,
+          `${body.paths.join(" ")}${row.incomplete ? incompleteText(body) : ""}${pendingText(row.pending)}`,
         ]),
       ),
     );
   } finally {
     connection.close();
   }
+}
+
+function incompleteText({ program }: SnapshotBody): string {
+  return program === undefined ? " (incomplete)" : ` (failed: the command ${wrongEnd(program)})`;
 }
 
 /** What a person is told of a snapshot that is not whole at the gateway. */

@@ -5,17 +5,19 @@ import { join } from "node:path";
 import { readSettings } from "../../gateway/settings.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { lineKeys, lineSettings } from "../agentLine.ts";
-import { checkHookTables, readAgentSettings, tableNames } from "../agentSettings.ts";
+import { checkNamedTables, readAgentSettings, tableNames } from "../agentSettings.ts";
 import { agentCommands } from "../cli/agentCommands.ts";
 import type { CommandContext } from "../cli/command.ts";
+import { namedTables } from "../hookTable.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
 
 /** Checks an agent's file: every table is a command's, every key an option's. @throws HoldfastError usage */
 async function checkAgent(file: string): Promise<void> {
   await readAgentSettings(file, agentCommands);
-  await checkHookTables(file);
+  await checkNamedTables(file);
   await lineSettings(file);
-  const known: unknown[] = [...agentCommands.map(({ path }) => path.at(-1)), "hooks", ...lineKeys];
+  const named = Object.keys(namedTables);
+  const known: unknown[] = [...agentCommands.map(({ path }) => path.at(-1)), ...named, ...lineKeys];
   const unknown = (await tableNames(file)).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new HoldfastError(ErrorCode.usage, `${file}: ${unknown} is no table of the agent`, {

@@ -13,7 +13,11 @@ export async function run(context: CommandContext): Promise<void> {
   const answer = await withAdmin(context, async ({ items }) => {
     const { definition: before, revision } = await definedItem(items, place);
     const paths = args.texts("path");
-    const definition = changedDefinition({ ...before, ...(paths.length > 0 && { paths }) }, args, true);
+    const definition = changedDefinition(
+      { ...before, ...(paths.length > 0 && { paths, program: null }) },
+      args,
+      true,
+    );
     if (JSON.stringify(definition) === JSON.stringify(before))
       throw new HoldfastError(ErrorCode.usage, "nothing is to be changed", {
         next: "See: holdfast help item edit",

@@ -64,6 +64,7 @@ const byCode: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.replicaFenced]: errno.EIO,
   [ErrorCode.mountFailed]: errno.EIO,
   [ErrorCode.alertNotSent]: errno.EIO,
+  [ErrorCode.programFailed]: errno.EIO,
   [ErrorCode.hookFailed]: errno.EIO,
   [ErrorCode.busy]: errno.EBUSY,
   [ErrorCode.internal]: errno.EIO,

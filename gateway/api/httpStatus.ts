@@ -54,6 +54,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   [ErrorCode.replicaFenced]: 409,
   [ErrorCode.mountFailed]: 500,
   [ErrorCode.alertNotSent]: 502,
+  [ErrorCode.programFailed]: 500,
   [ErrorCode.hookFailed]: 500,
   [ErrorCode.busy]: 503,
   [ErrorCode.internal]: 500,

@@ -30,6 +30,8 @@ export type ItemDefinition = {
   readonly snapshot: string | null;
   /** Null: as the machine's own settings say. */
   readonly priority: Priority | null;
+  /** What the output of a program that the machine calls so is taken of, in place of paths. */
+  readonly program: string | null;
   readonly rules: readonly string[];
   readonly timeZone: string;
   readonly windows: readonly string[];
@@ -83,6 +85,7 @@ export function emptyDefinition(paths: readonly string[]): ItemDefinition {
     hook: null,
     snapshot: null,
     priority: null,
+    program: null,
     rules: [],
     timeZone: "UTC",
     windows: [],
@@ -128,31 +131,37 @@ export function parseDefinition(value: unknown): ItemDefinition {
       ErrorCode.limitExceeded,
       `a definition is over ${definitionLimits.jsonBytes} bytes`,
     );
-  checkPaths(definition.paths);
+  checkPaths(definition);
   new Calendar(definition);
   RateTable.parse(definition.limitUploadTable ?? "", definition.timeZone);
   return definition;
 }
 
 /** Definitions of before there were hooks have none. @throws HoldfastError corrupt, usage */
-function hooksIn({ hook = null, snapshot = null }: JsonObject): Pick<ItemDefinition, "hook" | "snapshot"> {
-  const names = {
-    hook: hook === null ? null : asText(hook, "hook"),
-    snapshot: snapshot === null ? null : asText(snapshot, "snapshot"),
-  };
-  if (names.hook !== null && !isHookName(names.hook))
-    throw new HoldfastError(ErrorCode.usage, `${JSON.stringify(names.hook)} is no name of a hook`, {
-      next: "It is the name of a table [hooks.NAME] on the machine (docs/hooks.md): a-z, 0-9 and -.",
+function hooksIn({
+  hook = null,
+  snapshot = null,
+  program = null,
+}: JsonObject): Pick<ItemDefinition, "hook" | "snapshot" | "program"> {
+  if (snapshot !== null && !definedSnapshots.includes(asText(snapshot, "snapshot")))
+    throw new HoldfastError(ErrorCode.usage, `a definition has no snapshot ${JSON.stringify(snapshot)}`, {
+      next: `It may say ${definedSnapshots.join(", ")}; other ways are a hook of the machine (docs/hooks.md).`,
     });
-  if (names.snapshot !== null && !definedSnapshots.includes(names.snapshot))
-    throw new HoldfastError(
-      ErrorCode.usage,
-      `a definition has no snapshot ${JSON.stringify(names.snapshot)}`,
-      {
-        next: `It may say ${definedSnapshots.join(", ")}; other ways are a hook of the machine (docs/hooks.md).`,
-      },
-    );
-  return names;
+  return {
+    hook: nameIn(hook, "hook", "hooks"),
+    snapshot: snapshot as string | null,
+    program: nameIn(program, "program", "programs"),
+  };
+}
+
+/** The name of a table of the machine. */
+function nameIn(value: unknown, what: string, group: string): string | null {
+  if (value === null) return null;
+  const name = asText(value, what);
+  if (isHookName(name)) return name;
+  throw new HoldfastError(ErrorCode.usage, `${JSON.stringify(name)} is no name of a ${what}`, {
+    next: `It is the name of a table [${group}.NAME] on the machine (docs/${group}.md): a-z, 0-9 and -.`,
+  });
 }
 
 function asPriority(value: unknown): Priority {
@@ -162,10 +171,14 @@ function asPriority(value: unknown): Priority {
 }
 
 /** @throws HoldfastError usage */
-function checkPaths(paths: readonly string[]): void {
+function checkPaths({ paths, program }: ItemDefinition): void {
   const wrong = (why: string): HoldfastError =>
     new HoldfastError(ErrorCode.usage, why, { next: "Write absolute paths, like /home." });
-  if (paths.length === 0) throw wrong("an item has at least one path");
+  if (program !== null && paths.length > 0)
+    throw new HoldfastError(ErrorCode.usage, "the output of a program is an item of its own", {
+      next: "Leave the paths out, or the program.",
+    });
+  if (program === null && paths.length === 0) throw wrong("an item has at least one path");
   for (const path of paths) {
     if (!path.startsWith("/")) throw wrong(`${JSON.stringify(path)} is not an absolute path`);
     if (path.split("/").includes("..")) throw wrong(`${JSON.stringify(path)} has .. in it`);

@@ -122,7 +122,7 @@ describe("parsing", () => {
     expect(wrong("agent", "bakup")).toContain("Did you mean: holdfast agent backup?");
     expect(wrong("agent")).toContain("agent needs a command");
     expect(wrong("agent", "backup", "/a", "--exlude", "x")).toContain("Did you mean --exclude?");
-    expect(wrong("agent", "backup")).toContain("agent backup needs PATH");
+    expect(wrong("agent", "cat")).toContain("agent cat needs SNAPSHOT:PATH");
     expect(wrong("agent", "backup", "/a", "--item")).toContain("--item needs a value");
     expect(wrong("agent", "backup", "/a", "--rescan=yes")).toContain("takes no value");
     expect(wrong("agent", "backup", "/a", "--item", "a", "--item", "b")).toContain("given twice");

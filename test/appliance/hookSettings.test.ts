@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { Hooks } from "../../agent/hooks/hooks.ts";
-import { agentContext, checkHookTables } from "../../appliance/agentSettings.ts";
+import { agentContext, checkNamedTables } from "../../appliance/agentSettings.ts";
 import type { CommandContext } from "../../appliance/cli/command.ts";
 import { commandTable } from "../../appliance/cli/commandTable.ts";
 import { parseCommandLine } from "../../appliance/cli/parse.ts";
@@ -121,7 +121,7 @@ test.each([
   ["[hooks.app]\nbefore-timeout = true", "is not a text"],
 ])("%j is found by config check", async (text, why) => {
   writeFileSync(config, text);
-  await expect(checkHookTables(config)).rejects.toMatchObject({
+  await expect(checkNamedTables(config)).rejects.toMatchObject({
     code: ErrorCode.usage,
     message: expect.stringContaining(why),
   });

@@ -31,6 +31,12 @@ export type Snapshot = SnapshotHeader & {
     readonly bytes: number;
     readonly warnings: number;
     readonly chunker: string;
+    /** How the program ended whose output this is. */
+    readonly program?: {
+      readonly exit: number | null;
+      readonly signal: string | null;
+      readonly stopped?: string;
+    };
   };
 };
 

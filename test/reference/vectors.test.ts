@@ -31,6 +31,7 @@ const known = [
   "image-chunks",
   "keys-document",
   "pack",
+  "program-snapshot",
   "records",
   "replica",
   "seed",
@@ -147,8 +148,8 @@ describe("records", () => {
     }
   });
 
-  it("opens the snapshot", () => {
-    const given = vector("snapshot");
+  it.each(["snapshot", "program-snapshot"])("opens the %s", (name) => {
+    const given = vector(name);
     const found = openSnapshot(bytes(given.snapshot), keysOf(given.secrets));
     expect(found).toMatchObject({
       id: given.id,

@@ -143,6 +143,10 @@ describe("refusals", () => {
     expect(opened({ bytes: 1.5 })).toBe("corrupt");
     expect(opened({ paths: "/" })).toBe("corrupt");
     expect(opened({ host: null })).toBe("corrupt");
+    expect(opened({ program: { exit: null, signal: "SIGKILL", stopped: "max-bytes" } })).toBe("ok");
+    expect(opened({ program: { exit: -1, signal: null } })).toBe("corrupt");
+    expect(opened({ program: { exit: 0 } })).toBe("corrupt");
+    expect(opened({ program: "ended" })).toBe("corrupt");
     expect(outcome(() => openSnapshot(keys, withBody("[]")))).toBe("corrupt");
     expect(outcome(() => openSnapshot(keys, withBody("{")))).toBe("corrupt");
     expect(outcome(() => openSnapshot(keys, withBody(JSON.stringify(body), 5)))).toBe("corrupt");

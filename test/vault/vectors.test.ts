@@ -133,7 +133,7 @@ describe("records", () => {
   });
 });
 
-test("snapshot", () => {
+test.each(["snapshot.json", "program-snapshot.json"])("%s", (file) => {
   const vector = load<{
     secrets: SecretsJson;
     header: {
@@ -151,7 +151,7 @@ test("snapshot", () => {
     iv: string;
     id: string;
     snapshot: string;
-  }>("snapshot.json");
+  }>(file);
   const keys = new VaultKeys(secretsOf(vector.secrets));
   const opened = openSnapshot(keys, fromHex(vector.snapshot));
   const header = {

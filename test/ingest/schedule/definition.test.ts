@@ -102,6 +102,10 @@ describe("definitions", () => {
 
   test("come back as they are, without members that nobody knows", () => {
     expect(parseDefinition({ ...good, beforeCommand: "rm -rf /" })).toEqual(good);
+    const named = { ...good, paths: [], program: "shop-db" };
+    expect(parseDefinition(named)).toEqual(named);
+    const { program: _, ...before } = good;
+    expect(parseDefinition(before)).toEqual(good);
   });
 
   test.each([
@@ -123,6 +127,9 @@ describe("definitions", () => {
     [{ limitUploadTable: 7 }, ErrorCode.corrupt],
     [{ priority: "high" }, ErrorCode.corrupt],
     [{ limitUploadTable: "daily from 25:00 to 06:00 1MB" }, ErrorCode.usage],
+    [{ program: "shop" }, ErrorCode.usage],
+    [{ paths: [], program: "rm -rf /" }, ErrorCode.usage],
+    [{ paths: [], program: 1 }, ErrorCode.corrupt],
   ])("%j is refused", (change, code) => {
     expect(failureOf(() => parseDefinition({ ...good, ...change })).code).toBe(code);
   });
