@@ -91,6 +91,13 @@ export function standardRows(mountCacheBytes: number): readonly RowDefinition[] 
       title: "second device after the edits: bytes read back to verify",
       unit: "bytes",
     },
+    { id: "stream-file", title: "disk image by a new device", unit: "s" },
+    {
+      id: "stream-program",
+      title: "the same bytes from a program",
+      unit: "s",
+      goal: { kind: "row", row: "stream-file", called: "the file", atMost: 1.11 },
+    },
     ...mountRows(mountCacheBytes),
     ...agentMountRows(mountCacheBytes),
     ...webdavRows,

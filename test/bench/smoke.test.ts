@@ -77,7 +77,9 @@ describe.runIf(programExists || peersExist)("standard run", () => {
     if (programExists) expect(programs).toContain(PeerName.holdfast);
 
     const ids = standardRows(0).map((row) => row.id);
-    const own = ids.filter((id) => /memory$|^cache-lost|^second-device|^agent-|^webdav-(get|list)/.test(id));
+    const own = ids.filter((id) =>
+      /memory$|^cache-lost|^second-device|^stream-|^agent-|^webdav-(get|list)/.test(id),
+    );
     const notBorgs = ["webdav-ranges"];
     for (const program of programs) {
       const expected = ids.filter((id) => {

@@ -12,6 +12,7 @@ import { type Context, narrated } from "./context.ts";
 import { agentDriveOf, driveOf, type Turn } from "./drive.ts";
 import { measureMount, measureSource } from "./mount.ts";
 import { measureReads, measureSourceReads } from "./reads.ts";
+import { measureStream } from "./stream.ts";
 import { verifySame } from "./verify.ts";
 import { measureWebdav } from "./webdav.ts";
 
@@ -25,6 +26,7 @@ export const Phase = {
   image: "image",
   cache: "cache",
   second: "second",
+  stream: "stream",
 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
@@ -110,6 +112,7 @@ export async function standardRun(
       await newcomer("second-device-edited");
     }
     if (own !== undefined && phases.has(Phase.cache)) await cacheLost(context, own, corpus, firstSent);
+    if (own !== undefined && phases.has(Phase.stream)) await measureStream(context, own, corpus);
     if (phases.has(Phase.image)) {
       await each("disk image", async (turn) => void (await backup(turn, "image-first", corpus.image)));
       corpus.editImage();

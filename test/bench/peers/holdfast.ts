@@ -27,7 +27,7 @@ import {
 } from "../measure/programs.ts";
 import { sizeOnDisk } from "../measure/size.ts";
 import { mountWith } from "./mounting.ts";
-import type { HoldfastRepository, Peer, PeerDescription } from "./peer.ts";
+import type { Backup, HoldfastRepository, Peer, PeerDescription } from "./peer.ts";
 import { accepts, freePort } from "./ports.ts";
 import { versionLine } from "./version.ts";
 
@@ -160,23 +160,28 @@ async function enroll(
     if (id === undefined) throw new BenchFailure(`holdfast has no snapshot of ${source}`);
     return id;
   };
+  const backUp = async (...words: string[]): Promise<Backup & { readonly snapshot: string }> => {
+    const [wireBefore, storedBefore] = [loopbackBytes(), sizeOnDisk(gateway.data)];
+    const step = await measure(agent("backup", ...words, "--json"), services);
+    const done = lastEvent(step);
+    const reported: Record<string, number> = {
+      loopback_bytes: loopbackBytes() - wireBefore,
+      stored_growth: sizeOnDisk(gateway.data) - storedBefore,
+    };
+    for (const [key, value] of Object.entries(done)) if (typeof value === "number") reported[key] = value;
+    return { step, addedBytes: done.sent_bytes, reported, snapshot: done.snapshot };
+  };
   return {
     services,
     url: gateway.url,
     data: gateway.data,
     admin: (...args) => measure(program(ADMIN, dir, ...args, "--data", gateway.data), services),
     backup: async (source) => {
-      const [wireBefore, storedBefore] = [loopbackBytes(), sizeOnDisk(gateway.data)];
-      const step = await measure(agent("backup", source, "--item", itemOf(source), "--json"), services);
-      const done = lastEvent(step);
-      newest.set(source, done.snapshot);
-      const reported: Record<string, number> = {
-        loopback_bytes: loopbackBytes() - wireBefore,
-        stored_growth: sizeOnDisk(gateway.data) - storedBefore,
-      };
-      for (const [key, value] of Object.entries(done)) if (typeof value === "number") reported[key] = value;
-      return { step, addedBytes: done.sent_bytes, reported };
+      const { snapshot, ...backup } = await backUp(source, "--item", itemOf(source));
+      newest.set(source, snapshot);
+      return backup;
     },
+    backUpOutput: (command, name) => backUp("--item", "output", "--program", command, "--as", name),
     restore: async (source, target) => ({
       step: await measure(agent("restore", newestOf(source), "--target", target), services),
       root: join(target, source),

@@ -75,6 +75,8 @@ export type HoldfastRepository = Repository & {
   readonly admin: (...args: string[]) => Promise<Measurement>;
   /** Deletes the agent's local cache, as a user may at any time. */
   readonly forgetCache: () => void;
+  /** Backs up what a command line prints, as a file of this name. */
+  readonly backUpOutput: (command: string, name: string) => Promise<Backup>;
   /** Another device of the same account, which has never seen anything; `isolated`: and finds nothing that others sent. */
   readonly enrollAnother: (device: string, isolated?: "isolated") => Promise<HoldfastRepository>;
 };
