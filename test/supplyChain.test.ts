@@ -13,6 +13,10 @@ const files = trackedFiles();
 const allowed = {
   "test/gateway/alerts/alertSettings.test.ts": ["2e0e46bfd0fc86fd", "904818f3df5bbd57"],
   "gateway/replica/withoutSecrets.ts": ["be7fbcf303d96519"],
+  "appliance/agentLine.ts": ["ec1e67424131dee8"],
+  "gateway/proxySettings.ts": ["ec1e67424131dee8"],
+  "ingest/line/tunnel.ts": ["ec1e67424131dee8"],
+  "test/ingest/line/proxies.test.ts": ["18a296b32583c22e", "7c18de214e028d50"],
   "test/offsite/s3Replication.test.ts": ["7ad39643612f1137"],
   "test/vectors/keys-document.json": ["598d04e8ab931280", "f32c3f72b69b45b8"],
   "test/vectors/escrow.json": ["483b28faf7d69326"],

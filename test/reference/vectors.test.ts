@@ -5,9 +5,9 @@ import { seededBytes, seededTable } from "../vault/seeded.ts";
 import { bundles, chunkerOf, fastCdcEnds, fixedEnds, type SmallFile, splitHash } from "./chunker.ts";
 import { concat, hex } from "./cursor.ts";
 import { fileHash } from "./fileHash.ts";
-import { Keys, openKeysDocument, readRecoveryKey } from "./keys.ts";
+import { Keys, openBox, openKeysDocument, readRecoveryKey } from "./keys.ts";
 import { scanPack } from "./pack.ts";
-import { stretchPassword } from "./primitives.ts";
+import { derive, stretchPassword } from "./primitives.ts";
 import { chunkId, openRecord, sealRecord } from "./record.ts";
 import { openSnapshot } from "./snapshot.ts";
 import { base64, bytes, split, vector, vectorNames } from "./vectorFiles.ts";
@@ -29,6 +29,7 @@ const known = [
   "file-hashes",
   "home-record",
   "image-chunks",
+  "invite",
   "keys-document",
   "pack",
   "program-snapshot",
@@ -118,6 +119,17 @@ it("opens a rotated keys document by an escrow key", async () => {
   expect(hex(keys.fileHashKey())).toBe(hex(wanted.fileHashKey()));
   for (const epoch of [1, 2, 3]) expect(keys.sealKeys(epoch)).toEqual(wanted.sealKeys(epoch));
   await expect(openKeysDocument(text, { password: "p" })).rejects.toMatchObject({ code: "auth-failed" });
+});
+
+it("opens an invite's box by the secret of its file", () => {
+  const given = vector("invite");
+  const { secret, invite, account } = JSON.parse(given.file);
+  const { document, e } = vector("keys-document");
+  const derived = (label: string) => derive(base64(secret), bytes(invite), label, 32);
+  expect(Buffer.from(derived("holdfast invite token v1")).toString("base64url")).toBe(given.token);
+  const context = `holdfast/invite/${account.id}/${document.vault}/${document.epoch}/${invite}`;
+  const opened = openBox(derived("holdfast invite key v1"), context, base64(given.box));
+  expect(opened && hex(opened)).toBe(e);
 });
 
 describe("records", () => {
