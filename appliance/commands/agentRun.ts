@@ -15,6 +15,7 @@ import { agentContext } from "../agentSettings.ts";
 import { backUpByChild, backupWords, countByChild } from "../backupChild.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { hookPort } from "../hookSettings.ts";
+import { type Watched, watchedService } from "../service/watched.ts";
 
 /** How often definitions are asked for. */
 const askMs = 5 * 60_000;
@@ -22,17 +23,25 @@ const askMs = 5 * 60_000;
 export async function run(given: CommandContext): Promise<void> {
   const { context, state, line } = await agentContext(given);
   const { device, gateway } = readEnrollment(state);
+  const watched = await watchedService(given.environment);
   const lock = lockScheduler(state);
   try {
     context.output.event({ event: "running", device: device.name, gateway: gateway.url, pid: process.pid });
     context.output.line(`Backing up ${device.name} by the schedules of ${gateway.url}.`);
-    await schedule(context, state, line, device.id);
+    watched.ready(`backing up ${device.name} by the schedules of ${gateway.url}`);
+    await schedule(context, state, line, device.id, watched);
   } finally {
     lock.release();
   }
 }
 
-async function schedule(context: CommandContext, state: string, line: Line, device: string): Promise<void> {
+async function schedule(
+  context: CommandContext,
+  state: string,
+  line: Line,
+  device: string,
+  watched: Watched,
+): Promise<void> {
   const { args, output, signal, nowMs } = context;
   const wallMs = wallClock(args.text("clock"), nowMs);
   const onlyBelow = args.texts("only-below");
@@ -88,8 +97,11 @@ async function schedule(context: CommandContext, state: string, line: Line, devi
         waker.wake();
       });
     }
+    // Once a minute at least, which is often enough, and so wakes nobody for this alone.
+    watched.alive();
     await waker.sleep(scheduler.look());
   }
+  watched.stopping();
   process.off("SIGHUP", askNow);
   await Promise.all([asking, counting, scheduler.stop()]);
 }

@@ -1,0 +1,163 @@
+// A whole Debian in a virtual machine, with systemd as its first process: for what a root alone cannot show. A script runs in it as root at
+// every start; it may restart the machine (phase by phase) until it is done.
+//
+// The script is started with the number of the start, from 1. Its exit status: 0 done, 64 "I restart the machine, call me again", others
+// failed. What it prints is shown as it comes. Files lie in /guest.
+
+import { execFileSync, spawn } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+
+export type GuestPlan = {
+  /** A sh script of this checkout. */
+  readonly script: string;
+  /** Files that it finds in /guest, by their own names. */
+  readonly files: readonly string[];
+  /** Debian packages besides a kernel, systemd and what is essential. */
+  readonly packages: readonly string[];
+  readonly diskMiB: number;
+  /** Empty disks more, /dev/vdb and on, by their sizes in MiB. */
+  readonly disksMiB: readonly number[];
+  readonly timeoutMs: number;
+};
+
+const kernelPackages: readonly string[] = ["linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "kmod"];
+const mark = "GUEST-RESULT";
+
+const unit = `[Unit]
+Description=what this machine is for
+After=multi-user.target network-online.target
+[Service]
+Type=oneshot
+ExecStart=/guest/start
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS1
+[Install]
+WantedBy=default.target
+`;
+
+/** Counts the starts; what the script leaves is written to the disk before its result is told. */
+const starter = (script: string): string => `#!/bin/sh
+count=$(($(cat /guest/count 2>/dev/null || echo 0) + 1))
+echo $count >/guest/count
+sync
+echo "== start $count"
+sh /guest/${script} $count
+status=$?
+[ $status = 64 ] && exit 0
+echo "${mark} $status"
+sync
+systemctl poweroff --no-block
+`;
+
+/** Builds the machine, runs it to its end, and says whether the script succeeded. */
+export async function runGuest(plan: GuestPlan): Promise<boolean> {
+  const work = mkdtempSync(join(tmpdir(), "holdfast-guest-"));
+  try {
+    const { kernel, initrd, disk } = buildGuest(work, plan);
+    const disks = plan.disksMiB.map((sizeMiB, i) => {
+      const path = join(work, `disk${i}`);
+      execFileSync("truncate", ["--size", `${sizeMiB}M`, path]);
+      return path;
+    });
+    return await boot(work, kernel, initrd, [disk, ...disks], plan.timeoutMs);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function buildGuest(work: string, { script, files, packages, diskMiB }: GuestPlan) {
+  const root = join(work, "root");
+  const include = [...kernelPackages, ...packages].join(",");
+  console.log(`building a Debian with ${include}`);
+  const quick = [
+    '--aptopt=Acquire::Languages "none"',
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+  ];
+  execFileSync(
+    "mmdebstrap",
+    ["--quiet", "--variant=minbase", `--include=${include}`, ...quick, "bookworm", root],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
+  const guest = join(root, "guest");
+  mkdirSync(guest);
+  for (const file of [script, ...files]) copyFileSync(file, join(guest, basename(file)));
+  writeFileSync(join(guest, "start"), starter(basename(script)));
+  chmodSync(join(guest, "start"), 0o755);
+  writeFileSync(join(root, "etc", "systemd", "system", "guest.service"), unit);
+  const wants = join(root, "etc", "systemd", "system", "default.target.wants");
+  mkdirSync(wants, { recursive: true });
+  symlinkSync("/etc/systemd/system/guest.service", join(wants, "guest.service"));
+  writeFileSync(join(root, "etc", "fstab"), "/dev/vda / ext4 defaults 0 1\n");
+  writeFileSync(join(root, "etc", "hostname"), "guest\n");
+  const boots = readdirSync(join(root, "boot"));
+  const file = (prefix: string): string => {
+    const name = boots.find((each) => each.startsWith(prefix));
+    if (name === undefined) throw new Error(`no ${prefix} in the guest`);
+    copyFileSync(join(root, "boot", name), join(work, prefix));
+    return join(work, prefix);
+  };
+  const [kernel, initrd] = [file("vmlinuz"), file("initrd")];
+  const disk = join(work, "disk.img");
+  execFileSync("truncate", ["--size", `${diskMiB}M`, disk]);
+  execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", root, disk], { stdio: ["ignore", "ignore", "inherit"] });
+  rmSync(root, { recursive: true, force: true });
+  return { kernel, initrd, disk };
+}
+
+async function boot(
+  work: string,
+  kernel: string,
+  initrd: string,
+  disks: readonly string[],
+  timeoutMs: number,
+): Promise<boolean> {
+  const console1 = join(work, "console");
+  const words = [
+    ...[
+      "-machine",
+      "q35",
+      "-accel",
+      "tcg,thread=multi",
+      "-cpu",
+      "max",
+      "-smp",
+      "2",
+      "-m",
+      "2048",
+      "-display",
+      "none",
+    ],
+    ...["-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet panic=10"],
+    ...["-serial", `file:${console1}`, "-serial", "stdio", "-nic", "none", "-monitor", "none"],
+    ...disks.flatMap((path) => ["-drive", `file=${path},format=raw,if=virtio,cache=unsafe`]),
+  ];
+  const machine = spawn("qemu-system-x86_64", words, { stdio: ["ignore", "pipe", "inherit"] });
+  const timer = setTimeout(() => machine.kill("SIGKILL"), timeoutMs);
+  let said = "";
+  machine.stdout.setEncoding("utf8").on("data", (text: string) => {
+    process.stdout.write(text);
+    said = (said + text).slice(-10_000);
+  });
+  await new Promise((resolve) => machine.once("close", resolve));
+  clearTimeout(timer);
+  if (new RegExp(`^${mark} 0\\s*$`, "m").test(said)) return true;
+  if (existsSync(console1))
+    execFileSync("tail", ["-n", "40", console1], { stdio: ["ignore", "inherit", "inherit"] });
+  return false;
+}
