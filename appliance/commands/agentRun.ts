@@ -2,6 +2,7 @@
 
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
 import { lineIsMetered, runsOnBattery } from "../../agent/platform/powerAndLine.ts";
+import { codePagesGiver } from "../../agent/platform/codePages.ts";
 import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
 import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";
@@ -19,6 +20,8 @@ import { type Watched, watchedService } from "../service/watched.ts";
 
 /** How often definitions are asked for. */
 const askMs = 5 * 60_000;
+/** So long a wait that it is worth to give memory back. */
+const longMs = 10_000;
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state, line } = await agentContext(given);
@@ -83,6 +86,7 @@ async function schedule(
   process.on("SIGHUP", askNow);
   signal.addEventListener("abort", () => waker.wake(), { once: true });
   scheduler.obey(link.items());
+  const giveBack = codePagesGiver();
   let asking: Promise<void> | undefined;
   let counting: Promise<void> | undefined;
   while (!signal.aborted) {
@@ -99,7 +103,9 @@ async function schedule(
     }
     // Once a minute at least, which is often enough, and so wakes nobody for this alone.
     watched.alive();
-    await waker.sleep(scheduler.look());
+    const waitMs = scheduler.look();
+    if (waitMs >= longMs) giveBack?.();
+    await waker.sleep(waitMs);
   }
   watched.stopping();
   process.off("SIGHUP", askNow);

@@ -7,6 +7,7 @@ directory=/var/lib/holdfast/agent
 if [ "$1" = purge ]; then
   rm -f /etc/systemd/system/multi-user.target.wants/holdfast-agent.service
   rm -f /etc/systemd/system/multi-user.target.wants/holdfast-agent-mount@*.service
+  rmdir /etc/systemd/system/multi-user.target.wants 2>/dev/null || true
   if [ -e "$directory/agent.json" ]; then
     echo "holdfast-agent: this machine's key was deleted. Its backups stay at the gateway; 'holdfast device revoke' there ends the device." >&2
   fi

@@ -7,6 +7,7 @@ directory=/var/lib/holdfast/gateway
 if [ "$1" = purge ]; then
   rm -f /etc/systemd/system/multi-user.target.wants/holdfast-gateway.service
   rm -f /etc/systemd/system/multi-user.target.wants/holdfast-mount@*.service
+  rmdir /etc/systemd/system/multi-user.target.wants 2>/dev/null || true
   if [ -d "$directory" ] && ! rmdir "$directory" 2>/dev/null; then
     size=$(du -sh "$directory" | cut -f1)
     echo "holdfast-gateway: the backups in $directory ($size) were NOT deleted, and belong to user holdfast-gateway." >&2
