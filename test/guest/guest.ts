@@ -14,6 +14,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -69,13 +70,19 @@ export async function runGuest(plan: GuestPlan): Promise<boolean> {
     const { kernel, initrd, disk } = buildGuest(work, plan);
     const disks = plan.disksMiB.map((sizeMiB, i) => {
       const path = join(work, `disk${i}`);
-      execFileSync("truncate", ["--size", `${sizeMiB}M`, path]);
+      makeDisk(path, sizeMiB);
       return path;
     });
     return await boot(work, kernel, initrd, [disk, ...disks], plan.timeoutMs);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** A file that takes no room for what was never written. */
+function makeDisk(path: string, sizeMiB: number): void {
+  writeFileSync(path, "");
+  truncateSync(path, sizeMiB * 2 ** 20);
 }
 
 function buildGuest(work: string, { script, files, packages, diskMiB }: GuestPlan) {
@@ -114,7 +121,7 @@ function buildGuest(work: string, { script, files, packages, diskMiB }: GuestPla
   };
   const [kernel, initrd] = [file("vmlinuz"), file("initrd")];
   const disk = join(work, "disk.img");
-  execFileSync("truncate", ["--size", `${diskMiB}M`, disk]);
+  makeDisk(disk, diskMiB);
   execFileSync("mke2fs", ["-q", "-t", "ext4", "-d", root, disk], { stdio: ["ignore", "ignore", "inherit"] });
   rmSync(root, { recursive: true, force: true });
   return { kernel, initrd, disk };

@@ -94,6 +94,16 @@ case $1 in
   holdfast gateway scrub
   passed "restored and equal, and the gateway's packs are sound"
 
+  # An agent that waits: what it holds, and how often its processor has to wake up for it.
+  agent=$(property holdfast-agent MainPID)
+  switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' /proc/"$agent"/status; }
+  sleep 70
+  before=$(switches); sleep 180; after=$(switches)
+  resident=$(awk '/^VmRSS/ { print int($2 / 1024) }' /proc/"$agent"/status)
+  echo "agent run waits: $resident MB resident, $((after - before)) switches in three minutes"
+  [ "$resident" -le 60 ] || fail "an agent that waits holds $resident MB"
+  [ $((after - before)) -le 45 ] || fail "an agent that waits wakes up $((after - before)) times in three minutes"
+
   mkdir -p /etc/systemd/system/holdfast-gateway.service.d
   printf '[Service]\nWatchdogSec=10s\n' >/etc/systemd/system/holdfast-gateway.service.d/test.conf
   systemctl daemon-reload; systemctl restart holdfast-gateway
