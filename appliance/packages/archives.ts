@@ -15,7 +15,7 @@ export type ArchivePlan = {
 /** A .tar.gz of a folder under the folder's own name, or (`inside`) of what is in it. Root's, and the same bytes each time. */
 export function makeTarball(folder: string, to: string, { epoch, level }: ArchivePlan, inside = false): void {
   const place = inside ? ["-C", folder, "."] : ["-C", dirname(folder), basename(folder)];
-  const tar = `tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime=@${epoch} --mode=go=rX,u+rw -c "$@"`;
+  const tar = `tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime=@${epoch} --mode=u=rwX,go=rX -c "$@"`;
   runTool("bash", ["-c", `set -o pipefail; ${tar} | gzip -n -${level} > "$0"`, to, ...place]);
 }
 

@@ -153,7 +153,7 @@ function settingsText({ name, service }: Kind): string {
 
 /** Everybody may read and nobody write, whatever the umask was. */
 function closeToOthers(tree: string): void {
-  runTool("chmod", ["-R", "u+rwX,go+rX,go-w", tree]);
+  runTool("chmod", ["-R", "u=rwX,go=rX", tree]);
 }
 
 function filesBelow(folder: string): string[] {

@@ -2,6 +2,7 @@
 
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { runTool } from "./tools.ts";
 
 type Locked = {
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -63,19 +64,23 @@ export function dependenciesOf(lock: Lock, names: readonly string[], cpu: Cpu): 
   return [...found].sort();
 }
 
+/** Native parts for other systems, other C libraries, and other Nodes than the one that comes along. */
+const forOthers =
+  /^(?:node\.abi\d+\..*|.*\.musl\.node|musl_\w+|electron\..*|(?:darwin|win32|android|freebsd|openbsd)-\w+)$/;
+
 const notRun = /\.(?:d\.[cm]?ts|map|md|markdown|c|cc|cpp|h|gyp|gypi|hpp|inc|flow|tsbuildinfo)$/i;
 const foldersNotRun: readonly string[] = [
   ...["test", "tests", "__tests__", "example", "examples", "bench", "benchmark", "benchmarks", "coverage"],
   ...["doc", "docs", "man", "include", "share", "dist-types", "dist-es", ".github", "vendor"],
 ];
 
-/** False for what no program loads: types, sources of native parts, documentation, tests. Licences stay. */
+/** False for what our program does not load: types, sources of native parts, others' native parts, documentation, tests. Licences stay. */
 function isRun(folder: string, path: string): boolean {
   if (path === folder) return true;
   const name = basename(path);
   if (/^(?:licen[cs]e|copying|notice)/i.test(name)) return true;
   if (dirname(path) === folder && foldersNotRun.includes(name) && statSync(path).isDirectory()) return false;
-  return !notRun.test(name);
+  return !notRun.test(name) && !forOthers.test(name);
 }
 
 /** Copies packages from where they are installed. Throws where one that is not optional is not. */
@@ -91,6 +96,8 @@ export function copyDependencies(lock: Lock, places: readonly string[], from: st
       isRun(source, path) && !(path !== source && basename(path) === "node_modules");
     cpSync(source, join(to, place), { recursive: true, filter });
   }
+  // Some packages have files with the setuid bit, which would be root's with us.
+  runTool("chmod", ["-R", "u=rwX,go=rX", to]);
 }
 
 /** Optional in the lock file for the sake of other systems alone. */

@@ -23,6 +23,9 @@ export type StagePlan = {
 
 const entry = "appliance/cli/main.js";
 
+/** Dependencies of the second driver of drives that do not say for which systems they are. */
+const forOthers: readonly string[] = ["fuse-shared-library-darwin", "fuse-shared-library-linux-arm"];
+
 /** Makes the folder `to`. */
 export function stageProgram(to: string, plan: StagePlan): void {
   const { root, compiled, installed, cpu, version, edition } = plan;
@@ -31,7 +34,11 @@ export function stageProgram(to: string, plan: StagePlan): void {
   const { files, packages } = reachable(compiled, entry, isLeftOut);
   for (const file of files) copy(join(compiled, file), join(to, "dist", file));
   cpSync(join(root, "appliance", "systemd"), join(to, "dist", "appliance", "systemd"), { recursive: true });
-  const places = dependenciesOf(lock, [...packages, `node-linux-${cpu}`], cpu);
+  // The second driver of drives has no native part for other processors.
+  const loaded = packages.filter((name) => name !== "fuse-native" || cpu === "x64");
+  const places = dependenciesOf(lock, [...loaded, `node-linux-${cpu}`], cpu).filter(
+    (place) => !forOthers.some((name) => place === `node_modules/${name}`),
+  );
   copyDependencies(lock, places, installed, to);
   copy(join(root, "bin", "holdfast"), join(to, "bin", "holdfast"));
   chmodSync(join(to, "bin", "holdfast"), 0o755);

@@ -7,6 +7,7 @@ import {
   appendFileSync,
   copyFileSync,
   existsSync,
+  lstatSync,
   readdirSync,
   statSync,
   truncateSync,
@@ -143,6 +144,9 @@ describe.skipIf(!can)("packages in a clean Debian", () => {
 
   test("what is installed is whole, enabled, and nothing else: Node of its own, units, man page, completion", () => {
     expect(root.done("dpkg", "--verify", "holdfast-gateway", "holdfast-agent")).toBe("");
+    const ours = root.done("dpkg", "--listfiles", "holdfast-gateway", "holdfast-agent").split("\n");
+    const modes = ours.filter(Boolean).map((path) => lstatSync(join(root.path, path)).mode & 0o7022);
+    expect(modes.filter((mode) => mode !== 0)).toEqual([]);
     expect(root.run("sh", "-c", "command -v node").status).not.toBe(0);
     for (const name of ["gateway", "agent"]) {
       const unit = `holdfast-${name}.service`;

@@ -23,7 +23,7 @@ function buildPackages(folder: string): string[] {
   );
   const program = join(top, "appliance", "packages", "build.ts");
   const fixed = ["--fast", "--arch", "amd64", "--only", "deb", "--compiled", compiled, "--out", out];
-  for (const which of [version, `${version}.1`])
+  for (const which of [version, "99.0.0"])
     execFileSync(process.execPath, [program, ...fixed, "--as-version", which], {
       stdio: ["ignore", "ignore", "inherit"],
     });
