@@ -1,6 +1,6 @@
 // `npm run build`: everything that is shipped, from what the compiler made (docs/packages.md).
 //
-//   node appliance/packages/build.ts [--arch amd64|arm64]... [--only deb|tarball|file]... [--out DIR] [--compiled DIR] [--fast] [--as-version V]
+//   node appliance/packages/build.ts [--arch amd64|arm64]... [--only deb|tarball|file]... [--out DIR] [--edition whole|agent]... [--compiled DIR] [--fast] [--as-version V]
 
 import { createHash } from "node:crypto";
 import {
@@ -26,6 +26,7 @@ import { runTool, toolOutput } from "./tools.ts";
 const root = resolve(import.meta.dirname, "..", "..");
 const cpus = { amd64: "x64", arm64: "arm64" } as const;
 type Architecture = keyof typeof cpus;
+const editions = ["whole", "agent"] as const;
 const forms = ["deb", "tarball", "file"] as const;
 type Form = (typeof forms)[number];
 
@@ -33,6 +34,7 @@ const { values } = parseArgs({
   options: {
     arch: { type: "string", multiple: true, default: Object.keys(cpus) },
     only: { type: "string", multiple: true, default: [...forms] },
+    edition: { type: "string", multiple: true, default: [...editions] },
     out: { type: "string", default: join(root, "dist", "packages") },
     compiled: { type: "string", default: join(root, "dist") },
     fast: { type: "boolean", default: false },
@@ -90,7 +92,7 @@ async function build(architecture: Architecture, wanted: readonly Form[], work: 
     made.push(file);
   }
   if (wanted.includes("deb")) {
-    for (const edition of ["whole", "agent"] as const) {
+    for (const edition of chosen(values.edition, editions)) {
       const program = stage(`program-${edition}`, edition);
       made.push(await makeDebian({ root, program, work, edition, version, architecture, epoch, fast, out }));
     }
