@@ -1,7 +1,7 @@
 // A program that is whole in one folder: its own Node, what it needs of our build and of others' packages. Everything that is shipped is
 // made of such a folder.
 
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { edition } from "../version.ts";
 import { type Cpu, copyDependencies, dependenciesOf, readLock } from "./dependencies.ts";
@@ -21,6 +21,9 @@ export type StagePlan = {
   readonly version: string;
 };
 
+/** Folders whose files are read or run as they are. */
+const notCompiled: readonly string[] = ["appliance/systemd", "agent/hooks"];
+
 const entry = "appliance/cli/main.js";
 
 /** Dependencies of the second driver of drives that do not say for which systems they are. */
@@ -33,7 +36,7 @@ export function stageProgram(to: string, plan: StagePlan): void {
   const isLeftOut = (file: string): boolean => edition === "agent" && file.startsWith("gateway/");
   const { files, packages } = reachable(compiled, entry, isLeftOut);
   for (const file of files) copy(join(compiled, file), join(to, "dist", file));
-  cpSync(join(root, "appliance", "systemd"), join(to, "dist", "appliance", "systemd"), { recursive: true });
+  for (const folder of notCompiled) copyUncompiled(join(root, folder), join(to, "dist", folder));
   // The second driver of drives has no native part for other processors.
   const loaded = packages.filter((name) => name !== "fuse-native" || cpu === "x64");
   const places = dependenciesOf(lock, [...loaded, `node-linux-${cpu}`], cpu).filter(
@@ -50,4 +53,8 @@ export function stageProgram(to: string, plan: StagePlan): void {
 function copy(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);
+}
+
+function copyUncompiled(from: string, to: string): void {
+  for (const name of readdirSync(from)) if (!name.endsWith(".ts")) copy(join(from, name), join(to, name));
 }
