@@ -1,8 +1,8 @@
 // holdfast agent run
 
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
-import { lineIsMetered, runsOnBattery } from "../../agent/platform/powerAndLine.ts";
 import { codePagesGiver } from "../../agent/platform/codePages.ts";
+import { lineIsMetered, runsOnBattery } from "../../agent/platform/powerAndLine.ts";
 import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
 import { lookMs, Scheduler } from "../../agent/schedule/scheduler.ts";

@@ -1,5 +1,8 @@
 // Root's commands on a directory of another user, such as that of a service: they go on as that user, so that nothing is left in it that
-// the service may not write, and with all of root's rights, so that they may read what root was told to (docs/packages.md).
+// the service may not write, and keep rights of root's, so that they may read what root was told to (docs/packages.md).
+//
+// Invariant: nothing that the directory's user could have written is run with more rights than that user's service has. An agent's
+// config.toml may name commands (docs/hooks.md), so the agent's commands keep the one right to read everything.
 //
 // Node cannot change its user and keep its rights; setpriv(1) of util-linux starts the same command anew, as the same process.
 
@@ -19,7 +22,9 @@ export function goOnAsOwner(command: CommandSpec, args: Arguments, environment: 
   if (named === undefined || setpriv === undefined || !existsSync(named.directory)) return;
   const { uid, gid } = statSync(named.directory);
   if (uid === 0 || !isKnown(uid)) return;
-  const rights = rightsOf(readFileSync("/proc/self/status", "latin1"));
+  const rights = rightsOf(readFileSync("/proc/self/status", "latin1")).filter(
+    (right) => !mayRunCommands(command) || right === CAP_DAC_READ_SEARCH,
+  );
   const all = ["-all", ...rights.map((number) => `+cap_${number}`)].join(",");
   const words = [
     ...["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"],
@@ -29,6 +34,14 @@ export function goOnAsOwner(command: CommandSpec, args: Arguments, environment: 
   const handed = Object.entries(environment).filter(([name]) => !notHanded.includes(name));
   // The usual place of root is not that of others.
   process.execve?.(setpriv, words, { ...Object.fromEntries(handed), [named.variable]: named.directory });
+}
+
+const CAP_DAC_READ_SEARCH = 2;
+const CAP_SETUID = 7;
+
+/** Enrolling is the one that runs nothing of the directory's. */
+function mayRunCommands({ path }: CommandSpec): boolean {
+  return path[0] === "agent" && path[1] !== "enroll";
 }
 
 /** The directory that the command works on, and the variable that names it to others. */
@@ -60,8 +73,6 @@ export function rightsOf(status: string): number[] {
     (number) => ((bits >> BigInt(number)) & 1n) === 1n,
   );
 }
-
-const CAP_SETUID = 7;
 
 /** True in a process that root began and that goes on as another user, with root's rights. What it makes elsewhere should be root's. */
 export function isRootAsOwner(): boolean {

@@ -9,7 +9,7 @@ trap 'status=$?; [ $status = 0 ] || [ $status = 64 ] || { echo "ended with $stat
 
 # SECONDS WORDS: until the words succeed.
 within() {
-  left=$1; shift
+  left=$(($1 * 4)); shift
   until "$@" >/dev/null 2>&1; do
     left=$((left - 1)); [ $left -gt 0 ] || fail "still not: $*"
     sleep 1
