@@ -46,6 +46,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "state", kind: "text", value: "DIR", summary: "an agent's state directory" },
     ],
     example: "holdfast version --check",
+    staysRoot: true,
     load: () => import("../commands/version.ts"),
   },
   {

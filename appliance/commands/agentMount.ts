@@ -2,8 +2,8 @@
 
 import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
-import { lineWords } from "../agentLine.ts";
 import { makeCacheFolder } from "../../agent/state/stateDirectory.ts";
+import { lineWords } from "../agentLine.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { orHangup } from "../cli/stopSignals.ts";

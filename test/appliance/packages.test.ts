@@ -145,7 +145,15 @@ test("a version before the release is an older package", () => {
 
 test("the agent's package has what every machine needs, and nothing of the gateway", async () => {
   const words = new Set((await commandsOf("agent")).map(({ path }) => path[0]));
-  expect([...words].sort()).toEqual(["agent", "completion", "config", "doctor", "help", "service"]);
+  expect([...words].sort()).toEqual([
+    "agent",
+    "completion",
+    "config",
+    "doctor",
+    "help",
+    "service",
+    "version",
+  ]);
 });
 
 test("the man page has every command and option, as text", async () => {
