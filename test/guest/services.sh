@@ -105,7 +105,7 @@ case $1 in
   [ $((after - before)) -le 45 ] || fail "an agent that waits wakes up $((after - before)) times in three minutes"
 
   mkdir -p /etc/systemd/system/holdfast-gateway.service.d
-  printf '[Service]\nWatchdogSec=10s\n' >/etc/systemd/system/holdfast-gateway.service.d/test.conf
+  printf '[Service]\nWatchdogSec=10s\nTimeoutAbortSec=5s\n' >/etc/systemd/system/holdfast-gateway.service.d/test.conf
   systemctl daemon-reload; systemctl restart holdfast-gateway
   kill -STOP "$(property holdfast-gateway MainPID)"
   restarted() { [ "$(property holdfast-gateway NRestarts)" -ge 1 ] && active holdfast-gateway; }
