@@ -56,12 +56,17 @@ async function checkService(service: Service): Promise<Finding[]> {
   return [...findings, ...checkOwner(service, of("User"))];
 }
 
+/** Root's own drives keep their logs there. */
+const ofRoot = "drives";
+
 /** What the service could not write: left by a command that another user ran. */
 function checkOwner({ directory, user }: Service, runsAs: string): Finding[] {
   if (runsAs !== user || !existsSync(directory)) return [];
   try {
     const { uid } = statSync(directory);
-    const foreign = readdirSync(directory).filter((name) => statSync(join(directory, name)).uid !== uid);
+    const foreign = readdirSync(directory).filter(
+      (name) => name !== ofRoot && statSync(join(directory, name)).uid !== uid,
+    );
     if (foreign.length === 0) return [];
     return [
       problem(directory, `${foreign.join(", ")}: not the service's own`, `chown -R ${user}: ${directory}`),
