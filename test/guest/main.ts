@@ -39,7 +39,7 @@ const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
     packages: ["fuse3", "procps", "libstdc++6", "passwd"],
     diskMiB: 6000,
     disksMiB: [],
-    timeoutMs: 45 * 60_000,
+    timeoutMs: 90 * 60_000,
   }),
 };
 
