@@ -1,8 +1,9 @@
 // A recovery key is shown once: on stdout, or in a new file that only its owner may read.
 
-import { closeSync, fsyncSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, fchownSync, fsyncSync, openSync, writeFileSync } from "node:fs";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import type { Output } from "./cli/output/output.ts";
+import { isRootAsOwner } from "./service/asOwner.ts";
 
 /** Where a recovery key will go; opened before it is made, so that a place that cannot be written costs nothing. */
 export type RecoveryKeyPlace = { readonly file: string; readonly fd: number } | undefined;
@@ -15,7 +16,10 @@ export function openRecoveryKeyFile(file: string | undefined): RecoveryKeyPlace 
 /** A new file that only its owner may read, for a secret (`what`). @throws HoldfastError exists when it is there */
 export function openNewFile(file: string, what: string): number {
   try {
-    return openSync(file, "wx", 0o600);
+    const fd = openSync(file, "wx", 0o600);
+    // Root's command on a service's directory: the secret is not the service's.
+    if (isRootAsOwner()) fchownSync(fd, 0, 0);
+    return fd;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     throw new HoldfastError(ErrorCode.exists, `${file} is there already`, {

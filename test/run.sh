@@ -19,7 +19,7 @@ for pair in fuse3:fusermount3 attr:getfattr acl:getfacl rsync:rsync restic:resti
   fdisk:sfdisk iproute2:ip qemu-system-x86:qemu-system-x86_64 \
   radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd \
   squid:squid openssl:openssl samba:smbd smbclient:smbclient systemd:systemd-analyze \
-  postgresql:psql mariadb-server-core:mariadbd mariadb-client:mariadb-dump; do
+  postgresql:psql mariadb-server-core:mariadbd mariadb-client:mariadb-dump mmdebstrap:mmdebstrap; do
   command -v "${pair#*:}" >/dev/null 2>&1 || missing="$missing ${pair%%:*}"
 done
 # The part of gvfs that speaks WebDAV is no command either.

@@ -1,6 +1,16 @@
 // Small files of the state directory: written whole or not at all, readable by their owner alone.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 
@@ -24,6 +34,7 @@ export function replaceFile(path: string, text: string): void {
   try {
     const fd = openSync(temporary, "w", 0o600);
     try {
+      giveToOwner(fd, path);
       writeFileSync(fd, text);
       fsyncSync(fd);
     } finally {
@@ -42,6 +53,7 @@ export async function replaceFileBy(path: string, pieces: AsyncIterable<Uint8Arr
   try {
     const fd = openSync(temporary, "w", 0o600);
     try {
+      giveToOwner(fd, path);
       for await (const piece of pieces) writeFileSync(fd, piece);
       fsyncSync(fd);
     } finally {
@@ -52,6 +64,13 @@ export async function replaceFileBy(path: string, pieces: AsyncIterable<Uint8Arr
     rmSync(temporary, { force: true });
     throw stateFileError(error, path);
   }
+}
+
+/** What root writes (a restore, a drive) into another user's state directory is that user's, as the directory is. */
+function giveToOwner(fd: number, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(path));
+  if (uid !== 0) fchownSync(fd, uid, gid);
 }
 
 function moveDurably(from: string, to: string): void {

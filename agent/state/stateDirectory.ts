@@ -10,7 +10,16 @@
 //   lock           held by the one run that writes
 //   run.lock       held by the one scheduler; definitions.json and schedule.json are its own (docs/schedules.md)
 
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { canLockFiles, lockFile } from "../platform/fileLock.ts";
@@ -27,11 +36,20 @@ export function makeStateDirectory(state: string): void {
   }
 }
 
-/** The file of an item's page cache (item id in hex); its folder is made. */
-export function cachePath(state: string, itemId: string): string {
+/** The folder of caches; made for the state's owner, also by a drive of root's. @throws HoldfastError disk-full, io-error */
+export function makeCacheFolder(state: string): string {
   const folder = join(state, "cache");
   makeStateDirectory(folder);
-  return join(folder, `${itemId}.pages`);
+  if (process.getuid?.() === 0) {
+    const { uid, gid } = statSync(state);
+    if (uid !== statSync(folder).uid) chownSync(folder, uid, gid);
+  }
+  return folder;
+}
+
+/** The file of an item's page cache (item id in hex); its folder is made. */
+export function cachePath(state: string, itemId: string): string {
+  return join(makeCacheFolder(state), `${itemId}.pages`);
 }
 
 /**

@@ -248,6 +248,7 @@ export const agentCommands: readonly CommandSpec[] = [
       state,
     ],
     example: "holdfast agent restore latest:/home/alice --target /tmp/restored",
+    staysRoot: true,
     load: () => import("../commands/agentRestore.ts"),
   },
   {
@@ -286,6 +287,7 @@ export const agentCommands: readonly CommandSpec[] = [
       state,
     ],
     example: "holdfast agent mount /mnt/holdfast",
+    staysRoot: true,
     load: () => import("../commands/agentMount.ts"),
   },
 ];

@@ -36,6 +36,8 @@ export type CommandSpec = {
   readonly example: string;
   /** Ends quietly when whoever reads its output goes away, instead of finishing its work. */
   readonly endsWithReader?: boolean;
+  /** Started by root, it stays root, also on a directory that belongs to another user (service/asOwner.ts). */
+  readonly staysRoot?: boolean;
   readonly load: () => Promise<CommandModule>;
 };
 

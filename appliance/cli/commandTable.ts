@@ -1,41 +1,22 @@
-// Every command, in the order of the help.
+// Every command, in the order of the help; in the agent's package (docs/packages.md) those that need nothing of the gateway.
 
+import { edition } from "../version.ts";
 import { agentCommands } from "./agentCommands.ts";
-import { alertCommands } from "./alertCommands.ts";
-import { auditCommands } from "./auditCommands.ts";
 import type { CommandSpec } from "./command.ts";
-import { gatewayCommands } from "./gatewayCommands.ts";
-import { guardCommands } from "./guardCommands.ts";
-import { homeCommands } from "./homeCommands.ts";
-import { importCommands } from "./importCommands.ts";
-import { itemCommands } from "./itemCommands.ts";
-import { jobCommands } from "./jobCommands.ts";
-import { keysCommands } from "./keysCommands.ts";
 import { machineCommands } from "./machineCommands.ts";
-import { peerCommands } from "./peerCommands.ts";
-import { replicaCommands } from "./replicaCommands.ts";
-import { reportCommands } from "./reportCommands.ts";
-import { retentionCommands } from "./retentionCommands.ts";
-import { seedCommands } from "./seedCommands.ts";
-import { tokenCommands } from "./tokenCommands.ts";
+import { serviceCommands } from "./serviceCommands.ts";
 
-export const commandTable: readonly CommandSpec[] = [
-  ...machineCommands.filter(({ path }) => path[0] === "quickstart" || path[0] === "doctor"),
-  ...gatewayCommands,
-  ...keysCommands,
-  ...jobCommands,
-  ...tokenCommands,
-  ...auditCommands,
-  ...itemCommands,
-  ...retentionCommands,
-  ...alertCommands,
-  ...reportCommands,
-  ...guardCommands,
-  ...replicaCommands,
-  ...peerCommands,
-  ...homeCommands,
-  ...importCommands,
-  ...seedCommands,
-  ...agentCommands,
-  ...machineCommands.filter(({ path }) => path[0] !== "quickstart" && path[0] !== "doctor"),
-];
+/** The commands of a package. */
+export async function commandsOf(which: typeof edition): Promise<readonly CommandSpec[]> {
+  const machines = machineCommands.filter(({ path }) => which === "whole" || path[0] !== "quickstart");
+  const isFirst = ({ path }: CommandSpec): boolean => path[0] === "quickstart" || path[0] === "doctor";
+  return [
+    ...machines.filter(isFirst),
+    ...(which === "whole" ? (await import("./gatewayTable.ts")).gatewayTable : []),
+    ...agentCommands,
+    ...serviceCommands,
+    ...machines.filter((command) => !isFirst(command)),
+  ];
+}
+
+export const commandTable: readonly CommandSpec[] = await commandsOf(edition);

@@ -30,6 +30,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "state", kind: "text", value: "DIR", summary: "an agent's state directory to look at as well" },
     ],
     example: "holdfast doctor",
+    staysRoot: true,
     load: () => import("../commands/doctor.ts"),
   },
   {
@@ -45,6 +46,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "state", kind: "text", value: "DIR", summary: "an agent's state directory" },
     ],
     example: "holdfast version --check",
+    staysRoot: true,
     load: () => import("../commands/version.ts"),
   },
   {
@@ -59,6 +61,7 @@ export const machineCommands: readonly CommandSpec[] = [
       { name: "state", kind: "text", value: "DIR", summary: "check the config.toml of this agent" },
     ],
     example: "holdfast config check --state ~/.config/holdfast/agent",
+    staysRoot: true,
     load: () => import("../commands/configCheck.ts"),
   },
   {

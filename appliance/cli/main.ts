@@ -36,6 +36,10 @@ async function runProgram(argv: readonly string[]): Promise<number> {
       return 0;
     }
     const { command, args } = parsed;
+    if (process.getuid?.() === 0) {
+      const { goOnAsOwner } = await import("../service/asOwner.ts");
+      goOnAsOwner(command, args, process.env);
+    }
     endsWithReader = command.endsWithReader === true;
     const { run } = await command.load();
     await run({ args, output, signal: stop.signal, environment: process.env, nowMs });

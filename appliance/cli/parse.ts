@@ -2,6 +2,7 @@
 
 import { RateTable } from "../../ingest/line/rateTable.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { edition } from "../version.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
 import { nearest } from "./nearest.ts";
@@ -85,10 +86,9 @@ function findCommand(words: readonly string[], table: readonly CommandSpec[]): C
   if (word.startsWith("-"))
     throw usage(`unknown option ${word}`, "The command comes first: holdfast COMMAND --option.");
   const meant = nearest(word, [...new Set(table.map(({ path }) => path[0] as string))]);
-  throw usage(
-    `unknown command ${word}`,
-    meant === undefined ? "See: holdfast help" : `Did you mean: holdfast ${meant}?`,
-  );
+  const see =
+    edition === "agent" ? "Gateways' commands are in the package holdfast-gateway." : "See: holdfast help";
+  throw usage(`unknown command ${word}`, meant === undefined ? see : `Did you mean: holdfast ${meant}?`);
 }
 
 function readWords(

@@ -16,6 +16,7 @@ import { agentLine, lineWords } from "../agentLine.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { askCode, askYes, readPassword } from "../cli/password.ts";
 import { stateFolder } from "../locations.ts";
+import { startEnabled } from "../service/startEnabled.ts";
 
 /** The public key to pin: given, vouched for by a known authority, or agreed to by the person at the terminal. */
 async function acceptedFingerprint(url: string, line: Line, context: CommandContext): Promise<string> {
@@ -61,6 +62,7 @@ export async function run(context: CommandContext): Promise<void> {
     output.note(
       `The way by ${lineWords(args).join(" ")} counted for this command. To go it always, say so in ${state}/config.toml.`,
     );
+  await startEnabled("agent", state, output);
   output.event({
     event: "done",
     account: account.name,

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
+import { makeCacheFolder } from "../../agent/state/stateDirectory.ts";
 import { lineWords } from "../agentLine.ts";
 import { agentContext } from "../agentSettings.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -21,14 +22,9 @@ export async function run(given: CommandContext): Promise<void> {
   const elsewhere = gatewayToRead(context);
   if (context.args.flag("foreground")) {
     try {
-      await serve(
-        context,
-        await AgentConnection.open(state, undefined, context.signal, { line, elsewhere }),
-        mountpoint,
-        options,
-        caches,
-        folder,
-      );
+      const connection = await AgentConnection.open(state, undefined, context.signal, { line, elsewhere });
+      makeCacheFolder(state);
+      await serve(context, connection, mountpoint, options, caches, folder);
     } catch (error) {
       tellFailed(error);
       throw error;

@@ -1,6 +1,7 @@
 // holdfast agent run
 
 import { HookedRun } from "../../agent/hooks/hookedRun.ts";
+import { codePagesGiver } from "../../agent/platform/codePages.ts";
 import { lineIsMetered, runsOnBattery } from "../../agent/platform/powerAndLine.ts";
 import { GatewayLink } from "../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../agent/schedule/scheduleFile.ts";
@@ -15,24 +16,35 @@ import { agentContext } from "../agentSettings.ts";
 import { backUpByChild, backupWords, countByChild } from "../backupChild.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { hookPort } from "../hookSettings.ts";
+import { type Watched, watchedService } from "../service/watched.ts";
 
 /** How often definitions are asked for. */
 const askMs = 5 * 60_000;
+/** So long a wait that it is worth to give memory back. */
+const longMs = 10_000;
 
 export async function run(given: CommandContext): Promise<void> {
   const { context, state, line } = await agentContext(given);
   const { device, gateway } = readEnrollment(state);
+  const watched = await watchedService(given.environment);
   const lock = lockScheduler(state);
   try {
     context.output.event({ event: "running", device: device.name, gateway: gateway.url, pid: process.pid });
     context.output.line(`Backing up ${device.name} by the schedules of ${gateway.url}.`);
-    await schedule(context, state, line, device.id);
+    watched.ready(`backing up ${device.name} by the schedules of ${gateway.url}`);
+    await schedule(context, state, line, device.id, watched);
   } finally {
     lock.release();
   }
 }
 
-async function schedule(context: CommandContext, state: string, line: Line, device: string): Promise<void> {
+async function schedule(
+  context: CommandContext,
+  state: string,
+  line: Line,
+  device: string,
+  watched: Watched,
+): Promise<void> {
   const { args, output, signal, nowMs } = context;
   const wallMs = wallClock(args.text("clock"), nowMs);
   const onlyBelow = args.texts("only-below");
@@ -74,6 +86,7 @@ async function schedule(context: CommandContext, state: string, line: Line, devi
   process.on("SIGHUP", askNow);
   signal.addEventListener("abort", () => waker.wake(), { once: true });
   scheduler.obey(link.items());
+  const giveBack = codePagesGiver();
   let asking: Promise<void> | undefined;
   let counting: Promise<void> | undefined;
   while (!signal.aborted) {
@@ -88,8 +101,13 @@ async function schedule(context: CommandContext, state: string, line: Line, devi
         waker.wake();
       });
     }
-    await waker.sleep(scheduler.look());
+    // Once a minute at least, which is often enough, and so wakes nobody for this alone.
+    watched.alive();
+    const waitMs = scheduler.look();
+    if (waitMs >= longMs) giveBack?.();
+    await waker.sleep(waitMs);
   }
+  watched.stopping();
   process.off("SIGHUP", askNow);
   await Promise.all([asking, counting, scheduler.stop()]);
 }

@@ -2,7 +2,6 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readSettings } from "../../gateway/settings.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { lineKeys, lineSettings } from "../agentLine.ts";
 import { checkNamedTables, readAgentSettings, tableNames } from "../agentSettings.ts";
@@ -10,6 +9,7 @@ import { agentCommands } from "../cli/agentCommands.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { namedTables } from "../hookTable.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
+import { edition } from "../version.ts";
 
 /** Checks an agent's file: every table is a command's, every key an option's. @throws HoldfastError usage */
 async function checkAgent(file: string): Promise<void> {
@@ -32,7 +32,13 @@ export async function run({ args, output, environment }: CommandContext): Promis
   const folder = stateFolder(state, environment);
   const agentFile = join(folder, "config.toml");
   const checked: string[] = [];
-  if (named ? data !== undefined : existsSync(gatewayFile)) {
+  if (edition === "agent" && data !== undefined) {
+    throw new HoldfastError(ErrorCode.usage, "a gateway's settings are checked by the gateway's package", {
+      next: "Run it on the gateway's machine, or install holdfast-gateway here.",
+    });
+  }
+  if (edition === "whole" && (named ? data !== undefined : existsSync(gatewayFile))) {
+    const { readSettings } = await import("../../gateway/settings.ts");
     await readSettings(gatewayFile);
     checked.push(gatewayFile);
   }

@@ -5,9 +5,10 @@ import type { CommandContext } from "../cli/command.ts";
 import { formatCount } from "../cli/units.ts";
 import { checkAgent } from "../doctor/agentChecks.ts";
 import { type Finding, FindingState } from "../doctor/finding.ts";
-import { checkGateway } from "../doctor/gatewayChecks.ts";
 import { checkMachine } from "../doctor/machineChecks.ts";
+import { checkServices } from "../doctor/serviceChecks.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
+import { edition } from "../version.ts";
 
 const marks = { good: "ok", note: "note", problem: "PROBLEM" } as const;
 
@@ -16,8 +17,9 @@ export async function run({ args, output, environment }: CommandContext): Promis
   const state = stateFolder(args.text("state"), environment);
   const findings: Finding[] = [
     ...(await checkMachine(environment)),
-    ...(await checkGateway(data)),
+    ...(edition === "whole" ? await checkGateway(data) : []),
     ...(await checkAgent(state, environment)),
+    ...(await checkServices()),
   ];
   for (const { about, state: found, message, next } of findings) {
     output.line(`${marks[found].padEnd(8)} ${about}: ${message}`);
@@ -35,4 +37,10 @@ export async function run({ args, output, environment }: CommandContext): Promis
   }
   output.line("Holdfast can work here.");
   output.event({ event: "done", problems: 0 });
+}
+
+/** The agent's package has nothing of it. */
+async function checkGateway(data: string): Promise<Finding[]> {
+  const checks = await import("../doctor/gatewayChecks.ts");
+  return checks.checkGateway(data);
 }

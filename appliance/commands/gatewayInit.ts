@@ -7,6 +7,7 @@ import { initDataDir } from "../../gateway/dataDir.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataOf } from "../gatewayAccess.ts";
 import { deliverRecoveryKey, openRecoveryKeyFile } from "../recoveryKeyOutput.ts";
+import { startEnabled } from "../service/startEnabled.ts";
 
 /** The addresses by which other machines may reach this one. */
 function ownAddresses(): string[] {
@@ -36,7 +37,8 @@ export async function run(context: CommandContext): Promise<void> {
     output.line(`Gateway ${name} created in ${data}`);
     output.line(`Fingerprint, for agents: ${made.fingerprint}`);
     deliverRecoveryKey(place, made.recoveryKey, "the gateway", output);
-    output.line(`Next: holdfast gateway run --data ${data}`);
+    if (!(await startEnabled("gateway", data, output)))
+      output.line(`Next: holdfast gateway run --data ${data}`);
     output.event({ event: "done", data, id: made.id, fingerprint: made.fingerprint });
   } catch (error) {
     if (place !== undefined) rmSync(place.file, { force: true });

@@ -3,14 +3,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findEnrollment } from "../../agent/state/enrollment.ts";
-import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import type { HelloAnswer } from "../../ingest/wire/messages.ts";
 import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
-import { version } from "../version.ts";
+import { edition, version } from "../version.ts";
 
 export async function run(context: CommandContext): Promise<void> {
   const { args, output } = context;
@@ -58,7 +57,9 @@ async function homeOf({
 /** The version of a gateway that runs on this machine. */
 async function runningHere({ args, environment }: CommandContext): Promise<string | undefined> {
   const data = dataFolder(args.text("data"), environment);
-  if (!existsSync(join(data, "gateway.json"))) return undefined;
+  if (edition === "agent" || !existsSync(join(data, "gateway.json"))) return undefined;
+  // The agent's package has none of it.
+  const { AdminClient } = await import("../../gateway/admin/adminClient.ts");
   const client = new AdminClient(data);
   return (await client.isRunning()) ? (await client.status()).version : undefined;
 }

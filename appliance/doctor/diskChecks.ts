@@ -37,7 +37,8 @@ export function checkPrivate(what: string, path: string): Finding {
     );
   }
   const own = process.getuid?.();
-  if (own !== undefined && uid !== own && uid !== 0) {
+  // Root's commands go on as the directory's user (service/asOwner.ts).
+  if (own !== undefined && uid !== own && uid !== 0 && own !== 0) {
     return note(what, `${path} belongs to user ${uid}`, `chown it to the user that Holdfast runs as.`);
   }
   if ((mode & 0o077) !== 0) {

@@ -1,18 +1,15 @@
 // What quickstart prints at the end: where the drive is, three commands that work as they stand, where data and keys are.
 
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Output } from "../cli/output/output.ts";
+import { programPath } from "../programPath.ts";
 import { shellWord } from "../shellWord.ts";
 import type { Layout } from "./layout.ts";
 
 /** How this program was called, so that it can be called again. */
 export function callOf(environment: NodeJS.ProcessEnv): string {
   if (environment.npm_lifecycle_event !== undefined) return "npm run -s holdfast --";
-  // From the sources or an installed package alike: bin/ lies beside appliance/ or beside dist/.
-  const inBuild = import.meta.url.includes("/dist/");
-  const bin = new URL(inBuild ? "../../../bin/holdfast" : "../../bin/holdfast", import.meta.url);
-  return shellWord(fileURLToPath(bin));
+  return shellWord(programPath(environment));
 }
 
 export type QuickstartResult = {

@@ -30,6 +30,7 @@ const packages: Readonly<Record<string, string>> = {
   debugfs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   mke2fs: "e2fsprogs",
+  mmdebstrap: "mmdebstrap",
   mount: "mount",
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",

@@ -1,0 +1,60 @@
+// A program that is whole in one folder: its own Node, what it needs of our build and of others' packages. Everything that is shipped is
+// made of such a folder.
+
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { edition } from "../version.ts";
+import { type Cpu, copyDependencies, dependenciesOf, readLock } from "./dependencies.ts";
+import { reachable } from "./reachable.ts";
+
+export type Edition = typeof edition;
+
+export type StagePlan = {
+  /** The checkout. */
+  readonly root: string;
+  /** What the compiler made of it. */
+  readonly compiled: string;
+  /** A folder with the node_modules of this processor. */
+  readonly installed: string;
+  readonly cpu: Cpu;
+  readonly edition: Edition;
+  readonly version: string;
+};
+
+/** Folders whose files are read or run as they are. */
+const notCompiled: readonly string[] = ["appliance/systemd", "agent/hooks"];
+
+const entry = "appliance/cli/main.js";
+
+/** Dependencies of the second driver of drives that do not say for which systems they are. */
+const forOthers: readonly string[] = ["fuse-shared-library-darwin", "fuse-shared-library-linux-arm"];
+
+/** Makes the folder `to`. */
+export function stageProgram(to: string, plan: StagePlan): void {
+  const { root, compiled, installed, cpu, version, edition } = plan;
+  const lock = readLock(root);
+  const isLeftOut = (file: string): boolean => edition === "agent" && file.startsWith("gateway/");
+  const { files, packages } = reachable(compiled, entry, isLeftOut);
+  for (const file of files) copy(join(compiled, file), join(to, "dist", file));
+  for (const folder of notCompiled) copyUncompiled(join(root, folder), join(to, "dist", folder));
+  // The second driver of drives has no native part for other processors.
+  const loaded = packages.filter((name) => name !== "fuse-native" || cpu === "x64");
+  const places = dependenciesOf(lock, [...loaded, `node-linux-${cpu}`], cpu).filter(
+    (place) => !forOthers.some((name) => place === `node_modules/${name}`),
+  );
+  copyDependencies(lock, places, installed, to);
+  copy(join(root, "bin", "holdfast"), join(to, "bin", "holdfast"));
+  chmodSync(join(to, "bin", "holdfast"), 0o755);
+  const { name, type, license, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const described = { name, version, type, private: true, license, engines, edition };
+  writeFileSync(join(to, "package.json"), `${JSON.stringify(described, null, 2)}\n`);
+}
+
+function copy(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, to);
+}
+
+function copyUncompiled(from: string, to: string): void {
+  for (const name of readdirSync(from)) if (!name.endsWith(".ts")) copy(join(from, name), join(to, name));
+}

@@ -1,0 +1,61 @@
+// `npm run test:guest`: what only a booted system can show. Minutes long, since the processor is emulated; not a part of `npm test`.
+//
+//   node test/guest/main.ts [services]
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../appliance/version.ts";
+import { type GuestPlan, runGuest } from "./guest.ts";
+
+const top = join(import.meta.dirname, "..", "..");
+
+/** The packages, as two versions. */
+function buildPackages(folder: string): string[] {
+  const compiled = join(folder, "compiled");
+  const out = join(folder, "packages");
+  mkdirSync(out);
+  execFileSync(
+    join(top, "node_modules", ".bin", "tsc"),
+    ["-p", "tsconfig.build.json", "--outDir", compiled],
+    { cwd: top },
+  );
+  const program = join(top, "appliance", "packages", "build.ts");
+  const fixed = ["--fast", "--arch", "amd64", "--only", "deb", "--compiled", compiled, "--out", out];
+  for (const which of [version, "99.0.0"])
+    execFileSync(process.execPath, [program, ...fixed, "--as-version", which], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  return readdirSync(out)
+    .filter((name) => name.endsWith(".deb"))
+    .map((name) => join(out, name));
+}
+
+const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
+  services: (folder) => ({
+    script: join(import.meta.dirname, "services.sh"),
+    files: buildPackages(folder),
+    packages: ["fuse3", "procps", "libstdc++6", "passwd"],
+    diskMiB: 6000,
+    disksMiB: [],
+    timeoutMs: 90 * 60_000,
+  }),
+};
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-guest-packages-"));
+try {
+  const names = process.argv.slice(2);
+  for (const name of names.length > 0 ? names : Object.keys(plans)) {
+    const plan = plans[name];
+    if (plan === undefined) throw new Error(`no guest ${name}; there is: ${Object.keys(plans).join(", ")}`);
+    const began = performance.now();
+    const isGood = await runGuest(plan(folder));
+    console.log(
+      `${name}: ${isGood ? "passed" : "FAILED"}, ${Math.round((performance.now() - began) / 1000)} s`,
+    );
+    if (!isGood) process.exitCode = 1;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
