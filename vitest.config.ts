@@ -17,17 +17,17 @@ const rooms = [
 ];
 
 /**
- * A project whose files start real programs and then mostly wait, for servers, disks and pauses between tries: two side by side take little
- * longer than one, and none asks how long anything takes.
+ * A project whose files start real programs and then often wait, for servers, disks and pauses between tries: three side by side keep two
+ * processors busy, and none asks how long anything takes.
  */
-function programs(name: string, order: number, testTimeout: number) {
+function programs(name: string, testTimeout: number) {
   return {
     extends: true as const,
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      maxWorkers: 2,
-      sequence: { groupOrder: order },
+      maxWorkers: 3,
+      sequence: { groupOrder: 1 },
       testTimeout,
       hookTimeout: 120_000,
     },
@@ -52,10 +52,10 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
-      programs("e2e", 1, 300_000),
-      programs("offsite", 2, 600_000),
-      programs("faults", 3, 600_000),
-      programs("bench", 3, 600_000),
+      programs("e2e", 300_000),
+      programs("offsite", 600_000),
+      programs("faults", 600_000),
+      programs("bench", 600_000),
     ],
   },
 });

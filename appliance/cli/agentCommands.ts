@@ -1,5 +1,6 @@
 // The rows of commands for the protected machine.
 
+import { agentAddressCommand } from "./agentAddressCommand.ts";
 import { agentBackupCommand } from "./agentBackupCommand.ts";
 import { item, line, state } from "./agentOptions.ts";
 import { agentRunCommand } from "./agentRunCommand.ts";
@@ -77,6 +78,7 @@ export const agentCommands: readonly CommandSpec[] = [
     example: "holdfast agent enroll https://backup.example:7440 --account alice",
     load: () => import("../commands/agentEnroll.ts"),
   },
+  agentAddressCommand,
   agentBackupCommand,
   agentRunCommand,
   {

@@ -7,6 +7,7 @@ import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import type { HelloAnswer } from "../../ingest/wire/messages.ts";
 import { protocolVersions } from "../../ingest/wire/protocol.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { agentLine } from "../agentLine.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { dataFolder, stateFolder } from "../locations.ts";
 import { edition, version } from "../version.ts";
@@ -43,10 +44,11 @@ async function homeOf({
   args,
   environment,
 }: CommandContext): Promise<(HelloAnswer & { url: string }) | undefined> {
-  const enrollment = findEnrollment(stateFolder(args.text("state"), environment));
+  const state = stateFolder(args.text("state"), environment);
+  const enrollment = findEnrollment(state);
   if (enrollment === undefined) return undefined;
   const { url, fingerprint } = enrollment.gateway;
-  const client = new GatewayClient({ url, fingerprint });
+  const client = new GatewayClient({ url, fingerprint, line: await agentLine(state, environment) });
   try {
     return { ...(await client.hello()), url };
   } finally {

@@ -61,7 +61,7 @@ describe("a command line that cannot be meant", () => {
     ["an invalid regular expression", ["backup", "/etc", "--exclude-regex", "("], /"\(".*not valid/],
     ["a Perl expression that RE2 has not", ["backup", "/etc", "--exclude-regex", "(?=x)"], /not valid/],
     ["an invalid glob", ["backup", "/etc", "--include", "["], /"\[".*not valid/],
-    ["nothing to back up", ["backup"], /needs PATH/],
+    ["nothing to back up", ["backup"], /no path to back up/],
     ["an unknown option", ["backup", "/etc", "--exlude", "x"], /--exlude/],
     ["an unknown command", ["bakcup", "/etc"], /bakcup/],
     ["a rate that is none", ["backup", "/etc", "--limit-upload", "fast"], /fast/],

@@ -33,6 +33,7 @@ export const keys: Readonly<Record<string, Key>> = {
   "POST /v1/sessions/:session/have": "device",
   "POST /v1/sessions/:session/whole": "device",
   "POST /v1/sessions/:session/commit": "device",
+  "POST /v1/sessions/:session/progress": "device",
   "DELETE /v1/sessions/:session": "device",
   "POST /v1/sessions/:session/records": "device",
   "POST /v1/vaults/:vault/read": "device",
