@@ -1,4 +1,5 @@
-// The whole benchmark, tiny: it must work end to end, give every row, and leave nothing behind.
+// The benchmark, tiny: it must work end to end, give every row, and leave nothing behind. HOLDFAST_BENCH=all runs all of its kinds, else
+// the standard one and the one with replicas.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -21,6 +22,7 @@ const dir = mkdtempSync(join(tmpdir(), "bench-smoke-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const programExists = holdfast.describe() !== undefined;
+const all = process.env.HOLDFAST_BENCH === "all";
 const peersExist = ["restic", "borg"].some((name) => spawnSync(name, ["--help"]).status === 0);
 
 function bench(...args: string[]) {
@@ -124,7 +126,7 @@ describe.runIf(programExists || peersExist)("standard run", () => {
   });
 });
 
-describe.runIf(programExists)("large run", () => {
+describe.runIf(programExists && all)("large run", () => {
   test("every row is there", () => {
     const json = join(dir, "large.json");
     const result = bench("--tiny", "--large", "--json", json);
@@ -136,7 +138,7 @@ describe.runIf(programExists)("large run", () => {
   });
 });
 
-describe.runIf(programExists)("seeding run", () => {
+describe.runIf(programExists && all)("seeding run", () => {
   test("every row is there", () => {
     const json = join(dir, "seeding.json");
     const result = bench("--tiny", "--seeding", "--json", json);
@@ -149,7 +151,7 @@ describe.runIf(programExists)("seeding run", () => {
   });
 });
 
-describe.runIf(programExists)("fleet run", () => {
+describe.runIf(programExists && all)("fleet run", () => {
   test("every row is there", () => {
     const json = join(dir, "fleet.json");
     const result = bench("--tiny", "--fleet", "--json", json);
@@ -167,7 +169,7 @@ describe.runIf(programExists)("fleet run", () => {
   });
 });
 
-describe.runIf(programExists)("upkeep run", () => {
+describe.runIf(programExists && all)("upkeep run", () => {
   test("every row is there, and garbage went", () => {
     const json = join(dir, "upkeep.json");
     const result = bench("--tiny", "--upkeep", "--json", json);

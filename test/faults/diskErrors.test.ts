@@ -107,7 +107,9 @@ describe.skipIf(!canRun("a disk that fails", ...faultTools))("a disk that fails"
     const refused = await site.runAgent(["backup", source, "--json"], { statuses: [1] });
     expectIoError(refused);
     expect(refused.stderr).toContain("until the gateway is started again");
-    expect(await ready()).toMatchObject({ ready: false, reasons: ["vaults-not-writable"] });
+    // The catalog is on the same disk: what a backup tells of itself may have met the failure, too.
+    const notReady = { ready: false, reasons: expect.arrayContaining(["vaults-not-writable"]) };
+    expect(await ready()).toMatchObject(notReady);
     expect(await site.absent(idsOf(readAcks(acksPath), "stored"))).toEqual([]);
     await startAnew();
     await goesOn(linesBefore);
