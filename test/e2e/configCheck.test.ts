@@ -35,7 +35,11 @@ test("config check: the gateway's file, the agent's, and none", async () => {
       /\[backup\] limit-upload: table of rates .*column 1: .*\. Write it like/,
     ],
     [state, "[backup]\nexclud = 1\n", /\[backup\] has no key exclud\. Did you mean exclude\?/],
-    [state, "[prune]\n", /prune is no table of the agent\. Its tables and keys are: enroll, address, backup,/],
+    [
+      state,
+      "[prune]\n",
+      /prune is no table of the agent\. Its tables and keys are: enroll, address, backup,/,
+    ],
   ] as const) {
     writeFileSync(join(file, "config.toml"), text);
     const ran = await holdfast("config", "check", file === data ? "--data" : "--state", file);
