@@ -1,5 +1,5 @@
-// The benchmark, tiny: it must work end to end, give every row, and leave nothing behind. HOLDFAST_BENCH=all runs all of its kinds, else
-// the standard one and the one with replicas.
+// The benchmark, tiny: it must work end to end, give every row, and leave nothing behind. HOLDFAST_BENCH=all runs all of its kinds and
+// peers, else the standard one beside restic.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -87,7 +87,7 @@ describe.runIf(programExists || peersExist)("standard run", () => {
 
   test("after a killed run: every row is there for every program, with figures that can be", () => {
     const json = join(dir, "report.json");
-    const result = bench("--tiny", "--json", json);
+    const result = bench("--tiny", "--json", json, ...(all ? [] : ["--peers", "holdfast,restic"]));
     expect(result.stderr + result.stdout).toContain("figures mean nothing");
     expect(result.status).toBe(0);
     const report = JSON.parse(readFileSync(json, "utf8")) as Report;
@@ -186,7 +186,7 @@ describe.runIf(programExists && all)("upkeep run", () => {
   });
 });
 
-describe.runIf(programExists && canServeS3())("offsite run", () => {
+describe.runIf(programExists && all && canServeS3())("offsite run", () => {
   test("every row is there, and nothing of the server is left", () => {
     const json = join(dir, "offsite.json");
     const result = bench("--tiny", "--offsite", "--json", json);
