@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { TakenSources } from "../backup/request.ts";
+import { withoutSecrets } from "../platform/commandGroups.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { displayPath } from "../platform/systemError.ts";
 import { StandIns } from "../source/standIns.ts";
@@ -266,10 +267,4 @@ function failureResult(error: unknown): HookResult {
     HOLDFAST_ERROR_CODE: code,
     HOLDFAST_ERROR: displayPath(Buffer.from(message)).slice(0, 4096),
   };
-}
-
-/** Passwords may be handed to the program by its environment; they are nobody else's. */
-function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { HOLDFAST_PASSWORD: _password, HOLDFAST_PASSPHRASE: _passphrase, ...rest } = environment;
-  return rest;
 }

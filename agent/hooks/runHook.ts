@@ -6,6 +6,7 @@
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
+import { signalGroup } from "../platform/commandGroups.ts";
 import { killMarked, markVariable } from "./markedProcesses.ts";
 
 export type HookRun = {
@@ -72,9 +73,9 @@ async function waitFor(child: Hook, run: HookRun): Promise<HookEnd> {
   const stop = (reason: string): void => {
     if (why !== undefined || exited) return;
     why = reason;
-    killGroup(child, "SIGTERM");
+    signalGroup(child.pid, "SIGTERM");
     after(graceMs, () => {
-      killGroup(child, "SIGKILL");
+      signalGroup(child.pid, "SIGKILL");
       after(graceMs, () => end("does not end, not even killed"));
     });
   };
@@ -114,14 +115,6 @@ async function waitFor(child: Hook, run: HookRun): Promise<HookEnd> {
     status: child.exitCode ?? undefined,
     stdout: Buffer.concat(wanted),
   };
-}
-
-function killGroup({ pid }: Hook, signal: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, signal);
-  } catch {
-    // The group has gone.
-  }
 }
 
 function closed(stream: Readable): Promise<void> {

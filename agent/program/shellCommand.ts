@@ -12,6 +12,7 @@ import type { Readable, Writable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { ProgramEnd } from "../../vault/snapshot.ts";
+import { signalGroup, withoutSecrets } from "../platform/commandGroups.ts";
 import type { Pipe } from "../platform/pipe.ts";
 
 /** Between SIGTERM and SIGKILL. */
@@ -42,9 +43,6 @@ kill -s TERM -- "-$group"
 for second in 1 2 3 4 5; do sleep 1; kill -s 0 -- "-$group" || exit 0; done
 kill -s KILL -- "-$group"`;
 
-/** What only this program is to know. */
-const secrets = ["HOLDFAST_PASSWORD", "HOLDFAST_PASSPHRASE"];
-
 export type ShellCommandOptions = {
   readonly command: string;
   /** Its input, whose ends stay the caller's to close; /dev/null without one. */
@@ -74,9 +72,7 @@ export class ShellCommand {
 
   /** Resolves when it runs. @throws HoldfastError io-error where the system starts no process */
   static async start(options: ShellCommandOptions): Promise<ShellCommand> {
-    const environment = Object.fromEntries(
-      Object.entries(options.environment).filter(([name]) => !secrets.includes(name)),
-    );
+    const environment = withoutSecrets(options.environment);
     const child = spawn("/bin/sh", ["-c", whenTold, "sh", options.command], {
       stdio: [options.stdin?.read ?? "ignore", options.stdout, "pipe", "pipe"],
       detached: true,
@@ -141,11 +137,7 @@ export class ShellCommand {
 
   /** False where the group has no process any more. */
   #signal(signal: NodeJS.Signals | 0): boolean {
-    try {
-      return process.kill(-(this.#child.pid as number), signal);
-    } catch {
-      return false;
-    }
+    return signalGroup(this.#child.pid, signal);
   }
 }
 

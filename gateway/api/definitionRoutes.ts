@@ -1,7 +1,7 @@
 // What a device reads of its own items' definitions, and what it tells of runs that did not come about (docs/schedules.md).
 
 import { createHash } from "node:crypto";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import {
   type DefinitionsAnswer,
   type EstimateRequest,
@@ -63,13 +63,9 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
     "/v1/items/:name/reports",
     { schema: { params: object({ name: { type: "string", maxLength: 200 } }), body: report } },
     async (request, reply) => {
-      const device = deviceOf(request);
-      const itemName = checkName(request.params.name, "item");
-      const vault = await gateway.vault(device.vault);
-      const row = definitionsOf(vault, device.id).find((each) => each.name === itemName);
-      if (row === undefined) throw noDefinition();
+      const { device, vault, row } = await definedItem(gateway, request);
       const { body } = request;
-      const subject = `${principalOf(request).account.name}/${device.name}/${itemName}`;
+      const subject = `${principalOf(request).account.name}/${device.name}/${row.name}`;
       const job = body.outcome === "held" ? null : noteReport(gateway, row.id, subject, body);
       const at = gateway.now().toISOString();
       vault.store.environment.write(() => vault.catalog.definitions.setReport(row.id, { ...body, at, job }));
@@ -86,11 +82,7 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
       },
     },
     async (request, reply) => {
-      const device = deviceOf(request);
-      const itemName = checkName(request.params.name, "item");
-      const vault = await gateway.vault(device.vault);
-      const row = definitionsOf(vault, device.id).find((each) => each.name === itemName);
-      if (row === undefined) throw noDefinition();
+      const { vault, row } = await definedItem(gateway, request);
       const at = gateway.now().toISOString();
       vault.store.environment.write(() =>
         vault.catalog.definitions.setEstimate(row.id, { ...request.body, at }),
@@ -98,6 +90,16 @@ export function definitionRoutes(app: FastifyInstance, gateway: Gateway): void {
       return await reply.status(204).send();
     },
   );
+}
+
+/** The asking device's item that a request names. @throws HoldfastError usage, not-found where nothing says what it backs up */
+async function definedItem(gateway: Gateway, request: FastifyRequest<{ Params: { name: string } }>) {
+  const device = deviceOf(request);
+  const name = checkName(request.params.name, "item");
+  const vault = await gateway.vault(device.vault);
+  const row = definitionsOf(vault, device.id).find((each) => each.name === name);
+  if (row === undefined) throw noDefinition();
+  return { device, vault, row };
 }
 
 /** The row of the history: that of its session, where it came to one. */

@@ -45,6 +45,14 @@ function noted(): string[] {
 const backup = (...args: string[]): Promise<Ran> =>
   holdfast("agent", "backup", "--state", state, "--json", ...args);
 
+/** A backup that is in its command before, with one after. */
+async function inBefore(after: string): Promise<Program> {
+  const hooks = ["--before", "echo ready; sleep 600", "--after", after];
+  const program = new Program(["agent", "backup", "--state", state, source, "--json", ...hooks]);
+  await program.printed(/"text":"ready"/);
+  return program;
+}
+
 describe("on the command line", () => {
   test("before makes what is backed up, after is told of the snapshot", async () => {
     const dump = join(site.folder, "dump");
@@ -94,19 +102,7 @@ describe("on the command line", () => {
   });
 
   test("SIGTERM while before runs: cancelled, and after is run", async () => {
-    const program = new Program([
-      "agent",
-      "backup",
-      "--state",
-      state,
-      source,
-      "--json",
-      "--before",
-      "echo ready; sleep 600",
-      "--after",
-      noting("RESULT"),
-    ]);
-    await program.printed(/"text":"ready"/);
+    const program = await inBefore(noting("RESULT"));
     expect(await program.stop("SIGTERM")).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('"code":"cancelled"'),
@@ -116,19 +112,7 @@ describe("on the command line", () => {
   });
 
   test("kill -9 while before runs: the next backup of any item runs after, first", async () => {
-    const program = new Program([
-      "agent",
-      "backup",
-      "--state",
-      state,
-      source,
-      "--json",
-      "--before",
-      "echo ready; sleep 600",
-      "--after",
-      noting("RESULT", "ITEM"),
-    ]);
-    await program.printed(/"text":"ready"/);
+    const program = await inBefore(noting("RESULT", "ITEM"));
     await program.stop("SIGKILL");
     expect((await backup(source, "--item", "other", "--before", noting("ITEM"))).status).toBe(0);
     expect(noted()).toEqual(["after interrupted files", "before other"]);

@@ -13,6 +13,11 @@ function loopWithClock() {
   );
   return {
     eager,
+    /** A request, and its answer. */
+    exchange: (): void => {
+      eager.arrived();
+      eager.answered();
+    },
     pass: (ms: number) => {
       nowMs += ms;
     },
@@ -30,22 +35,18 @@ function loopWithClock() {
 }
 
 test("looks after an answer when the request came at once, and for half a millisecond", () => {
-  const { eager, pass, turns } = loopWithClock();
-  eager.arrived();
-  eager.answered();
+  const { exchange, pass, turns } = loopWithClock();
+  exchange();
   expect(turns(), "the first request says nothing").toBe(0);
   pass(0.3);
-  eager.arrived();
-  eager.answered();
+  exchange();
   expect(turns()).toBe(5);
 });
 
 test("stops looking when a request comes, and looks again behind its answer", () => {
-  const { eager, turns } = loopWithClock();
-  eager.arrived();
-  eager.answered();
-  eager.arrived();
-  eager.answered();
+  const { eager, exchange, turns } = loopWithClock();
+  exchange();
+  exchange();
   eager.arrived();
   expect(turns()).toBe(1);
   eager.answered();
@@ -53,31 +54,26 @@ test("stops looking when a request comes, and looks again behind its answer", ()
 });
 
 test("an answer in the turn in which its request came is looked behind", () => {
-  const { eager, turns } = loopWithClock();
-  eager.arrived();
-  eager.answered();
-  eager.arrived();
-  eager.answered();
-  eager.arrived();
-  eager.answered();
+  const { exchange, turns } = loopWithClock();
+  exchange();
+  exchange();
+  exchange();
   expect(turns()).toBe(5);
 });
 
 test("a client that pauses is not looked for", () => {
-  const { eager, pass, turns } = loopWithClock();
+  const { exchange, pass, turns } = loopWithClock();
   for (let request = 0; request < 3; request++) {
-    eager.arrived();
-    eager.answered();
+    exchange();
     expect(turns()).toBe(0);
     pass(2);
   }
 });
 
 test("requests beside each other are not a client that asks again", () => {
-  const { eager, turns } = loopWithClock();
+  const { eager, exchange, turns } = loopWithClock();
   eager.arrived();
-  eager.arrived();
-  eager.answered();
+  exchange();
   eager.answered();
   expect(turns()).toBe(0);
 });
