@@ -1,5 +1,5 @@
 // Backups from snapshots of their source: real btrfs subvolumes and a frozen ext4, what a snapshot holds and what its backup says, and that
-// nothing is left when agent or script is killed. HOLDFAST_HOOK_KILLS sets how often (4), HOLDFAST_SEED repeats a run.
+// nothing is left when agent, script or program is killed. HOLDFAST_HOOK_KILLS sets how often (25), HOLDFAST_SEED repeats a run.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -13,7 +13,7 @@ import { eventsOf, type Program, type Ran, Site } from "./program.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
 
-const kills = Number(process.env.HOLDFAST_HOOK_KILLS ?? 4);
+const kills = Number(process.env.HOLDFAST_HOOK_KILLS ?? 25);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const hasTools = canRun("snapshots of sources", "losetup", "mkfs.btrfs", "mkfs.ext4", "mount");
 const known = hasTools && /\tbtrfs$/m.test(fs.readFileSync("/proc/filesystems", "utf8"));
@@ -69,6 +69,9 @@ describe.skipIf(!known)("snapshots of sources", () => {
       ...below(site.state).filter((path) => /hooks\.json|\.new$/.test(path)),
     ];
   }
+
+  const stateFiles = (): string[] =>
+    fs.readdirSync(site.state, { recursive: true, encoding: "utf8" }).toSorted();
 
   it("the backup is of the moment of the snapshot, under the source's paths; the next one opens no file", async () => {
     const changes = [sub, inner]
@@ -183,37 +186,48 @@ describe.skipIf(!known)("snapshots of sources", () => {
     expect(leftOver()).toEqual([]);
   });
 
-  it(`kill -9 of agent or script, ${kills} times: the next start leaves nothing`, {
+  it(`kill -9 of agent, script or program, ${kills} times: the next start leaves nothing`, {
     timeout: 60_000 + kills * 20_000,
   }, async () => {
     console.log(`HOLDFAST_SEED=${seed} HOLDFAST_HOOK_KILLS=${kills}`);
     const random = randomFrom(seed);
     const notes = join(scratch, "notes");
     const after = `echo "$HOLDFAST_RUN $HOLDFAST_RESULT" >>${notes}`;
-    const args = ["--item", "killed", "--snapshot", "btrfs", "--before", "sleep 0.1", "--after", after];
+    const hooks = ["--before", "sleep 0.1", "--after", after];
+    const folders = [sub, inner, "--item", "killed", "--snapshot", "btrfs", ...hooks];
+    const dump = "for part in 1 2 3 4 5 6 7 8; do head -c 1000000 /dev/urandom; sleep 0.05; done";
+    const program = ["--item", "dump", "--program", dump, "--as", "dump", ...hooks];
     const hits = { agent: 0, script: 0, left: 0 };
     const begun = async (agent: Program): Promise<number> => {
       while (agent.running && !fs.existsSync(join(site.state, "hooks.json"))) await sleep(5);
       return performance.now();
     };
-    const whole = site.agent(["backup", sub, inner, "--json", ...args]);
-    const first = await begun(whole);
-    expect((await whole.ended).status).toBe(0);
-    const usualMs = performance.now() - first;
+    const usualMs = new Map<readonly string[], number>();
+    for (const args of [folders, program]) {
+      const whole = site.agent(["backup", "--json", ...args]);
+      const first = await begun(whole);
+      expect((await whole.ended).status).toBe(0);
+      usualMs.set(args, performance.now() - first);
+    }
+    const files = stateFiles();
     for (let round = 0; round < kills; round++) {
-      const agent = site.agent(["backup", sub, inner, "--json", ...args]);
+      const args = random.below(2) === 0 ? folders : program;
+      const agent = site.agent(["backup", "--json", ...args]);
       await begun(agent);
-      await sleep(random.below(Math.ceil(usualMs)));
+      await sleep(random.below(Math.ceil(usualMs.get(args) ?? 0)));
       const script = random.below(2) === 0 ? await nextScript(agent) : undefined;
       hits[script === undefined ? "agent" : "script"] += 1;
       if (script === undefined) agent.child.kill("SIGKILL");
       else killIfThere(script);
       await agent.ended;
       if (leftOver().length > 0) hits.left += 1;
-      await backup([sub, inner], args);
+      await backup(args, []);
       expect(leftOver(), `round ${round}`).toEqual([]);
+      expect(stateFiles(), `round ${round}`).toEqual(files);
     }
-    console.log(`kills: ${JSON.stringify(hits)}; a whole run took ${Math.round(usualMs)} ms`);
+    console.log(
+      `kills: ${JSON.stringify(hits)}; whole runs took ${[...usualMs.values()].map(Math.round)} ms`,
+    );
     const runs = fs.readFileSync(notes, "utf8").trim().split("\n");
     expect(runs.filter((line) => line.endsWith(" done")).length).toBeGreaterThan(kills);
     // The state directory can be locked: no script of a killed run holds it.
