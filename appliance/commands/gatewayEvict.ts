@@ -20,6 +20,7 @@ export async function run(context: CommandContext): Promise<void> {
   const onProgress = ({ packsDone, packsTotal, bytesDone, bytesTotal }: EvictProgress): void =>
     output.progress({
       label: "evicting",
+      unit: "pack",
       files: packsDone,
       total_files: packsTotal,
       bytes: bytesDone,

@@ -46,6 +46,7 @@ function show(output: Output, progress: RebuildProgress): void {
   const { packs, packsTotal, bytes, bytesTotal } = progress;
   output.progress({
     label: "rebuilding",
+    unit: "pack",
     files: packs,
     total_files: packsTotal,
     bytes,

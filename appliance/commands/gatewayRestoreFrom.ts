@@ -45,6 +45,7 @@ export async function run(context: CommandContext): Promise<void> {
       onProgress: ({ objects, bytes, totalObjects, totalBytes }) =>
         output.progress({
           label: "restoring",
+          unit: "object",
           files: objects,
           bytes,
           total_files: totalObjects,

@@ -16,6 +16,7 @@ export async function run(context: CommandContext): Promise<void> {
   const onProgress = ({ packs, packsTotal, bytes, bytesTotal }: ScrubProgress): void =>
     output.progress({
       label: "scrubbing",
+      unit: "pack",
       files: packs,
       total_files: packsTotal,
       bytes,

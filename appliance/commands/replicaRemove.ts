@@ -8,7 +8,7 @@ export async function run(context: CommandContext): Promise<void> {
   const { args, output, signal } = context;
   const name = args.operand(0);
   const onProgress = ({ fetchedPacks }: { readonly fetchedPacks: number }): void =>
-    output.progress({ label: "fetching back", files: fetchedPacks, bytes: 0 });
+    output.progress({ label: "fetching back", unit: "pack", files: fetchedPacks, bytes: 0 });
   const request = { name, abandon: args.flag("abandon") };
   const { fetchedPacks } = await withAdmin(context, ({ replicas }) =>
     replicas.remove(request, { onProgress, signal }),

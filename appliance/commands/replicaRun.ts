@@ -20,6 +20,7 @@ export async function run(context: CommandContext): Promise<void> {
       [...progress.values()].reduce((total, each) => total + of(each), 0);
     output.progress({
       label: "replicating",
+      unit: "pack",
       files: sum(({ packsDone }) => packsDone),
       total_files: sum(({ packsDone, packsLeft }) => packsDone + packsLeft),
       bytes: sum(({ bytesDone }) => bytesDone),

@@ -28,6 +28,7 @@ export async function run(context: CommandContext): Promise<void> {
     }
     output.progress({
       label: "verifying",
+      unit: "object",
       files: objectsDone,
       total_files: budget.objects,
       bytes: bytesDone,
