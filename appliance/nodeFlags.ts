@@ -1,7 +1,15 @@
 // What every process of ours tells Node; bin/holdfast has the same, and says why.
 
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+
 export const nodeFlags: readonly string[] = [
   "--no-memory-protection-keys",
   "--no-maglev",
   "--wasm-wrapper-tiering-budget=2147483647",
 ];
+
+const ownFiles = new URL(`./cli/ownFiles${extname(import.meta.url)}`, import.meta.url);
+
+/** Of the program itself: it starts faster (ownFiles.ts). */
+export const programFlags: readonly string[] = [...nodeFlags, "--require", fileURLToPath(ownFiles)];

@@ -25,6 +25,8 @@ export type StagePlan = {
 const notCompiled: readonly string[] = ["appliance/systemd", "agent/hooks"];
 
 const entry = "appliance/cli/main.js";
+/** What bin/holdfast has Node load before it. */
+const preloaded = "appliance/cli/ownFiles.js";
 
 /** Dependencies of the second driver of drives that do not say for which systems they are. */
 const forOthers: readonly string[] = ["fuse-shared-library-darwin", "fuse-shared-library-linux-arm"];
@@ -35,7 +37,7 @@ export function stageProgram(to: string, plan: StagePlan): void {
   const lock = readLock(root);
   const isLeftOut = (file: string): boolean => edition === "agent" && file.startsWith("gateway/");
   const { files, packages } = reachable(compiled, entry, isLeftOut);
-  for (const file of files) copy(join(compiled, file), join(to, "dist", file));
+  for (const file of new Set([...files, preloaded])) copy(join(compiled, file), join(to, "dist", file));
   for (const folder of notCompiled) copyUncompiled(join(root, folder), join(to, "dist", folder));
   // The second driver of drives has no native part for other processors.
   const loaded = packages.filter((name) => name !== "fuse-native" || cpu === "x64");

@@ -7,13 +7,13 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { nodeFlags } from "../nodeFlags.ts";
+import { programFlags } from "../nodeFlags.ts";
 
 const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
 /** As in bin/holdfast. */
-const gatewayHeap = [...nodeFlags, "--initial-old-space-size=128", "--max-semi-space-size=4"];
+const gatewayHeap = [...programFlags, "--initial-old-space-size=128", "--max-semi-space-size=4"];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {

@@ -1,8 +1,9 @@
 // Speaks to a running gateway over the admin socket in its data directory.
 
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
+import { http } from "../../ingest/line/nodeHttp.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
@@ -130,7 +131,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   async #ask<T>(method: string, path: string, json?: unknown): Promise<T> {
     const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
     const { status, bytes } = await new Promise<{ status: number; bytes: Buffer }>((resolve, reject) => {
-      const request = httpRequest({
+      const request = http.request({
         socketPath: this.#socketPath,
         method,
         path,

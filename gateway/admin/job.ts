@@ -3,9 +3,10 @@
 //
 // Invariant: who asks a job to stop hears what became of it. One that was past the point at which it can be stopped answers its result.
 
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { errorOf } from "../../ingest/client/exchange.ts";
+import { http } from "../../ingest/line/nodeHttp.ts";
 import type { ErrorBody } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 
@@ -80,7 +81,7 @@ function post(
   const body = Buffer.from(JSON.stringify(json));
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/json", "content-length": body.length };
-    const request = httpRequest({ socketPath, method: "POST", path, headers });
+    const request = http.request({ socketPath, method: "POST", path, headers });
     const give = (): void => void request.destroy(new Error("stopped"));
     signal?.addEventListener("abort", give, { once: true });
     request.on("error", reject);

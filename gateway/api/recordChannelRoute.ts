@@ -3,9 +3,10 @@
 // A request with our Upgrade header goes through the same hooks as every other, so who asks is found out as everywhere; only then
 // is its socket taken away from HTTP.
 
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
+import { http } from "../../ingest/line/nodeHttp.ts";
 import { channelLimits, channelProtocol } from "../../ingest/wire/recordChannel.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Principal } from "../auth/authenticator.ts";
@@ -52,7 +53,7 @@ export function recordChannelRoute(
     handedOver.set(request, { socket, head });
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    const response = new ServerResponse(request);
+    const response = new http.ServerResponse(request);
     // A refusal is the last that this connection brings: HTTP does not listen to it any more.
     response.shouldKeepAlive = false;
     response.assignSocket(socket);

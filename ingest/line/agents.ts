@@ -1,15 +1,16 @@
 // Node's agents, by tunnels where a proxy leads to the host.
 
-import * as http from "node:http";
+import type * as Http from "node:http";
 import * as https from "node:https";
 import type { Duplex } from "node:stream";
+import { http } from "./nodeHttp.ts";
 import type { Proxies } from "./proxies.ts";
 import { openTunnel } from "./tunnel.ts";
 
 /** For a proxy to answer. */
 const tunnelMs = 15_000;
 
-type Options = http.ClientRequestArgs & { readonly host?: string | null };
+type Options = Http.ClientRequestArgs & { readonly host?: string | null };
 type Callback = (error: Error | null, stream: Duplex) => void;
 
 /** The way to a host by a proxy; undefined: none leads there. */
@@ -34,7 +35,7 @@ function failed(callback: Callback | undefined): (error: Error) => void {
 export class PlainAgent extends http.Agent {
   readonly #proxies: Proxies | undefined;
 
-  constructor(options: http.AgentOptions, proxies: Proxies | undefined) {
+  constructor(options: Http.AgentOptions, proxies: Proxies | undefined) {
     super(options);
     this.#proxies = proxies;
   }

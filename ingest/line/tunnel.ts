@@ -5,9 +5,9 @@
 // and the `proxyEnv` of Node's agents read heads without an end.)
 
 import type { IncomingMessage } from "node:http";
-import { request as httpRequest } from "node:http";
 import { isIP, type Socket } from "node:net";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { http } from "./nodeHttp.ts";
 import type { HttpProxy } from "./proxies.ts";
 
 /** Of the answer's head. */
@@ -28,7 +28,7 @@ export async function openTunnel(
   const target = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   const authorization = proxy.authorization();
   const { promise, resolve, reject } = Promise.withResolvers<[IncomingMessage, Socket, Buffer]>();
-  const request = httpRequest({
+  const request = http.request({
     ...{ host: proxy.host, port: proxy.port, method: "CONNECT", path: target, agent: false },
     maxHeaderSize: headBytesMax,
     headers: {

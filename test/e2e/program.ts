@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import { nodeFlags } from "../../appliance/nodeFlags.ts";
+import { programFlags } from "../../appliance/nodeFlags.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "appliance", "cli", "main.ts");
@@ -30,7 +30,7 @@ export class Program {
   readonly #closed: Promise<number | null>;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [...nodeFlags, main, ...args], {
+    this.child = spawn(process.execPath, [...programFlags, main, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...env },
       detached: true, // no terminal, so that nothing can be asked
@@ -71,7 +71,7 @@ export class Program {
 
 /** The words that start the program with these arguments, for a shell. */
 export function program(...args: string[]): string[] {
-  return [process.execPath, ...nodeFlags, main, ...args];
+  return [process.execPath, ...programFlags, main, ...args];
 }
 
 /** Runs a command line to its end. */

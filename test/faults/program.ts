@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { nodeFlags } from "../../appliance/nodeFlags.ts";
+import { programFlags } from "../../appliance/nodeFlags.ts";
 import { freePort } from "../bench/peers/ports.ts";
 import { Questions } from "./questions.ts";
 import { onTearDown } from "./tearDown.ts";
@@ -41,7 +41,7 @@ export class Program {
     const [first = "", ...words] = [
       ...(options.under ?? []),
       process.execPath,
-      ...nodeFlags,
+      ...programFlags,
       ...preload,
       main,
       ...args,

@@ -1,6 +1,6 @@
 // `npm run test:guest`: what only a booted system can show. Minutes long, since the processor is emulated; not a part of `npm test`.
 //
-//   node test/guest/main.ts [services|lvm ...]
+//   node test/guest/main.ts [services|portable|lvm ...]
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -11,8 +11,8 @@ import { type GuestPlan, runGuest } from "./guest.ts";
 
 const top = join(import.meta.dirname, "..", "..");
 
-/** The packages, as one or more versions. */
-function buildPackages(parent: string, versions: readonly string[]): string[] {
+/** What is shipped for this processor, as one or more versions. */
+function buildPackages(parent: string, forms: readonly string[], versions: readonly string[]): string[] {
   const folder = mkdtempSync(join(parent, "built-"));
   const compiled = join(folder, "compiled");
   const out = join(folder, "packages");
@@ -23,28 +23,45 @@ function buildPackages(parent: string, versions: readonly string[]): string[] {
     { cwd: top },
   );
   const program = join(top, "appliance", "packages", "build.ts");
-  const fixed = ["--fast", "--arch", "amd64", "--only", "deb", "--compiled", compiled, "--out", out];
+  const fixed = [
+    "--fast",
+    "--arch",
+    "amd64",
+    ...forms.flatMap((form) => ["--only", form]),
+    "--compiled",
+    compiled,
+    "--out",
+    out,
+  ];
   for (const which of versions)
     execFileSync(process.execPath, [program, ...fixed, "--as-version", which], {
       stdio: ["ignore", "ignore", "inherit"],
     });
   return readdirSync(out)
-    .filter((name) => name.endsWith(".deb"))
+    .filter((name) => name !== "SHA256SUMS")
     .map((name) => join(out, name));
 }
 
 const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
   services: (folder) => ({
     script: join(import.meta.dirname, "services.sh"),
-    files: buildPackages(folder, [version, "99.0.0"]),
+    files: buildPackages(folder, ["deb"], [version, "99.0.0"]),
     packages: ["fuse3", "procps", "libstdc++6", "passwd"],
     diskMiB: 6000,
     disksMiB: [],
     timeoutMs: 90 * 60_000,
   }),
+  portable: (folder) => ({
+    script: join(import.meta.dirname, "portable.sh"),
+    files: buildPackages(folder, ["tarball", "file"], [version]),
+    packages: ["fuse3", "procps", "libstdc++6", "passwd"],
+    diskMiB: 6000,
+    disksMiB: [],
+    timeoutMs: 60 * 60_000,
+  }),
   lvm: (folder) => ({
     script: join(import.meta.dirname, "lvm.sh"),
-    files: buildPackages(folder, [version]),
+    files: buildPackages(folder, ["deb"], [version]),
     packages: ["fuse3", "procps", "libstdc++6", "passwd", "lvm2", "thin-provisioning-tools", "xfsprogs"],
     diskMiB: 4000,
     disksMiB: [1000],

@@ -94,15 +94,23 @@ case $1 in
   holdfast gateway scrub
   passed "restored and equal, and the gateway's packs are sound"
 
-  # An agent that waits: what it holds, and how often its processor has to wake up for it.
+  # An agent that waits: what it holds, and how often its processor has to wake up for it. One wake-up asks the gateway over TLS, which is
+  # some switches within a second or two on an emulated processor.
   agent=$(property holdfast-agent MainPID)
-  switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' /proc/"$agent"/status; }
+  switches() { cat /proc/"$agent"/task/*/status | awk '/^voluntary_ctxt_switches/ { sum += $2 } END { print sum }'; }
   sleep 70
-  before=$(switches); sleep 180; after=$(switches)
+  before=$(switches); was=$before; second=0; last=-10; wakes=0
+  while [ $second -lt 180 ]; do
+    sleep 1; second=$((second + 1)); now=$(switches)
+    if [ "$now" != "$was" ]; then
+      [ $((second - last)) -le 5 ] || wakes=$((wakes + 1))
+      last=$second; was=$now
+    fi
+  done
   resident=$(awk '/^VmRSS/ { print int($2 / 1024) }' /proc/"$agent"/status)
-  echo "agent run waits: $resident MB resident, $((after - before)) switches in three minutes"
+  echo "agent run waits: $resident MB resident, awake $wakes times in three minutes, $((was - before)) switches of all its threads"
   [ "$resident" -le 60 ] || fail "an agent that waits holds $resident MB"
-  [ $((after - before)) -le 45 ] || fail "an agent that waits wakes up $((after - before)) times in three minutes"
+  [ $wakes -le 4 ] || fail "an agent that waits wakes up $wakes times in three minutes"
 
   mkdir -p /etc/systemd/system/holdfast-gateway.service.d
   printf '[Service]\nWatchdogSec=10s\nTimeoutAbortSec=5s\n' >/etc/systemd/system/holdfast-gateway.service.d/test.conf

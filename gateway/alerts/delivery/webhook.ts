@@ -3,8 +3,8 @@
 // Invariants: redirects are not followed (any answer but 2xx is a failure); the answer's body is thrown away; the secret is in no log and no message.
 
 import { createHmac } from "node:crypto";
-import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { http } from "../../../ingest/line/nodeHttp.ts";
 import type { AlertSettings } from "../alertSettings.ts";
 import { type AlertMessage, subjectOf } from "./message.ts";
 import { notSent, readAuthorities, readSecret, sendMsMax, type Way } from "./way.ts";
@@ -56,7 +56,7 @@ function post(
     const request =
       url.protocol === "https:"
         ? httpsRequest(url, { ...options, minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) })
-        : httpRequest(url, options);
+        : http.request(url, options);
     request.once("error", reject);
     request.once("response", (response) => {
       resolve(response.statusCode ?? 0);

@@ -8,10 +8,11 @@
 // - An answer is never larger in memory than the caller allowed.
 // - Every request ends with an answer or a TransportError (or the TLS error itself), and leaves no socket that is half used.
 
-import * as http from "node:http";
+import type * as Http from "node:http";
 import * as https from "node:https";
 import { Readable } from "node:stream";
 import { PlainAgent, SecureAgent } from "../../../ingest/line/agents.ts";
+import { http } from "../../../ingest/line/nodeHttp.ts";
 import type { Proxies } from "../../../ingest/line/proxies.ts";
 import { isHoldfastError } from "../../../vault/errors.ts";
 import type { Memory } from "../replicaStore.ts";
@@ -89,7 +90,7 @@ export class Transport {
   /** The Date of the last answer; empty before the first. */
   serverDate = "";
   readonly #tuning: TransportTuning;
-  readonly #plain: http.Agent;
+  readonly #plain: Http.Agent;
   readonly #secure: https.Agent;
   readonly #turns: Turns;
 
@@ -152,7 +153,7 @@ export class Transport {
     options.abortSignal?.addEventListener("abort", stop, { once: true });
     const watch = this.#watch(progress, fail);
     sent.on("error", (error) => fail(plainError(error)));
-    const answered = new Promise<http.IncomingMessage>((resolve) => sent.once("response", resolve));
+    const answered = new Promise<Http.IncomingMessage>((resolve) => sent.once("response", resolve));
     let whole = false;
     const sending = this.#send(sent, request, options, progress).then(() => {
       whole = true;
@@ -195,7 +196,7 @@ export class Transport {
   }
 
   async #send(
-    sent: http.ClientRequest,
+    sent: Http.ClientRequest,
     request: SdkRequest,
     { slices }: CallOptions,
     progress: Progress,
@@ -218,7 +219,7 @@ export class Transport {
   }
 
   async #receive(
-    message: http.IncomingMessage,
+    message: Http.IncomingMessage,
     { answerBytesMax: bytesMax = answerBytesMaxUsual, memory }: CallOptions,
     progress: Progress,
     method: string,
