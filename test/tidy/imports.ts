@@ -122,6 +122,8 @@ export function checkImports(files: readonly SourceFile[]): string[] {
         violations.push(checkPackage(file, found));
       } else if (under(file.path, "vault") && outsideOfVault.test(found.target)) {
         violations.push(`${found.where}: vault is pure and may not import ${found.target}`);
+      } else if (found.target === "node:http" && !found.typeOnly && areaOf(file.path) !== undefined) {
+        violations.push(`${found.where}: node:http is got from ingest/line/nodeHttp.ts, which says why`);
       }
     }
   }

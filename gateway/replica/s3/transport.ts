@@ -3,8 +3,7 @@
 //
 // Invariants
 // - At most `connectionsMax` requests run at a time; the others wait in order.
-// - While a body is under way, each whole window of `windowMs` moves at least `bytesPerSecondMin`; an answer begins within `answerWindows` windows. Else the
-//   request ends with a TransportError.
+// - While a body is under way, each `windowMs` moves at least `bytesPerSecondMin`; answers begin within `answerWindows`. Else it ends with a TransportError.
 // - An answer is never larger in memory than the caller allowed.
 // - Every request ends with an answer or a TransportError (or the TLS error itself), and leaves no socket that is half used.
 
