@@ -70,7 +70,10 @@ describe("imports", () => {
     ["vault/seal/tag.ts", 'import { hchacha } from "@noble/ciphers/chacha.js"; import c from "node:crypto";'],
     ["test/reference/reader.ts", 'import { a } from "./pack.ts"; import { b } from "@noble/hashes/sha2.js";'],
     ["test/reference/reader.test.ts", 'import { a } from "../../vault/pack.ts";'],
-    ["ingest/line/agents.ts", 'import type * as Http from "node:http"; import { request } from "node:https";'],
+    [
+      "ingest/line/agents.ts",
+      'import type * as Http from "node:http"; import { request } from "node:https";',
+    ],
   ])("allowed in %s", (path, text) => {
     expect(checkImports([file(path, text)])).toEqual([]);
   });
