@@ -39,6 +39,7 @@ export async function makeSnapshot(
   { scripts: wanted, timeoutMs }: NonNullable<Hooks["snapshot"]>,
 ): Promise<SourceSnapshot> {
   const scripts = wanted === "auto" ? scriptsFor(source) : wanted;
+  refuseWithoutRoot(scripts, source);
   const { journal } = port;
   if (journal.snapshots.length >= openSnapshotsMax)
     throw failed(`${openSnapshotsMax} snapshots of sources are there already, or left over`);
@@ -138,6 +139,16 @@ function scriptsFor({ path, type, device }: Source): SnapshotScripts {
   throw failed(
     `no snapshot of ${displayPath(path)}: it is on ${type}, and on no logical volume`,
     "Use --snapshot fsfreeze, scripts of your own (--snapshot-create, --snapshot-remove), or none.",
+  );
+}
+
+/** Before anything is noted that only root could take back. @throws HoldfastError hook-failed */
+function refuseWithoutRoot(scripts: SnapshotScripts, { path }: Source): void {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot || (scripts !== "lvm" && scripts !== "fsfreeze")) return;
+  throw failed(
+    `no snapshot of ${displayPath(path)}: ${scripts} needs root, and this backup runs as user ${process.getuid?.()}, whose state directory it is`,
+    "Nothing was backed up. Have the service run as root (holdfast service install agent --as-root): commands typed by root stay root's then.",
   );
 }
 

@@ -32,8 +32,6 @@ case $1 in
   holdfast account add me --password-file /root/password --recovery-key-file /root/account.key
   fingerprint=$(holdfast gateway status | grep -o 'SHA256:[0-9a-f]*' | head -1)
   agent enroll https://127.0.0.1:7440 --account me --password-file /root/password --fingerprint "$fingerprint" --device guest
-  systemctl stop holdfast-agent
-
   pvcreate --quiet /dev/vdb
   vgcreate --quiet disks /dev/vdb
   lvcreate --quiet --size 200M --name thick disks
@@ -48,6 +46,14 @@ case $1 in
     mkdir /srv/$each/folder
     seq 100000 >"/srv/$each/folder/numbers"
   done
+
+  status=0
+  agent backup /srv/thick --item refused --snapshot lvm 2>/root/refused || status=$?
+  [ $status = 1 ] && grep -q 'lvm needs root' /root/refused && grep -q -- --as-root /root/refused || fail "as the package's user: $(cat /root/refused)"
+  clean
+  passed "the service's own user makes no snapshot of a volume, and says what would"
+  holdfast service install agent --as-root
+  systemctl stop holdfast-agent
 
   for name in lvm auto; do
     for each in thick thin; do echo before >/srv/$each/state; done
