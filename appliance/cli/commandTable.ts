@@ -19,4 +19,7 @@ export async function commandsOf(which: typeof edition): Promise<readonly Comman
   ];
 }
 
-export const commandTable: readonly CommandSpec[] = await commandsOf(edition);
+/** The commands among which the words of a command line choose: what is for the gateway is not loaded for an agent's. */
+export function commandsFor(argv: readonly string[]): Promise<readonly CommandSpec[]> {
+  return commandsOf(argv[0] === "agent" ? "agent" : edition);
+}

@@ -3,7 +3,7 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./command.ts";
-import { commandTable } from "./commandTable.ts";
+import { commandsFor } from "./commandTable.ts";
 import { commonOptions } from "./parse.ts";
 
 type Shell = "bash" | "zsh" | "fish";
@@ -15,7 +15,7 @@ const makers: Readonly<Record<Shell, (table: readonly CommandSpec[]) => string>>
 };
 
 export async function run({ args, output }: CommandContext): Promise<void> {
-  await output.bytes(completionScript(args.operand(0), commandTable));
+  await output.bytes(completionScript(args.operand(0), await commandsFor([])));
 }
 
 /** The script for a shell. @throws HoldfastError usage for another shell */

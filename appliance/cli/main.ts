@@ -1,7 +1,7 @@
 // The program. Reads the command line, loads the one command's module, and ends with its exit status.
 
 import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { commandTable } from "./commandTable.ts";
+import { commandsFor } from "./commandTable.ts";
 import { failureOf, statusOf } from "./exitStatus.ts";
 import { Output } from "./output/output.ts";
 import { outputWish, parseCommandLine } from "./parse.ts";
@@ -24,7 +24,8 @@ async function runProgram(argv: readonly string[]): Promise<number> {
     if (endsWithReader) stop.stop(error);
   });
   try {
-    const parsed = parseCommandLine(argv, commandTable);
+    const table = await commandsFor(argv);
+    const parsed = parseCommandLine(argv, table);
     if (parsed.kind === "version") {
       const { version } = await import("../version.ts");
       await output.bytes(`holdfast ${version}\n`);
@@ -32,7 +33,7 @@ async function runProgram(argv: readonly string[]): Promise<number> {
     }
     if (parsed.kind === "help") {
       const { helpText } = await import("./help.ts");
-      await output.bytes(helpText(parsed.topic, commandTable));
+      await output.bytes(helpText(parsed.topic, table));
       return 0;
     }
     const { command, args } = parsed;

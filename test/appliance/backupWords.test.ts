@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { backupWords } from "../../appliance/backupChild.ts";
 import type { Arguments } from "../../appliance/cli/arguments.ts";
-import { commandTable } from "../../appliance/cli/commandTable.ts";
+import { commandsFor } from "../../appliance/cli/commandTable.ts";
 import { parseCommandLine } from "../../appliance/cli/parse.ts";
 import { changedDefinition } from "../../appliance/itemChanges.ts";
 import {
@@ -9,6 +9,8 @@ import {
   type ItemDefinition,
   parseDefinition,
 } from "../../ingest/schedule/itemDefinition.ts";
+
+const commandTable = await commandsFor([]);
 
 function argsOf(...words: string[]): Arguments {
   const parsed = parseCommandLine(words, commandTable);

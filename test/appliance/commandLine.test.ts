@@ -2,13 +2,15 @@
 
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { commandTable } from "../../appliance/cli/commandTable.ts";
+import { commandsFor } from "../../appliance/cli/commandTable.ts";
 import { completionScript } from "../../appliance/cli/completion.ts";
 import { helpText } from "../../appliance/cli/help.ts";
 import { nearest } from "../../appliance/cli/nearest.ts";
 import { outputWish, parseCommandLine } from "../../appliance/cli/parse.ts";
 import { plannedCommands, plannedOptions } from "../../appliance/cli/planned.ts";
 import { isHoldfastError } from "../../vault/errors.ts";
+
+const commandTable = await commandsFor([]);
 
 function parse(...words: string[]) {
   return parseCommandLine(words, commandTable);

@@ -7,10 +7,12 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { Hooks } from "../../agent/hooks/hooks.ts";
 import { agentContext, checkNamedTables } from "../../appliance/agentSettings.ts";
 import type { CommandContext } from "../../appliance/cli/command.ts";
-import { commandTable } from "../../appliance/cli/commandTable.ts";
+import { commandsFor } from "../../appliance/cli/commandTable.ts";
 import { parseCommandLine } from "../../appliance/cli/parse.ts";
 import { hooksOf } from "../../appliance/hookSettings.ts";
 import { ErrorCode } from "../../vault/errors.ts";
+
+const commandTable = await commandsFor([]);
 
 let state: string;
 let config: string;

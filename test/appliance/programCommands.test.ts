@@ -3,10 +3,12 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import type { BackupRequest } from "../../agent/backup/request.ts";
-import { commandTable } from "../../appliance/cli/commandTable.ts";
+import { commandsFor } from "../../appliance/cli/commandTable.ts";
 import { Output } from "../../appliance/cli/output/output.ts";
 import { parseCommandLine } from "../../appliance/cli/parse.ts";
 import { programRequest } from "../../appliance/commands/agentBackupProgram.ts";
+
+const commandTable = await commandsFor([]);
 
 const dump = ["--item", "db", "--program", "pg_dump shop", "--as", "shop.sql"];
 

@@ -10,9 +10,11 @@ import { lockState } from "../../agent/state/stateDirectory.ts";
 import { agentContext, readAgentSettings } from "../../appliance/agentSettings.ts";
 import { agentCommands } from "../../appliance/cli/agentCommands.ts";
 import type { CommandContext } from "../../appliance/cli/command.ts";
-import { commandTable } from "../../appliance/cli/commandTable.ts";
+import { commandsFor } from "../../appliance/cli/commandTable.ts";
 import { parseCommandLine } from "../../appliance/cli/parse.ts";
 import { dataFolder, quickstartFolder, stateFolder } from "../../appliance/locations.ts";
+
+const commandTable = await commandsFor([]);
 
 let folder: string;
 

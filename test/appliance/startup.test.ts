@@ -17,8 +17,8 @@ test.each([
 ])("%s %s: Node's HTTP is there, its client of fetch is not", (...words) => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-startup-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const preload = `data:text/javascript,${encodeURIComponent(telling)}`;
-  const args = [...programFlags, "--import", preload, main, ...words, join(folder, "none")];
+  const preload = `--import=data:text/javascript,${encodeURIComponent(telling)}`;
+  const args = [...programFlags, preload, main, ...words, join(folder, "none")];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
   expect(status, stderr).toBe(1);
   const loaded = JSON.parse(stderr.trim().split("\n").at(-1) ?? "") as readonly string[];
