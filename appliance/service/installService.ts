@@ -1,7 +1,8 @@
 // `service install gateway|agent`: user, directory, unit, in this order, so that a unit is never there without what it names.
 
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { programPath } from "../programPath.ts";
 import { fileStep, isPackaged, ownUnitPath, type Step, systemctlStep } from "./steps.ts";
@@ -25,13 +26,47 @@ export function userSteps({ user, directory }: Service): Step[] {
   return [{ says: `add the system user ${user}`, does }];
 }
 
-/** The directory, with all that is in it, belongs to the user. */
+/** The directory, with all that is in it, belongs to the user, who can reach it. @throws HoldfastError usage where somebody's folder keeps him out */
 export function directorySteps(directory: string, user: string): Step[] {
+  return [...(user === "root" ? [] : waySteps(directory, user)), ...ownerSteps(directory, user)];
+}
+
+/** The folders above, the nearest first. */
+function above(directory: string): string[] {
+  const parent = dirname(directory);
+  return parent === directory ? [] : [parent, ...above(parent)];
+}
+
+/** Of the folders above that only root passes, ours is opened, and others are not. */
+function waySteps(path: string, user: string): Step[] {
+  const closed = above(path).filter((folder) => existsSync(folder) && (statSync(folder).mode & 0o001) === 0);
+  return closed.reverse().map((folder) => {
+    if (folder === usualParent)
+      return { says: `let others pass ${folder}`, does: () => chmodSync(folder, 0o755) };
+    throw new HoldfastError(
+      ErrorCode.usage,
+      `the service's user ${user} cannot reach ${path}: ${folder} does not let others pass`,
+      { next: "Use another place, open that folder (chmod o+x), or let the agent run as root (--as-root)." },
+    );
+  });
+}
+
+const usualParent = dirname(services.gateway.directory);
+
+function ownerSteps(directory: string, user: string): Step[] {
   const give = (): Promise<string> =>
     systemProgram("chown", "--recursive", "--no-dereference", `${user}:`, directory);
   if (!existsSync(directory)) {
     const make = (): Promise<string> => {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const parent = dirname(directory);
+      const first = mkdirSync(parent, { recursive: true });
+      // Whatever root's umask is: others pass the folders above.
+      if (first !== undefined)
+        for (const made of [parent, ...above(parent)].filter((folder) =>
+          `${folder}/`.startsWith(`${first}/`),
+        ))
+          chmodSync(made, 0o755);
+      mkdirSync(directory, { mode: 0o700 });
       return give();
     };
     return [{ says: `make ${directory}, for ${user}`, does: make }];
@@ -56,7 +91,7 @@ export function installSteps(name: ServiceName, { args, environment }: CommandCo
   const unitSteps = isUsual && isPackaged(unit) && !existsSync(path) ? [] : fileStep(path, text());
   const hasBegun = existsSync(join(directory, service.begun));
   return [
-    ...(asRoot ? [] : userSteps(service)),
+    ...(asRoot ? [] : [...waySteps(programPath(environment), user), ...userSteps(service)]),
     ...directorySteps(directory, user),
     ...unitSteps,
     systemctlStep("daemon-reload"),
