@@ -13,6 +13,8 @@ if [ "$1" = configure ]; then
   fi
   if [ ! -e "$directory" ]; then
     mkdir -p "$(dirname "$directory")"
+    # Root may have made it for itself, before there was a package.
+    chmod a+rx "$(dirname "$directory")"
     install -d -m 0700 -o "$user" -g "$user" "$directory"
   elif [ "$(stat -c %U "$directory")" != "$user" ]; then
     echo "@PACKAGE@: $directory belongs to $(stat -c %U "$directory"); 'holdfast service install @NAME@' gives it to $user" >&2
