@@ -53,7 +53,8 @@ case $1 in
   clean
   passed "the service's own user makes no snapshot of a volume, and says what would"
   holdfast service install agent --as-root
-  systemctl stop holdfast-agent
+  # It would remove what a killed run left; here the next command is to do that, and after the loss of power its own start.
+  systemctl disable --now holdfast-agent
 
   for name in lvm auto; do
     for each in thick thin; do echo before >/srv/$each/state; done
@@ -110,7 +111,7 @@ case $1 in
   mount -o nouuid /dev/disks/thin /srv/thin
   [ "$(snapshots)" -gt 0 ] || fail "the power was lost too late to leave a snapshot"
   await holdfast gateway status
-  systemctl restart holdfast-agent
+  systemctl start holdfast-agent
   await is_clean
   passed "the agent's service removed them when it started"
   agent backup /srv/thick /srv/thin --item lost --snapshot auto
