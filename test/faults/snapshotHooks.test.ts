@@ -1,5 +1,5 @@
 // Backups from snapshots of their source: real btrfs subvolumes and a frozen ext4, what a snapshot holds and what its backup says, and that
-// nothing is left when agent, script or program is killed. HOLDFAST_HOOK_KILLS sets how often (25), HOLDFAST_SEED repeats a run.
+// nothing is left when agent, script or program is killed. HOLDFAST_HOOK_KILLS sets how often (15), HOLDFAST_SEED repeats a run.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -13,7 +13,7 @@ import { eventsOf, type Program, type Ran, Site } from "./program.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
 
-const kills = Number(process.env.HOLDFAST_HOOK_KILLS ?? 25);
+const kills = Number(process.env.HOLDFAST_HOOK_KILLS ?? 15);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const hasTools = canRun("snapshots of sources", "losetup", "mkfs.btrfs", "mkfs.ext4", "mount");
 const known = hasTools && /\tbtrfs$/m.test(fs.readFileSync("/proc/filesystems", "utf8"));

@@ -17,7 +17,7 @@ import { tearDownAll } from "../faults/tearDown.ts";
 import { randomFrom } from "../fidelity/random.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
-const kills = Number(process.env.HOLDFAST_KILLS ?? 25);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 12);
 const random = randomFrom(seed);
 const replicaId = "cd".repeat(16);
 
