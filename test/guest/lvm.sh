@@ -97,7 +97,7 @@ case $1 in
   done
   passed "killed $round times while snapshots were made and read: the next start removes them"
 
-  agent backup /srv/thick /srv/thin --item lost --snapshot lvm --after-snapshot 'sleep 600' >/dev/null &
+  agent backup /srv/thick /srv/thin --item lost --snapshot lvm --after-snapshot 'test "$HOLDFAST_RESULT" = interrupted || sleep 600' >/dev/null &
   await some
   sleep 3
   sync
