@@ -1,5 +1,5 @@
 // kill -9 of a gateway that upgrades its data directory: an older program finds it unchanged or refuses it, the next start makes the whole of it, once.
-// HOLDFAST_KILLS sets how many (8), HOLDFAST_SEED repeats a run.
+// HOLDFAST_KILLS sets how many (10), HOLDFAST_SEED repeats a run.
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { randomFrom } from "../../fidelity/random.ts";
 import { GatewayFixture } from "../gatewayFixture.ts";
 import { slowFormats, steps } from "./slowFormats.ts";
 
-const kills = Number(process.env.HOLDFAST_KILLS ?? 8);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 10);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 
 /** An upgrade in a process of its own; `ready` when it is about to open the directory. */
