@@ -58,14 +58,10 @@ function ownerSteps(directory: string, user: string): Step[] {
     systemProgram("chown", "--recursive", "--no-dereference", `${user}:`, directory);
   if (!existsSync(directory)) {
     const make = (): Promise<string> => {
-      const parent = dirname(directory);
-      const first = mkdirSync(parent, { recursive: true });
+      const missing = above(directory).filter((folder) => !existsSync(folder));
+      mkdirSync(dirname(directory), { recursive: true });
       // Whatever root's umask is: others pass the folders above.
-      if (first !== undefined)
-        for (const made of [parent, ...above(parent)].filter((folder) =>
-          `${folder}/`.startsWith(`${first}/`),
-        ))
-          chmodSync(made, 0o755);
+      for (const folder of missing) chmodSync(folder, 0o755);
       mkdirSync(directory, { mode: 0o700 });
       return give();
     };

@@ -42,11 +42,14 @@ function buildPackages(parent: string, forms: readonly string[], versions: reado
     .map((name) => join(out, name));
 }
 
+/** What every guest needs of Debian for what is shipped. */
+const neededPackages = ["fuse3", "procps", "libstdc++6", "passwd"];
+
 const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
   services: (folder) => ({
     script: join(import.meta.dirname, "services.sh"),
     files: buildPackages(folder, ["deb"], [version, "99.0.0"]),
-    packages: ["fuse3", "procps", "libstdc++6", "passwd"],
+    packages: neededPackages,
     diskMiB: 6000,
     disksMiB: [],
     timeoutMs: 90 * 60_000,
@@ -54,7 +57,7 @@ const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
   portable: (folder) => ({
     script: join(import.meta.dirname, "portable.sh"),
     files: buildPackages(folder, ["tarball", "file"], [version]),
-    packages: ["fuse3", "procps", "libstdc++6", "passwd"],
+    packages: neededPackages,
     diskMiB: 6000,
     disksMiB: [],
     timeoutMs: 60 * 60_000,
@@ -62,7 +65,7 @@ const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
   lvm: (folder) => ({
     script: join(import.meta.dirname, "lvm.sh"),
     files: buildPackages(folder, ["deb"], [version]),
-    packages: ["fuse3", "procps", "libstdc++6", "passwd", "lvm2", "thin-provisioning-tools", "xfsprogs"],
+    packages: [...neededPackages, "lvm2", "thin-provisioning-tools", "xfsprogs"],
     diskMiB: 4000,
     disksMiB: [1000],
     timeoutMs: 60 * 60_000,
