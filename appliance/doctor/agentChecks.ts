@@ -7,6 +7,7 @@ import { AgentConnection } from "../../agent/session/connection.ts";
 import { HoldfastError } from "../../vault/errors.ts";
 import { agentLine } from "../agentLine.ts";
 import { formatCount } from "../cli/units.ts";
+import { isAlive } from "../isAlive.ts";
 import { checkPrivate, checkRoom, roomBytesMin } from "./diskChecks.ts";
 import { type Finding, good, note, problem } from "./finding.ts";
 
@@ -68,7 +69,8 @@ export function checkHooks(state: string): Finding[] {
 /** Whether the process that last held the state's lock is there still: then all is in its hands. The lock itself is not tried, a backup may want it. */
 function isRunning(state: string): boolean {
   try {
-    return existsSync(join("/proc", readFileSync(join(state, "lock"), "utf8").trim() || "none"));
+    const pid = Number(readFileSync(join(state, "lock"), "utf8"));
+    return pid > 0 && isAlive(pid);
   } catch {
     return false;
   }

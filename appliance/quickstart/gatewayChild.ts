@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { isAlive } from "../isAlive.ts";
 import { programFlags } from "../nodeFlags.ts";
 
 const startMs = 60_000;
@@ -88,16 +89,6 @@ async function untilRunning(
       next: `See ${log}.`,
     },
   );
-}
-
-/** True while a process with this id is there. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** Asks a process to end and waits for it; after a while it is made to. */
