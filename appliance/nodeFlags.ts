@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 export const nodeFlags: readonly string[] = [
   "--no-memory-protection-keys",
   "--no-maglev",
+  "--no-concurrent-sparkplug",
   "--wasm-wrapper-tiering-budget=2147483647",
 ];
 
