@@ -21,7 +21,7 @@ import { accountsAnswer, aliveAnswer, drivesAnswer } from "./adminAnswers.ts";
 import { alertRoutes } from "./alertRoutes.ts";
 import { appPasswordRoutes } from "./appPasswordRoutes.ts";
 import { auditRoutes } from "./auditRoutes.ts";
-import { answerErrors } from "./errorAnswer.ts";
+import { answerErrors, refuseUnparsed } from "./errorAnswer.ts";
 import { evictRoute } from "./evictRoute.ts";
 import { gcRoutes } from "./gcRoutes.ts";
 import { guardRoutes } from "./guardRoutes.ts";
@@ -75,6 +75,7 @@ export function buildAdminApp(
     logger: false,
     bodyLimit,
     forceCloseConnections: true,
+    clientErrorHandler: refuseUnparsed,
     ajv: { customOptions: { removeAdditional: false } },
   });
   answerErrors(app);

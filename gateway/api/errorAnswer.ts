@@ -1,5 +1,6 @@
 // Turns whatever a handler threw into the error body of docs/protocol.md, and logs what was not expected.
 
+import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorBody } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
@@ -59,4 +60,22 @@ export function answerErrors(app: FastifyInstance): void {
     const error = new HoldfastError(ErrorCode.notFound, "there is nothing at this address");
     void reply.status(404).send(errorBody(error));
   });
+}
+
+/** What the HTTP server itself refuses, by the code of its error. */
+const unparsedStatus = new Map([
+  ["ERR_HTTP_REQUEST_TIMEOUT", "408 Request Timeout"],
+  ["HPE_HEADER_OVERFLOW", "431 Request Header Fields Too Large"],
+]);
+
+/**
+ * Answers what is no HTTP, comes too slowly, or has more headers than 16 KiB, and ends the connection. There is no body: nobody knows whether
+ * it was a HEAD, whose answer has none.
+ */
+export function refuseUnparsed(error: Error & { readonly code: string }, socket: Socket): void {
+  if (error.code !== "ECONNRESET" && socket.writable) {
+    const status = unparsedStatus.get(error.code) ?? "400 Bad Request";
+    socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+  }
+  socket.destroy(error);
 }

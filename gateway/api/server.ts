@@ -25,7 +25,7 @@ import { ConnectionPace } from "./connectionPace.ts";
 import { ConnectionShare } from "./connectionShare.ts";
 import { definitionRoutes } from "./definitionRoutes.ts";
 import { EagerLoop } from "./eagerLoop.ts";
-import { answerErrors } from "./errorAnswer.ts";
+import { answerErrors, refuseUnparsed } from "./errorAnswer.ts";
 import { inviteRoutes } from "./inviteRoutes.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
@@ -107,6 +107,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     ),
     bodyLimit: wireLimits.jsonBytes,
     forceCloseConnections: true,
+    clientErrorHandler: refuseUnparsed,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
     routerOptions: { maxParamLength: 512 },
     rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),

@@ -158,6 +158,17 @@ test("a record that is here already is not taken again, whatever it holds now", 
   expect(read).toEqual({ state: "record", record: honest.record });
 });
 
+test("what is no HTTP, or has more than 16 KiB of headers, is answered without a body: a HEAD has none", async () => {
+  const ended = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+  const { port } = fixture.listening;
+  for (const [request, status] of [
+    [`HEAD /v1/me?${"x".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, "431 Request Header Fields Too Large"],
+    ["HEAD /v1/me HTTP/1.1\r\nBad\0Header: x\r\n\r\n", "400 Bad Request"],
+  ] as const) {
+    expect(await exchange(port, request)).toBe(`HTTP/1.1 ${status}\r\n${ended}`);
+  }
+});
+
 describe("bodies", () => {
   const head = (headers: string): string =>
     `POST /v1/sessions/${session}/records HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${device.token}\r\n` +
