@@ -1,7 +1,7 @@
 // What an S3 server's or the network's "no" means: another try, a HoldfastError, or an answer that the caller expects.
 
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import { isCertificateError, TransportError } from "./transport.ts";
+import { isCertificateError, TransportError } from "./transportError.ts";
 
 /** The parts of the SDK's exceptions that are used here. */
 type ServiceError = Error & {

@@ -13,9 +13,9 @@ import { Readable } from "node:stream";
 import { PlainAgent, SecureAgent } from "../../../ingest/line/agents.ts";
 import { http } from "../../../ingest/line/nodeHttp.ts";
 import type { Proxies } from "../../../ingest/line/proxies.ts";
-import { isHoldfastError } from "../../../vault/errors.ts";
 import type { Memory } from "../replicaStore.ts";
 import { readsIntoKeptMemory } from "./socketReads.ts";
+import { plainError, TransportError } from "./transportError.ts";
 import { Turns } from "./turns.ts";
 import { release } from "./wholeBody.ts";
 
@@ -60,11 +60,6 @@ export const usualTuning: TransportTuning = {
 const answerBytesMaxUsual = 16 << 20;
 /** What goes to the socket at once, and is counted. */
 const pieceBytes = 256 << 10;
-
-/** The connection failed, hung, or gave nonsense. */
-export class TransportError extends Error {
-  override readonly name = "TransportError";
-}
 
 /** What went over the wire: bodies, without headers. */
 export type Traffic = { sentBytes: number; receivedBytes: number };
@@ -234,21 +229,26 @@ export class Transport {
     const out = declared === undefined ? undefined : memory?.(declared);
     const pieces: Buffer[] = [];
     let length = 0;
-    try {
-      for await (const piece of message as AsyncIterable<Buffer>) {
-        length += piece.length;
-        if (length > bytesMax) throw new TransportError(`an answer of more than ${bytesMax} bytes`);
-        if (out === undefined) pieces.push(piece);
-        else {
-          piece.copy(out, length - piece.length);
-          release(piece);
-        }
-        progress.bytes += piece.length;
-        this.traffic.receivedBytes += piece.length;
+    // By events: an iterator costs two promises for each read of the socket.
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+    message.on("data", (piece: Buffer) => {
+      length += piece.length;
+      if (length > bytesMax) {
+        reject(new TransportError(`an answer of more than ${bytesMax} bytes`));
+        message.destroy();
+        return;
       }
-    } catch (error) {
-      throw plainError(error);
-    }
+      if (out === undefined) pieces.push(piece);
+      else {
+        piece.copy(out, length - piece.length);
+        release(piece);
+      }
+      progress.bytes += piece.length;
+      this.traffic.receivedBytes += piece.length;
+    });
+    message.once("end", resolve).once("error", (error) => reject(plainError(error)));
+    message.once("close", () => reject(new TransportError("the answer broke off")));
+    await ended;
     if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
     if (out !== undefined) return out;
     if (pieces.length === 1) return pieces[0]!;
@@ -256,24 +256,6 @@ export class Transport {
     for (const piece of pieces) release(piece);
     return joined;
   }
-}
-
-/** Certificates that are not trusted stay recognizable; all else is a failed connection. */
-function plainError(error: unknown): Error {
-  if (error instanceof TransportError || isHoldfastError(error)) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (isCertificateError(code)) return error as Error;
-  return new TransportError(code === undefined || message.includes(code) ? message : `${message} (${code})`, {
-    cause: error,
-  });
-}
-
-/** Whether an error's code says that the server's certificate is not trusted. */
-export function isCertificateError(code: string | undefined): boolean {
-  return (
-    code !== undefined &&
-    /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|^ERR_TLS_|HOSTNAME_MISMATCH/.test(code)
-  );
 }
 
 function toBytes(body: unknown): Uint8Array {

@@ -17,7 +17,7 @@ import { parseResume, partBytes } from "../../../../gateway/replica/s3/multipart
 import { finalError, isWorthAnotherTry } from "../../../../gateway/replica/s3/s3Errors.ts";
 import { openS3Store } from "../../../../gateway/replica/s3/s3Store.ts";
 import { parseS3Url } from "../../../../gateway/replica/s3/s3Url.ts";
-import { TransportError } from "../../../../gateway/replica/s3/transport.ts";
+import { TransportError } from "../../../../gateway/replica/s3/transportError.ts";
 import { ErrorCode, isHoldfastError } from "../../../../vault/errors.ts";
 
 describe("addresses of buckets", () => {
