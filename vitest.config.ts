@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { nodeFlags } from "./appliance/nodeFlags.ts";
+import { ProjectTurns } from "./test/projectTurns.ts";
 
 // Native add-ons (lmdb, koffi) are not safe to load in worker threads that come and go, so every
 // project runs in child processes. Files that start real programs, mounts and listeners come after the pure ones.
@@ -58,6 +59,7 @@ export default defineConfig({
     execArgv: [...nodeFlags],
     environment: "node",
     watch: false,
+    sequence: { sequencer: ProjectTurns },
     projects: [
       units("unit", [...filesOf(rooms), "test/{tidy,supplyChain}.test.ts"], [mocking], false),
       units("mocking", [mocking], [], true),

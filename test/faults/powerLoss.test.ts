@@ -1,6 +1,6 @@
 // Loss of power at random moments. The gateway's disk logs every write and flush; afterwards the disk is rebuilt as it may have
 // stood at a chosen flush, with a random part of what was written after it, and the gateway is started on it. What agents were told
-// is safe by then must be there. HOLDFAST_REPLAYS sets how many (5), HOLDFAST_SEED repeats a run.
+// is safe by then must be there. HOLDFAST_REPLAYS sets how many (3), HOLDFAST_SEED repeats a run.
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ import { changeSource, describeTree } from "./sourceTree.ts";
 import { tearDownAll } from "./tearDown.ts";
 import { flushedEntries, flushPositions, readWriteLog } from "./writeLog.ts";
 
-const replays = Number(process.env.HOLDFAST_REPLAYS ?? 5);
+const replays = Number(process.env.HOLDFAST_REPLAYS ?? 3);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const disks = { diskMiB: 256, journal: "journal" } as const;
 

@@ -66,8 +66,8 @@ async function check(directory: string, reported: number): Promise<{ rows: numbe
 
 describe("kill -9 between and during flushes", () => {
   it("leaves whole transactions only, with every reference there, and the next run goes on", async () => {
-    const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-    const kills = Number(process.env["HOLDFAST_KILLS"] ?? 6);
+    const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+    const kills = Number(process.env.HOLDFAST_KILLS ?? 6);
     console.log(`kill test: HOLDFAST_SEED=${seed} HOLDFAST_KILLS=${kills}`);
     let state = seed;
     const random = (below: number) => {

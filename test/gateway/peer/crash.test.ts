@@ -21,7 +21,7 @@ import { seededBytes } from "../../vault/seeded.ts";
 import { KillableGateway } from "../killableGateway.ts";
 import { vault } from "./sampleChain.ts";
 
-const kills = Number(process.env.HOLDFAST_KILLS ?? 5);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 3);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const MiB = 2 ** 20;
 

@@ -1,5 +1,5 @@
 // kill -9 of the datacentre, and of the box's gateway, while a box is imported over the network, at any byte that comes down the line: it
-// goes on by itself or by the same command, and everything is there once. HOLDFAST_KILLS sets how many (6), HOLDFAST_SEED repeats a run.
+// goes on by itself or by the same command, and everything is there once. HOLDFAST_KILLS sets how many (4), HOLDFAST_SEED repeats a run.
 
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { randomFrom } from "../../fidelity/random.ts";
 import { carryBox, expectImported } from "./carriedBox.ts";
 import { Dying } from "./dying.ts";
 
-const kills = Number(process.env.HOLDFAST_KILLS ?? 6);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 4);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const scratch = mkdtempSync(join(tmpdir(), "holdfast-network-import-kill-"));
 const victims = ["datacentre", "box", "both"] as const;

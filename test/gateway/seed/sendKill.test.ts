@@ -1,5 +1,5 @@
 // kill -9 of a sealed box, and of its datacentre, while manifest and lists go over the line, at any byte and at any file of the datacentre:
-// a manifest counts with all that it brings, or not at all, and sending goes on. HOLDFAST_KILLS sets how many (6), HOLDFAST_SEED repeats a run.
+// a manifest counts with all that it brings, or not at all, and sending goes on. HOLDFAST_KILLS sets how many (4), HOLDFAST_SEED repeats a run.
 
 import { randomBytes } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ import { GatewayFixture, type TestDevice } from "../gatewayFixture.ts";
 import { boxKeyAt, type Committed, commitOn, OpenBox, prepareRequest, seal } from "./boxFixture.ts";
 import { type Death, Dying } from "./dying.ts";
 
-const kills = Number(process.env.HOLDFAST_KILLS ?? 6);
+const kills = Number(process.env.HOLDFAST_KILLS ?? 4);
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 const scratch = mkdtempSync(join(tmpdir(), "holdfast-send-kill-"));
 const accounts = ["acme", "other"];
