@@ -82,7 +82,9 @@ export class PasswordHasher {
     clearTimeout(this.#idle);
     this.#running = this.#queue.shift(this.#rest !== undefined);
     if (this.#running === undefined) {
-      if (this.#worker !== undefined) this.#idle = setTimeout(() => void this.close(), idleMs).unref();
+      // In a rest somebody may wait, however long it is: then it is not over when the worker has been idle for long.
+      if (this.#worker !== undefined && this.#rest === undefined)
+        this.#idle = setTimeout(() => void this.close(), idleMs).unref();
       return;
     }
     this.#worker ??= this.#start();

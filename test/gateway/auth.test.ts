@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { LoginThrottle, networkOf } from "../../gateway/auth/loginThrottle.ts";
 import { LoginTokens } from "../../gateway/auth/loginTokens.ts";
 import { PasswordHasher } from "../../gateway/auth/passwordHash.ts";
@@ -54,6 +54,29 @@ test("after a wrong password on a busy machine others wait a while, but not who 
   // A right password is no reason to rest.
   await verify("newcomer", false);
   await Promise.all([slow.close(), quick.close()]);
+});
+
+test("a rest that is longer than an idle worker is kept leaves nobody waiting", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const l = randomBytes(24);
+    // A hash of five seconds on a very busy machine: others wait for 20.
+    const hasher = new PasswordHasher(4, (answer) => Object.assign(answer, { tookMs: 5000 }).tookMs > 0);
+    const hash = await hasher.hash(l);
+    expect(await hasher.verify(randomBytes(24), hash, { name: "guesser", known: false })).toBe(false);
+    let answer: boolean | undefined;
+    const stranger = hasher.verify(l, hash, { name: "stranger", known: false }).then((right) => {
+      answer = right;
+    });
+    await vi.advanceTimersByTimeAsync(19_000);
+    expect(answer).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await stranger;
+    expect(answer).toBe(true);
+    await hasher.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("the right L logs in, a wrong one and an unknown account answer alike", async () => {
