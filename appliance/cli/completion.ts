@@ -4,7 +4,7 @@
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandContext, CommandSpec, OptionSpec } from "./command.ts";
 import { commandsFor } from "./commandTable.ts";
-import { commonOptions } from "./parse.ts";
+import { commonOptions } from "./commonOptions.ts";
 
 type Shell = "bash" | "zsh" | "fish";
 

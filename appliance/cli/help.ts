@@ -2,8 +2,8 @@
 
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { CommandSpec, OperandSpec, OptionSpec } from "./command.ts";
+import { commonOptions } from "./commonOptions.ts";
 import { nearest } from "./nearest.ts";
-import { commonOptions } from "./parse.ts";
 
 const width = 100;
 

@@ -5,16 +5,10 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { edition } from "../version.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
+import { commonOptions } from "./commonOptions.ts";
 import { nearest } from "./nearest.ts";
 import { plannedCommands, plannedOptions } from "./planned.ts";
 import { parseBytes, parseDuration } from "./units.ts";
-
-/** Options that every command takes. */
-export const commonOptions: readonly OptionSpec[] = [
-  { name: "json", kind: "flag", summary: "print JSON, one object per line" },
-  { name: "quiet", kind: "flag", summary: "print errors only" },
-  { name: "help", kind: "flag", summary: "explain this command" },
-];
 
 /** How output is wanted, known also where the rest of the command line is wrong. */
 export type OutputWish = { readonly json: boolean; readonly quiet: boolean };

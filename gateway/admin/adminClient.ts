@@ -24,13 +24,13 @@ import { homeClient } from "./homeClient.ts";
 import type { HomeOperations } from "./homeOperations.ts";
 import { importClient } from "./importClient.ts";
 import type { ImportOperations } from "./importOperations.ts";
-import { inviteClient } from "./inviteOperations.ts";
+import { inviteClient } from "./inviteClient.ts";
 import { itemClient } from "./itemOperations.ts";
 import { followJob, type JobWatch } from "./job.ts";
 import { jobClient } from "./jobClient.ts";
 import type { JobOperations } from "./jobOperations.ts";
 import { type KeysOperations, keysClient } from "./keysOperations.ts";
-import { metricsClient } from "./metricsOperations.ts";
+import { metricsClient } from "./metricsClient.ts";
 import type {
   AccountRow,
   AdminDeviceRow,
@@ -49,7 +49,8 @@ import type { PeerOperations } from "./peerOperations.ts";
 import type { RemovalOperations } from "./removalOperations.ts";
 import { replicaClient } from "./replicaClient.ts";
 import type { ReplicaOperations } from "./replicaOperations.ts";
-import { type ReportOperations, reportClient } from "./reportOperations.ts";
+import { reportClient } from "./reportClient.ts";
+import type { ReportOperations } from "./reportOperations.ts";
 import { retentionClient } from "./retentionClient.ts";
 import type { RetentionOperations } from "./retentionOperations.ts";
 import type { ScrubRequest, ScrubResult } from "./scrubOperations.ts";

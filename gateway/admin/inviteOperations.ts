@@ -9,7 +9,6 @@ import { type Account, noAccount } from "../catalog/accounts.ts";
 import { type InviteBox, type InviteRow, type InviteState, inviteState } from "../catalog/invites.ts";
 import type { Gateway } from "../gateway.ts";
 import { requireTakeOver } from "../takeOver.ts";
-import type { Ask } from "./peerClient.ts";
 import { bytes } from "./requestChecks.ts";
 
 export type NewInvite = {
@@ -219,16 +218,4 @@ function notOne(account: string, which: string, count: number): HoldfastError {
   return new HoldfastError(ErrorCode.notFound, `account ${account} has no open invite ${which}`, {
     next: `\`holdfast account invite list ${account}\` shows which there are.`,
   });
-}
-
-/** Over the admin socket. */
-export function inviteClient(ask: Ask): InviteOperations {
-  const path = (account: string): string => `/accounts/${encodeURIComponent(account)}/invites`;
-  return {
-    place: () => ask("GET", "/invites/place"),
-    add: (account, request) => ask("POST", path(account), request),
-    list: (account) =>
-      ask("GET", `/invites${account === undefined ? "" : `?account=${encodeURIComponent(account)}`}`),
-    revoke: (account, which) => ask("POST", `${path(account)}/revoke`, { which }),
-  };
 }

@@ -4,7 +4,6 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { Gateway } from "../gateway.ts";
 import type { GatewayMetrics } from "../metrics/gatewayMetrics.ts";
 import { MetricsToken } from "../metrics/metricsToken.ts";
-import type { Ask } from "./peerClient.ts";
 
 export interface MetricsOperations {
   /** In Prometheus' text format. @throws HoldfastError gateway-unreachable where none runs */
@@ -30,14 +29,5 @@ export function metricsOperations(
     },
     issueToken: async () => ({ token: token.issue() }),
     removeToken: async () => ({ removed: token.remove() }),
-  };
-}
-
-/** Of a running gateway, over its admin socket. */
-export function metricsClient(ask: Ask): MetricsOperations {
-  return {
-    text: () => ask("GET", "/metrics"),
-    issueToken: () => ask("POST", "/metrics/token", {}),
-    removeToken: () => ask("DELETE", "/metrics/token"),
   };
 }

@@ -9,8 +9,7 @@ import { type ReportRow, ReportRows, type ReportSettings } from "../alerts/repor
 import type { ReportMail } from "../alerts/reports/reportText.ts";
 import { noAccount } from "../catalog/accounts.ts";
 import type { Gateway } from "../gateway.ts";
-import { followJob, type JobWatch } from "./job.ts";
-import type { Ask } from "./peerClient.ts";
+import type { JobWatch } from "./job.ts";
 
 export type ReportAnswer = ReportSettings & {
   readonly account: string;
@@ -118,15 +117,4 @@ function requireServer({ dataDir }: Gateway): void {
   throw new HoldfastError(ErrorCode.usage, "no mail server is set up", {
     next: "Set alert-smtp and alert-mail-from in config.toml, and reload the gateway.",
   });
-}
-
-export function reportClient(socketPath: string, ask: Ask): ReportOperations {
-  const path = (account: string): string => `/accounts/${encodeURIComponent(account)}/report`;
-  return {
-    list: () => ask("GET", "/reports"),
-    set: ({ account, ...settings }) => ask("PUT", path(account), settings),
-    remove: async (account) => void (await ask("DELETE", path(account))),
-    preview: (account) => ask("GET", path(account)),
-    send: (account, watch) => followJob(socketPath, "/reports/send", { account }, watch),
-  };
 }

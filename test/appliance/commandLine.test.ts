@@ -57,6 +57,17 @@ describe("the table", () => {
     }
   });
 
+  test("a first word loads all commands that begin with it, in the order of the help", async () => {
+    for (const first of new Set(commandTable.map(({ path }) => path[0]!))) {
+      const own = commandTable.filter(({ path }) => path[0] === first);
+      for (const argv of [[first], ["--json", first, "nothing"]]) {
+        expect((await commandsFor(argv)).filter(({ path }) => path[0] === first)).toEqual(own);
+      }
+    }
+    for (const argv of [[], ["--json"], ["-h", "replica"], ["replicas"]])
+      expect(await commandsFor(argv)).toEqual(commandTable);
+  });
+
   test.each(commandTable.map((command) => [command.path.join(" "), command] as const))(
     "%s: its example parses, its module loads",
     async (name, command) => {
