@@ -1,5 +1,5 @@
-// HMAC-SHA-256, by an engine that can be exchanged: this one needs nothing but Node. A backup hands in one that takes the same
-// bytes into two HMACs in the time of one (agent/platform/nativeHmac.ts).
+// HMAC-SHA-256, by an engine that can be exchanged: this one needs nothing but Node. Backups and drives hand in one that takes bytes
+// into two HMACs in the time of one (agent/platform/nativeHmac.ts).
 import { createHmac, createSecretKey } from "node:crypto";
 
 /** An HMAC that is taking in its message. */
@@ -12,16 +12,16 @@ export type RunningHmac = {
 export type HmacEngine = {
   /** Begins an HMAC whose message starts with `first`. */
   start(key: Uint8Array, first: Uint8Array): RunningHmac;
-  /** The next bytes of two HMACs that this engine began. */
-  both(one: RunningHmac, other: RunningHmac, bytes: Uint8Array): void;
+  /** The next bytes of two HMACs that this engine began; `otherBytes`: of the other, where they are not the same. */
+  both(one: RunningHmac, other: RunningHmac, bytes: Uint8Array, otherBytes?: Uint8Array): void;
 };
 
 /** On node:crypto. */
 export const nodeHmacs: HmacEngine = {
   // Through a KeyObject, which makes small HMACs faster than raw bytes.
   start: (key, first) => createHmac("sha256", createSecretKey(key)).update(first),
-  both(one, other, bytes) {
+  both(one, other, bytes, otherBytes = bytes) {
     one.update(bytes);
-    other.update(bytes);
+    other.update(otherBytes);
   },
 };

@@ -5,6 +5,7 @@
 import { randomFillSync } from "node:crypto";
 import { asBuffer, equalBytes, giveBack } from "./bytes.ts";
 import { chunkId, startChunkId } from "./chunkId.ts";
+import { hasDuplicates } from "./duplicateRefs.ts";
 import { ErrorCode, HoldfastError } from "./errors.ts";
 import { type HmacEngine, nodeHmacs, type RunningHmac } from "./hmac.ts";
 import type { VaultKeys } from "./keys/vaultKeys.ts";
@@ -227,12 +228,23 @@ export type IdTaker = {
   take(id: RunningHmac, plaintext: Buffer): void;
 };
 
+/** A record whose seal is right. What is in it is proven by its id (`provenRecord`), which has to come before anybody sees it. */
+export type UnsealedRecord = { readonly header: RecordHeader; readonly plaintext: Buffer };
+
 /**
  * Verifies and opens a record. `refs` is a view of the record; `plaintext` is memory of its own, unless the engine keeps it.
  * @throws HoldfastError truncated, corrupt, unsupported (also for `partial`), limit-exceeded: the bytes; key-wrong: an epoch that the keys
  * do not have; seal-invalid: the tag; id-mismatch: an id, type or content that is not what was asked for
  */
-export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buffer } {
+export function openRecord(wanted: RecordToOpen): OpenRecord {
+  const unsealed = unsealRecord(wanted);
+  return provenRecord(unsealed, contentId(wanted, unsealed));
+}
+
+export type OpenRecord = { readonly plaintext: Buffer; readonly refs: Buffer };
+
+/** The first half of `openRecord`. @throws HoldfastError as openRecord */
+export function unsealRecord(wanted: RecordToOpen): UnsealedRecord {
   const { keys, record } = wanted;
   const header = parseRecordHeader(record);
   if (record.length < header.recordLength) {
@@ -258,7 +270,12 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
   const { plainLength, payload } = openBody(sealKeys, header.iv, record, header.headerLength, engine);
   const plaintext = decompressPayload(header.compression, payload, plainLength, engine, wanted.memory);
   if (plaintext !== payload && !engine.keepsMemory) giveBack(payload);
-  if (!equalBytes(contentId(wanted, header, plaintext), header.id)) {
+  return { header, plaintext };
+}
+
+/** The second half: `id` is what the record's type, references and plaintext hash to. @throws HoldfastError id-mismatch, corrupt */
+export function provenRecord({ header, plaintext }: UnsealedRecord, id: Uint8Array): OpenRecord {
+  if (!equalBytes(id, header.id)) {
     throw new HoldfastError(ErrorCode.idMismatch, "the content of the record is not what its id names");
   }
   if (hasDuplicates(header.refs)) throw corrupt("a reference stands twice");
@@ -267,8 +284,7 @@ export function openRecord(wanted: RecordToOpen): { plaintext: Buffer; refs: Buf
 
 function contentId(
   { keys, group, beside, engines }: RecordToOpen,
-  header: RecordHeader,
-  plaintext: Buffer,
+  { header, plaintext }: UnsealedRecord,
 ): Buffer {
   const idKey = keys.idKey(group);
   if (beside === undefined) {
@@ -277,16 +293,4 @@ function contentId(
   const id = startChunkId(beside.engine, idKey, header.type, header.refs);
   beside.take(id, plaintext);
   return id.digest();
-}
-
-/** Whether an id stands twice among references. Ids are uniform, so 6 bytes tell nearly all apart; only when those collide are whole ids compared. */
-export function hasDuplicates(refs: Buffer): boolean {
-  const count = refs.length / Width.id;
-  if (count < 2) return false;
-  const seen = new Set<number>();
-  for (let at = 0; at < refs.length; at += Width.id) seen.add(refs.readUIntLE(at, 6));
-  if (seen.size === count) return false;
-  const whole = new Set<string>();
-  for (let at = 0; at < refs.length; at += Width.id) whole.add(refs.toString("latin1", at, at + Width.id));
-  return whole.size < count;
 }

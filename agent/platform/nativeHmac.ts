@@ -1,4 +1,4 @@
-// HMAC-SHA-256 on sha256Blocks.ts: a backup hashes every byte twice, for the chunk's id and for the file's hash.
+// HMAC-SHA-256 on sha256Blocks.ts: a backup hashes every byte twice, for the chunk's id and for the file's hash; a drive proves two chunks at a time.
 //
 // Stateful; one engine per thread. Invariant: an HMAC whose digest was taken is used again for the next that starts, so nothing is
 // allocated per file.
@@ -52,8 +52,8 @@ class NativeHmacs implements HmacEngine {
     return hmac;
   }
 
-  both(one: NativeHmac, other: NativeHmac, bytes: Uint8Array): void {
-    this.blocks.both(one, bytes, other, bytes);
+  both(one: NativeHmac, other: NativeHmac, bytes: Uint8Array, otherBytes = bytes): void {
+    this.blocks.both(one, bytes, other, otherBytes);
   }
 
   /** Zero-fills what was derived from keys. */

@@ -16,8 +16,8 @@ import type { OpenedRecord } from "./plaintextCache.ts";
 
 const threadsMax = 4;
 /**
- * Records that are there in one turn of the event loop go to a thread together, up to so many bytes, and come back together: a message
- * costs as much as opening a small record.
+ * Records that are there in one turn of the event loop go to a thread together, up to so many bytes but two at least, and come back together: a message
+ * costs as much as opening a small record, and large ones are proven in pairs.
  */
 const messageBytes = 512 * 1024;
 
@@ -126,7 +126,7 @@ export class OpenPool {
       if (thread.unsent.length === 0) process.nextTick(() => this.#send(thread));
       thread.unsent.push({ ticket, keyring, group, type, id: Uint8Array.from(id), record });
       thread.unsentBytes += record.length;
-      if (thread.unsentBytes >= messageBytes) this.#send(thread);
+      if (thread.unsentBytes >= messageBytes && thread.unsent.length > 1) this.#send(thread);
     } catch (error) {
       reject(error);
     }

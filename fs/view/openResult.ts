@@ -19,6 +19,16 @@ export type ResultToOpen = Omit<RecordToOpen, "record" | "expectedId" | "expecte
  */
 export function openResult(wanted: ResultToOpen): OpenedRecord {
   const { result, id, type, ...rest } = wanted;
+  const record = recordIn(result, id);
+  try {
+    return openRecord({ ...rest, record, expectedId: id, expectedType: type });
+  } catch (error) {
+    throw asDamage(error, id);
+  }
+}
+
+/** The record, where the source had one. @throws HoldfastError chunk-missing, chunk-damaged, promised, left-out, replica-unreachable */
+function recordIn(result: RecordResult | undefined, id: Uint8Array): Uint8Array {
   if (result === undefined || result.state === "missing") {
     throw new HoldfastError(ErrorCode.chunkMissing, `chunk ${toHex(id)} is not in the store`, {
       detail: { chunk: toHex(id) },
@@ -57,15 +67,16 @@ export function openResult(wanted: ResultToOpen): OpenedRecord {
       detail: { chunk: toHex(id), ...writer },
     });
   }
-  try {
-    return openRecord({ ...rest, record: result.record, expectedId: id, expectedType: type });
-  } catch (error) {
-    if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
-      throw error;
-    if (!isHoldfastError(error)) throw error;
-    throw new HoldfastError(ErrorCode.chunkDamaged, `chunk ${toHex(id)} is damaged: ${error.message}`, {
-      detail: { chunk: toHex(id), reason: error.code },
-      cause: error,
-    });
-  }
+  return result.record;
+}
+
+/** What opening threw, as damage of the chunk where it is that. */
+export function asDamage(error: unknown, id: Uint8Array): unknown {
+  if (isHoldfastError(error, ErrorCode.keyWrong) || isHoldfastError(error, ErrorCode.vaultLocked))
+    return error;
+  if (!isHoldfastError(error)) return error;
+  return new HoldfastError(ErrorCode.chunkDamaged, `chunk ${toHex(id)} is damaged: ${error.message}`, {
+    detail: { chunk: toHex(id), reason: error.code },
+    cause: error,
+  });
 }

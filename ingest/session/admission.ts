@@ -8,10 +8,11 @@
 // - Deciding and queueing are one synchronous step, so no other decision comes between.
 // - The number of records and references that are queued is bounded; who comes later waits.
 
+import { hasDuplicates } from "../../vault/duplicateRefs.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import { Compression, RecordType, Width } from "../../vault/magic.ts";
-import { hasDuplicates, parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
+import { parseRecordHeader, type RecordHeader } from "../../vault/record.ts";
 import { idAt } from "../wire/idList.ts";
 import { wireLimits } from "../wire/protocol.ts";
 import { RecordStatus } from "../wire/recordStatus.ts";

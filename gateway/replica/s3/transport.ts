@@ -247,7 +247,9 @@ export class Transport {
       this.traffic.receivedBytes += piece.length;
     });
     message.once("end", resolve).once("error", (error) => reject(plainError(error)));
-    message.once("close", () => reject(new TransportError("the answer broke off")));
+    message.once("close", () => {
+      if (!message.complete) reject(new TransportError("the answer broke off"));
+    });
     await ended;
     if (declared !== undefined && length !== declared) throw new TransportError("the answer broke off");
     if (out !== undefined) return out;

@@ -91,6 +91,22 @@ describe("HMACs", () => {
     );
   });
 
+  test("two of their own bytes and lengths, beside each other", () => {
+    const lengths = fc.array(fc.tuple(fc.nat({ max: 5000 }), fc.nat({ max: 5000 })), { maxLength: 4 });
+    fc.assert(
+      fc.property(key, key, first, first, lengths, (keyA, keyB, firstA, firstB, pieces) => {
+        const begin = (engine: typeof nodeHmacs) => [engine.start(keyA, firstA), engine.start(keyB, firstB)];
+        const [ours, theirs] = [begin(hmacs), begin(nodeHmacs)];
+        for (const [a, b] of pieces) {
+          const [one, other] = [shared(content.subarray(0, a)), shared(content.subarray(a, a + b))];
+          hmacs.both(ours[0]!, ours[1]!, one, other);
+          nodeHmacs.both(theirs[0]!, theirs[1]!, one, other);
+        }
+        expect(ours.map((each) => each.digest())).toEqual(theirs.map((each) => each.digest()));
+      }),
+    );
+  });
+
   test("a message of 600 MiB has its length in more than 32 bits", () => {
     const bytes = Buffer.alloc(4 * MiB, 7);
     const begin = (engine: typeof nodeHmacs) => engine.start(Buffer.alloc(32, 1), Buffer.from([1]));
