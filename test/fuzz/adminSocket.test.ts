@@ -77,3 +77,8 @@ test("random requests to each of its routes", { timeout: 240_000 }, async () => 
   expect(failures).toEqual([]);
   expect(await send(where, { method: "GET", path: "/alive", headers: {} })).toMatchObject({ status: 200 });
 });
+
+test("a number without end in an address is refused", async () => {
+  const request = { method: "POST", path: "/jobs/1e400/cancel", headers: {}, body: "e30=" };
+  expect((await send(where, request))?.text).toContain('"usage"');
+});
