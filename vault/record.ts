@@ -282,7 +282,8 @@ export function provenRecord({ header, plaintext }: UnsealedRecord, id: Uint8Arr
   return { plaintext, refs: header.refs };
 }
 
-function contentId(
+/** What the id of a record must be for what it holds. */
+export function contentId(
   { keys, group, beside, engines }: RecordToOpen,
   { header, plaintext }: UnsealedRecord,
 ): Buffer {

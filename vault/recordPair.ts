@@ -4,6 +4,7 @@
 import { startChunkId } from "./chunkId.ts";
 import type { HmacEngine } from "./hmac.ts";
 import {
+  contentId,
   type OpenRecord,
   provenRecord,
   type RecordToOpen,
@@ -24,7 +25,7 @@ export function outcomeOf<Value>(work: () => Value): Outcome<Value> {
 }
 
 /**
- * Opens two records as `openRecord` does each: what is wrong with one is its own outcome. `hmacs` works out both ids; `engines` must give each plaintext
+ * Opens two records as `openRecord` does each: what is wrong with one is its own outcome. `hmacs` works out their ids together; `engines` must give each plaintext
  * memory of its own, and `beside` is not asked.
  */
 export function openRecordPair(
@@ -32,8 +33,7 @@ export function openRecordPair(
   hmacs: HmacEngine,
 ): [Outcome<OpenRecord>, Outcome<OpenRecord>] {
   const [one, other] = [outcomeOf(() => unsealRecord(wanted[0])), outcomeOf(() => unsealRecord(wanted[1]))];
-  if ("error" in one || "error" in other)
-    return [alone(wanted[0], one, hmacs), alone(wanted[1], other, hmacs)];
+  if ("error" in one || "error" in other) return [alone(wanted[0], one), alone(wanted[1], other)];
   const ids = [startId(wanted[0], one.value, hmacs), startId(wanted[1], other.value, hmacs)] as const;
   hmacs.both(...ids, one.value.plaintext, other.value.plaintext);
   return [
@@ -46,15 +46,7 @@ function startId({ keys, group }: RecordToOpen, { header }: UnsealedRecord, hmac
   return startChunkId(hmacs, keys.idKey(group), header.type, header.refs);
 }
 
-function alone(
-  wanted: RecordToOpen,
-  unsealed: Outcome<UnsealedRecord>,
-  hmacs: HmacEngine,
-): Outcome<OpenRecord> {
+function alone(wanted: RecordToOpen, unsealed: Outcome<UnsealedRecord>): Outcome<OpenRecord> {
   if ("error" in unsealed) return unsealed;
-  return outcomeOf(() => {
-    const id = startId(wanted, unsealed.value, hmacs);
-    id.update(unsealed.value.plaintext);
-    return provenRecord(unsealed.value, id.digest());
-  });
+  return outcomeOf(() => provenRecord(unsealed.value, contentId(wanted, unsealed.value)));
 }

@@ -6,3 +6,7 @@ export const commonOptions: readonly OptionSpec[] = [
   { name: "quiet", kind: "flag", summary: "print errors only" },
   { name: "help", kind: "flag", summary: "explain this command" },
 ];
+
+export function isCommonOption(word: string): boolean {
+  return commonOptions.some(({ name }) => word === `--${name}`);
+}

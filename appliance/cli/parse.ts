@@ -5,7 +5,7 @@ import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts
 import { edition } from "../version.ts";
 import { Arguments, type OptionValue } from "./arguments.ts";
 import type { CommandSpec, OptionSpec } from "./command.ts";
-import { commonOptions } from "./commonOptions.ts";
+import { commonOptions, isCommonOption } from "./commonOptions.ts";
 import { nearest } from "./nearest.ts";
 import { plannedCommands, plannedOptions } from "./planned.ts";
 import { parseBytes, parseDuration } from "./units.ts";
@@ -42,8 +42,7 @@ export function outputWish(argv: readonly string[]): OutputWish {
  * @throws HoldfastError usage with a hint
  */
 export function parseCommandLine(argv: readonly string[], table: readonly CommandSpec[]): Parsed {
-  const isCommon = (word: string): boolean => commonOptions.some(({ name }) => word === `--${name}`);
-  const lead = argv.findIndex((word) => !isCommon(word));
+  const lead = argv.findIndex((word) => !isCommonOption(word));
   const first = lead < 0 ? undefined : argv[lead];
   if (first === "--version" || first === "-V") return { kind: "version" };
   if (first === undefined || first === "-h") return { kind: "help", topic: [] };
