@@ -1,6 +1,7 @@
 // `gateway run`: the gateway with its listeners and its drives in this process, until it is to stop.
 
 import { type Logger, pino } from "pino";
+import { selectBlockEngine } from "../agent/platform/blockEngine.ts";
 import { selectCachedRead } from "../agent/platform/cachedRead.ts";
 import { selectSha256 } from "../agent/platform/nativeSha256.ts";
 import { AdminClient } from "../gateway/admin/adminClient.ts";
@@ -43,6 +44,7 @@ async function start(data: string, boxKey: Uint8Array | undefined, logger: Logge
     boxKey,
     upgrades: true,
     sha256: selectSha256(),
+    blocks: selectBlockEngine(),
     drives: (gateway) => new GatewayDrives(gateway),
     content: (gateway) => new GatewayContent(gateway),
   });

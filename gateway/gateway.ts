@@ -11,6 +11,7 @@ import { AlertLog } from "./alerts/alertLog.ts";
 import { Audit, byGateway } from "./audit/audit.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
+import type { BlockEngine } from "./cache/blockEngine.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { ChangeFeed } from "./changeFeed.ts";
@@ -47,6 +48,8 @@ export type GatewayOptions = VaultOptions &
     readonly now: () => Date;
     /** Of a clock that does not jump; performance.now by default. */
     readonly monotonicMs?: () => number;
+    /** For the cache of blocks; what is everywhere by default. */
+    readonly blocks?: BlockEngine | undefined;
     /** Opens a box's data directory. */
     readonly boxKey?: Uint8Array | undefined;
     /** Opens records of unlocked vaults, for upkeep. */
@@ -135,7 +138,7 @@ export class Gateway {
       settings: () => this.dataDir.settings,
       replicas: catalog.replicas,
       open: (replica) => openReplicaStore(replica, this),
-      ...{ now, monotonicMs },
+      ...{ now, monotonicMs, blocks: options.blocks },
       report: (event, facts) => this.logger.warn(facts, event),
     });
     this.appPasswords = new AppPasswords({

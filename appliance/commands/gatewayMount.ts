@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { selectBlockEngine } from "../../agent/platform/blockEngine.ts";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { Administration } from "../../gateway/administration.ts";
 import { Gateway } from "../../gateway/gateway.ts";
@@ -96,6 +97,7 @@ async function mountHere(context: CommandContext, data: string, mountpoint: stri
     now: () => new Date(),
     version,
     boxKey: await boxKeyOf(context, data),
+    blocks: selectBlockEngine(),
   });
   const drives = new GatewayDrives(gateway, memoryCacheBytes(context));
   try {

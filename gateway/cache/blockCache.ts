@@ -9,6 +9,7 @@
 
 import { statfs } from "node:fs/promises";
 import { asBuffer } from "../../vault/bytes.ts";
+import { type BlockEngine, nodeBlockEngine } from "./blockEngine.ts";
 import { blockBytes, SlotFile } from "./slotFile.ts";
 
 export type BlockCacheOptions = {
@@ -16,6 +17,7 @@ export type BlockCacheOptions = {
   readonly bytesMax: number;
   /** The cache grows only while more than this is free on its disk. */
   readonly reserveBytes: number;
+  readonly engine?: BlockEngine | undefined;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
 
@@ -45,7 +47,7 @@ export class BlockCache {
 
   /** Opens the cache in a folder and finds what is in it. @throws HoldfastError io-error, disk-full */
   static async open(options: BlockCacheOptions): Promise<BlockCache> {
-    const file = await SlotFile.open(options.directory, slotsOf(options));
+    const file = await SlotFile.open(options.directory, slotsOf(options), options.engine ?? nodeBlockEngine);
     const cache = new BlockCache(options, file);
     for await (const { slot, entry } of file.entries()) {
       const key = keyOf(entry.name, entry.block);
@@ -62,6 +64,10 @@ export class BlockCache {
   #addSlot(): number {
     this.#marks.push(0);
     return this.#keys.push(undefined) - 1;
+  }
+
+  get engine(): BlockEngine {
+    return this.#options.engine ?? nodeBlockEngine;
   }
 
   /** Blocks that are here. */
@@ -89,12 +95,15 @@ export class BlockCache {
     return false;
   }
 
-  /** Keeps a block. `bytes` must not change until it resolves, which it does in any case. */
-  async put(name: Uint8Array, block: number, bytes: Buffer): Promise<void> {
-    await this.#put(name, block, bytes).catch((error: unknown) => this.#fail(error));
+  /**
+   * Keeps a block. `bytes` must not change until it resolves, which it does in any case. `once`: it will hardly be read from here soon, so it
+   * need not take the system's memory.
+   */
+  async put(name: Uint8Array, block: number, bytes: Buffer, once = false): Promise<void> {
+    await this.#put(name, block, bytes, once).catch((error: unknown) => this.#fail(error));
   }
 
-  async #put(name: Uint8Array, block: number, bytes: Buffer): Promise<void> {
+  async #put(name: Uint8Array, block: number, bytes: Buffer, once: boolean): Promise<void> {
     if (this.#puts++ % looksEvery === 0) await this.#look();
     const key = keyOf(name, block);
     if (this.#slots.has(key)) return;
@@ -103,7 +112,7 @@ export class BlockCache {
     const file = this.#file;
     this.#marks[slot] = 2;
     try {
-      await file.write(slot, { name: asBuffer(name), block }, bytes);
+      await file.write(slot, { name: asBuffer(name), block }, bytes, once);
     } finally {
       if (this.#file === file) this.#marks[slot] = 0;
     }
@@ -150,7 +159,7 @@ export class BlockCache {
     const { directory, reserveBytes } = this.#options;
     if (!(await this.#file.isThere())) {
       const before = this.#file;
-      this.#file = await SlotFile.open(directory, this.#slotsMax);
+      this.#file = await SlotFile.open(directory, this.#slotsMax, this.engine);
       this.#slots = new Map();
       this.#keys = [];
       this.#marks = [];

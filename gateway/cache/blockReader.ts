@@ -39,15 +39,16 @@ export class BlockReader {
   readonly #streams = new Streams();
   /** By block. */
   readonly #flights = new Map<string, Flight>();
-  readonly #held = new HeldRuns((run) => {
-    for (const key of run.keys) if (this.#flights.get(key)?.run === run) this.#flights.delete(key);
-  });
+  readonly #held: HeldRuns;
   readonly #running = new Set<Promise<unknown>>();
 
   readonly #counts: BlockCounts;
 
   constructor(cache: BlockCache, counts: BlockCounts = { hits: 0, misses: 0, fetchedBytes: 0 }) {
     this.#cache = cache;
+    this.#held = new HeldRuns(cache.engine.addressOf, (run) => {
+      for (const key of run.keys) if (this.#flights.get(key)?.run === run) this.#flights.delete(key);
+    });
     this.#counts = counts;
   }
 
@@ -150,7 +151,7 @@ export class BlockReader {
     for (const key of keys) this.#flights.set(key, { run, answer });
     const kept = answer.then(async (bytes) => {
       const block = (i: number): Buffer => bytes.subarray(i * blockBytes, (i + 1) * blockBytes);
-      await Promise.all(keys.map((_, i) => this.#cache.put(source.name, first + i, block(i))));
+      await Promise.all(keys.map((_, i) => this.#cache.put(source.name, first + i, block(i), ahead)));
     });
     const all = kept.then(
       () => this.#held.landed(run),

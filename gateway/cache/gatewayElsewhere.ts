@@ -6,6 +6,7 @@ import type { Replica, Replicas } from "../catalog/replicas.ts";
 import type { ReplicaStore } from "../replica/replicaStore.ts";
 import type { GatewaySettings } from "../settings.ts";
 import { BlockCache } from "./blockCache.ts";
+import type { BlockEngine } from "./blockEngine.ts";
 import { type BlockCounts, BlockReader } from "./blockReader.ts";
 import type { DiskRoom } from "./evictWatch.ts";
 import { ReplicaStores } from "./replicaStores.ts";
@@ -20,6 +21,7 @@ export type GatewayElsewhereOptions = {
   readonly now: () => Date;
   readonly monotonicMs: () => number;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
+  readonly blocks: BlockEngine | undefined;
 };
 
 /** `replicated`: packs may go from now on that could not before. */
@@ -90,12 +92,13 @@ export class GatewayElsewhere {
   }
 
   async #open(): Promise<BlockReader> {
-    const { path, settings, report } = this.#options;
+    const { path, settings, report, blocks } = this.#options;
     const { cacheGiB, reserveMiB } = settings();
     this.#cache = await BlockCache.open({
       directory: cacheFolder(path),
       bytesMax: cacheGiB * 2 ** 30,
       reserveBytes: reserveMiB * 2 ** 20,
+      engine: blocks,
       report,
     });
     return new BlockReader(this.#cache, this.blockCounts);

@@ -8,6 +8,7 @@
 // - Memory is used again only for runs that nobody reads any more: readers copy in the turn in which they find `bytes`.
 
 import type { Memory } from "../replica/replicaStore.ts";
+import type { BlockEngine } from "./blockEngine.ts";
 import { BlockMemory, memoryFor } from "./blockMemory.ts";
 import { ByteRoom } from "./byteRoom.ts";
 
@@ -39,7 +40,7 @@ const idleMs = 5_000;
 
 export class HeldRuns {
   readonly #room = new ByteRoom(roomBytesMax);
-  readonly #memory = new BlockMemory();
+  readonly #memory: BlockMemory;
   readonly #gone: (run: Run) => void;
   /** In the cache; the oldest first. */
   readonly #read: Run[] = [];
@@ -50,7 +51,8 @@ export class HeldRuns {
   #looks: NodeJS.Timeout | undefined;
 
   /** `gone` is told of each run that leaves memory. */
-  constructor(gone: (run: Run) => void) {
+  constructor(addressOf: BlockEngine["addressOf"], gone: (run: Run) => void) {
+    this.#memory = new BlockMemory(addressOf);
     this.#gone = gone;
   }
 

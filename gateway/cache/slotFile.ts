@@ -3,8 +3,8 @@
 //
 // Invariants
 // - The files hold at most `slotsMax` places, so they never grow beyond the limit, whatever happens.
-// - An entry: `name (32) ‖ u32 block ‖ u32 length ‖ 16 × u32 CRC-32 of the block's pieces of 64 KiB ‖ u32 CRC-32 of what is before`. The entry's own
-//   checksum binds the pieces to the block's name; one that does not fit is an empty place.
+// - An entry: `name (32) ‖ u32 block ‖ u32 length ‖ 16 × u32 checksum of the block's pieces of 64 KiB ‖ u32 CRC-32 of what is before, begun with the
+//   checksums' kind`. The entry's own checksum binds the pieces to the block's name; one that does not fit is an empty place.
 
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { crc32 } from "node:zlib";
 import { giveBack } from "../../vault/bytes.ts";
 import {
   closeDescriptor,
+  errnoOf,
   fileError,
   fstat,
   ftruncate,
@@ -19,6 +20,7 @@ import {
   readFully,
   writeFully,
 } from "../store/files.ts";
+import { type BlockEngine, directBytes } from "./blockEngine.ts";
 
 export const blockBytes = 2 ** 20;
 const pieceBytes = 64 * 1024;
@@ -38,11 +40,21 @@ export type Entry = {
   readonly length: number;
 };
 
+/** Undefined where the file system has no such way. */
+async function openDirect(path: string): Promise<number | undefined> {
+  const flag = fs.constants.O_DIRECT as number | undefined;
+  if (flag === undefined) return undefined;
+  return openDescriptor(path, fs.constants.O_WRONLY | flag, 0).catch(() => undefined);
+}
+
 export class SlotFile {
   readonly #directory: string;
   readonly #slotsMax: number;
   readonly #blocks: number;
+  /** The same file past the page cache, where the system has that. */
+  readonly #direct: number | undefined;
   readonly #index: number;
+  readonly #engine: BlockEngine;
   /** Lengths and checksums of the pieces of each place, as far as places were ever used; grows by doubling. */
   #lengths = new Uint32Array(64);
   #checks = new Uint32Array(64 * pieces);
@@ -53,15 +65,22 @@ export class SlotFile {
   #unused: (() => void) | undefined;
   #closed = false;
 
-  private constructor(directory: string, slotsMax: number, blocks: number, index: number) {
+  private constructor(
+    directory: string,
+    slotsMax: number,
+    engine: BlockEngine,
+    { blocks, direct, index }: { blocks: number; direct: number | undefined; index: number },
+  ) {
     this.#directory = directory;
     this.#slotsMax = slotsMax;
+    this.#engine = engine;
     this.#blocks = blocks;
+    this.#direct = direct;
     this.#index = index;
   }
 
   /** Opens (creates) the files and cuts what is over the limit. @throws HoldfastError io-error, disk-full */
-  static async open(directory: string, slotsMax: number): Promise<SlotFile> {
+  static async open(directory: string, slotsMax: number, engine: BlockEngine): Promise<SlotFile> {
     try {
       fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
       const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
@@ -69,7 +88,8 @@ export class SlotFile {
       const index = await openDescriptor(join(directory, "index"), flags, 0o600);
       if ((await fstat(blocks)).size > slotsMax * blockBytes) await ftruncate(blocks, slotsMax * blockBytes);
       if ((await fstat(index)).size > slotsMax * entryBytes) await ftruncate(index, slotsMax * entryBytes);
-      return new SlotFile(directory, slotsMax, blocks, index);
+      const direct = engine.addressOf && (await openDirect(join(directory, "blocks")));
+      return new SlotFile(directory, slotsMax, engine, { blocks, direct, index });
     } catch (error) {
       throw fileError(error, directory);
     }
@@ -95,13 +115,17 @@ export class SlotFile {
   }
 
   #take(slot: number, bytes: Buffer): Entry | undefined {
-    if (bytes.readUInt32LE(entryCheckAt) !== crc32(bytes.subarray(0, entryCheckAt))) return undefined;
+    if (bytes.readUInt32LE(entryCheckAt) !== this.#checkOf(bytes)) return undefined;
     const length = bytes.readUInt32LE(lengthAt);
     if (length === 0 || length > blockBytes) return undefined;
     this.#grow(slot);
     this.#lengths[slot] = length;
     for (let i = 0; i < pieces; i++) this.#checks[slot * pieces + i] = bytes.readUInt32LE(checksAt + i * 4);
     return { name: Buffer.from(bytes.subarray(0, 32)), block: bytes.readUInt32LE(32), length };
+  }
+
+  #checkOf(entry: Buffer): number {
+    return crc32(entry.subarray(0, entryCheckAt), this.#engine.kind);
   }
 
   #grow(slot: number): void {
@@ -126,21 +150,44 @@ export class SlotFile {
     }
   }
 
-  /** Puts a block at a place. @throws the system's error; what is at the place then does not fit its checksums */
-  async write(slot: number, entry: Pick<Entry, "name" | "block">, bytes: Buffer): Promise<void> {
+  /**
+   * Puts a block at a place. `once`: the system need not keep it in memory.
+   * @throws the system's error; what is at the place then does not fit its checksums
+   */
+  async write(
+    slot: number,
+    entry: Pick<Entry, "name" | "block">,
+    bytes: Buffer,
+    once: boolean,
+  ): Promise<void> {
     const row = Buffer.alloc(entryBytes);
     entry.name.copy(row, 0);
     row.writeUInt32LE(entry.block, 32);
     row.writeUInt32LE(bytes.length, lengthAt);
     for (let i = 0; i * pieceBytes < bytes.length; i++) {
-      row.writeUInt32LE(crc32(bytes.subarray(i * pieceBytes, (i + 1) * pieceBytes)), checksAt + i * 4);
+      const piece = bytes.subarray(i * pieceBytes, (i + 1) * pieceBytes);
+      row.writeUInt32LE(this.#engine.checksum(piece), checksAt + i * 4);
     }
-    row.writeUInt32LE(crc32(row.subarray(0, entryCheckAt)), entryCheckAt);
+    row.writeUInt32LE(this.#checkOf(row), entryCheckAt);
     await this.#using(async () => {
-      await this.#oneByOne(() => writeFully(this.#blocks, [bytes], slot * blockBytes));
+      await this.#oneByOne(() => this.#writeBlock(bytes, slot * blockBytes, once));
       await writeFully(this.#index, [row], slot * entryBytes);
     });
     this.#take(slot, row);
+  }
+
+  async #writeBlock(bytes: Buffer, position: number, once: boolean): Promise<void> {
+    const { addressOf } = this.#engine;
+    const direct = once && addressOf && bytes.length % directBytes === 0 ? this.#direct : undefined;
+    if (direct !== undefined && addressOf!(bytes) % directBytes === 0) {
+      try {
+        return await writeFully(direct, [bytes], position);
+      } catch (error) {
+        // A disk that wants more than it is known of any.
+        if (errnoOf(error) !== "EINVAL") throw error;
+      }
+    }
+    await writeFully(this.#blocks, [bytes], position);
   }
 
   /** The system lets one thread at a time write to a file: others would spin meanwhile, for a twentieth of what a cold read takes. */
@@ -172,7 +219,8 @@ export class SlotFile {
     const filled = await this.#using(() => readFully(this.#blocks, bytes, slot * blockBytes + start));
     if (filled !== bytes.length) return false;
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      if (crc32(bytes.subarray(at, at + pieceBytes)) !== wanted[at / pieceBytes]) return false;
+      if (this.#engine.checksum(bytes.subarray(at, at + pieceBytes)) !== wanted[at / pieceBytes])
+        return false;
     }
     if (bytes !== into) {
       bytes.copy(into, 0, from - start, end - start);
@@ -195,6 +243,7 @@ export class SlotFile {
     });
     if (this.#users > 0) await unused;
     await closeDescriptor(this.#blocks);
+    if (this.#direct !== undefined) await closeDescriptor(this.#direct);
     await closeDescriptor(this.#index);
   }
 }
