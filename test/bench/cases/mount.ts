@@ -4,7 +4,7 @@
 import type { Corpus } from "../corpus/corpus.ts";
 import { BenchFailure } from "../failure.ts";
 import { prepareCaches } from "../measure/caches.ts";
-import { treeMemory } from "../measure/procfs.ts";
+import { memoryOf, processTree } from "../measure/procfs.ts";
 import { type Measurement, measure } from "../measure/programs.ts";
 import type { Context } from "./context.ts";
 import { type DriveCase, onFreshMount, type Services } from "./drive.ts";
@@ -26,7 +26,7 @@ export async function measureMount(context: Context, corpus: Corpus, drive: Driv
     samples.addStep(`${prefix}tar-cold`, column, await tarAll(root, corpus, services));
     samples.addStep(`${prefix}tar-warm`, column, await tarAll(root, corpus, services));
     await findAll(root, corpus, services);
-    samples.add(`${prefix}mount-memory`, column, treeMemory(pid));
+    samples.add(`${prefix}mount-memory`, column, memoryOf(processTree(pid)));
   });
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mountsBelow } from "../lifetimes.ts";
-import { parseMemory, parseStat, readCpu, treeMemory } from "./procfs.ts";
+import { memoryOf, parseMemory, parseStat, processTree, readCpu } from "./procfs.ts";
 
 test("a process name with brackets and spaces does not shift the fields of stat", () => {
   const numbers = Array.from({ length: 49 }, (_, at) => at + 4).join(" ");
@@ -15,10 +15,10 @@ test("memory is anonymous plus shared, without mapped files", () => {
 });
 
 test("this very process has memory and has used CPU; a process that is gone has none", () => {
-  expect(treeMemory(process.pid)).toBeGreaterThan(1 << 20);
+  expect(memoryOf(processTree(process.pid))).toBeGreaterThan(1 << 20);
   expect(readCpu("self").own).toBeGreaterThan(0);
   expect(readCpu(2 ** 30)).toEqual({ own: 0, reaped: 0 });
-  expect(treeMemory(2 ** 30)).toBe(0);
+  expect(memoryOf(processTree(2 ** 30))).toBe(0);
 });
 
 test("mount points are found at and below a folder, deepest first, with their escapes undone", () => {

@@ -32,11 +32,9 @@ export function readCpu(pid: number | "self"): CpuSeconds {
   return text === undefined ? { own: 0, reaped: 0 } : parseStat(text);
 }
 
-/** Anonymous plus shared memory in bytes of one process and all its living descendants. */
-export function treeMemory(root: number): number {
-  let bytes = 0;
-  for (const pid of processTree(root)) bytes += parseMemory(readIfThere(`/proc/${pid}/status`) ?? "");
-  return bytes;
+/** Anonymous plus shared memory in bytes of those of the processes that still live. */
+export function memoryOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + parseMemory(readIfThere(`/proc/${pid}/status`) ?? ""), 0);
 }
 
 /** CPU seconds of one living process and all its descendants, ended ones included. */
@@ -49,8 +47,8 @@ export function treeCpu(root: number): number {
   return seconds;
 }
 
-// Children are listed under the thread that started them, so every thread is asked.
-function processTree(root: number): number[] {
+/** A process and all its living descendants. Children are listed under the thread that started them, so every thread is asked. */
+export function processTree(root: number): number[] {
   const found = [root];
   for (const pid of found) {
     for (const thread of listIfThere(`/proc/${pid}/task`)) {
