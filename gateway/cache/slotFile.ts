@@ -183,7 +183,7 @@ export class SlotFile {
       try {
         return await writeFully(direct, [bytes], position);
       } catch (error) {
-        // A disk that wants more than it is known of any.
+        // A disk that wants more than those we know of.
         if (errnoOf(error) !== "EINVAL") throw error;
       }
     }
