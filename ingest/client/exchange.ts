@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { type Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import { giveBack } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { Line } from "../line/line.ts";
 import type { RateLimiter } from "../line/rateLimiter.ts";
@@ -193,7 +194,7 @@ async function writeBody(
 }
 
 /**
- * Reads an answer's body of at most `bytesMax` bytes.
+ * Reads an answer's body of at most `bytesMax` bytes, into `memory` where that is given.
  * @throws ConnectionLost; HoldfastError protocol when it is longer, cancelled
  */
 export async function readBody(
@@ -201,6 +202,7 @@ export async function readBody(
   signal: AbortSignal | undefined,
   bytesMax: number = wireLimits.answerBytes,
   downloads?: RateLimiter,
+  memory?: (bytes: number) => Buffer,
 ): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -216,7 +218,18 @@ export async function readBody(
     throw bodyFailure(error, signal);
   }
   if (!response.complete) throw new ConnectionLost(new Error("the answer was cut short"), false);
+  if (memory !== undefined) return joined(pieces, memory(bytes));
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** The pieces in `into`, which has their length; their own memory is given back where it holds nothing else. */
+function joined(pieces: readonly Buffer[], into: Buffer): Buffer {
+  let at = 0;
+  for (const piece of pieces) {
+    at += piece.copy(into, at);
+    if (piece.length === piece.buffer.byteLength) giveBack(piece);
+  }
+  return into;
 }
 
 /** The pieces of a body; the next is read when it may come, and the other side is held back until then. */

@@ -94,6 +94,28 @@ export function testReplicaStore(what: StoreUnderTest): void {
       }
     });
 
+    it("brings a range into memory that the reader gives", async () => {
+      const bytes = seededBytes("ranges in memory", 3 * MiB + 5);
+      const key = packOf(bytes);
+      await store.putIfAbsent(key, sourceOf(bytes));
+      for (const [offset, length] of [
+        [0, bytes.length],
+        [MiB - 3, MiB],
+        [17, 1],
+      ] as const) {
+        const given: Buffer[] = [];
+        const memory = (wanted: number): Buffer => {
+          const piece = Buffer.alloc(wanted + 64).subarray(16, 16 + wanted);
+          given.push(piece);
+          return piece;
+        };
+        const range = await store.getRange(key, offset, length, undefined, memory);
+        expect(range.equals(bytes.subarray(offset, offset + length))).toBe(true);
+        expect(range.buffer).toBe(given.at(-1)?.buffer);
+        expect(range.byteOffset).toBe(16);
+      }
+    });
+
     it("refuses ranges that end after the object, and what is not there", async () => {
       const bytes = seededBytes("short object", 1000);
       const key = packOf(bytes);

@@ -8,7 +8,6 @@
 // - The folder must be marked as a replica (marker.ts) before and after each write, so that nothing is acknowledged that went into the
 //   mount point of a disk that is gone.
 // - Files on their way are in `.holdfast-tmp` of the replica. What killed writers left there is removed by a later opening.
-//
 // "hashed" says: after fsync the file system gave back bytes of this SHA-256. They may come from the system's memory; that the disk
 // itself still has them is what `replica verify` finds out later.
 
@@ -19,6 +18,7 @@ import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { errnoOf, readFully, syncDirectory } from "../../store/files.ts";
 import { checkKey } from "../keys.ts";
 import type {
+  Memory,
   ObjectSource,
   PutOptions,
   PutProof,
@@ -86,7 +86,13 @@ export class FolderStore implements ReplicaStore {
     return "hashed";
   }
 
-  async getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
+  async getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer> {
     this.#begin("get", signal);
     const file = this.#fileOf(key);
     let handle: FileHandle | undefined;
@@ -94,7 +100,7 @@ export class FolderStore implements ReplicaStore {
       handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
       const { size } = await handle.stat();
       if (offset + length > size) throw tooShort(key, size, offset + length);
-      const bytes = Buffer.allocUnsafe(length);
+      const bytes = memory?.(length) ?? Buffer.allocUnsafe(length);
       if ((await readFully(handle.fd, bytes, offset)) < length) throw tooShort(key, size, offset + length);
       this.#usage.receivedBytes += length;
       return bytes;

@@ -15,7 +15,7 @@ import { PinnedAgent } from "../../../ingest/client/pinnedAgent.ts";
 import { pauseBeforeRetry } from "../../../ingest/client/retry.ts";
 import type { Line } from "../../../ingest/line/line.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
-import type { StoreUsage } from "../replicaStore.ts";
+import type { Memory, StoreUsage } from "../replicaStore.ts";
 import { TimeLimit } from "./timeLimit.ts";
 
 export type PeerRequest = Exchange & {
@@ -28,6 +28,8 @@ export type PeerRequest = Exchange & {
   /** Called before each piece of them. */
   readonly throttle?: ((bytes: number) => Promise<void>) | undefined;
   readonly answerBytesMax?: number;
+  /** Where a part of an object (206) goes. */
+  readonly memory?: Memory | undefined;
 };
 
 export type PeerAnswer = {
@@ -154,7 +156,8 @@ export class PeerConnection {
     const pace = throttle && ((bytes: number) => limit.while(throttle(bytes)));
     try {
       const response = await send(this.#connection, { ...request, idleMs, signal, pace });
-      const body = await readBody(response, signal, request.answerBytesMax);
+      const memory = response.statusCode === 206 ? request.memory : undefined;
+      const body = await readBody(response, signal, request.answerBytesMax, undefined, memory);
       this.#receivedBytes += body.length;
       return { response, body };
     } catch (error) {

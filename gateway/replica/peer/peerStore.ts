@@ -16,6 +16,7 @@ import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { checkPrefix, readKey } from "../../peer/keyForm.ts";
 import type {
+  Memory,
   ObjectSource,
   PeerProofs,
   PutOptions,
@@ -99,7 +100,13 @@ export class PeerStore implements ReplicaStore, PeerProofs {
     return "hashed";
   }
 
-  async getRange(key: string, offset: number, length: number, signal?: AbortSignal): Promise<Buffer> {
+  async getRange(
+    key: string,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+    memory?: Memory,
+  ): Promise<Buffer> {
     readKey(key);
     if (length === 0) {
       const found = await this.head(key, signal);
@@ -114,6 +121,7 @@ export class PeerStore implements ReplicaStore, PeerProofs {
       headers: { range: `bytes=${offset}-${offset + length - 1}` },
       answerBytesMax: Math.max(length, refusalBytesMax),
       signal: this.#signal(signal),
+      memory,
     });
     const range = /^bytes (?<first>\d{1,15})-\d{1,15}\/\d{1,15}$/.exec(headers["content-range"] ?? "");
     if (status !== 206 || Number(range?.groups?.first) !== offset || body.length !== length) {
