@@ -20,6 +20,11 @@ export function giveBack({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
+/** The same, only where the bytes are all that is in their memory. */
+export function giveBackWhole(bytes: Uint8Array): void {
+  if (bytes.length === bytes.buffer.byteLength) giveBack(bytes);
+}
+
 /** Lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("hex");

@@ -2,7 +2,7 @@
 // zstd inside Node, which takes a quarter of the time of zlib's CRC-32.
 
 import { addressIn, bindProcess } from "./libc.ts";
-import { usesLibc } from "./select.ts";
+import { whereNative } from "./select.ts";
 
 export type NativeBlocks = {
   readonly kind: number;
@@ -12,12 +12,7 @@ export type NativeBlocks = {
 
 /** The engine of this thread; undefined where this system has none. */
 export function selectBlockEngine(): NativeBlocks | undefined {
-  if (!usesLibc()) return undefined;
-  try {
-    return nativeBlocks();
-  } catch {
-    return undefined;
-  }
+  return whereNative(nativeBlocks);
 }
 
 function nativeBlocks(): NativeBlocks {

@@ -2,7 +2,7 @@
 // copy, but whatever needs the disk must not hold up an event loop.
 
 import { addressIn, allocateBlock, bindProcess } from "./libc.ts";
-import { usesLibc } from "./select.ts";
+import { whereNative } from "./select.ts";
 
 const RWF_NOWAIT = 8;
 
@@ -11,12 +11,7 @@ export type CachedRead = (fd: number, into: Buffer, position: number) => boolean
 
 /** The reader of this thread; undefined where this system has none. */
 export function selectCachedRead(): CachedRead | undefined {
-  if (!usesLibc()) return undefined;
-  try {
-    return cachedRead();
-  } catch {
-    return undefined;
-  }
+  return whereNative(cachedRead);
 }
 
 function cachedRead(): CachedRead {

@@ -7,7 +7,7 @@
 import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
 import { matchTableLog } from "../../vault/seal/engine.ts";
 import { addressIn, allocateBlock, background, bindProcess } from "./libc.ts";
-import { usesLibc } from "./select.ts";
+import { whereNative } from "./select.ts";
 import { zstdFunctions, zstdParameters } from "./zstd.ts";
 
 export type Compressor = {
@@ -148,12 +148,5 @@ export function createNodeCompressor(lanes: number): Compressor {
 
 /** The fastest that this process has. */
 export function selectCompressor(plainBytesMax: number, lanes: number): Compressor {
-  if (usesLibc()) {
-    try {
-      return createNativeCompressor(plainBytesMax, lanes);
-    } catch {
-      // It would only be faster.
-    }
-  }
-  return createNodeCompressor(lanes);
+  return whereNative(() => createNativeCompressor(plainBytesMax, lanes)) ?? createNodeCompressor(lanes);
 }

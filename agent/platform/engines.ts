@@ -5,7 +5,7 @@ import { limits } from "../../vault/limits.ts";
 import { nodeEngine, type OpenEngine, type SealEngine } from "../../vault/seal/engine.ts";
 import { createNativeHmacs } from "./nativeHmac.ts";
 import { createNativeSeal } from "./nativeSeal.ts";
-import { usesLibc } from "./select.ts";
+import { whereNative } from "./select.ts";
 
 export type Engines = {
   readonly seal: SealEngine;
@@ -20,13 +20,12 @@ export type Engines = {
  * and opens is made with the first use: a run that finds nothing changed seals nothing.
  */
 export function selectEngines(): Engines {
-  const hmacs = usesLibc() ? orUndefined(createNativeHmacs) : undefined;
+  const hmacs = whereNative(createNativeHmacs);
   let seal: (SealEngine & OpenEngine & { close?: () => void }) | undefined;
   let closed = false;
   const made = () => {
     if (closed) throw new Error("engines were used after they were closed");
-    seal ??=
-      (usesLibc() ? orUndefined(() => createNativeSeal(limits.plainBytesMax)) : undefined) ?? nodeEngine;
+    seal ??= whereNative(() => createNativeSeal(limits.plainBytesMax)) ?? nodeEngine;
     return seal;
   };
   return {
@@ -43,12 +42,4 @@ export function selectEngines(): Engines {
       hmacs?.close();
     },
   };
-}
-
-function orUndefined<T>(create: () => T): T | undefined {
-  try {
-    return create();
-  } catch {
-    return undefined;
-  }
 }

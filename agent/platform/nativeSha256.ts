@@ -4,7 +4,7 @@
 
 import { hash } from "node:crypto";
 import { nodeSha256, type RunningSha256, type Sha256Engine } from "../../vault/sha256.ts";
-import { usesLibc } from "./select.ts";
+import { whereNative } from "./select.ts";
 import { DIGEST_BYTES, Sha256Blocks, Sha256State } from "./sha256Blocks.ts";
 
 class NativeSha256 extends Sha256State implements RunningSha256 {
@@ -62,10 +62,5 @@ export function createNativeSha256(): Sha256Engine {
 
 /** The fastest that this process has. They differ in speed only, so a missing one is no error. */
 export function selectSha256(): Sha256Engine {
-  if (!usesLibc()) return nodeSha256;
-  try {
-    return createNativeSha256();
-  } catch {
-    return nodeSha256;
-  }
+  return whereNative(createNativeSha256) ?? nodeSha256;
 }

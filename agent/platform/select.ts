@@ -26,6 +26,16 @@ export function selectPlatform(): Platform {
   }
 }
 
+/** What `create` makes of native calls; undefined where none are to be made, or it throws. For what others can do as well. */
+export function whereNative<T>(create: () => T): T | undefined {
+  if (!usesLibc()) return undefined;
+  try {
+    return create();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether native calls are to be made here. */
 export function usesLibc(): boolean {
   const supported = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");

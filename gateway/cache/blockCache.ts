@@ -17,6 +17,7 @@ export type BlockCacheOptions = {
   readonly bytesMax: number;
   /** The cache grows only while more than this is free on its disk. */
   readonly reserveBytes: number;
+  /** What is everywhere by default. */
   readonly engine?: BlockEngine | undefined;
   readonly report: (event: string, facts: Record<string, unknown>) => void;
 };
@@ -25,6 +26,7 @@ export type BlockCacheOptions = {
 const looksEvery = 64;
 
 export class BlockCache {
+  readonly engine: BlockEngine;
   readonly #options: BlockCacheOptions;
   readonly #slotsMax: number;
   #file: SlotFile;
@@ -39,7 +41,8 @@ export class BlockCache {
   #mayGrow = true;
   #reported = false;
 
-  private constructor(options: BlockCacheOptions, file: SlotFile) {
+  private constructor(options: BlockCacheOptions, file: SlotFile, engine: BlockEngine) {
+    this.engine = engine;
     this.#options = options;
     this.#slotsMax = slotsOf(options);
     this.#file = file;
@@ -47,8 +50,9 @@ export class BlockCache {
 
   /** Opens the cache in a folder and finds what is in it. @throws HoldfastError io-error, disk-full */
   static async open(options: BlockCacheOptions): Promise<BlockCache> {
-    const file = await SlotFile.open(options.directory, slotsOf(options), options.engine ?? nodeBlockEngine);
-    const cache = new BlockCache(options, file);
+    const engine = options.engine ?? nodeBlockEngine;
+    const file = await SlotFile.open(options.directory, slotsOf(options), engine);
+    const cache = new BlockCache(options, file, engine);
     for await (const { slot, entry } of file.entries()) {
       const key = keyOf(entry.name, entry.block);
       if (cache.#slots.has(key)) continue;
@@ -64,10 +68,6 @@ export class BlockCache {
   #addSlot(): number {
     this.#marks.push(0);
     return this.#keys.push(undefined) - 1;
-  }
-
-  get engine(): BlockEngine {
-    return this.#options.engine ?? nodeBlockEngine;
   }
 
   /** Blocks that are here. */

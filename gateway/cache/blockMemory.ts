@@ -22,7 +22,8 @@ export class BlockMemory {
   #spareBytes = 0;
   readonly #ours = new WeakSet<ArrayBufferLike>();
 
-  constructor(addressOf: BlockEngine["addressOf"]) {
+  /** Without `addressOf` the memory may begin anywhere. */
+  constructor(addressOf?: BlockEngine["addressOf"]) {
     this.#addressOf = addressOf;
     this.#padding = addressOf === undefined ? 0 : directBytes;
   }

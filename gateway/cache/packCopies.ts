@@ -136,7 +136,7 @@ export class PackCopies {
     limiter?: RateLimiter,
   ): Promise<void> {
     const hash = createHash("sha256");
-    const memory = new BlockMemory(undefined);
+    const memory = new BlockMemory();
     let next: Promise<Buffer> | undefined;
     const ask = (offset: number): Promise<Buffer> | undefined => {
       if (offset >= pack.bytes) return undefined;

@@ -177,17 +177,20 @@ export class SlotFile {
   }
 
   async #writeBlock(bytes: Buffer, position: number, once: boolean): Promise<void> {
-    const { addressOf } = this.#engine;
-    const direct = once && addressOf && bytes.length % directBytes === 0 ? this.#direct : undefined;
-    if (direct !== undefined && addressOf!(bytes) % directBytes === 0) {
+    if (once && this.#direct !== undefined && this.#isAligned(bytes)) {
       try {
-        return await writeFully(direct, [bytes], position);
+        return await writeFully(this.#direct, [bytes], position);
       } catch (error) {
         // A disk that wants more than those we know of.
         if (errnoOf(error) !== "EINVAL") throw error;
       }
     }
     await writeFully(this.#blocks, [bytes], position);
+  }
+
+  #isAligned(bytes: Buffer): boolean {
+    const address = this.#engine.addressOf?.(bytes) ?? 1;
+    return address % directBytes === 0 && bytes.length % directBytes === 0;
   }
 
   /** The system lets one thread at a time write to a file: others would spin meanwhile, for a twentieth of what a cold read takes. */

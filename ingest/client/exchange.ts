@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { type Agent, request as httpsRequest, type RequestOptions } from "node:https";
-import { giveBack } from "../../vault/bytes.ts";
+import { giveBackWhole } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
 import type { Line } from "../line/line.ts";
 import type { RateLimiter } from "../line/rateLimiter.ts";
@@ -227,7 +227,7 @@ function joined(pieces: readonly Buffer[], into: Buffer): Buffer {
   let at = 0;
   for (const piece of pieces) {
     at += piece.copy(into, at);
-    if (piece.length === piece.buffer.byteLength) giveBack(piece);
+    giveBackWhole(piece);
   }
   return into;
 }

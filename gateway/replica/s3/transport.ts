@@ -13,11 +13,11 @@ import { Readable } from "node:stream";
 import { PlainAgent, SecureAgent } from "../../../ingest/line/agents.ts";
 import { http } from "../../../ingest/line/nodeHttp.ts";
 import type { Proxies } from "../../../ingest/line/proxies.ts";
+import { giveBackWhole } from "../../../vault/bytes.ts";
 import type { Memory } from "../replicaStore.ts";
 import { readsIntoKeptMemory } from "./socketReads.ts";
 import { plainError, TransportError } from "./transportError.ts";
 import { Turns } from "./turns.ts";
-import { release } from "./wholeBody.ts";
 
 /** The parts of the SDK's request that are used here. */
 type SdkRequest = {
@@ -241,7 +241,7 @@ export class Transport {
       if (out === undefined) pieces.push(piece);
       else {
         piece.copy(out, length - piece.length);
-        release(piece);
+        giveBackWhole(piece);
       }
       progress.bytes += piece.length;
       this.traffic.receivedBytes += piece.length;
@@ -255,7 +255,7 @@ export class Transport {
     if (out !== undefined) return out;
     if (pieces.length === 1) return pieces[0]!;
     const joined = Buffer.concat(pieces, length);
-    for (const piece of pieces) release(piece);
+    for (const piece of pieces) giveBackWhole(piece);
     return joined;
   }
 }

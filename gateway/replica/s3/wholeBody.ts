@@ -1,15 +1,8 @@
 // The bodies of answers that our transport received.
 
-import { giveBack } from "../../../vault/bytes.ts";
-
 /** All bytes of a body; the transport hands it out as one piece, which is given as it is. */
 export async function wholeBody(body: unknown): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of (body ?? []) as AsyncIterable<Buffer>) pieces.push(piece);
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-}
-
-/** Gives the memory of a piece of a body back, where it came from the socket alone and holds nothing else. */
-export function release(piece: Buffer): void {
-  if (piece.length === piece.buffer.byteLength) giveBack(piece);
 }

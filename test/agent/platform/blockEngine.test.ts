@@ -1,11 +1,10 @@
 // The process's own checksum and addresses, for a cache of blocks.
 
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { xxhash64 } from "hash-wasm";
 import { expect, test } from "vitest";
 import { selectBlockEngine } from "../../../agent/platform/blockEngine.ts";
+import { givenWithoutNative } from "./eachPlatform.ts";
 
 test.runIf(process.platform === "linux")(
   "the checksum is the lower half of XXH64, by another program too",
@@ -34,12 +33,5 @@ test.runIf(process.platform === "linux")("views of one memory lie as far apart a
 });
 
 test("is left out where libc is", () => {
-  const module = join(import.meta.dirname, "../../../agent/platform/blockEngine.ts");
-  const code = `import { selectBlockEngine } from ${JSON.stringify(module)}; console.log(selectBlockEngine() === undefined)`;
-  const env = { ...process.env, HOLDFAST_PLATFORM: "portable" };
-  const printed = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
-    env,
-    encoding: "utf8",
-  });
-  expect(printed.trim()).toBe("true");
+  expect(givenWithoutNative("blockEngine.ts", "selectBlockEngine")).toBe("undefined");
 });

@@ -1,12 +1,12 @@
 // Reads that do not wait for the disk: right bytes or none.
 
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { selectCachedRead } from "../../../agent/platform/cachedRead.ts";
+import { givenWithoutNative } from "./eachPlatform.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-cached-read-"));
 const path = join(folder, "file");
@@ -50,12 +50,5 @@ test.runIf(process.platform === "linux")(
 );
 
 test("is left out where libc is", () => {
-  const module = join(import.meta.dirname, "../../../agent/platform/cachedRead.ts");
-  const code = `import { selectCachedRead } from ${JSON.stringify(module)}; console.log(selectCachedRead() === undefined)`;
-  const env = { ...process.env, HOLDFAST_PLATFORM: "portable" };
-  const printed = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
-    env,
-    encoding: "utf8",
-  });
-  expect(printed.trim()).toBe("true");
+  expect(givenWithoutNative("cachedRead.ts", "selectCachedRead")).toBe("undefined");
 });

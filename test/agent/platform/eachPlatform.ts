@@ -1,5 +1,6 @@
 // What the platform tests share: both platforms, each with a fresh directory.
 
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,15 @@ export const platforms = [
   ["linux", createLinuxPlatform],
   ["portable", createPortablePlatform],
 ] as const;
+
+/** What `name` of a file of agent/platform gives in a process that makes no native calls, as it would be printed. */
+export function givenWithoutNative(file: string, name: string): string {
+  const module = join(import.meta.dirname, "../../../agent/platform", file);
+  const code = `import { ${name} } from ${JSON.stringify(module)}; console.log(${name}())`;
+  const env = { ...process.env, HOLDFAST_PLATFORM: "portable" };
+  const args = ["--input-type=module", "-e", code];
+  return execFileSync(process.execPath, args, { env, encoding: "utf8" }).trim();
+}
 
 /** The code of the SystemError that a call ends with. */
 export function codeOf(call: () => unknown): string {
