@@ -76,7 +76,8 @@ export class PackStore {
     this.#options = options;
     this.#target = options.packBytesTarget ?? limits.packBytesTarget;
     for (const pack of resumed) this.#current.set(pack.kind, pack);
-    for (const pack of full) this.#retire(pack);
+    // One that is full already gets no record, so no commit would retire it.
+    for (const pack of [...full, ...resumed.filter((pack) => this.#isFull(pack))]) this.#retire(pack);
   }
 
   /** Queues a batch. */

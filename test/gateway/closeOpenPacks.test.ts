@@ -96,6 +96,20 @@ test("a pack that became full in the commit that is under way is closed too", as
   await store.close();
 });
 
+test("a pack that is full when the store is opened is closed, though no commit writes to it", async () => {
+  const small = await openStore(directory);
+  const before = plainRecord(60_000);
+  await small.put(before);
+  await small.store.close();
+  const { store, put } = await openStore(directory, { packBytesTarget: 50_000 });
+  const after = plainRecord(1000);
+  await put(after);
+  expect(store.lookup(group, after.id)!.pack).not.toBe(store.lookup(group, before.id)!.pack);
+  await store.closeOpenPacks();
+  expect([stateOf(store, before), stateOf(store, after)]).toEqual(["closed", "closed"]);
+  await store.close();
+});
+
 test("a failure is told, loses nothing, and the call may be repeated", async () => {
   const { store, put } = await openStore(directory);
   const record = plainRecord(1000);

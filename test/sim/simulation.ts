@@ -79,6 +79,7 @@ class Simulation {
     this.#clock = clock;
     this.#agents = new Agents(site, this.#model, random);
     this.#reports = new Reports(site, this.#model, random, this.#agents);
+    site.cycleBegan = () => this.#model.cycleBegan();
     this.#operator = new Operator(site, this.#model, random);
   }
 
@@ -197,10 +198,7 @@ class Simulation {
     const below = (limit: number): number => this.#random.below(limit);
     const how = { dryRun: below(12) === 0, evicted: below(3) === 0, bytes: below(3) === 0 ? 3000 : 1e9 };
     if (!how.dryRun) this.#model.leaveMs = this.#clock.nowMs;
-    const began = (): void => {
-      if (this.site.process === process) this.#model.cycleBegan();
-    };
-    const run = this.site.collect(how, began).then(
+    const run = this.site.collect(how).then(
       () => undefined,
       (error: unknown) => {
         if (this.site.process === process) this.#failure ??= error;

@@ -10,7 +10,7 @@ import { ManifestPageType } from "../../../vault/magic.ts";
 import { type GoneObject, GoneObjects } from "../../index/goneObjects.ts";
 import type { Manifest } from "../chain/manifest.ts";
 import type { RunContext } from "./runContext.ts";
-import { unlistedCopies } from "./unlistedCopies.ts";
+import { unlistedPacks } from "./unlistedPacks.ts";
 
 /** Objects that one root dooms. */
 const atOnce = 1024;
@@ -28,7 +28,7 @@ export async function nextGone(port: Port, manifest: Manifest): Promise<readonly
   const listed = listedOnly(port, snapshots, (name) => manifest.hasSnapshot(name));
   if (snapshots.length === atOnce || listed.length > 0) return listed;
   const packs = gone.of(replica.id, 1, atOnce);
-  if (packs.length === 0 || unlistedCopies(vault.store, port.job.row).length > 0) return [];
+  if (packs.length === 0 || unlistedPacks(vault.store, port.job.row).length > 0) return [];
   if (await hasStrangers(port, manifest)) return [];
   return listedOnly(port, packs, (name) => manifest.hasPack(name));
 }

@@ -16,10 +16,13 @@ export class PendingSnapshots {
   readonly #vault: OpenVault;
   /** Those after it wait for the next run: what they reach may be in open packs. */
   readonly #upTo: number;
+  /** Above the ordinals of all packs that hold anything of these snapshots, but for what repack moves. */
+  readonly packsEnd: number;
 
   constructor(vault: OpenVault) {
     this.#vault = vault;
     this.#upTo = vault.catalog.newestOrder();
+    this.packsEnd = vault.store.packs.ordinalsEnd;
   }
 
   /** Whether there are any. */

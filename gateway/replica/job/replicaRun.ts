@@ -3,8 +3,8 @@
 //
 // Invariants
 // - Nothing is named by a root before the replica acknowledged it with a proof.
-// - Snapshots are listed only by a root that follows the last group of packs, and not those that reach a pack which could not be sent, or one
-//   that repack filled meanwhile.
+// - Snapshots are listed only by a root that follows the last group of packs, and not those that reach a pack which could not be sent, is still
+//   open of those that there were when the snapshots were taken, or was filled by repack meanwhile.
 // - Receipts are signed when a gateway restored from there would know the vault and its devices.
 // - The manifest that is held is that of the root that is held.
 
@@ -26,7 +26,7 @@ import type { JobProgress, UnsentPack } from "./replicationStatus.ts";
 import type { RunContext, VaultRootFound } from "./runContext.ts";
 import { sendAhead } from "./sendAhead.ts";
 import { SnapshotReach } from "./snapshotReach.ts";
-import { unlistedCopies } from "./unlistedCopies.ts";
+import { unlistedPacks } from "./unlistedPacks.ts";
 import { joinSegments, type SegmentPort, writeSegments } from "./writeSegments.ts";
 
 /** Packs of one group, and snapshots of one root. */
@@ -186,11 +186,11 @@ export class ReplicaRun {
 
   async #listSnapshots(snapshots: PendingSnapshots): Promise<void> {
     const { job, vault } = this.#context;
-    const lost = vault.store.recovery.missing.filter((pack) => vault.store.packs.get(pack)?.state === "open");
-    // Repack may have moved what they reach since the packs were taken, from packs that no root lists either.
-    const moved = unlistedCopies(vault.store, { ...job.row, ...this.#rest?.job });
-    const bad = [...this.#sender.unsent.keys(), ...lost, ...moved];
-    const reach = new SnapshotReach(vault.store.index, bad);
+    // Repack may have moved what they reach since the packs were taken, from packs that no root lists either. An open pack that was there before, be it
+    // lost by a crash, holds nothing of theirs as far as anybody knows: looked at all the same, since receipts rest on it.
+    const unlisted = unlistedPacks(vault.store, { ...job.row, ...this.#rest?.job }, snapshots.packsEnd);
+    const bad = [...this.#sender.unsent.keys(), ...unlisted];
+    const reach = new SnapshotReach(vault.store.index, vault.needs, bad);
     const heldBack: number[] = [];
     for (const part of snapshots.parts(job.row, atOnce)) {
       const sent = await putSnapshots(part, reach, this.#context);

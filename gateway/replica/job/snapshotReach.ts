@@ -1,5 +1,9 @@
 // Which snapshots reach packs that cannot be sent: those are held back. Costs nothing while all packs can be sent.
+//
+// A record that was reported may be served as any of the copies that are kept of it (catalog/needs.ts), so a snapshot reaches what each of them
+// refers to, and their packs.
 
+import type { Needs } from "../../catalog/needs.ts";
 import type { ChunkIndex } from "../../index/chunkIndex.ts";
 
 /** Records after which other work gets its turn. */
@@ -10,11 +14,13 @@ export class SnapshotReach {
   /** Ordinals of records in packs that cannot be sent. */
   readonly #bad = new Set<number>();
   readonly #any: boolean;
+  /** What kept copies refer to, by the ordinal of their record. */
+  readonly #besides = new Map<number, readonly number[]>();
   /** Records that reach none of them. */
   readonly #good = new Set<number>();
 
   /** `packs`: ordinals of packs that cannot be sent. The index is flushed. */
-  constructor(index: ChunkIndex, packs: readonly number[]) {
+  constructor(index: ChunkIndex, needs: Pick<Needs, "kept">, packs: readonly number[]) {
     this.#index = index;
     this.#any = packs.length > 0;
     if (!this.#any) return;
@@ -22,6 +28,15 @@ export class SnapshotReach {
     index.scan(undefined, Number.POSITIVE_INFINITY, (_group, _id, row) => {
       if (wanted.has(row.pack)) this.#bad.add(row.ordinal);
     });
+    for (const { group, id, copies } of needs.kept()) {
+      const row = index.lookup(group, id);
+      if (row === undefined) continue;
+      if (copies.some(({ pack }) => wanted.has(pack))) this.#bad.add(row.ordinal);
+      this.#besides.set(
+        row.ordinal,
+        copies.flatMap(({ refs }) => refs),
+      );
+    }
   }
 
   /**
@@ -38,7 +53,7 @@ export class SnapshotReach {
       if (this.#bad.has(ordinal)) return false;
       if (++count % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
-      for (const ref of this.#index.refsOf(ordinal)) {
+      for (const ref of [...this.#index.refsOf(ordinal), ...(this.#besides.get(ordinal) ?? [])]) {
         if (seen.has(ref) || this.#good.has(ref)) continue;
         seen.add(ref);
         pending.push(ref);

@@ -263,7 +263,7 @@ async function hurtBy(
   signal: AbortSignal,
 ): Promise<HurtSnapshot[]> {
   if (packs.length === 0) return [];
-  const reach = new SnapshotReach(vault.store.index, packs);
+  const reach = new SnapshotReach(vault.store.index, vault.needs, packs);
   const hurt: HurtSnapshot[] = [];
   for (const snapshot of vault.catalog.snapshots()) {
     const root = vault.store.lookup(snapshot.group, fromHex(snapshot.root, 32))?.ordinal;
