@@ -2,6 +2,7 @@
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
 import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
+import { pauseAfter } from "../../ingest/client/retry.ts";
 import type { Line } from "../../ingest/line/line.ts";
 import type { DirectoryAnswer } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
@@ -66,16 +67,19 @@ export async function askDirectory(
   return undefined;
 }
 
+/** How the home is looked for: over which line, and how often while it does not answer. */
+export type HomeWay = {
+  readonly line: Line | undefined;
+  readonly triesMax: number;
+  readonly signal?: AbortSignal | undefined;
+};
+
 /**
  * The enrolment with a record that a gateway showed, and with the gateway that it names.
  * @throws HoldfastError home-forged, home-behind; protocol where the gateway that showed it is the one that it names;
- * gateway-unreachable where none of its addresses answers with its key
+ * gateway-unreachable where none of its addresses answers with its key; cancelled
  */
-export async function movedTo(
-  text: string,
-  enrollment: Enrollment,
-  line: Line | undefined,
-): Promise<Enrollment> {
+export async function movedTo(text: string, enrollment: Enrollment, way: HomeWay): Promise<Enrollment> {
   const { directory } = enrollment;
   if (directory === undefined) {
     throw new HoldfastError(
@@ -89,7 +93,7 @@ export async function movedTo(
   const { home } = checkedHome(text, enrollment, directory);
   const { gateway } = enrollment;
   if (home.fingerprint === gateway.fingerprint) return { ...enrollment, homeRecord: text };
-  const url = await answeringUrl(home, line);
+  const url = await answeringUrl(home, way);
   return { ...enrollment, homeRecord: text, gateway: { url, fingerprint: home.fingerprint } };
 }
 
@@ -100,25 +104,42 @@ export async function newcomersHome(
   line: Line | undefined,
 ): Promise<{ readonly url: string; readonly fingerprint: string }> {
   const home = homeOfNewcomers(text, directory);
-  return { url: await answeringUrl(home, line), fingerprint: home.fingerprint };
+  return { url: await answeringUrl(home, { line, triesMax: 1 }), fingerprint: home.fingerprint };
 }
 
 /** The first address that answers with the home's key. Nothing is sent but the start of TLS. */
-async function answeringUrl(home: Home, line: Line | undefined): Promise<string> {
+async function answeringUrl(home: Home, { line, triesMax, signal }: HomeWay): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const { url, tried, silent } = await tryUrls(home, line);
+    if (url !== undefined) return url;
+    if (silent === 0 || tries >= triesMax) {
+      throw new HoldfastError(
+        ErrorCode.gatewayUnreachable,
+        `backups of this machine belong to ${home.name}, which does not answer${tried.length === 0 ? ": no address of it is known" : `: ${tried.join("; ")}`}`,
+        { next: "Check the network; `holdfast home show` on the directory tells where homes are." },
+      );
+    }
+    await pauseAfter(tries, signal);
+  }
+}
+
+/** One look at each address: the one that answers, or what came of each, and how many did not answer at all. */
+async function tryUrls(
+  home: Home,
+  line: Line | undefined,
+): Promise<{ readonly url?: string; readonly tried: readonly string[]; readonly silent: number }> {
   const tried: string[] = [];
+  let silent = 0;
   for (const url of home.urls) {
     try {
       const { fingerprint } = await probeGateway(url, { timeoutMs: probeMs, line });
-      if (fingerprint === home.fingerprint) return url;
+      if (fingerprint === home.fingerprint) return { url, tried, silent };
       tried.push(`${url} is another gateway`);
     } catch (error) {
       if (!isHoldfastError(error)) throw error;
       tried.push(error.message);
+      silent++;
     }
   }
-  throw new HoldfastError(
-    ErrorCode.gatewayUnreachable,
-    `backups of this machine belong to ${home.name}, which does not answer${tried.length === 0 ? ": no address of it is known" : `: ${tried.join("; ")}`}`,
-    { next: "Check the network; `holdfast home show` on the directory tells where homes are." },
-  );
+  return { tried, silent };
 }

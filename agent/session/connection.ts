@@ -39,6 +39,8 @@ export class AgentConnection {
   readonly seen: Seen;
   readonly #state: string;
   readonly #triesMax: number;
+  /** Of the command, where there is one. */
+  #signal: AbortSignal | undefined;
   readonly #line: Line | undefined;
   readonly #elsewhere: GatewayAddress | undefined;
   #enrollment: Enrollment;
@@ -72,6 +74,7 @@ export class AgentConnection {
     way?: Way,
   ): Promise<AgentConnection> {
     const connection = new AgentConnection(state, triesMax, way);
+    connection.#signal = signal;
     if (way?.elsewhere !== undefined) return connection;
     try {
       await connection.#askDirectory(signal);
@@ -148,7 +151,8 @@ export class AgentConnection {
 
   /** Goes where a record leads. One that leads to the gateway which showed it as a redirect contradicts itself. */
   async #follow(record: string, redirect?: HoldfastError): Promise<void> {
-    const moved = await movedTo(record, this.#enrollment, this.#line);
+    const way = { line: this.#line, triesMax: this.#triesMax, signal: this.#signal };
+    const moved = await movedTo(record, this.#enrollment, way);
     const same = moved.gateway.fingerprint === this.#enrollment.gateway.fingerprint;
     this.#note(moved);
     if (redirect !== undefined && same) {

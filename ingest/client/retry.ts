@@ -38,11 +38,15 @@ export async function pauseBeforeRetry(error: unknown, attempt: Attempt): Promis
       { next: "Check address, network and `holdfast gateway status`; then run again.", cause: error },
     );
   }
-  if (stale) return;
+  if (!stale) await pauseAfter(tries, request.signal);
+}
+
+/** Waits as long as is usual after so many tries. @throws HoldfastError cancelled */
+export async function pauseAfter(tries: number, signal: AbortSignal | undefined): Promise<void> {
   const longest = Math.min(pauseMaxMs, firstPauseMs * 2 ** (tries - 1));
   const milliseconds = longest - randomInt(Math.floor(longest / 2));
   try {
-    await pause(milliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal });
+    await pause(milliseconds, undefined, signal === undefined ? {} : { signal });
   } catch {
     throw cancelled();
   }
