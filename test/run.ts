@@ -19,16 +19,27 @@ type Report = {
 
 const bin = join(import.meta.dirname, "..", "node_modules", ".bin");
 
-/** Runs one of our tools with its output shown; gives its exit status (1 if it could not start or was killed). */
-function run(tool: string, args: readonly string[]): Promise<number> {
-  console.log(`\n$ ${[tool, ...args].join(" ")}`);
+/**
+ * Runs one of our tools; gives its exit status (1 if it could not start or was killed). Its output is shown as it comes, or `atEnd`: of tools that run
+ * side by side.
+ */
+function run(tool: string, args: readonly string[], atEnd = false): Promise<number> {
+  const title = `\n$ ${[tool, ...args].join(" ")}\n`;
+  if (!atEnd) process.stdout.write(title);
   return new Promise((resolve) => {
-    const child = spawn(join(bin, tool), args, { stdio: ["ignore", "inherit", "inherit"] });
+    const output = atEnd ? "pipe" : "inherit";
+    const child = spawn(join(bin, tool), args, { stdio: ["ignore", output, output] });
+    const shown: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (bytes: Buffer) => shown.push(bytes));
     child.on("error", (error) => {
       console.error(`${tool} did not start: ${error.message}`);
       resolve(1);
     });
-    child.on("close", (status) => resolve(status ?? 1));
+    child.on("close", (status) => {
+      if (atEnd) process.stdout.write(Buffer.concat([Buffer.from(title), ...shown]));
+      resolve(status ?? 1);
+    });
   });
 }
 
@@ -63,8 +74,9 @@ async function runVitest(args: readonly string[]): Promise<Count> {
 }
 
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
-for (const [tool, ...args] of [["biome", "check", "--error-on-warnings"], ["tsc"], ["knip"]] as const) {
-  if ((await run(tool, args)) === 0) total.passed += 1;
+const linters = [["biome", "check", "--error-on-warnings"], ["tsc"], ["knip"]] as const;
+for (const status of await Promise.all(linters.map(([tool, ...args]) => run(tool, args, true)))) {
+  if (status === 0) total.passed += 1;
   else total.failed += 1;
 }
 const tests = await runVitest(process.argv.slice(2));
