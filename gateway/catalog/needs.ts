@@ -119,13 +119,31 @@ export class Needs {
     }));
   }
 
-  /** Inside a write transaction: forgets needs whose record, or whose wrong copy, is no more, with the copies that were kept. */
-  forget(isGone: (need: Need) => boolean): void {
+  /** Inside a write transaction: forgets needs whose record is no more (by its ordinal), with the copies that were kept. */
+  forgetRecords(isDead: (ordinal: number) => boolean): void {
+    for (const [key, { ordinal }] of this.#table.entries()) if (isDead(ordinal)) this.#forget(key);
+  }
+
+  /**
+   * Inside a write transaction: packs left. With its wrong copy a need goes, unless one that was reported is kept elsewhere, which it names then: the
+   * wrong copy may have been moved since it was reported, and what is kept of the record may be the only sound one.
+   */
+  forgetPacks(gone: ReadonlySet<number>): void {
     for (const [key, need] of this.#table.entries()) {
-      if (!isGone(need)) continue;
-      this.#table.remove(key);
-      this.#copies.remove(key);
+      if (!gone.has(need.pack)) continue;
+      const kept = this.#copies.get(key)?.find((copy) => !gone.has(copy.pack));
+      if (kept === undefined) {
+        this.#forget(key);
+        continue;
+      }
+      const { pack, offset, length, writer } = kept;
+      this.#table.put(key, { ...need, pack, offset, length, writer });
     }
+  }
+
+  #forget(key: Uint8Array): void {
+    this.#table.remove(key);
+    this.#copies.remove(key);
   }
 
   /** Inside a write transaction: the wrong copy of a record was moved. */

@@ -133,15 +133,17 @@ export async function checkBytes(site: Site, model: Model): Promise<void> {
   const { vault, process } = site;
   const must = model.mustLive();
   const nodes = [...model.nodes];
+  // What poses as a record may die with it while it is read.
+  const posed = nodes.map(({ posing }) => posing?.copy);
   let at = 0;
   for await (const outcome of vault.read(site.group, Buffer.concat(nodes.map(({ id }) => id)))) {
     // That of a process that is no more says nothing.
     if (site.process !== process) return;
-    const node = nodes[at++] as Node;
+    const node = nodes[at] as Node;
+    const copies = [node.copy, posed[at++], node.posing?.copy];
     if (Buffer.isBuffer(outcome)) {
-      const copies = [node.copy, ...(node.posing === undefined ? [] : [node.posing.copy])];
       demand(
-        copies.some(({ record }) => record.equals(outcome)),
+        copies.some((copy) => copy?.record.equals(outcome)),
         `record ${node.number} is read as other bytes`,
       );
     } else if (must.has(node) && model.mustLive().has(node)) {

@@ -223,7 +223,7 @@ export class Cycle {
         do this.#marker.settleNow();
         while (this.#addCopies());
         // Before the id of a dead record is stored again: what was kept of it refers to what is dead.
-        vault.needs.forget(({ ordinal }) => this.#dead.has(ordinal));
+        vault.needs.forgetRecords((ordinal) => this.#dead.has(ordinal));
         this.#storeChanged(cycle, Number.POSITIVE_INFINITY);
         dead.putInForce(cycle);
         catalog.renewCacheToken();

@@ -86,8 +86,7 @@ export async function removePacks(collection: Collection, packs: readonly PackRo
       const kept = new Set(needs.kept().flatMap(({ copies }) => copies.map(({ pack }) => pack)));
       const free = ordinals.filter((ordinal) => !kept.has(ordinal));
       const gone = store.removal.takeOut(free, (rows) => {
-        const gone = new Set(rows.map(({ ordinal }) => ordinal));
-        needs.forget(({ pack }) => gone.has(pack));
+        needs.forgetPacks(new Set(rows.map(({ ordinal }) => ordinal)));
       });
       waiting += free.length - gone.length;
       await store.removal.unlink();

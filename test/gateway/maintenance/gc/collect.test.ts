@@ -168,6 +168,49 @@ test("a pack of which a record is reported while it is written anew stays", asyn
   expect(await who.read(alive.id)).toEqual(alive.record);
 });
 
+test("a copy that was moved while it was reported takes nothing along that is kept of the record", async () => {
+  const who = await user();
+  const friend = new VaultUser(fixture, await fixture.device(who.device.account, "desktop"));
+  const { group } = who.device;
+  const vault = await who.vault();
+  const chunks = (): TestRecord[] =>
+    Array.from({ length: 6 }, () => dataRecord(who.device, randomBytes(1500)));
+  const packOf = ({ id }: TestRecord): number => vault.store.index.lookup(group, id)!.pack;
+  // Metadata packs too are written anew where little of them lives.
+  const page = pageRecord(who.device, [], "page");
+  const root = pageRecord(who.device, [page.id], "root");
+  const dead = Array.from({ length: 6 }, (_, n) => pageRecord(who.device, [], `${"dead".repeat(50)} ${n}`));
+  const { session, item } = await who.begin("files");
+  await who.put(...chunks(), page, root, ...dead);
+  await who.commit(session, item, root.id);
+  await vault.store.closeOpenPacks();
+  const before = packOf(page);
+  let reported: Promise<unknown> | undefined;
+  const onProgress = ({ phase }: { readonly phase: string }): void => {
+    if (phase === "repacking") reported ??= vault.quarantine(group, [page.id], friend.device.id);
+  };
+  await collect(who, {}, { onProgress });
+  await reported;
+  const moved = packOf(page);
+  expect(moved).not.toBe(before);
+  // Another record in its place; then nothing names the pack that the first one was moved to.
+  const posing = Buffer.from(pageRecord(friend.device, [], "other").record);
+  page.id.copy(posing, 24);
+  const sent = await friend.begin("files");
+  await friend.put({ id: page.id, record: posing });
+  await friend.end(sent.session);
+  expect(await who.read(page.id)).toEqual(posing);
+  for (let n = 0; n < 3 && vault.store.packs.get(moved) !== undefined; n++) {
+    await vault.store.closeOpenPacks();
+    await collect(who);
+  }
+  expect(vault.store.packs.get(moved)).toBeUndefined();
+  await collect(who);
+  // Whoever finds the other one wrong gets what the first device stored.
+  await vault.quarantine(group, [page.id], who.device.id);
+  expect(await who.read(page.id)).toEqual(page.record);
+});
+
 test("a vault that says what this program does not know of collecting is left alone", async () => {
   const who = await user();
   const { document } = await who.vault();
