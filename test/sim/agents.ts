@@ -134,7 +134,9 @@ export class Agents {
     for (const [at, node] of sent.entries()) {
       node.puts.end();
       if (statuses[at] === RecordStatus.waits) continue;
-      (statuses[at] === RecordStatus.stored ? lease.uploaded : lease.told).add(node);
+      const isStored = statuses[at] === RecordStatus.stored;
+      (isStored ? lease.uploaded : lease.told).add(node);
+      if (isStored && node.posing !== undefined) node.posing.alone = "no";
       node.flag = unreported[at]?.() ? "no" : "maybe";
     }
     return statuses;

@@ -3,13 +3,16 @@
 /** Bytes that are stored under an id, and what they refer to. */
 export type Copy = { readonly record: Buffer; readonly refs: readonly Node[] };
 
+/** `alone`: the honest copy had died before, as far as is known, so what that refers to need not be there. */
+export type Posing = { readonly copy: Copy; readonly ordinal: number | undefined; alone: "maybe" | "no" };
+
 export type Node = {
   readonly number: number;
   readonly id: Buffer;
   readonly isPage: boolean;
   readonly copy: Copy;
   /** What a hostile device stored under the same id. `ordinal`: of the row that it took; undefined where that was not acknowledged. */
-  posing: { readonly copy: Copy; readonly ordinal: number | undefined } | undefined;
+  posing: Posing | undefined;
   /** Whether it is quarantined, as far as answers say. */
   flag: "no" | "yes" | "maybe";
   /** Uploads and reports of it. */
@@ -147,7 +150,7 @@ export class Model {
     for (let node = left.pop(); node !== undefined; node = left.pop()) {
       if (seen.has(node)) continue;
       seen.add(node);
-      left.push(...node.copy.refs);
+      if (posing === "any" || node.posing?.alone !== "maybe") left.push(...node.copy.refs);
       const counts = posing === "any" || (posing === "known" && node.posing?.ordinal !== undefined);
       if (counts && node.posing !== undefined) left.push(...node.posing.copy.refs);
     }

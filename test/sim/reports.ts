@@ -63,7 +63,8 @@ export class Reports {
   async #pose(page: Node, copy: Copy): Promise<void> {
     const { process, vault, group } = this.#site;
     if (page.posing !== undefined) return;
-    page.posing = { copy, ordinal: undefined };
+    page.posing = { copy, ordinal: undefined, alone: "maybe" };
+    const before = vault.store.overlay.lookup(group, page.id)?.ordinal;
     const unreported = page.reports.watch();
     page.puts.begin();
     const { statuses } = await vault.admit(this.#agents.row(liar), [copy.record]);
@@ -72,7 +73,8 @@ export class Reports {
     page.flag = unreported() && statuses[0] !== RecordStatus.waits ? "no" : "maybe";
     this.#model.notes.push(`${liar}-pose(${page.number}:${statuses[0]})`);
     const ordinal = vault.store.overlay.lookup(group, page.id)?.ordinal;
-    page.posing = statuses[0] === RecordStatus.stored ? { copy, ordinal } : undefined;
+    const alone = ordinal === before ? "no" : "maybe";
+    page.posing = statuses[0] === RecordStatus.stored ? { copy, ordinal, alone } : undefined;
     if (statuses[0] !== RecordStatus.stored) return;
     // Whoever reads finds it wrong.
     if (this.#random.below(2) === 0) await this.report(page, 0);
