@@ -40,7 +40,7 @@ export class AgentConnection {
   readonly #state: string;
   readonly #triesMax: number;
   /** Of the command, where there is one. */
-  #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal | undefined;
   readonly #line: Line | undefined;
   readonly #elsewhere: GatewayAddress | undefined;
   #enrollment: Enrollment;
@@ -56,9 +56,10 @@ export class AgentConnection {
    * Reads the state directory; nothing is sent yet. `triesMax`: how often a request is tried while the gateway does not answer.
    * @throws HoldfastError data-dir-invalid, unsupported
    */
-  constructor(state: string, triesMax: number = triesUsual, way: Way = {}) {
+  constructor(state: string, triesMax: number = triesUsual, way: Way = {}, signal?: AbortSignal) {
     this.#state = state;
     this.#triesMax = triesMax;
+    this.#signal = signal;
     this.#line = way.line;
     this.#elsewhere = way.elsewhere;
     this.#enrollment = readEnrollment(state);
@@ -73,11 +74,10 @@ export class AgentConnection {
     signal?: AbortSignal,
     way?: Way,
   ): Promise<AgentConnection> {
-    const connection = new AgentConnection(state, triesMax, way);
-    connection.#signal = signal;
+    const connection = new AgentConnection(state, triesMax, way, signal);
     if (way?.elsewhere !== undefined) return connection;
     try {
-      await connection.#askDirectory(signal);
+      await connection.#askDirectory();
       return connection;
     } catch (error) {
       connection.close();
@@ -144,8 +144,8 @@ export class AgentConnection {
     if (directory !== undefined) this.#note({ ...this.#enrollment, directory });
   }
 
-  async #askDirectory(signal: AbortSignal | undefined): Promise<void> {
-    const record = await askDirectory(this.#enrollment, this.#line, signal);
+  async #askDirectory(): Promise<void> {
+    const record = await askDirectory(this.#enrollment, this.#line, this.#signal);
     if (record !== undefined && record !== this.#enrollment.homeRecord) await this.#follow(record);
   }
 

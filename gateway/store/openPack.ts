@@ -7,6 +7,7 @@
 
 import { constants } from "node:fs";
 import { asBuffer } from "../../vault/bytes.ts";
+import { limits } from "../../vault/limits.ts";
 import { type PackKind, Width } from "../../vault/magic.ts";
 import { encodeFrame } from "../../vault/pack/frame.ts";
 import { encodePackHeader } from "../../vault/pack/packHeader.ts";
@@ -96,6 +97,11 @@ export class OpenPack {
   /** Rows once what is planned is written. */
   get plannedRows(): number {
     return this.rows.length + this.#plannedRows.length;
+  }
+
+  /** Whether it gets no more records. */
+  isFull(bytesTarget: number = limits.packBytesTarget): boolean {
+    return this.#plannedBytes >= bytesTarget || this.plannedRows >= limits.packRecordsMax;
   }
 
   /** Plans a record behind the planned ones and returns its offset. The bytes must stay until accept or rollBack. */

@@ -14,7 +14,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import { limits } from "../../vault/limits.ts";
 import { PackKind, RecordType, Width } from "../../vault/magic.ts";
 import type { Sha256Engine } from "../../vault/sha256.ts";
 import type { PackTable } from "../index/packTable.ts";
@@ -57,7 +56,6 @@ const groupBytesMax = 16 * 2 ** 20;
 
 export class PackStore {
   readonly #options: PackStoreOptions;
-  readonly #target: number;
   readonly #current = new Map<number, OpenPack>();
   #queue: AppendBatch[] = [];
   #running: Promise<void> | undefined;
@@ -71,13 +69,11 @@ export class PackStore {
   #closingError: unknown;
   #failure: HoldfastError | undefined;
 
-  /** `resumed`: open packs to go on with, at most one of a kind; `full`: packs that are to be closed. */
+  /** `resumed`: open packs to go on with, at most one of a kind and none of them full; `full`: packs that are to be closed. */
   constructor(options: PackStoreOptions, resumed: readonly OpenPack[], full: readonly OpenPack[]) {
     this.#options = options;
-    this.#target = options.packBytesTarget ?? limits.packBytesTarget;
     for (const pack of resumed) this.#current.set(pack.kind, pack);
-    // One that is full already gets no record, so no commit would retire it.
-    for (const pack of [...full, ...resumed.filter((pack) => this.#isFull(pack))]) this.#retire(pack);
+    for (const pack of full) this.#retire(pack);
   }
 
   /** Queues a batch. */
@@ -140,7 +136,8 @@ export class PackStore {
     });
     for (const pack of touched) {
       this.#options.covered(pack.ordinal, pack.durableBytes);
-      if (this.#isFull(pack) || this.#current.get(pack.kind) !== pack) this.#retire(pack);
+      if (pack.isFull(this.#options.packBytesTarget) || this.#current.get(pack.kind) !== pack)
+        this.#retire(pack);
     }
     this.#touched = new Set();
   }
@@ -160,14 +157,10 @@ export class PackStore {
     return sum;
   }
 
-  #isFull(pack: OpenPack): boolean {
-    return pack.plannedBytes >= this.#target || pack.plannedRows >= limits.packRecordsMax;
-  }
-
   /** The open pack of a kind; undefined where there is none, or it is full: it is closed once its bytes are accepted. */
   #roomyPack(kind: PackKind): OpenPack | undefined {
     const pack = this.#current.get(kind);
-    return pack === undefined || this.#isFull(pack) ? undefined : pack;
+    return pack === undefined || pack.isFull(this.#options.packBytesTarget) ? undefined : pack;
   }
 
   /** A new pack takes the place of the one before. */

@@ -20,7 +20,6 @@ import {
   readSync,
 } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { limits } from "../../vault/limits.ts";
 import { PackKind, Width } from "../../vault/magic.ts";
 import { recoverFrames } from "../../vault/pack/recover.ts";
 import type { TrailerRow } from "../../vault/pack/trailer.ts";
@@ -57,6 +56,8 @@ export type RecoveryPort = NamesPort & {
   readonly promised: Pick<PromisedRecords, "rely">;
   readonly writerOrdinal: (device: Uint8Array) => number;
   readonly sha256: Sha256Engine;
+  /** Of the store: a pack that it would not write to is to be closed. */
+  readonly packBytesTarget: number | undefined;
 };
 
 /** Read at a time. */
@@ -116,8 +117,7 @@ async function recoverScanned(scans: Scan[], port: RecoveryPort): Promise<Omit<R
     }
     const { pack, whole } = restored;
     const taken = resumed.some((other) => other.kind === pack.kind);
-    const atTarget = pack.durableBytes >= limits.packBytesTarget || pack.rows.length >= limits.packRecordsMax;
-    if (whole && !taken && !atTarget) resumed.push(pack);
+    if (whole && !taken && !pack.isFull(port.packBytesTarget)) resumed.push(pack);
     else full.unshift(pack);
   }
   if (found > 0) port.report("recovered", { packs: found, ...counts });

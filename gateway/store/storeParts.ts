@@ -79,6 +79,7 @@ export async function openStoreParts(options: VaultStoreOptions): Promise<StoreP
     const knowsBox = promises.boxes().length > 0;
     recovery = await recoverPacks({
       ...{ directory, packs, overlay, promised, knowsBox, writerOrdinal, report, sha256 },
+      packBytesTarget: options.packBytesTarget,
     });
     await promises.removeLeft();
     const tails = new PackTails(directory);

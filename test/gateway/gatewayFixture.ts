@@ -218,3 +218,10 @@ export function snapshotOf(
     },
   });
 }
+
+/** The bytes of a record with the id of another, which nobody without a key can tell from that one. */
+export function posingAs(id: Buffer, { record }: Pick<TestRecord, "record">): Buffer {
+  const posing = Buffer.from(record);
+  id.copy(posing, 24);
+  return posing;
+}

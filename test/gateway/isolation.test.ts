@@ -9,6 +9,7 @@ import {
   dataRecord,
   GatewayFixture,
   pageRecord,
+  posingAs,
   snapshotOf,
   type TestDevice,
   type TestRecord,
@@ -133,8 +134,7 @@ test("an isolated device shares nothing with the others of its account, and can 
     ...(await alone.client.records(mine.session, [pageRecord(alone, [chunk.id]).record])).statuses,
   ]).toEqual([RecordStatus.waits]);
   // The same id in its own group is another record; the shared one stays as it is.
-  const forged = Buffer.from(dataRecord(alone, randomBytes(100)).record);
-  chunk.id.copy(forged, 24);
+  const forged = posingAs(chunk.id, dataRecord(alone, randomBytes(100)));
   expect([...(await alone.client.records(mine.session, [forged])).statuses]).toEqual([RecordStatus.stored]);
   for await (const result of anna.client.read(anna.vault, anna.group, [chunk.id])) {
     expect(result).toEqual({ state: "record", record: chunk.record });
@@ -231,8 +231,7 @@ test("quarantine: a wrong record answers no, an honest copy takes its place, and
   const own = await bert.client.putItem("quarantine");
   const one = await bert.client.startSession({ vault: bert.vault, item: own.id, highestSequence: 0 });
   const honest = dataRecord(bert);
-  const wrong = Buffer.from(dataRecord(bert).record);
-  honest.id.copy(wrong, 24);
+  const wrong = posingAs(honest.id, dataRecord(bert));
   await bert.client.records(one.session, [wrong]);
   expect(await bert.client.suspect(bert.vault, { group: bert.group, ids: [toHex(honest.id)] })).toEqual({
     quarantined: 1,

@@ -2,7 +2,7 @@
 
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import type { Random } from "../fidelity/random.ts";
-import { dataRecord, pageRecord } from "../gateway/gatewayFixture.ts";
+import { dataRecord, pageRecord, posingAs } from "../gateway/gatewayFixture.ts";
 import { type Agents, devices, liar, recordBytes } from "./agents.ts";
 import { pick, pickNewer } from "./chance.ts";
 import type { Copy, Model, Node } from "./model.ts";
@@ -55,9 +55,7 @@ export class Reports {
     const child = this.#model.add(own.id, own.record, [], false);
     if ((await this.#agents.upload(lease, [child]))[0] !== RecordStatus.stored) return;
     const made = pageRecord(this.#agents.device(liar), [child.id], `pose ${this.#made++}`);
-    const record = Buffer.from(made.record);
-    page.id.copy(record, 24);
-    await this.#pose(page, { record, refs: [child] });
+    await this.#pose(page, { record: posingAs(page.id, made), refs: [child] });
   }
 
   async #pose(page: Node, copy: Copy): Promise<void> {

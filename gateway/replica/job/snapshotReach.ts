@@ -53,7 +53,7 @@ export class SnapshotReach {
       if (this.#bad.has(ordinal)) return false;
       if (++count % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
-      for (const ref of [...this.#index.refsOf(ordinal), ...(this.#besides.get(ordinal) ?? [])]) {
+      for (const ref of this.#refsOf(ordinal)) {
         if (seen.has(ref) || this.#good.has(ref)) continue;
         seen.add(ref);
         pending.push(ref);
@@ -61,5 +61,11 @@ export class SnapshotReach {
     }
     for (const ordinal of seen) this.#good.add(ordinal);
     return true;
+  }
+
+  #refsOf(ordinal: number): readonly number[] {
+    const refs = this.#index.refsOf(ordinal);
+    const besides = this.#besides.get(ordinal);
+    return besides === undefined ? refs : [...refs, ...besides];
   }
 }

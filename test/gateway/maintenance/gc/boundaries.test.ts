@@ -8,7 +8,13 @@ import { closedPackPath } from "../../../../gateway/store/packPaths.ts";
 import { toHex } from "../../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../../../vault/errors.ts";
 import { encodeChunkList } from "../../../../vault/seed/chunkList.ts";
-import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
+import {
+  dataRecord,
+  type GatewayFixture,
+  pageRecord,
+  posingAs,
+  type TestRecord,
+} from "../../gatewayFixture.ts";
 import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
 
 const clock: GcClock = { nowMs: Date.UTC(2026, 10, 1) };
@@ -226,10 +232,7 @@ test("any copy of a reported record may be served again: what it refers to stays
   const vault = await who.vault();
   const { group } = who.device;
   await vault.quarantine(group, [page.id], friend.device.id);
-  // Another record under the same id, which nobody without a key can tell from the first.
-  const other = pageRecord(friend.device, [second.id], "other");
-  const posing = Buffer.from(other.record);
-  page.id.copy(posing, 24);
+  const posing = posingAs(page.id, pageRecord(friend.device, [second.id], "other"));
   const sent = await friend.begin("files");
   await friend.put(second, { id: page.id, record: posing });
   await friend.end(sent.session);

@@ -4,7 +4,13 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ErrorCode } from "../../../../vault/errors.ts";
-import { dataRecord, type GatewayFixture, pageRecord, type TestRecord } from "../../gatewayFixture.ts";
+import {
+  dataRecord,
+  type GatewayFixture,
+  pageRecord,
+  posingAs,
+  type TestRecord,
+} from "../../gatewayFixture.ts";
 import { collect, type GcClock, gcGateway, VaultUser } from "./gcFixture.ts";
 
 const clock: GcClock = { nowMs: Date.UTC(2026, 10, 1) };
@@ -194,8 +200,7 @@ test("a copy that was moved while it was reported takes nothing along that is ke
   const moved = packOf(page);
   expect(moved).not.toBe(before);
   // Another record in its place; then nothing names the pack that the first one was moved to.
-  const posing = Buffer.from(pageRecord(friend.device, [], "other").record);
-  page.id.copy(posing, 24);
+  const posing = posingAs(page.id, pageRecord(friend.device, [], "other"));
   const sent = await friend.begin("files");
   await friend.put({ id: page.id, record: posing });
   await friend.end(sent.session);

@@ -3,8 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SnapshotReach } from "../../../../gateway/replica/job/snapshotReach.ts";
-import type { TestRecord } from "../../gatewayFixture.ts";
-import { dataRecord, pageRecord } from "../../gatewayFixture.ts";
+import { dataRecord, pageRecord, posingAs, type TestRecord } from "../../gatewayFixture.ts";
 import { ReplicatedGateway } from "./replicatedGateway.ts";
 
 let site: ReplicatedGateway;
@@ -51,8 +50,7 @@ test("a reported page reaches what each copy of it refers to, whichever is serve
   const honest = await packOf(page);
   await vault.quarantine(device.group, [page.id], friend.id);
   const child = dataRecord(friend, randomBytes(500));
-  const posing = Buffer.from(pageRecord(friend, [child.id], "other").record);
-  page.id.copy(posing, 24);
+  const posing = posingAs(page.id, pageRecord(friend, [child.id], "other"));
   await vault.admit(site.fixture.gateway.catalog.devices.get(friend.id)!, [child.record, posing]);
   await vault.store.closeOpenPacks();
   const reaches = async (pack: number): Promise<boolean> => {
