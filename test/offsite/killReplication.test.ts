@@ -1,7 +1,7 @@
 // kill -9 of a gateway at random moments of replication to two folders. HOLDFAST_KILLS sets how many (8), HOLDFAST_SEED repeats a run.
 //
 // After each kill: what the newest root names is there, whole; what this gateway believes to be there is there; nothing with a receipt is missing. At the
-// end, and from time to time, a run ends what was left.
+// end, and after every third kill, a run ends what was left: from then on there are receipts that a kill must not have made untrue.
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -128,7 +128,8 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
   for (let round = 1; round <= kills; round++) {
     const before = replicas.map(countObjects);
     const client = await start();
-    const backups = backUp(client, random, round, committed).catch((error: { code?: string }) => error.code);
+    // Of its own stream: how far it comes is not repeatable, and what this test draws should be.
+    const backups = backUp(client, randomFrom(seed + round), round, committed).catch((error: { code?: string }) => error.code);
     await moment(replicas[random.below(2)]!, random);
     await gateway.kill();
     if (replicas.some((replica, i) => countObjects(replica) !== before[i])) hits.active++;
@@ -148,7 +149,7 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
       hits.receipts += receipts;
       if (receipts < known.length) hits.unfinished++;
     }
-    if (round === kills || random.below(3) === 0) {
+    if (round === kills || round % 3 === 0) {
       for (const replica of replicas) {
         expect((await site.run(replica)).failure).toBeNull();
         expect(await compare(replica)).toBe(known.length);
