@@ -27,6 +27,7 @@ import { definitionRoutes } from "./definitionRoutes.ts";
 import { EagerLoop } from "./eagerLoop.ts";
 import { answerErrors, refuseUnparsed } from "./errorAnswer.ts";
 import { inviteRoutes } from "./inviteRoutes.ts";
+import { lazyCompilers } from "./lazySchemas.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
@@ -109,6 +110,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     forceCloseConnections: true,
     clientErrorHandler: refuseUnparsed,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    schemaController: { compilersFactory: lazyCompilers },
     routerOptions: { maxParamLength: 512 },
     rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),
   }) as unknown as FastifyInstance;

@@ -129,7 +129,9 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
     const before = replicas.map(countObjects);
     const client = await start();
     // Of its own stream: how far it comes is not repeatable, and what this test draws should be.
-    const backups = backUp(client, randomFrom(seed + round), round, committed).catch((error: { code?: string }) => error.code);
+    const backups = backUp(client, randomFrom(seed + round), round, committed).catch(
+      (error: { code?: string }) => error.code,
+    );
     await moment(replicas[random.below(2)]!, random);
     await gateway.kill();
     if (replicas.some((replica, i) => countObjects(replica) !== before[i])) hits.active++;
