@@ -4,7 +4,8 @@
 // Invariants: nothing here waits, so a child that dies or passes nothing cannot hang anybody; every descriptor that
 // arrives is either handed to the caller or closed; descriptors are close-on-exec from birth.
 
-import { allocateBlock, type Block, type Libc, lastErrno, loadLibc } from "./libc.ts";
+import { allocateBlock, type Block, type Libc, loadLibc } from "./libc.ts";
+import { lastErrno } from "./notedErrno.ts";
 import { Errno, SystemError } from "./systemError.ts";
 
 const AF_UNIX = 1;

@@ -1,6 +1,7 @@
 // An exclusive lock on an open file that goes with the process, however that ends: flock(2). Node has no call for it.
 
-import { type Libc, lastErrno, loadLibc } from "./libc.ts";
+import { type Libc, loadLibc } from "./libc.ts";
+import { lastErrno } from "./notedErrno.ts";
 import { SystemError } from "./systemError.ts";
 
 const LOCK_EX = 2;

@@ -5,6 +5,7 @@
 
 import { createRequire } from "node:module";
 import type * as Koffi from "koffi";
+import { type CCall, notingErrno } from "./notedErrno.ts";
 
 // Loaded on first use and not by an import, so that machines without a build of it can run the portable platform.
 let koffi: typeof Koffi;
@@ -48,13 +49,8 @@ export function addressIn(bytes: Uint8Array): number {
   return base + byteOffset;
 }
 
-/** The errno of the call made last on this thread. */
-export const lastErrno: () => number = () => koffi.errno();
-
-type Call = (...args: number[]) => number;
-
 /** The calls this folder makes. Every pointer is an address, every 64-bit number must be exact in a double. */
-export type Libc = { readonly [Name in keyof typeof signatures]: Call };
+export type Libc = { readonly [Name in keyof typeof signatures]: CCall };
 
 // Variadic functions (openat, syscall) are declared with fixed arguments: on x86-64 and arm64 Linux both are
 // passed alike. The result of each comes first.
@@ -102,31 +98,37 @@ export const Syscall = {
   listxattrat: 465,
 } as const;
 
-/** Binds the C library this process already runs on (glibc or musl); throws where a function is missing. */
+/** Binds the C library this process already runs on (glibc or musl), with errno noted (notedErrno.ts); throws where a function is missing. */
 export function loadLibc(): Libc {
-  return bindProcess(signatures);
+  const calls = bindProcess(signatures);
+  const errno = load().errno as () => number;
+  const noting = Object.entries(calls).map(([name, call]) => {
+    const [, ...parameters] = signatures[name as keyof typeof signatures];
+    return [name, notingErrno(call, parameters.length, errno)];
+  });
+  return Object.fromEntries(noting) as Libc;
 }
 
 /** Binds functions that this process has, its own or of a library, by their results and parameters; throws where one is missing. */
 export function bindProcess<Name extends string>(
   functions: Readonly<Record<Name, readonly [string, ...string[]]>>,
-): { readonly [Each in Name]: Call } {
+): { readonly [Each in Name]: CCall } {
   self ??= load().load(null);
   const library = self;
-  const calls: Partial<Record<Name, Call>> = {};
+  const calls: Partial<Record<Name, CCall>> = {};
   for (const name of Object.keys(functions) as Name[]) {
     const [result, ...parameters] = functions[name];
     calls[name] = library.func(name, result, parameters);
   }
-  return calls as Record<Name, Call>;
+  return calls as Record<Name, CCall>;
 }
 
 /**
  * The same function, run on one of the threads that Node keeps for such work. Everything it is pointed to must stay until it is done; what
  * it leaves in errno is lost.
  */
-export function background(call: Call): (...args: number[]) => Promise<number> {
-  const begin = (call as Koffi.KoffiFunc<Call>).async;
+export function background(call: CCall): (...args: number[]) => Promise<number> {
+  const begin = (call as Koffi.KoffiFunc<CCall>).async;
   return (...args) =>
     new Promise((resolve, reject) => {
       begin(...args, (error: unknown, result: number) => {

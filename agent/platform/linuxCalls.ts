@@ -6,7 +6,8 @@
 
 import { checkName, PATH_BYTES_MAX, pathOf } from "./entryName.ts";
 import type { Block, Libc } from "./libc.ts";
-import { allocateBlock, lastErrno } from "./libc.ts";
+import { allocateBlock } from "./libc.ts";
+import { lastErrno } from "./notedErrno.ts";
 import type { Handle } from "./port.ts";
 import { Errno, SystemError } from "./systemError.ts";
 

@@ -2,9 +2,10 @@
 
 import { constants } from "node:fs";
 import { checkName, PATH_BYTES_MAX, pathOf } from "./entryName.ts";
-import { lastErrno, Syscall } from "./libc.ts";
+import { Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_FDCWD } from "./linuxCalls.ts";
+import { lastErrno } from "./notedErrno.ts";
 import type { Handle, Platform } from "./port.ts";
 import { SELF } from "./port.ts";
 import { Errno, SystemError } from "./systemError.ts";

@@ -1,10 +1,11 @@
 // Reading on Linux: listings, attributes, link targets, content and maps of holes.
 
 import { PATH_BYTES_MAX } from "./entryName.ts";
-import { addressIn, addressOf, allocateBlock, lastErrno, Syscall } from "./libc.ts";
+import { addressIn, addressOf, allocateBlock, Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
 import { ListingBuilder } from "./listing.ts";
+import { lastErrno } from "./notedErrno.ts";
 import type { Platform, Segment } from "./port.ts";
 import { SELF } from "./port.ts";
 import type { EntryKind, StatTable } from "./statTable.ts";

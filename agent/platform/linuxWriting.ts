@@ -1,9 +1,10 @@
 // Making, changing and removing things on Linux, all relative to a directory's descriptor.
 
 import { fsyncSync, ftruncateSync, writeSync } from "node:fs";
-import { lastErrno, Syscall } from "./libc.ts";
+import { Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
+import { lastErrno } from "./notedErrno.ts";
 import { type Platform, SELF } from "./port.ts";
 import { asSystemError, Errno, SystemError } from "./systemError.ts";
 

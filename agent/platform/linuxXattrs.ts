@@ -3,9 +3,10 @@
 // Only kernels from 6.13 have calls that take a directory descriptor and a name; for others the name is reached
 // through /proc/self/fd. Listing uses the new call where it works, because every new file needs it (2 us against 4 us).
 
-import { allocateBlock, lastErrno, Syscall } from "./libc.ts";
+import { allocateBlock, Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
+import { lastErrno } from "./notedErrno.ts";
 import type { Handle, Platform, Xattr } from "./port.ts";
 import { Errno, SystemError } from "./systemError.ts";
 

@@ -6,7 +6,8 @@
 import { readdirSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 import { canLockFiles } from "./fileLock.ts";
-import { allocateBlock, lastErrno, loadLibc } from "./libc.ts";
+import { allocateBlock, loadLibc } from "./libc.ts";
+import { lastErrno } from "./notedErrno.ts";
 import { SystemError } from "./systemError.ts";
 
 const SCHED_IDLE = 5;

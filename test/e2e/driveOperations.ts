@@ -19,7 +19,17 @@ const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
 
 const libc = koffi.load(null);
 type Call = (...args: unknown[]) => number | bigint;
-const call = (signature: string): Call => libc.func(signature) as unknown as Call;
+const call = (signature: string): Call => {
+  const made = libc.func(signature) as unknown as Call;
+  const { errno } = koffi;
+  return (...args) => {
+    const result = made(...args);
+    // At once (agent/platform/notedErrno.ts).
+    if (result < 0) failed = errno();
+    return result;
+  };
+};
+let failed = 0;
 const llistxattr = call("int64 llistxattr(const uint8_t *, uint8_t *, size_t)");
 const lgetxattr = call("int64 lgetxattr(const uint8_t *, const uint8_t *, uint8_t *, size_t)");
 const lsetxattr = call("int lsetxattr(const uint8_t *, const uint8_t *, uint8_t *, size_t, int)");
@@ -32,7 +42,7 @@ const codes = new Map([...getSystemErrorMap()].map(([number, [name]]) => [-numbe
 function checked(result: number | bigint): number {
   if (Number(result) >= 0) return Number(result);
   const error = new Error() as NodeJS.ErrnoException;
-  error.code = codes.get(koffi.errno()) ?? String(koffi.errno());
+  error.code = codes.get(failed) ?? String(failed);
   throw error;
 }
 const zeroed = (path: Buffer): Buffer => Buffer.concat([path, Buffer.from([0])]);

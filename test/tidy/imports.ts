@@ -24,6 +24,8 @@ const typesOnly: Readonly<Record<string, readonly string[]>> = { gateway: ["fs/v
 /** Where a package may be used, besides tests. One that is not listed may not be used: give it a place. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk": ["gateway/replica"],
+  "@fastify/ajv-compiler": ["gateway/api"],
+  "@fastify/fast-json-stringify-compiler": ["gateway/api"],
   "@fastify/swagger": ["gateway/api"],
   "@noble/ciphers": ["vault"],
   "@noble/hashes": ["vault"],
