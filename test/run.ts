@@ -4,7 +4,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildProgram } from "./builtProgram.ts";
 import { auditDependencies } from "./dependencyAudit.ts";
+import { variable } from "./programWords.ts";
 
 type Count = { passed: number; failed: number; skipped: number };
 
@@ -79,7 +81,23 @@ for (const status of await Promise.all(linters.map(([tool, ...args]) => run(tool
   if (status === 0) total.passed += 1;
   else total.failed += 1;
 }
-const tests = await runVitest(process.argv.slice(2));
+const folder = mkdtempSync(join(tmpdir(), "holdfast-test-program-"));
+let tests: Count;
+try {
+  // A program that cannot be built is the failure of every test that runs it: those run the sources then, and this counts.
+  await buildProgram(folder).then(
+    () => {
+      process.env[variable] = folder;
+    },
+    (error: Error) => {
+      total.failed += 1;
+      console.error(`the program was not built: ${error.message}`);
+    },
+  );
+  tests = await runVitest(process.argv.slice(2));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
 total.passed += tests.passed;
 total.failed += tests.failed;
 total.skipped += tests.skipped;

@@ -65,17 +65,17 @@ function installedFor(cpu: Cpu, work: string): string {
 async function build(architecture: Architecture, wanted: readonly Form[], work: string): Promise<string[]> {
   const cpu = cpus[architecture];
   const installed = installedFor(cpu, work);
-  const stage = (folder: string, edition: Edition): string => {
+  const stage = async (folder: string, edition: Edition): Promise<string> => {
     const to = join(work, folder);
     rmSync(to, { recursive: true, force: true });
-    stageProgram(to, { root, compiled: resolve(values.compiled), installed, cpu, edition, version });
+    await stageProgram(to, { root, compiled: resolve(values.compiled), installed, cpu, edition, version });
     return to;
   };
   const made: string[] = [];
   const whole = `holdfast-${version}-linux-${architecture}`;
   if (wanted.includes("tarball")) {
     const file = join(out, `${whole}.tar.gz`);
-    const folder = stage(whole, "whole");
+    const folder = await stage(whole, "whole");
     cpSync(join(root, "docs"), join(folder, "docs"), { recursive: true });
     copyFileSync(join(root, "README.md"), join(folder, "README.md"));
     makeTarball(folder, file, { epoch, level });
@@ -83,7 +83,7 @@ async function build(architecture: Architecture, wanted: readonly Form[], work: 
   }
   if (wanted.includes("file")) {
     const tarball = join(work, "agent.tar.gz");
-    makeTarball(stage("agent", "agent"), tarball, { epoch, level }, true);
+    makeTarball(await stage("agent", "agent"), tarball, { epoch, level }, true);
     const script = readFileSync(new URL("./singleFile.sh", import.meta.url), "utf8")
       .replaceAll("@VERSION@", version)
       .replaceAll("@ARCH@", architecture);
@@ -93,7 +93,7 @@ async function build(architecture: Architecture, wanted: readonly Form[], work: 
   }
   if (wanted.includes("deb")) {
     for (const edition of chosen(values.edition, editions)) {
-      const program = stage(`program-${edition}`, edition);
+      const program = await stage(`program-${edition}`, edition);
       made.push(await makeDebian({ root, program, work, edition, version, architecture, epoch, fast, out }));
     }
   }

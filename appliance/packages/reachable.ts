@@ -8,8 +8,10 @@ import { dirname, join, relative } from "node:path";
 type Edges = {
   /** Loaded with the file. */
   readonly now: readonly string[];
-  /** Loaded when needed: import(), threads, programs. */
+  /** Loaded when needed, in this program. */
   readonly later: readonly string[];
+  /** Threads and programs. */
+  readonly starts: readonly string[];
   /** Names of packages. */
   readonly packages: readonly string[];
 };
@@ -17,6 +19,8 @@ type Edges = {
 export type Reachable = {
   /** Relative to the build. */
   readonly files: readonly string[];
+  /** Those of them that are started by their own names: the entry, threads and programs. */
+  readonly started: readonly string[];
   readonly packages: readonly string[];
   /** Files that are loaded later and were left out with what they need. */
   readonly cut: readonly string[];
@@ -25,9 +29,9 @@ export type Reachable = {
 const nowPattern = /^(?:import\s*|(?:import|export)\b[^"'`;=()]*?\bfrom\s*)["'](?<target>[^"'\n]+)["'];?$/gm;
 const laterPatterns = [
   /\bimport\(\s*["'](?<target>[^"'\n]+)["']\s*\)/g,
-  /\bnew URL\(\s*["'`](?<target>\.\.?\/[\w./-]+?)(?:\.js|\$\{extname\([^}]*\)\})["'`]/g,
   /\b(?:require|createRequire\(import\.meta\.url\))\(["'](?<target>[^"'\n]+)["']\)/g,
 ];
+const startPattern = /\bnew URL\(\s*["'`](?<target>\.\.?\/[\w./-]+?)(?:\.js|\$\{extname\([^}]*\)\})["'`]/g;
 
 /** "@scope/name" or "name" of an import; undefined for Node's own modules. */
 function packageOf(target: string): string | undefined {
@@ -51,6 +55,7 @@ function edgesOf(path: string): Edges {
   return {
     now: now.filter(isOurs).map(absolute),
     later: later.filter((target) => isOurs(target) && !target.endsWith(".json")).map(absolute),
+    starts: targets(startPattern).map(absolute),
     packages: [...now, ...later]
       .filter((target) => !isOurs(target))
       .flatMap((target) => packageOf(target) ?? []),
@@ -75,6 +80,7 @@ export function reachable(build: string, entry: string, isLeftOut: (file: string
     return found;
   };
   const files = new Set<string>();
+  const started = new Set([join(build, entry)]);
   const cut = new Set<string>();
   const waiting = [join(build, entry)];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
@@ -89,11 +95,18 @@ export function reachable(build: string, entry: string, isLeftOut: (file: string
     for (const each of all) {
       if (files.has(each)) continue;
       files.add(each);
-      waiting.push(...edges(each).later.filter((next) => !files.has(next) && !cut.has(next)));
+      const { later, starts } = edges(each);
+      for (const start of starts) started.add(start);
+      waiting.push(...[...later, ...starts].filter((next) => !files.has(next) && !cut.has(next)));
     }
   }
   const named = (paths: ReadonlySet<string>): string[] =>
     [...paths].map((path) => relative(build, path)).sort();
   const packages = new Set([...files].flatMap((path) => edges(path).packages));
-  return { files: named(files), packages: [...packages].sort(), cut: named(cut) };
+  return {
+    files: named(files),
+    started: named(started).filter((file) => files.has(join(build, file))),
+    packages: [...packages].sort(),
+    cut: named(cut),
+  };
 }

@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFil
 import { dirname, join } from "node:path";
 import type { edition } from "../version.ts";
 import { type Cpu, copyDependencies, dependenciesOf, readLock } from "./dependencies.ts";
+import { joinModules } from "./join.ts";
 import { reachable } from "./reachable.ts";
 
 export type Edition = typeof edition;
@@ -21,6 +22,10 @@ export type StagePlan = {
   readonly version: string;
 };
 
+export type ModulesPlan = Pick<StagePlan, "root" | "compiled"> & {
+  readonly isLeftOut: (file: string) => boolean;
+};
+
 /** Folders whose files are read or run as they are. */
 const notCompiled: readonly string[] = ["appliance/systemd", "agent/hooks"];
 
@@ -32,13 +37,11 @@ const preloaded = "appliance/cli/ownFiles.js";
 const forOthers: readonly string[] = ["fuse-shared-library-darwin", "fuse-shared-library-linux-arm"];
 
 /** Makes the folder `to`. */
-export function stageProgram(to: string, plan: StagePlan): void {
+export async function stageProgram(to: string, plan: StagePlan): Promise<void> {
   const { root, compiled, installed, cpu, version, edition } = plan;
   const lock = readLock(root);
   const isLeftOut = (file: string): boolean => edition === "agent" && file.startsWith("gateway/");
-  const { files, packages } = reachable(compiled, entry, isLeftOut);
-  for (const file of new Set([...files, preloaded])) copy(join(compiled, file), join(to, "dist", file));
-  for (const folder of notCompiled) copyUncompiled(join(root, folder), join(to, "dist", folder));
+  const packages = await stageModules(join(to, "dist"), { root, compiled, isLeftOut });
   // The second driver of drives has no native part for other processors.
   const loaded = packages.filter((name) => name !== "fuse-native" || cpu === "x64");
   const places = dependenciesOf(lock, [...loaded, `node-linux-${cpu}`], cpu).filter(
@@ -50,6 +53,24 @@ export function stageProgram(to: string, plan: StagePlan): void {
   const { name, type, license, engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const described = { name, version, type, private: true, license, engines, edition };
   writeFileSync(join(to, "package.json"), `${JSON.stringify(described, null, 2)}\n`);
+}
+
+/** What is ours, in few files; answers the packages that it needs. */
+export async function stageModules(
+  to: string,
+  { root, compiled, isLeftOut }: ModulesPlan,
+): Promise<readonly string[]> {
+  const { files, started, packages, cut } = reachable(compiled, entry, isLeftOut);
+  const inIt = await joinModules({
+    build: compiled,
+    started: [...new Set([...started, preloaded])],
+    cut,
+    to,
+  });
+  const wrong = inIt.find((file) => file !== preloaded && !files.includes(file));
+  if (wrong !== undefined) throw new Error(`${wrong} was joined, and is not to be in it`);
+  for (const folder of notCompiled) copyUncompiled(join(root, folder), join(to, folder));
+  return packages;
 }
 
 function copy(from: string, to: string): void {

@@ -46,6 +46,7 @@ describe("files of a program", () => {
   test("imports, threads and packages are followed; nothing else is", () => {
     const found = reachable(buildOf(files), "main.js", () => false);
     expect(found.files).toEqual(everything);
+    expect(found.started).toEqual(["main.js", "worker.js"]);
     expect(found.packages).toEqual(["@scope/name", "fastify", "koffi", "only-of-bound", "reflect-metadata"]);
   });
 

@@ -1,6 +1,9 @@
 // npm run bench: measures Holdfast beside restic and borg. docs/benchmarks.md says what each row means.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildProgram } from "../builtProgram.ts";
+import { variable } from "../programWords.ts";
 import type { Context } from "./cases/context.ts";
 import { fleetRun } from "./cases/fleet.ts";
 import { largeRun } from "./cases/large.ts";
@@ -42,6 +45,11 @@ async function main(): Promise<number> {
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   process.once("exit", claimFolder(options.dir));
   clearS3Server(options.dir);
+  if (process.env[variable] === undefined) {
+    say("building Holdfast as it is shipped");
+    process.env[variable] = join(options.dir, "program");
+    await buildProgram(process.env[variable]);
+  }
   const report = await runAll(options);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`${renderReport(report)}\n`);

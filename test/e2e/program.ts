@@ -6,10 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import { programFlags } from "../../appliance/nodeFlags.ts";
+import { compileCache, programWords } from "../programWords.ts";
 
-const root = join(import.meta.dirname, "..", "..");
-const main = join(root, "appliance", "cli", "main.ts");
 /** The lowest that clients take; the default would cost half a second each time. */
 const fastKdf = ["--kdf-iterations", "210000"];
 
@@ -19,7 +17,7 @@ const environment: NodeJS.ProcessEnv = {
   PATH: process.env.PATH,
   HOME: tmpdir(),
   LANG: "C.UTF-8",
-  NODE_COMPILE_CACHE: join(tmpdir(), "holdfast-test-compile"),
+  NODE_COMPILE_CACHE: compileCache,
 };
 
 /** A running program. Killed when the test ends. */
@@ -30,7 +28,7 @@ export class Program {
   readonly #closed: Promise<number | null>;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [...programFlags, main, ...args], {
+    this.child = spawn(process.execPath, [...programWords, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...environment, ...env },
       detached: true, // no terminal, so that nothing can be asked
@@ -71,7 +69,7 @@ export class Program {
 
 /** The words that start the program with these arguments, for a shell. */
 export function program(...args: string[]): string[] {
-  return [process.execPath, ...programFlags, main, ...args];
+  return [process.execPath, ...programWords, ...args];
 }
 
 /** Runs a command line to its end. */

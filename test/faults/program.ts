@@ -2,18 +2,12 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { programFlags } from "../../appliance/nodeFlags.ts";
 import { freePort } from "../bench/peers/ports.ts";
+import { compileCache, programWords, sourceWords } from "../programWords.ts";
 import { Questions } from "./questions.ts";
 import { onTearDown } from "./tearDown.ts";
-
-const main = resolve(import.meta.dirname, "../../appliance/cli/main.ts");
-
-/** Node's cache of compiled modules for all processes of all tests: they start several times as fast. */
-const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), "holdfast-test-compile") };
 
 export type Ran = { readonly status: number | null; readonly stdout: string; readonly stderr: string };
 
@@ -37,13 +31,15 @@ export class Program {
       "--import",
       resolve(import.meta.dirname, name),
     ]);
-    const environment = { ...compileCache, ...process.env };
+    // What is loaded before it may change modules of the sources.
+    const own = preload.length === 0 ? programWords : sourceWords;
+    const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache };
     const [first = "", ...words] = [
       ...(options.under ?? []),
       process.execPath,
-      ...programFlags,
+      ...own.slice(0, -1),
       ...preload,
-      main,
+      ...own.slice(-1),
       ...args,
     ];
     this.child = spawn(first, words, {

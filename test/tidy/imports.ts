@@ -42,6 +42,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["gateway/metrics"],
   re2js: ["agent"],
   "reflect-metadata": ["gateway", "appliance"],
+  rolldown: ["appliance/packages"],
   saxes: ["fs/webdav"],
   "smtp-server": [],
   "smol-toml": ["gateway", "appliance"],

@@ -15,7 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+
+import { launcherPath } from "../../programWords.ts";
 import { BenchFailure } from "../failure.ts";
 import {
   type Measurement,
@@ -31,7 +32,6 @@ import type { Backup, HoldfastRepository, Peer, PeerDescription } from "./peer.t
 import { accepts, freePort } from "./ports.ts";
 import { versionLine } from "./version.ts";
 
-const CLI = fileURLToPath(new URL("../../../bin/holdfast", import.meta.url));
 export const ACCOUNT = "bench";
 const AGENT = "agent";
 const GATEWAY = "gateway";
@@ -54,10 +54,12 @@ export const holdfast: Omit<Peer, "create"> & {
 };
 
 function describeHoldfast(): PeerDescription | undefined {
-  if (!existsSync(CLI)) return undefined;
+  const launcher = launcherPath();
+  if (!existsSync(launcher)) return undefined;
   return {
-    version: versionLine(CLI, "--version") ?? "working tree",
+    version: versionLine(launcher, "--version") ?? "working tree",
     flags: [
+      "built as it is shipped: compiled, its modules joined",
       "holdfast gateway run (own process, TLS, self-signed certificate, on 127.0.0.1)",
       "holdfast agent backup --json PATH (zstd level 2, which is fixed; its cache kept between runs)",
       "holdfast agent restore SNAPSHOT --target DIR",
@@ -74,7 +76,7 @@ async function createRepository(dir: string): Promise<HoldfastRepository> {
 }
 
 export const program = (role: string, dir: string, ...args: string[]): Program => ({
-  command: CLI,
+  command: launcherPath(),
   args: [...args],
   // Compiled code is kept between runs, as in any user's cache folder: beside the folder of a run, which is removed with it.
   env: { HOME: dir, NODE_COMPILE_CACHE: join(dirname(dirname(dir)), "compiled") },

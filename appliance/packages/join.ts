@@ -1,0 +1,57 @@
+// The compiler's modules, joined into few files: Node needs half a millisecond for each file that it loads, and a backup has 230 of them. Packages of
+// others stay as they are. What is joined still finds the files beside it: a module's import.meta.url is the address it has in the build.
+
+import { relative } from "node:path";
+import { rolldown } from "rolldown";
+
+export type Joining = {
+  /** What the compiler made. */
+  readonly build: string;
+  /** Files of it, which stay files of their own: what is started, by a command line or as a thread. */
+  readonly started: readonly string[];
+  /** Files of it that may be named and are not there. */
+  readonly cut: readonly string[];
+  readonly to: string;
+};
+
+/** Stands for the build's own address, until it is known which file a module went to. */
+const ownRoot = "HOLDFAST_BUILD_ROOT";
+const addresses = /\bimport\.meta\.(url|filename|dirname)\b/g;
+
+/** Joins them; answers the files of the build that are in it. Throws where one is used that is neither there nor cut. */
+export async function joinModules({ build, started, cut, to }: Joining): Promise<string[]> {
+  const left = new Set(cut.map((file) => `${build}/${file}`));
+  const joined = await rolldown({
+    input: Object.fromEntries(started.map((file) => [file.slice(0, -".js".length), `${build}/${file}`])),
+    platform: "node",
+    treeshake: false,
+    external: (id) => !/^[./]/.test(id) || left.has(id),
+    onLog: (level, { message }) => {
+      if (level === "warn") throw new Error(`joining ${build}: ${message}`);
+    },
+    plugins: [
+      {
+        name: "addresses",
+        transform: (code, id) => {
+          const url = `new URL(${JSON.stringify(relative(build, id))}, ${ownRoot})`;
+          return code.replaceAll(addresses, (_, part: string) => {
+            if (part === "url") return `${url}.href`;
+            if (part === "filename") return `${url}.pathname`;
+            throw new Error(`${id} asks for import.meta.${part}`);
+          });
+        },
+        renderChunk: (code, { fileName }) => {
+          const up = "../".repeat(fileName.split("/").length - 1) || "./";
+          return code.replaceAll(ownRoot, `new URL(${JSON.stringify(up)}, import.meta.url)`);
+        },
+      },
+    ],
+  });
+  const { output } = await joined.write({
+    ...{ dir: to, format: "esm", keepNames: true },
+    ...{ entryFileNames: "[name].js", chunkFileNames: "joined/[name]-[hash].js" },
+  });
+  await joined.close();
+  const modules = output.flatMap((file) => (file.type === "chunk" ? Object.keys(file.modules) : []));
+  return modules.filter((id) => id.startsWith(build)).map((id) => relative(build, id));
+}
