@@ -32,7 +32,7 @@ const readsQueuedMax = 6;
 const filesQueuedMax = 4096;
 
 /** The worker beside this file: a source in a checkout, compiled where this is. */
-const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
+const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
 export type BundleResult = {
   readonly id: Buffer | undefined;

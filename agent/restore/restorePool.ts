@@ -13,7 +13,7 @@ import { turnMemory } from "./turns.ts";
 const threadsMax = 4;
 
 /** The worker beside this file: a source in a checkout, compiled where this is. */
-const workerFile = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
+const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
 export type Answer = { readonly notes: readonly WorkerNote[]; readonly right: Uint8Array | undefined };
 

@@ -7,7 +7,7 @@ import { OpenPool } from "../../fs/view/openPool.ts";
 /** Whoever makes it closes it. */
 export function openThreads(): OpenPool {
   return new OpenPool({
-    worker: new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url),
+    worker: new URL(`./openWorker${extname(import.meta.url)}`, import.meta.url),
     engines: selectEngines,
   });
 }

@@ -1,6 +1,7 @@
 // The compiler's modules, joined into few files: Node needs half a millisecond for each file that it loads, and a backup has 230 of them. Packages of
 // others stay as they are. What is joined still finds the files beside it: a module's import.meta.url is the address it has in the build.
 
+import { realpathSync } from "node:fs";
 import { relative } from "node:path";
 import { rolldown } from "rolldown";
 
@@ -16,13 +17,16 @@ export type Joining = {
 
 /** Stands for the build's own address, until it is known which file a module went to. */
 const ownRoot = "HOLDFAST_BUILD_ROOT";
-const addresses = /\bimport\.meta\.(url|filename|dirname)\b/g;
+const addresses = /\bimport\.meta\.(\w+)/g;
 
 /** Joins them; answers the files of the build that are in it. Throws where one is used that is neither there nor cut. */
-export async function joinModules({ build, started, cut, to }: Joining): Promise<string[]> {
+export async function joinModules({ build: given, started, cut, to }: Joining): Promise<string[]> {
+  const build = realpathSync(given);
   const left = new Set(cut.map((file) => `${build}/${file}`));
   const joined = await rolldown({
     input: Object.fromEntries(started.map((file) => [file.slice(0, -".js".length), `${build}/${file}`])),
+    // So that the comments that name each module are the same wherever it is built.
+    cwd: build,
     platform: "node",
     treeshake: false,
     external: (id) => !/^[./]/.test(id) || left.has(id),
@@ -33,11 +37,10 @@ export async function joinModules({ build, started, cut, to }: Joining): Promise
       {
         name: "addresses",
         transform: (code, id) => {
-          const url = `new URL(${JSON.stringify(relative(build, id))}, ${ownRoot})`;
+          const url = `new URL(${JSON.stringify(relative(build, id))}, ${ownRoot}).href`;
           return code.replaceAll(addresses, (_, part: string) => {
-            if (part === "url") return `${url}.href`;
-            if (part === "filename") return `${url}.pathname`;
-            throw new Error(`${id} asks for import.meta.${part}`);
+            if (part !== "url") throw new Error(`${id} asks for import.meta.${part}`);
+            return url;
           });
         },
         renderChunk: (code, { fileName }) => {

@@ -22,7 +22,7 @@ const threadsMax = 4;
 const messageBytes = 512 * 1024;
 
 /** The worker beside this file, which needs nothing but Node: a source in a checkout, compiled where this is. */
-const nodeWorker = new URL(`./openWorker${extname(import.meta.filename)}`, import.meta.url);
+const nodeWorker = new URL(`./openWorker${extname(import.meta.url)}`, import.meta.url);
 
 type Waiting = {
   readonly thread: Thread;

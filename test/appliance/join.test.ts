@@ -1,7 +1,15 @@
 // Joined modules do what they did apart: the same program is run before and after.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -14,7 +22,7 @@ const files = {
     import { createRequire } from "node:module";
     import { Odd, count, url } from "../a/odd.js";
     import { later } from "../a/later.js";
-    const file = new URL(\`../a/worker\${extname(import.meta.filename)}\`, import.meta.url);
+    const file = new URL(\`../a/worker\${extname(import.meta.url)}\`, import.meta.url);
     const heard = await new Promise((resolve) => new Worker(file).once("message", resolve));
     const absent = await later("absent").catch((error) => error.code);
     console.log(JSON.stringify({
@@ -45,7 +53,7 @@ const files = {
 
 function folderOf(made: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-join-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   for (const [path, text] of Object.entries(made)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
@@ -75,10 +83,25 @@ test("modules keep their state, names and addresses, threads and packages are fo
   for (const name of ["index.js", "package.json"] as const)
     writeFileSync(join(to, "node_modules/plain", name), files[`node_modules/plain/${name}`]);
   rmSync(build, { recursive: true });
-  mkdirSync(build);
   expect(said(to)).toEqual(apart);
   expect(readdirSync(join(to, "a"))).toEqual(["worker.js"]);
   expect(existsSync(join(to, "cli/main.js"))).toBe(true);
+});
+
+test("the same modules give the same bytes, wherever they lie, and say which module a line is of", async () => {
+  const made = await Promise.all(
+    ["one", "another"].map(async () => {
+      const build = folderOf(files);
+      const to = join(build, "to");
+      await joinModules({ build, to, ...plan });
+      const names = readdirSync(to, { recursive: true, encoding: "utf8" }).filter((name) =>
+        name.endsWith(".js"),
+      );
+      return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(to, name), "utf8")]));
+    }),
+  );
+  expect(made[0]).toEqual(made[1]);
+  expect(Object.values(made[0]!).join("")).toContain("\n// a/even.js\n");
 });
 
 test("what cannot be joined is refused with its file", async () => {

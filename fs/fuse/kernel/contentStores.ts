@@ -29,7 +29,7 @@ const movingBytesMax = 64;
 /** Pins end when something else is taken, or so much later. */
 const reapMs = 20;
 
-const workerFile = new URL(`./storeWorker${extname(import.meta.filename)}`, import.meta.url);
+const workerFile = new URL(`./storeWorker${extname(import.meta.url)}`, import.meta.url);
 
 type Listed = { readonly directory: RowDirectory; readonly rows: number };
 /** What waits for the thread: one entry of the ring. */

@@ -43,7 +43,7 @@ export const noPart: VaultPart = {
   retention: noRetention,
 };
 
-const program = fileURLToPath(new URL(`./oldRowsProgram${extname(import.meta.filename)}`, import.meta.url));
+const program = fileURLToPath(new URL(`./oldRowsProgram${extname(import.meta.url)}`, import.meta.url));
 const answerBytesMax = 512 * 2 ** 20;
 const waitMs = 600_000;
 
