@@ -51,7 +51,7 @@ export async function joinModules({ build: given, started, cut, to }: Joining): 
     ],
   });
   const { output } = await joined.write({
-    ...{ dir: to, format: "esm", keepNames: true },
+    ...{ dir: to, format: "esm", keepNames: true, minify: false },
     ...{ entryFileNames: "[name].js", chunkFileNames: "joined/[name]-[hash].js" },
   });
   await joined.close();
