@@ -78,7 +78,7 @@ export function buildAdminApp(
     forceCloseConnections: true,
     clientErrorHandler: refuseUnparsed,
     ajv: { customOptions: { removeAdditional: false } },
-    schemaController: { compilersFactory: lazyCompilers },
+    schemaController: { compilersFactory: lazyCompilers() },
   });
   answerErrors(app);
 

@@ -9,34 +9,36 @@ type Compilers = NonNullable<NonNullable<FastifyServerOptions["schemaController"
 type BuildSerializer = NonNullable<Compilers["buildSerializer"]>;
 type Validator = ((...asked: unknown[]) => unknown) & { errors?: unknown };
 
-const validatorsOf = ajvCompiler();
-const serializersOf = serializerSelector();
-
-/** For `schemaController.compilersFactory`. A schema that cannot be compiled fails the requests of its route (500), and a test that compiles all. */
-export const lazyCompilers: Compilers = {
-  buildValidator: ((...settings: Parameters<BuildCompilerFromPool>) => {
-    let compile: ReturnType<BuildCompilerFromPool> | undefined;
-    return (route: Parameters<ReturnType<BuildCompilerFromPool>>[0]): Validator => {
-      let made: Validator | undefined;
-      const validator: Validator = (...asked) => {
-        compile ??= validatorsOf(...settings);
-        made ??= compile(route) as Validator;
-        const valid = made(...asked);
-        validator.errors = made.errors;
-        return valid;
+/** For `schemaController.compilersFactory` of one app. A schema that cannot be compiled fails the requests of its route (500), and a test that compiles all. */
+export function lazyCompilers(): Compilers {
+  // One of each for an app: its groups of routes share what was compiled.
+  const validatorsOf = ajvCompiler();
+  const serializersOf = serializerSelector();
+  return {
+    buildValidator: ((...settings: Parameters<BuildCompilerFromPool>) => {
+      let compile: ReturnType<BuildCompilerFromPool> | undefined;
+      return (route: Parameters<ReturnType<BuildCompilerFromPool>>[0]): Validator => {
+        let made: Validator | undefined;
+        const validator: Validator = (...asked) => {
+          compile ??= validatorsOf(...settings);
+          made ??= compile(route) as Validator;
+          const valid = made(...asked);
+          validator.errors = made.errors;
+          return valid;
+        };
+        // Fastify tells by it that this is one of Ajv's, and then gives what is checked its parent.
+        return Object.assign(validator, { schemaEnv: true });
       };
-      // Fastify tells by it that this is one of Ajv's, and then gives what is checked its parent.
-      return Object.assign(validator, { schemaEnv: true });
-    };
-  }) as BuildCompilerFromPool,
-  buildSerializer: ((...settings: Parameters<BuildSerializer>) => {
-    const compile = serializersOf(...settings);
-    return (route: Parameters<typeof compile>[0]) => {
-      let made: ReturnType<typeof compile> | undefined;
-      return (answer: unknown): string => {
-        made ??= compile(route);
-        return made(answer);
+    }) as BuildCompilerFromPool,
+    buildSerializer: ((...settings: Parameters<BuildSerializer>) => {
+      const compile = serializersOf(...settings);
+      return (route: Parameters<typeof compile>[0]) => {
+        let made: ReturnType<typeof compile> | undefined;
+        return (answer: unknown): string => {
+          made ??= compile(route);
+          return made(answer);
+        };
       };
-    };
-  }) as BuildSerializer,
-};
+    }) as BuildSerializer,
+  };
+}

@@ -110,7 +110,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     forceCloseConnections: true,
     clientErrorHandler: refuseUnparsed,
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
-    schemaController: { compilersFactory: lazyCompilers },
+    schemaController: { compilersFactory: lazyCompilers() },
     routerOptions: { maxParamLength: 512 },
     rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),
   }) as unknown as FastifyInstance;
