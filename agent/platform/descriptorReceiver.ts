@@ -56,13 +56,7 @@ export type DescriptorReceiver = {
 export function descriptorReceiver(): DescriptorReceiver | undefined {
   const supported = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
   if (!supported || process.env.HOLDFAST_PLATFORM === "portable") return undefined;
-  let libc: Libc | undefined;
-  return {
-    openPair: () => {
-      libc ??= loadLibc();
-      return openPair(libc);
-    },
-  };
+  return { openPair: () => openPair(loadLibc()) };
 }
 
 function openPair(libc: Libc): DescriptorPair {

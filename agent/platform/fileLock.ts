@@ -1,6 +1,6 @@
 // An exclusive lock on an open file that goes with the process, however that ends: flock(2). Node has no call for it.
 
-import { type Libc, loadLibc } from "./libc.ts";
+import { loadLibc } from "./libc.ts";
 import { lastErrno } from "./notedErrno.ts";
 import { SystemError } from "./systemError.ts";
 
@@ -15,15 +15,12 @@ export function canLockFiles(): boolean {
   return supported && process.env.HOLDFAST_PLATFORM !== "portable";
 }
 
-let libc: Libc | undefined;
-
 /**
  * Locks the open file for as long as `fd` (or a copy of it) is open. False when another process has it.
  * @throws SystemError where the file system cannot lock
  */
 export function lockFile(fd: number): boolean {
-  libc ??= loadLibc();
-  if (libc.syscall(flockNumber, fd, LOCK_EX | LOCK_NB, 0, 0, 0) === 0) return true;
+  if (loadLibc().syscall(flockNumber, fd, LOCK_EX | LOCK_NB, 0, 0, 0) === 0) return true;
   const errno = lastErrno();
   if (errno === EWOULDBLOCK) return false;
   throw new SystemError(errno, "flock", Buffer.from(`file ${fd}`));

@@ -100,6 +100,13 @@ export const Syscall = {
 
 /** Binds the C library this process already runs on (glibc or musl), with errno noted (notedErrno.ts); throws where a function is missing. */
 export function loadLibc(): Libc {
+  libc ??= bindLibc();
+  return libc;
+}
+
+let libc: Libc | undefined;
+
+function bindLibc(): Libc {
   const calls = bindProcess(signatures);
   const errno = load().errno as () => number;
   const noting = Object.entries(calls).map(([name, call]) => {

@@ -1,19 +1,11 @@
 // Joined modules do what they did apart: the same program is run before and after.
 
 import { execFileSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
 import { joinModules } from "../../appliance/packages/join.ts";
+import { folderOf } from "./folderOf.ts";
 
 const files = {
   "cli/main.js": `
@@ -50,16 +42,6 @@ const files = {
   "package.json": '{"type":"module"}',
   "node_modules/plain/package.json": '{"name":"plain","main":"index.js"}',
 };
-
-function folderOf(made: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-join-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const [path, text] of Object.entries(made)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  return folder;
-}
 
 const said = (folder: string): unknown =>
   JSON.parse(execFileSync(process.execPath, [join(folder, "cli/main.js")], { encoding: "utf8" }));

@@ -1,9 +1,7 @@
 // What goes into packages, and what services are told, before any is built: test/e2e/packages.test.ts installs them.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 import { commandsOf } from "../../appliance/cli/commandTable.ts";
 import { debianVersion } from "../../appliance/packages/debian.ts";
 import { type Cpu, dependenciesOf, type Lock, readLock } from "../../appliance/packages/dependencies.ts";
@@ -11,16 +9,7 @@ import { manPage } from "../../appliance/packages/manPage.ts";
 import { reachable } from "../../appliance/packages/reachable.ts";
 import { rightsOf } from "../../appliance/service/asOwner.ts";
 import { services, unitText, writtenBy } from "../../appliance/service/units.ts";
-
-function buildOf(files: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-build-of-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  return folder;
-}
+import { folderOf } from "./folderOf.ts";
 
 describe("files of a program", () => {
   const files = {
@@ -44,20 +33,20 @@ describe("files of a program", () => {
   const everything = ["a.js", "b.js", "bound.js", "gateway/run.js", "later.js", "main.js", "worker.js"];
 
   test("imports, threads and packages are followed; nothing else is", () => {
-    const found = reachable(buildOf(files), "main.js", () => false);
+    const found = reachable(folderOf(files), "main.js", () => false);
     expect(found.files).toEqual(everything);
     expect(found.started).toEqual(["main.js", "worker.js"]);
     expect(found.packages).toEqual(["@scope/name", "fastify", "koffi", "only-of-bound", "reflect-metadata"]);
   });
 
   test("what is left out takes along what cannot be without it", () => {
-    const found = reachable(buildOf(files), "main.js", (path) => path.startsWith("gateway/"));
+    const found = reachable(folderOf(files), "main.js", (path) => path.startsWith("gateway/"));
     expect(found.files).toEqual(["a.js", "b.js", "later.js", "main.js", "worker.js"]);
     expect(found.packages).not.toContain("only-of-bound");
     expect(found.cut).toEqual(["bound.js", "gateway/run.js"]);
-    const bound = buildOf({ ...files, "b.js": 'import "./gateway/run.js";' });
+    const bound = folderOf({ ...files, "b.js": 'import "./gateway/run.js";' });
     expect(() => reachable(bound, "main.js", (path) => path.startsWith("gateway/"))).toThrow("cannot start");
-    expect(() => reachable(buildOf({ "main.js": 'import "./gone.js";' }), "main.js", () => false)).toThrow(
+    expect(() => reachable(folderOf({ "main.js": 'import "./gone.js";' }), "main.js", () => false)).toThrow(
       "not in the build",
     );
   });
