@@ -15,6 +15,7 @@ import type { PageCache } from "../source/pageCache.ts";
 import { Portion } from "../source/portion.ts";
 import { joinPath, type WalkOptions } from "../source/walk.ts";
 import { ChunkUpload } from "../upload/chunkUpload.ts";
+import { EmptyGroup } from "../upload/emptyGroup.ts";
 import { MetadataUpload } from "../upload/metadataUpload.ts";
 import { opened, wrongRecord } from "../upload/readBack.ts";
 import { RecordSender } from "../upload/recordSender.ts";
@@ -86,12 +87,14 @@ export class BackupRun {
     this.#closeEngines = engines.close;
     this.#cache = openCache(context, engines);
     this.#pool = new WorkerPool({ keys, group, chunker: request.chunker, compressionLevel, engines }, fail);
-    const port = resending(whileRunning(session, failure), sleep);
+    const empty = new EmptyGroup(session.empty);
+    const port = empty.watched(resending(whileRunning(session, failure), sleep));
     this.#sender = new RecordSender(port, context.bodyBytesMax);
     this.#chunks = new ChunkUpload({
       port,
       pool: this.#pool,
       sender: this.#sender,
+      group: empty,
       sample: () => randomInt(readBackOneIn) === 0,
       verify: (id, record) => this.#opened(id, record) !== undefined,
       onWrong: this.#onWrong,

@@ -22,6 +22,8 @@ export interface BackupSession extends UploadPort {
   readonly sequence: number;
   /** Changes when something that was at the gateway is not there any more. */
   readonly cacheToken: string;
+  /** Nothing of the group was at the gateway when the session began. */
+  readonly empty: boolean;
   /** Per id whether it and everything below it is at the gateway; undefined from one that cannot tell. */
   whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined>;
   snapshotObject(id: string): Promise<Buffer>;

@@ -79,6 +79,10 @@ export class GatewayBackupSession implements BackupSession {
     return this.#session.cacheToken;
   }
 
+  get empty(): boolean {
+    return this.#session.empty === true;
+  }
+
   async whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined> {
     try {
       const bitmap = await this.#connection.client.whole(this.#session.session, ids, this.#signal);

@@ -2,7 +2,7 @@
 //
 // Invariants:
 //  - An id is asked for and sent at most once at a time (`open`), and not again in a run once it settled (`settled`,
-//    bounded: forgetting one costs a question, nothing else).
+//    bounded: forgetting one costs a question, nothing else). In a group that is empty nothing is asked (emptyGroup.ts).
 //  - A metadata record goes out only after everything it refers to is durable or goes before it in the same
 //    ordered stream: it waits for the ids in `open` that it names, and metadata keeps its order.
 //  - Sealed bytes in memory stay within the budget; plaintext waits in the workers' windows for it.
@@ -12,6 +12,7 @@ import { limits } from "../../vault/limits.ts";
 import type { Place } from "../backup/messages.ts";
 import type { WorkerPool } from "../backup/workerPool.ts";
 import { ByteBudget } from "./byteBudget.ts";
+import type { EmptyGroup } from "./emptyGroup.ts";
 import { HaveBatcher } from "./haveBatcher.ts";
 import type { UploadPort } from "./port.ts";
 import { RecentIds } from "./recentIds.ts";
@@ -25,6 +26,8 @@ export type ChunkUploadOptions = {
   readonly port: UploadPort;
   readonly pool: Pick<WorkerPool, "seal" | "release">;
   readonly sender: RecordSender;
+  /** While it lacks everything nothing is asked. */
+  readonly group: EmptyGroup;
   /** Reads back a record that the gateway says it has; true when its content is right. Called for a random share. */
   readonly verify: (id: Buffer, record: Buffer) => boolean;
   /** Called for a record that is not what its id names and was reported; `writer` is the name of the device, where known. */
@@ -51,9 +54,9 @@ export class ChunkUpload {
     this.#have = new HaveBatcher((ids) => options.port.have(ids));
   }
 
-  /** Asks the gateway for one id, batched with others. */
-  ask(id: Buffer): Promise<boolean> {
-    return this.#have.ask(id);
+  /** Whether the gateway has an id that this run has not sent; asked with others where it has to be. */
+  async ask(id: Buffer): Promise<boolean> {
+    return !this.#options.group.lacks() && (await this.#have.ask(id));
   }
 
   /** The promise of an id that is not yet durable, or undefined. */
@@ -88,7 +91,7 @@ export class ChunkUpload {
 
   async #upload(id: Buffer, place: Place): Promise<void> {
     const { pool, sender } = this.#options;
-    if ((await this.#have.ask(id)) && (await this.#trusted(id))) {
+    if ((await this.ask(id)) && (await this.#trusted(id))) {
       pool.release(place);
       return;
     }

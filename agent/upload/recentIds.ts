@@ -1,6 +1,7 @@
 // Ids that a run has dealt with, the newest of them: bounded, since forgetting one costs a question to the gateway and nothing else.
 
-const idsMax = 131_072;
+/** How many are kept. */
+export const idsMax = 131_072;
 
 export class RecentIds {
   readonly #keys = new Set<string>();

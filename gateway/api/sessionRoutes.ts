@@ -48,6 +48,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
             head: nullable(longId),
             sequence: count,
             cacheToken: { type: "string" },
+            empty: flag,
           }),
         },
       },
@@ -85,6 +86,7 @@ export function sessionRoutes(app: FastifyInstance, gateway: Gateway): void {
         head: item.head,
         sequence: item.sequence,
         cacheToken: vault.catalog.cacheToken(),
+        empty: vault.store.promised.isEmpty(device.group),
       };
     },
   );

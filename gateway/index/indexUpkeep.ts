@@ -1,7 +1,7 @@
 // Work on all of the chunk index, as garbage collection does it: rows as they lie, in the order of the index.
 
 import { RecordType } from "../../vault/magic.ts";
-import type { BucketStore, ScanCursor } from "./buckets.ts";
+import { Bucket, type BucketStore, type ScanCursor } from "./buckets.ts";
 import type { IndexEnvironment } from "./environment.ts";
 import type { IndexCounters } from "./indexCounters.ts";
 import type { PromisedRows } from "./promisedRows.ts";
@@ -28,6 +28,13 @@ export class IndexUpkeep {
    */
   visitRefsDown(first: number, end: number, visit: (ordinal: number, encoded: Uint8Array) => void): void {
     this.#parts.refs.visitDown(first, end, visit);
+  }
+
+  /** Whether there is no row of a group, live or not. */
+  isEmpty(group: number): boolean {
+    const first = new Bucket();
+    this.#parts.buckets.load(group, 0, first);
+    return first.depth === 0 && first.count === 0;
   }
 
   /** References of a record, as ordinals in their order. */

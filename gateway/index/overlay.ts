@@ -112,6 +112,13 @@ export class IndexOverlay {
     return answers;
   }
 
+  /** Whether there is no row of a group, live or not, here or in LMDB. */
+  isEmpty(group: number): boolean {
+    const { words, count } = this.#rows;
+    for (let number = 0; number < count; number++) if (words[number * packedRowWords] === group) return false;
+    return this.#index.upkeep.isEmpty(group);
+  }
+
   /**
    * Enters a durable record. Where a live row exists it stays, and its ordinal is the answer; a needed or promised row's ordinal
    * passes to this copy. `refs` are the ordinals that the references were found under. Throws when `full`.

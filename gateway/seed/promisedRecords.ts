@@ -36,6 +36,11 @@ export class PromisedRecords {
     });
   }
 
+  /** Whether `have` answers no for every id of a group: nothing is or was here, and no box is on its way. */
+  isEmpty(group: number): boolean {
+    return !this.#promises.any && this.#overlay.isEmpty(group);
+  }
+
   /** Per id the box that it comes with, or undefined where it is here or nowhere. */
   boxesOf(group: number, ids: Uint8Array): (number | undefined)[] {
     if (!this.#promises.any) return new Array<undefined>(ids.length / Width.id).fill(undefined);

@@ -191,6 +191,8 @@ export type SessionAnswer = {
   readonly head: string | null;
   readonly sequence: number;
   readonly cacheToken: string;
+  /** Nothing of the group is here or on its way. Older gateways do not say. */
+  readonly empty?: boolean;
 };
 
 /** What an agent says of a backup that runs: counts and sizes, no name and no message. Totals are 0 where they are not known. */

@@ -29,6 +29,7 @@ const outcome = await runBackup(
       head: null,
       sequence: 0,
       cacheToken: "",
+      empty: true,
       whole: async (ids) => ids.map(() => true),
       have: async (ids) => createBitmap(ids.length),
       records: async (records) => ({ statuses: new Uint8Array(records.length), missing: [] }),

@@ -67,6 +67,7 @@ export class MemoryGateway {
       head: this.head,
       sequence: this.sequence,
       cacheToken: this.cacheToken,
+      empty: this.records.size === 0,
       whole: async (ids) => {
         this.asked += ids.length;
         return ids.map((id) => this.#isWhole(toHex(id)));
