@@ -66,6 +66,26 @@ describe("when things go wrong", () => {
     expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
   });
 
+  test("a first backup asks nothing, until something is there that it did not send", async () => {
+    for (let index = 0; index < 12; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    await fx.run();
+    expect(fx.gateway.askedHave).toBe(0);
+    const all = new Map(fx.gateway.records);
+
+    // Another device sends the same at the same time.
+    fx.gateway = new MemoryGateway();
+    let bodies = 0;
+    fx.gateway.beforeRecords = () => {
+      if (bodies++ === 1) for (const [id, record] of all) fx.gateway.records.set(id, record);
+    };
+    await fx.run();
+    expect(fx.gateway.askedHave).toBeGreaterThan(0);
+    // The bodies that were on their way, of 36 MB.
+    expect(fx.gateway.receivedBytes).toBeLessThan(30_000_000);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
   test("after a new cache token, what the gateway lost is found by asking, and nothing else is read or sent", async () => {
     fx.smallTree(300);
     writeFileSync(join(fx.source, "large"), noise(14_000_000, 5));

@@ -33,6 +33,8 @@ export class MemoryGateway {
   cacheToken = "first";
   /** Ids of which it was asked whether all below them is here. */
   asked = 0;
+  /** Ids of which it was asked whether they are here. */
+  askedHave = 0;
   receivedRecords = 0;
   receivedBytes = 0;
   /** Ids sent although they were already stored. */
@@ -73,6 +75,7 @@ export class MemoryGateway {
         return ids.map((id) => this.#isWhole(toHex(id)));
       },
       have: async (ids) => {
+        this.askedHave += ids.length;
         const bitmap = createBitmap(ids.length);
         for (const [index, id] of ids.entries()) if (this.records.has(toHex(id))) setBit(bitmap, index);
         return bitmap;
@@ -150,11 +153,12 @@ export class MemoryGateway {
         missing.push(...absent);
         continue;
       }
-      if (this.records.has(toHex(header.id))) this.sentTwice += 1;
+      const isHere = this.records.has(toHex(header.id));
+      if (isHere) this.sentTwice += 1;
       this.records.set(toHex(header.id), Buffer.from(record));
       this.receivedRecords += 1;
       this.receivedBytes += record.length;
-      statuses[index] = RecordStatus.stored;
+      statuses[index] = isHere ? RecordStatus.present : RecordStatus.stored;
     }
     return { statuses, missing };
   }

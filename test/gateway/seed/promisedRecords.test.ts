@@ -67,7 +67,9 @@ describe("records that rest on promised ones", () => {
       chunks.map(({ id }) => id),
     );
     expect([...(await put(page)).statuses]).toEqual([RecordStatus.waits]);
+    expect(store.promised.isEmpty(group)).toBe(true);
     await promise(store, 7, chunks.slice(0, 2));
+    expect(store.promised.isEmpty(group)).toBe(false);
     expect(store.promised.have(group, ids)).toEqual([true, true, false]);
     expect(store.findLive(group, ids)).toEqual([undefined, undefined, undefined]);
     expect(store.promised.boxesOf(group, ids)).toEqual([7, 7, undefined]);
