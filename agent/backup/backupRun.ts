@@ -87,6 +87,7 @@ export class BackupRun {
     this.#closeEngines = engines.close;
     this.#cache = openCache(context, engines);
     this.#pool = new WorkerPool({ keys, group, chunker: request.chunker, compressionLevel, engines }, fail);
+    // Whoever begins again has sent something.
     const empty = new EmptyGroup(session.empty && !mend);
     const port = empty.watched(resending(whileRunning(session, failure), sleep));
     this.#sender = new RecordSender(port, context.bodyBytesMax);

@@ -8,6 +8,8 @@
 //  - Sealed bytes in memory stay within the budget; plaintext waits in the workers' windows for it.
 
 import { bitAt } from "../../ingest/wire/bitmap.ts";
+import { toHex } from "../../vault/bytes.ts";
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { limits } from "../../vault/limits.ts";
 import type { Place } from "../backup/messages.ts";
 import type { WorkerPool } from "../backup/workerPool.ts";
@@ -105,10 +107,13 @@ export class ChunkUpload {
       reserved = record.length;
       // Its memory is given back when it is sent.
       const isRaw = record.length > place.length * hardlyShrunk;
-      await sender.send(record, place);
+      const wasThere = await sender.send(record, place);
       this.newChunks += 1;
       this.newBytes += place.length;
       if (isRaw) this.rawBytes += place.length;
+      // Others store in this group. The plaintext is gone, so the run begins again, and asks.
+      if (wasThere && !(await this.#trusted(id)))
+        throw new HoldfastError(ErrorCode.missingChunks, `chunk ${toHex(id)} is at the gateway and is wrong`);
     } finally {
       this.#budget.give(reserved);
     }

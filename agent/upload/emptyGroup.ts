@@ -3,7 +3,8 @@
 //
 // Invariants
 //  - While this holds, all that is at the gateway was sent by this run, which remembers it: it ends with `idsMax` ids, the number that RecentIds keeps.
-//  - It ends, for the rest of the run, with the first record that was there already. That one was sent for nothing, and nothing else follows from it.
+//  - It ends, for the rest of the run, with the first record that was there already. That one is trusted no more than one that the gateway had said
+//    it had (ChunkUpload): a share of them is read back.
 
 import { RecordStatus } from "../../ingest/wire/recordStatus.ts";
 import type { UploadPort } from "./port.ts";

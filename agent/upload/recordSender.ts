@@ -17,7 +17,7 @@ type ReadAt = { readonly worker: number; readonly order: number };
 
 type Item = ReadAt & {
   readonly record: Buffer;
-  readonly resolve: () => void;
+  readonly resolve: (wasThere: boolean) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -37,8 +37,8 @@ export class RecordSender {
     this.#bodyBytesMax = () => Math.min(bodyBytes, bodyBytesMax());
   }
 
-  /** Resolves when the record is durable at the gateway. */
-  send(record: Buffer, { worker, order }: ReadAt): Promise<void> {
+  /** Resolves when the record is durable at the gateway, to whether one was there already and this one is not used. */
+  send(record: Buffer, { worker, order }: ReadAt): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#items.push({ record, worker, order, resolve, reject });
       this.#bytes += record.length;
@@ -79,11 +79,12 @@ export class RecordSender {
       this.sentBytes += bytes;
       this.sentRecords += batch.length;
       for (const [index, item] of batch.entries()) {
-        if (answer.statuses[index] === RecordStatus.waits) {
+        const status = answer.statuses[index];
+        if (status === RecordStatus.waits) {
           item.reject(
             new HoldfastError(ErrorCode.protocol, "the gateway wants references of a record that has none"),
           );
-        } else item.resolve();
+        } else item.resolve(status === RecordStatus.present);
       }
     } catch (error) {
       for (const item of batch) item.reject(error);

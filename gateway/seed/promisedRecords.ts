@@ -36,7 +36,7 @@ export class PromisedRecords {
     });
   }
 
-  /** Whether `have` answers no for every id of a group: nothing is or was here, and no box is on its way. */
+  /** Whether `have` answers no for every id of a group: nothing is here, sound or not, and no box is on its way. */
   isEmpty(group: number): boolean {
     return !this.#promises.any && this.#overlay.isEmpty(group);
   }

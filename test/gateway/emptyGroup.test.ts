@@ -1,4 +1,4 @@
-// A session is told that its group is empty only while nothing was ever stored there: an agent that believes it asks nothing.
+// A session is told that its group is empty only while nothing is stored there: an agent that believes it asks nothing.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { dataRecord, GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "./gatewayFixture.ts";

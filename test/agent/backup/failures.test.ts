@@ -136,6 +136,29 @@ describe("when things go wrong", () => {
     for (const id of honest.suspects) expect(honest.records.has(id)).toBe(true);
   });
 
+  test("wrong bytes that another device stores while a first backup runs are found and replaced, too", async () => {
+    for (let index = 0; index < 12; index++)
+      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    await fx.run();
+    const all = new Map(fx.gateway.records);
+    fx.gateway = new MemoryGateway();
+    let bodies = 0;
+    fx.gateway.beforeRecords = () => {
+      if (bodies++ !== 0) return;
+      for (const [id, record] of all) {
+        const wrong = Buffer.from(record);
+        wrong[wrong.length - 20]! ^= 1;
+        if (record[5] === 1) fx.gateway.records.set(id, wrong);
+      }
+    };
+    await fx.run({}, { readBackOneIn: 1 });
+    expect(new Set(fx.gateway.suspects)).toEqual(
+      new Set([...all].filter(([, record]) => record[5] === 1).map(([id]) => id)),
+    );
+    expect(fx.warnings.some((text) => text.includes("which device desktop wrote"))).toBe(true);
+    expect(snapshotFacts(fx.gateway, fx.source)).toEqual(folderFacts(fx.source));
+  });
+
   test("a file that grows while it is read is a warning and a snapshot that fits itself", async () => {
     const file = join(fx.source, "growing");
     writeFileSync(file, noise(30 * 2 ** 20, 1));

@@ -155,7 +155,7 @@ export class MemoryGateway {
       }
       const isHere = this.records.has(toHex(header.id));
       if (isHere) this.sentTwice += 1;
-      this.records.set(toHex(header.id), Buffer.from(record));
+      else this.records.set(toHex(header.id), Buffer.from(record));
       this.receivedRecords += 1;
       this.receivedBytes += record.length;
       statuses[index] = isHere ? RecordStatus.present : RecordStatus.stored;

@@ -107,7 +107,7 @@ describe("sending records", () => {
       portOf(async () => ({ statuses: Uint8Array.of(RecordStatus.stored, RecordStatus.waits), missing: [] })),
     );
     const [first, second] = [1, 2].map((name) => sender.send(record(10, name), { worker: 0, order: name }));
-    await expect(first).resolves.toBeUndefined();
+    await expect(first).resolves.toBe(false);
     await expect(second).rejects.toMatchObject({ code: ErrorCode.protocol });
   });
 });
