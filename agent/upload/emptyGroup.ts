@@ -1,4 +1,4 @@
-// A first backup finds nothing at the gateway, so it need not ask: of hundreds of requests a third are questions, and what is in a window waits for
+// A first backup finds nothing at the gateway, so it need not ask: most of its requests would be questions, and what is in a window would wait for
 // their answers. What others send at the same time is found out by what becomes of the records.
 //
 // Invariants
