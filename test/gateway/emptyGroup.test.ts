@@ -1,7 +1,14 @@
 // A session is told that its group is empty only while nothing is stored there: an agent that believes it asks nothing.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { dataRecord, GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "./gatewayFixture.ts";
+import {
+  beginSession,
+  dataRecord,
+  GatewayFixture,
+  pageRecord,
+  snapshotOf,
+  type TestDevice,
+} from "./gatewayFixture.ts";
 
 let fixture: GatewayFixture;
 let laptop: TestDevice;
@@ -17,19 +24,14 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.remove());
 
-async function startOf({ client, vault }: TestDevice, highestSequence = 0) {
-  const item = await client.putItem("files");
-  return { item, ...(await client.startSession({ vault, item: item.id, highestSequence })) };
-}
-
 test("from the first record on it is not, for all devices of the group and for none of another", async () => {
-  const first = await startOf(laptop);
+  const first = await beginSession(laptop);
   expect(first.empty).toBe(true);
-  expect((await startOf(desktop)).empty).toBe(true);
+  expect((await beginSession(desktop)).empty).toBe(true);
   const chunks = Array.from({ length: 300 }, () => dataRecord(laptop));
   await laptop.client.records(first.session, [chunks[0]!.record]);
-  expect((await startOf(desktop)).empty).toBe(false);
-  expect((await startOf(apart)).empty).toBe(true);
+  expect((await beginSession(desktop)).empty).toBe(false);
+  expect((await beginSession(apart)).empty).toBe(true);
   const root = pageRecord(
     laptop,
     chunks.map(({ id }) => id),
@@ -39,12 +41,12 @@ test("from the first record on it is not, for all devices of the group and for n
     [...chunks.slice(1), root].map(({ record }) => record),
   );
   await laptop.client.commit(first.session, snapshotOf(laptop, first.item, 1, null, root.id).bytes);
-  expect((await startOf(laptop, 1)).empty).toBe(false);
+  expect((await beginSession(laptop)).empty).toBe(false);
 
   // From LMDB alone, where the rows fill several buckets.
   await fixture.stop();
   await fixture.start();
   const again = (device: TestDevice): TestDevice => ({ ...device, client: fixture.client(device.token) });
-  expect((await startOf(again(desktop))).empty).toBe(false);
-  expect((await startOf(again(apart))).empty).toBe(true);
+  expect((await beginSession(again(desktop))).empty).toBe(false);
+  expect((await beginSession(again(apart))).empty).toBe(true);
 });

@@ -129,6 +129,13 @@ export class GatewayFixture {
   }
 }
 
+/** The item of that name, made where it is new, and a session for its next snapshot. */
+export async function beginSession({ client, vault }: Pick<TestDevice, "client" | "vault">, name = "files") {
+  const item = await client.putItem(name);
+  const asked = { vault, item: item.id, highestSequence: item.sequence };
+  return { item, ...(await client.startSession(asked)) };
+}
+
 /** What a client makes for a new account. */
 export function newAccount(name: string) {
   const vaultId = toHex(randomBytes(16));

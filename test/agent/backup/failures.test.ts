@@ -6,15 +6,20 @@ import { describe, expect, test } from "vitest";
 import { resolveTopPaths } from "../../../agent/source/topPaths.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import { backupFixture, noise } from "./backupFixture.ts";
-import { MemoryGateway } from "./memoryGateway.ts";
+import { MemoryGateway, spoilt } from "./memoryGateway.ts";
 import { folderFacts, snapshotFacts } from "./readBack.ts";
 
 const fx = backupFixture();
 
+/** 36 MB in files that are chunks of their own. */
+function largeFiles(): void {
+  for (let index = 0; index < 12; index++)
+    writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+}
+
 describe("when things go wrong", () => {
   test("a stopped run commits nothing, and the next sends only the rest", async () => {
-    for (let index = 0; index < 12; index++)
-      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    largeFiles();
     const stop = new AbortController();
     fx.gateway.beforeRecords = () => {
       if (fx.gateway.receivedRecords > 8) stop.abort();
@@ -51,8 +56,7 @@ describe("when things go wrong", () => {
   });
 
   test("a first backup begins once more where the gateway no longer has what it said it had", async () => {
-    for (let index = 0; index < 12; index++)
-      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    largeFiles();
     let lost = 0;
     fx.gateway.beforeRecords = () => {
       if (lost > 0 || fx.gateway.receivedRecords < 8) return;
@@ -67,8 +71,7 @@ describe("when things go wrong", () => {
   });
 
   test("a first backup asks nothing, until something is there that it did not send", async () => {
-    for (let index = 0; index < 12; index++)
-      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    largeFiles();
     await fx.run();
     expect(fx.gateway.askedHave).toBe(0);
     const all = new Map(fx.gateway.records);
@@ -121,11 +124,8 @@ describe("when things go wrong", () => {
     for (let index = 0; index < 90; index++)
       writeFileSync(join(fx.source, `l${index}`), noise(300_000, index + 1));
     await fx.run();
-    for (const [id, record] of fx.gateway.records) {
-      const wrong = Buffer.from(record);
-      wrong[wrong.length - 20]! ^= 1;
-      if (record[5] === 1) fx.gateway.records.set(id, wrong);
-    }
+    for (const [id, record] of fx.gateway.records)
+      if (record[5] === 1) fx.gateway.records.set(id, spoilt(record));
     const honest = new MemoryGateway();
     for (const [id, record] of fx.gateway.records) honest.records.set(id, record);
     await fx.run({}, { gateway: honest, readBackOneIn: 1 });
@@ -137,19 +137,14 @@ describe("when things go wrong", () => {
   });
 
   test("wrong bytes that another device stores while a first backup runs are found and replaced, too", async () => {
-    for (let index = 0; index < 12; index++)
-      writeFileSync(join(fx.source, `l${index}`), noise(3_000_000, index + 1));
+    largeFiles();
     await fx.run();
     const all = new Map(fx.gateway.records);
     fx.gateway = new MemoryGateway();
     let bodies = 0;
     fx.gateway.beforeRecords = () => {
       if (bodies++ !== 0) return;
-      for (const [id, record] of all) {
-        const wrong = Buffer.from(record);
-        wrong[wrong.length - 20]! ^= 1;
-        if (record[5] === 1) fx.gateway.records.set(id, wrong);
-      }
+      for (const [id, record] of all) if (record[5] === 1) fx.gateway.records.set(id, spoilt(record));
     };
     await fx.run({}, { readBackOneIn: 1 });
     expect(new Set(fx.gateway.suspects)).toEqual(

@@ -21,6 +21,13 @@ export const testKeys = new VaultKeys({
 
 export const testDevice = { id: "dd".repeat(16), name: "tester" };
 
+/** A record with the same header that does not open. */
+export function spoilt(record: Buffer): Buffer {
+  const wrong = Buffer.from(record);
+  wrong[wrong.length - 20]! ^= 1;
+  return wrong;
+}
+
 export class MemoryGateway {
   readonly records: Map<string, Buffer>;
   readonly snapshots: Map<string, Buffer>;

@@ -14,7 +14,7 @@ import { parseSnapshotHeader } from "../../../vault/snapshot.ts";
 import type { EntryDraft } from "../../../vault/tree/entry.ts";
 import { backupFixture, noise, type RunOptions } from "./backupFixture.ts";
 import { commitChanged } from "./hostileTree.ts";
-import { MemoryGateway } from "./memoryGateway.ts";
+import { MemoryGateway, spoilt } from "./memoryGateway.ts";
 import { folderFacts, snapshotFacts } from "./readBack.ts";
 
 const fx = backupFixture();
@@ -220,11 +220,7 @@ describe("a reference that is not right", () => {
 
   test("wrong bytes under an id are reported, and no file is kept there", async () => {
     await editedTree();
-    for (const id of dataIds()) {
-      const wrong = Buffer.from(fx.gateway.records.get(id) as Buffer);
-      wrong[wrong.length - 20]! ^= 1;
-      fx.gateway.records.set(id, wrong);
-    }
+    for (const id of dataIds()) fx.gateway.records.set(id, spoilt(fx.gateway.records.get(id) as Buffer));
     const outcome = await newcomer();
     expect(fx.gateway.suspects.length).toBeGreaterThan(0);
     expect(fx.warnings.join()).toContain("which device desktop wrote, is not what its id names");

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { bytesOver, EvictWatch } from "../../../gateway/cache/evictWatch.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
 import { closedPackPath } from "../../../gateway/store/packPaths.ts";
-import { dataRecord, GatewayFixture, type TestDevice } from "../gatewayFixture.ts";
+import { beginSession, dataRecord, GatewayFixture, type TestDevice } from "../gatewayFixture.ts";
 import { addReplicaFolder, copyPacks, type ReplicaFolder } from "./replicaFolder.ts";
 
 let scratch: string;
@@ -24,9 +24,7 @@ beforeEach(async () => {
   device = await fixture.device(await fixture.account("anna"), "laptop");
   replica = await addReplicaFolder(fixture.gateway.catalog, join(scratch, "replica"), "disk");
   vault = await fixture.gateway.vault(device.vault);
-  const item = await device.client.putItem("files");
-  const asked = { vault: device.vault, item: item.id, highestSequence: 0 };
-  ({ session } = await device.client.startSession(asked));
+  ({ session } = await beginSession(device));
 });
 afterEach(async () => {
   await fixture.remove();

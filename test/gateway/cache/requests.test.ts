@@ -10,7 +10,7 @@ import type { ChunkRow } from "../../../gateway/index/row.ts";
 import type { OpenVault } from "../../../gateway/openVault.ts";
 import { Width } from "../../../vault/magic.ts";
 import { randomFrom } from "../../fidelity/random.ts";
-import { dataRecord, GatewayFixture } from "../gatewayFixture.ts";
+import { beginSession, dataRecord, GatewayFixture } from "../gatewayFixture.ts";
 import { addReplicaFolder, copyPacks, type ReplicaFolder } from "./replicaFolder.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? 11);
@@ -28,9 +28,7 @@ beforeEach(async () => {
   const device = await fixture.device(await fixture.account("anna"), "laptop");
   replica = await addReplicaFolder(fixture.gateway.catalog, join(scratch, "replica"), "disk");
   vault = await fixture.gateway.vault(device.vault);
-  const item = await device.client.putItem("images");
-  const asked = { vault: device.vault, item: item.id, highestSequence: 0 };
-  const { session } = await device.client.startSession(asked);
+  const { session } = await beginSession(device, "images");
   const ids: Buffer[] = [];
   for (let i = 0; i < chunks; i += 8) {
     const some = Array.from({ length: 8 }, () => dataRecord(device, randomBytes(2 ** 20)));

@@ -6,6 +6,7 @@ import type { JobFilter } from "../../../gateway/jobs/jobs.ts";
 import { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import {
+  beginSession,
   dataRecord,
   GatewayFixture,
   pageRecord,
@@ -37,18 +38,7 @@ async function restart(): Promise<void> {
   device = { ...device, client: fixture.client(device.token) };
 }
 
-async function begin(
-  client = device.client,
-  name = "files",
-): Promise<{ session: string; item: { id: string } }> {
-  const item = await client.putItem(name);
-  const { session } = await client.startSession({
-    vault: device.vault,
-    item: item.id,
-    highestSequence: item.sequence,
-  });
-  return { session, item };
-}
+const begin = (client = device.client, name = "files") => beginSession({ client, vault: device.vault }, name);
 
 async function upload(client: GatewayClient, session: string): Promise<{ root: TestRecord; bytes: number }> {
   const record = dataRecord(device);

@@ -6,7 +6,14 @@ import { packsShown } from "../../../gateway/jobs/shownProgress.ts";
 import { bitAt } from "../../../ingest/wire/bitmap.ts";
 import type { BackupTold } from "../../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
-import { dataRecord, GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "../gatewayFixture.ts";
+import {
+  beginSession,
+  dataRecord,
+  GatewayFixture,
+  pageRecord,
+  snapshotOf,
+  type TestDevice,
+} from "../gatewayFixture.ts";
 
 let fixture: GatewayFixture;
 let device: TestDevice;
@@ -25,12 +32,6 @@ const nothing = () => ({ figures: {} });
 const told: BackupTold = {
   ...{ files: 10, bytes: 250, totalFiles: 40, totalBytes: 1000, sentBytes: 99, warnings: 0 },
 };
-
-async function begin() {
-  const item = await device.client.putItem("files");
-  const asked = { vault: device.vault, item: item.id, highestSequence: item.sequence };
-  return { item, ...(await device.client.startSession(asked)) };
-}
 
 async function restart(): Promise<void> {
   await fixture.stop();
@@ -135,7 +136,7 @@ test("cancel stops work by its signal, whoever began it; what is over, unknown o
 
 test("a backup shows what its agent tells; cancelled, its session is refused, and the next one goes on from what was sent", async () => {
   const operations = fixture.administration.jobs;
-  const { session } = await begin();
+  const { session } = await beginSession(device);
   await device.client.tellProgress(session, told);
   expect(await operations.get(1)).toMatchObject({
     progress: {
@@ -162,7 +163,7 @@ test("a backup shows what its agent tells; cancelled, its session is refused, an
     over: { result: "stopped", code: ErrorCode.backupCancelled },
   });
 
-  const next = await begin();
+  const next = await beginSession(device);
   expect(next.resumed, "its lease stayed").toBe(true);
   expect(bitAt(await device.client.have(next.session, [record.id]), 0)).toBe(true);
   const root = pageRecord(device, [record.id]);
@@ -184,14 +185,14 @@ test("a backup shows what its agent tells; cancelled, its session is refused, an
 });
 
 test("a backup that was asked to stop hears it after a restart too; one that gives up says why, by a code", async () => {
-  const { session } = await begin();
+  const { session } = await beginSession(device);
   await fixture.administration.jobs.cancel(1);
   await restart();
   await expect(device.client.have(session, [dataRecord(device).id])).rejects.toMatchObject({
     code: ErrorCode.backupCancelled,
   });
   expect(await fixture.administration.jobs.get(1)).toMatchObject({ result: "stopped" });
-  const second = await begin();
+  const second = await beginSession(device);
   await device.client.tellProgress(second.session, { ...told, warnings: 2 });
   await device.client.tellProgress(second.session, {
     ...told,
@@ -209,7 +210,7 @@ test("a backup that was asked to stop hears it after a restart too; one that giv
     "2 warnings so far: its output on the device has them",
   ]);
   // The row is closed; the lease is not.
-  expect((await begin()).resumed).toBe(true);
+  expect((await beginSession(device)).resumed).toBe(true);
   const wrong = { ...told, files: -1 };
   await expect(device.client.tellProgress(second.session, wrong)).rejects.toMatchObject({
     code: ErrorCode.usage,
