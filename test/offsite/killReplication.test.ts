@@ -152,6 +152,8 @@ it(`a replica is right after every kill, and complete in the end (${kills} kills
       if (receipts < known.length) hits.unfinished++;
     }
     if (round === kills || round % 3 === 0) {
+      // What the kill left full is closed beside everything else, and a run with no new snapshot does not wait for it.
+      await (await site.vault()).store.settled();
       for (const replica of replicas) {
         expect((await site.run(replica)).failure).toBeNull();
         expect(await compare(replica)).toBe(known.length);
