@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../appliance/version.ts";
+import { compiledProgram } from "../builtProgram.ts";
 import { canRun } from "../faults/requirements.ts";
 import { CleanRoot } from "../testbeds/cleanRoot.ts";
 import { freePort } from "./freePort.ts";
@@ -35,17 +36,14 @@ describe.skipIf(!can)("packages in a clean Debian", () => {
   let root: CleanRoot;
   let port: number;
   let before: ReadonlySet<string>;
+  const undo: (() => void)[] = [];
 
+  afterAll(() => {
+    for (const each of undo) each();
+  });
   beforeAll(async () => {
-    folder = scratchFolder(afterAll);
-    const compiled = join(folder, "compiled");
-    execFileSync(
-      join(top, "node_modules", ".bin", "tsc"),
-      ["-p", "tsconfig.build.json", "--outDir", compiled],
-      {
-        cwd: top,
-      },
-    );
+    folder = scratchFolder((each) => undo.push(each));
+    const compiled = await compiledProgram(join(folder, "compiled"));
     root = new CleanRoot(join(folder, "root"), "libstdc++6", "passwd");
     const out = join(root.path, "packages");
     const build = (...words: string[]): void => {

@@ -127,9 +127,10 @@ describe.skipIf(!canMount())("drives by unit", () => {
   let state: string;
   let source: string;
   let gateway: Program;
+  const undo: (() => void | Promise<void>)[] = [];
 
   beforeAll(async () => {
-    site = await openSite((undo) => afterAll(undo));
+    site = await openSite((each) => undo.unshift(each));
     gateway = site.gateway;
     // A gateway that is started again has to be where it was.
     const config = join(site.data, "config.toml");
@@ -139,7 +140,10 @@ describe.skipIf(!canMount())("drives by unit", () => {
     source = makeSource(site.folder);
     await done("agent", "backup", source, "--state", state);
   });
-  afterAll(() => gateway.stop("SIGKILL"));
+  afterAll(async () => {
+    await gateway.stop("SIGKILL");
+    for (const each of undo) await each();
+  });
 
   async function restart(signal: NodeJS.Signals): Promise<void> {
     await gateway.stop(signal);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { parseItems, pathOutside, readDefinitions } from "../../../agent/schedule/definitionsFile.ts";
 import { type Counted, GatewayLink } from "../../../agent/schedule/gatewayLink.ts";
 import { ScheduleFile } from "../../../agent/schedule/scheduleFile.ts";
@@ -43,6 +43,9 @@ beforeEach(() => {
   writeEnrollment(state, enrollment);
   told = [];
   holds = undefined;
+});
+afterEach(() => {
+  rmSync(state, { recursive: true, force: true });
 });
 afterAll(async () => {
   await fixture.remove();
