@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, onTestFinished, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { learntDirectory } from "../../../agent/home/followHome.ts";
 import { tokenHash } from "../../../gateway/auth/tokens.ts";
 import { boxSigningKey, manifestPath } from "../../../gateway/seed/seal/sealBox.ts";
@@ -17,16 +17,7 @@ import { limits } from "../../../vault/limits.ts";
 import { claimedManifest, signSeedManifest } from "../../../vault/seed/manifest.ts";
 import { seededBytes } from "../../vault/seeded.ts";
 import { dataRecord, pageRecord, snapshotOf, type TestDevice, type TestRecord } from "../gatewayFixture.ts";
-import {
-  boxOf,
-  commitOn,
-  makeBox,
-  makeSite,
-  type OpenBox,
-  removeSites,
-  seal,
-  unwatched,
-} from "./boxFixture.ts";
+import { boxOf, commitOn, makeSite, type OpenBox, removeSites, seal, unwatched } from "./boxFixture.ts";
 
 afterEach(removeSites);
 
@@ -136,10 +127,9 @@ test("a box brings no more devices than a vault has room for the keys of", async
 test("a box brings no snapshots of devices that were not lent to it", async () => {
   const invented = `hfd_${"A".repeat(43)}`;
   const site = await makeSite();
-  const { datacentre, device, scratch } = site;
+  const { datacentre, device } = site;
   const other = await datacentre.device(device.account, "warehouse");
-  const box = await makeBox(datacentre, join(scratch, "box"), ["acme"], { devices: ["front-desk"] });
-  onTestFinished(() => box.close());
+  const box = await boxOf(site, "box", ["acme"], { devices: ["front-desk"] });
   // Who has the passphrase writes what he likes into the box's databases, and runs what he likes on it.
   const { ordinal: _ordinal, ...row } = datacentre.gateway.catalog.devices.get(other.id)!;
   box.gateway.catalog.devices.add({ ...row, tokenHash: toHex(tokenHash(invented)) });
@@ -152,13 +142,13 @@ test("a box brings no snapshots of devices that were not lent to it", async () =
 });
 
 test("who is enrolled at a box learns where its directory is, and never takes the box for it", async () => {
-  const { datacentre, scratch } = await makeSite();
+  const site = await makeSite();
+  const { datacentre } = site;
   for (const [name, urls] of [
     ["told", [datacentre.listening.url]],
     ["untold", []],
   ] as const) {
-    const box = await makeBox(datacentre, join(scratch, name), ["acme"], { datacentreUrls: urls });
-    onTestFinished(() => box.close());
+    const box = await boxOf(site, name, ["acme"], { datacentreUrls: urls });
     const { fingerprint } = box.gateway.dataDir;
     expect(await learntDirectory(box.client(), { url: box.listening.url, fingerprint })).toEqual({
       ...datacentre.gateway.homes.directory(),
@@ -187,7 +177,7 @@ test("a box that was to be opened again, and stayed sealed, gives its devices ba
 
 test("a box is not opened again over a move of its devices", async () => {
   const site = await makeSite();
-  const { datacentre, device, scratch } = site;
+  const { datacentre, device } = site;
   const { homes, seals, catalog } = datacentre.gateway;
   const box = await boxOf(site);
   const account = device.account.id;
@@ -198,8 +188,7 @@ test("a box is not opened again over a move of its devices", async () => {
   expect(homes.isHere(account, device.id)).toBe(true);
   await seal(box);
   await box.administration.seed.send(unwatched);
-  const second = await makeBox(datacentre, join(scratch, "second"), ["acme"], { devices: ["front-desk"] });
-  onTestFinished(() => second.close());
+  await boxOf(site, "second", ["acme"], { devices: ["front-desk"] });
   await expect(box.administration.seed.reopen("tester", unwatched)).rejects.toMatchObject(refused);
   expect(homes.homesteads(account).devices).toMatchObject([{ home: { name: "box 2" } }]);
 });

@@ -158,9 +158,14 @@ export async function makeSite(): Promise<Site> {
   return { scratch, datacentre, device };
 }
 
-/** An open box of the site's account. */
-export async function boxOf({ scratch, datacentre }: Site, name = "box"): Promise<OpenBox> {
-  const box = await makeBox(datacentre, join(scratch, name), ["acme"]);
+/** An open box of the site's account, or of others; `removeSites` closes it. */
+export async function boxOf(
+  { scratch, datacentre }: Site,
+  name = "box",
+  accounts: readonly string[] = ["acme"],
+  rest: Partial<PrepareRequest> = {},
+): Promise<OpenBox> {
+  const box = await makeBox(datacentre, join(scratch, name), accounts, rest);
   cleanups.push(() => box.close());
   return box;
 }

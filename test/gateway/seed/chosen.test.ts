@@ -3,28 +3,18 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, onTestFinished, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { newAccount } from "../gatewayFixture.ts";
-import {
-  boxOf,
-  commitOn,
-  makeBox,
-  makeSite,
-  prepareRequest,
-  removeSites,
-  seal,
-  unwatched,
-} from "./boxFixture.ts";
+import { boxOf, commitOn, makeSite, prepareRequest, removeSites, seal, unwatched } from "./boxFixture.ts";
 
 afterEach(removeSites);
 
 test("a box for one device of an account knows that one alone, and the others go on at the datacentre", async () => {
   const site = await makeSite();
-  const { datacentre, device, scratch } = site;
+  const { datacentre, device } = site;
   const other = await datacentre.device(device.account, "warehouse");
   await commitOn(other.client, other, "files");
-  const box = await makeBox(datacentre, join(scratch, "box"), ["acme"], { devices: ["front-desk"] });
-  onTestFinished(() => box.close());
+  const box = await boxOf(site, "box", ["acme"], { devices: ["front-desk"] });
   expect(box.gateway.catalog.devices.list().map(({ name }) => name)).toEqual(["front-desk"]);
   const vault = await box.gateway.vault(device.vault);
   expect(vault.catalog.items()).toEqual([]);
@@ -45,10 +35,9 @@ test("a box for one device of an account knows that one alone, and the others go
 
 test("a box for two accounts has the vaults of both on its manifest, and gives both back", async () => {
   const site = await makeSite();
-  const { datacentre, device, scratch } = site;
+  const { datacentre, device } = site;
   const second = await datacentre.device(await datacentre.account("beta"), "shop");
-  const box = await makeBox(datacentre, join(scratch, "box"), ["acme", "beta"]);
-  onTestFinished(() => box.close());
+  const box = await boxOf(site, "box", ["acme", "beta"]);
   for (const each of [device, second]) await commitOn(box.client(each.token), each, "files");
   expect(await seal(box)).toMatchObject({ snapshots: 2, chunks: 6 });
   await box.administration.seed.send(unwatched);
@@ -61,9 +50,7 @@ test("a box for two accounts has the vaults of both on its manifest, and gives b
 });
 
 test("accounts, vaults and passwords are made at the datacentre: a box could not bring them home", async () => {
-  const { datacentre, scratch } = await makeSite();
-  const box = await makeBox(datacentre, join(scratch, "box"), ["acme"]);
-  onTestFinished(() => box.close());
+  const box = await boxOf(await makeSite());
   const { request } = newAccount("beta");
   const { administration } = box;
   const { kdf, l, keysDocument } = request;
