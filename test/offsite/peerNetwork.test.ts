@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { packKey } from "../../gateway/replica/keys.ts";
@@ -206,7 +206,7 @@ describe.skipIf(!canRun("full disks", "mount", "fallocate"))("a peer whose disk 
       await fixture.stop();
       await filesClosed(disk.folder);
       disk.unmount();
-      rmSync(fixture.path, { recursive: true, force: true });
+      rmSync(dirname(fixture.path), { recursive: true, force: true });
     }
   });
 });
