@@ -7,21 +7,21 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../appliance/version.ts";
+import { compiledProgram } from "../builtProgram.ts";
 import { type GuestPlan, runGuest } from "./guest.ts";
 
 const top = join(import.meta.dirname, "..", "..");
 
 /** What is shipped for this processor, as one or more versions. */
-function buildPackages(parent: string, forms: readonly string[], versions: readonly string[]): string[] {
+async function buildPackages(
+  parent: string,
+  forms: readonly string[],
+  versions: readonly string[],
+): Promise<string[]> {
   const folder = mkdtempSync(join(parent, "built-"));
-  const compiled = join(folder, "compiled");
+  const compiled = await compiledProgram(join(folder, "compiled"));
   const out = join(folder, "packages");
   mkdirSync(out);
-  execFileSync(
-    join(top, "node_modules", ".bin", "tsc"),
-    ["-p", "tsconfig.build.json", "--outDir", compiled],
-    { cwd: top },
-  );
   const program = join(top, "appliance", "packages", "build.ts");
   const fixed = [
     "--fast",
@@ -45,26 +45,26 @@ function buildPackages(parent: string, forms: readonly string[], versions: reado
 /** What every guest needs of Debian for what is shipped. */
 const neededPackages = ["fuse3", "procps", "libstdc++6", "passwd"];
 
-const plans: Readonly<Record<string, (folder: string) => GuestPlan>> = {
-  services: (folder) => ({
+const plans: Readonly<Record<string, (folder: string) => Promise<GuestPlan>>> = {
+  services: async (folder) => ({
     script: join(import.meta.dirname, "services.sh"),
-    files: buildPackages(folder, ["deb"], [version, "99.0.0"]),
+    files: await buildPackages(folder, ["deb"], [version, "99.0.0"]),
     packages: neededPackages,
     diskMiB: 6000,
     disksMiB: [],
     timeoutMs: 90 * 60_000,
   }),
-  portable: (folder) => ({
+  portable: async (folder) => ({
     script: join(import.meta.dirname, "portable.sh"),
-    files: buildPackages(folder, ["tarball", "file"], [version]),
+    files: await buildPackages(folder, ["tarball", "file"], [version]),
     packages: neededPackages,
     diskMiB: 6000,
     disksMiB: [],
     timeoutMs: 60 * 60_000,
   }),
-  lvm: (folder) => ({
+  lvm: async (folder) => ({
     script: join(import.meta.dirname, "lvm.sh"),
-    files: buildPackages(folder, ["deb"], [version]),
+    files: await buildPackages(folder, ["deb"], [version]),
     packages: [...neededPackages, "lvm2", "thin-provisioning-tools", "xfsprogs"],
     diskMiB: 4000,
     disksMiB: [1000],
@@ -79,7 +79,7 @@ try {
     const plan = plans[name];
     if (plan === undefined) throw new Error(`no guest ${name}; there is: ${Object.keys(plans).join(", ")}`);
     const began = performance.now();
-    const isGood = await runGuest(plan(folder));
+    const isGood = await runGuest(await plan(folder));
     console.log(
       `${name}: ${isGood ? "passed" : "FAILED"}, ${Math.round((performance.now() - began) / 1000)} s`,
     );

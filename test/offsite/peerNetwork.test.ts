@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { packKey } from "../../gateway/replica/keys.ts";
@@ -168,7 +168,7 @@ describe.skipIf(!canRun("full disks", "mount", "fallocate"))("a peer whose disk 
   });
 
   it("says so, keeps what it acknowledged, and goes on when there is room", async () => {
-    const fixture = await GatewayFixture.create();
+    const fixture = await GatewayFixture.create({}, join(scratch, "data"));
     const disk = createTmpfs(join(fixture.path, "peers"), 64);
     const peer = await addPeer(fixture, "box");
     const store = storeOf(peer);
@@ -206,7 +206,6 @@ describe.skipIf(!canRun("full disks", "mount", "fallocate"))("a peer whose disk 
       await fixture.stop();
       await filesClosed(disk.folder);
       disk.unmount();
-      rmSync(dirname(fixture.path), { recursive: true, force: true });
     }
   });
 });
