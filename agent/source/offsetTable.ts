@@ -14,19 +14,24 @@ export class OffsetTable {
     this.#marks = new Uint8Array(slots);
   }
 
-  /** Adds a place; offset 0 is not one. Gives its slot, which is good until the next add. */
-  add(id: Uint8Array, offset: number): number {
+  /** Adds a place; offset 0 is not one. Gives its slot, which is good until the next add. The id begins at `at` of `bytes`. */
+  add(bytes: Uint8Array, offset: number, at = 0): number {
     if (this.#count * 4 >= this.#tags.length * 3) this.#grow();
-    return this.#insert(tagOf(id), offset, 0);
+    return this.#insert(tagOf(bytes, at), offset, 0);
   }
 
-  /** The slots of the places that may be the id's. */
-  *slots(id: Uint8Array): Generator<number> {
-    const tag = tagOf(id);
+  /** The first slot of the places that may be the id's, or the next `after` one; -1 where there is none. */
+  slot(id: Uint8Array, after = -1): number {
+    const tag = tagOf(id, 0);
     const last = this.#tags.length - 1;
-    for (let slot = slotOf(tag, last); this.#offsets[slot] !== 0; slot = (slot + 1) & last) {
-      if (this.#tags[slot] === tag) yield slot;
+    for (
+      let slot = after < 0 ? slotOf(tag, last) : (after + 1) & last;
+      this.#offsets[slot] !== 0;
+      slot = (slot + 1) & last
+    ) {
+      if (this.#tags[slot] === tag) return slot;
     }
+    return -1;
   }
 
   offset(slot: number): number {
@@ -78,8 +83,9 @@ export class OffsetTable {
 }
 
 /** 48 bits of the id, whose bytes are uniformly random. */
-function tagOf(id: Uint8Array): number {
-  return Buffer.from(id.buffer, id.byteOffset, 6).readUIntLE(0, 6);
+function tagOf(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  return (low >>> 0) + (bytes[at + 4]! | (bytes[at + 5]! << 8)) * 2 ** 32;
 }
 
 /** `last` is a power of two less one, below 2^31: the bits of the tag that it keeps are a slot. */

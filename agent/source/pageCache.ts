@@ -4,7 +4,7 @@
 //  - Nothing in it is believed: every page is checked against its keyed id when it is read, so a stale, truncated,
 //    overwritten or foreign file costs time and never correctness. That is also why it is a plain file and not a
 //    memory-mapped database, which damaged bytes could crash.
-//  - The in-memory index takes some 30 bytes a page, whatever the names.
+//  - The in-memory index takes some 30 bytes a page, whatever the names; of the file itself 1 MiB is in memory.
 //  - A file that cannot be read is an empty cache; one that cannot be written is an error, before anything is committed.
 // Layout: "HFpc0001" | vault id (16) | u32 group, then entries: u32 length of what follows | id (32) | u32 refs | refs | plaintext.
 
@@ -43,6 +43,11 @@ const entryBytesMax = 32 + 4 + limits.refsPerRecordMax * 32 + limits.pageBytesMa
 const writeBytes = 1024 * 1024;
 /** What is read at first of an entry; most are shorter. */
 const firstReadBytes = 24 * 1024;
+/** The file is read by blocks, of which some stay: a walk asks for pages that stand near each other. */
+const blockBytes = 128 * 1024;
+const blocksMax = 8;
+/** An entry is about so long. */
+const entryBytesUsual = 2048;
 /** The file is written anew when less than half of it belongs to the newest snapshot and it is worth it. */
 const garbageBytesMin = 1024 * 1024;
 
@@ -50,6 +55,9 @@ export class PageCache {
   readonly #options: PageCacheOptions;
   #fd: number;
   #index = new OffsetTable(1024);
+  /** Blocks of the file, each at its number modulo `blocksMax`. */
+  #blocks: ({ readonly number: number; readonly bytes: Buffer } | undefined)[] = [];
+  readonly #blockMemory = Buffer.allocUnsafeSlow(blocksMax * blockBytes);
   #end: number;
   /** Bytes of the entries that this run read or wrote: those that are marked in the index. */
   #liveBytes = 0;
@@ -85,7 +93,7 @@ export class PageCache {
 
   /** The page, or undefined where the cache has no right copy of it. */
   get(id: Buffer): CachedPage | undefined {
-    for (const slot of this.#index.slots(id)) {
+    for (let slot = this.#index.slot(id); slot >= 0; slot = this.#index.slot(id, slot)) {
       const entry = this.#entryAt(this.#index.offset(slot));
       const page = entry === undefined ? undefined : this.#check(entry, id);
       if (entry === undefined || page === undefined) continue;
@@ -141,7 +149,8 @@ export class PageCache {
       writeAll(this.#fd, expected, 0);
       return;
     }
-    const piece = Buffer.allocUnsafe(writeBytes);
+    this.#index = new OffsetTable(size / entryBytesUsual);
+    const piece = this.#blockMemory;
     let start = headerBytes; // file offset of piece[0]
     let filled = 0;
     let at = headerBytes;
@@ -153,7 +162,7 @@ export class PageCache {
       }
       const length = piece.readUInt32LE(at - start);
       if (length < 36 || length > entryBytesMax || at + 4 + length > size) break;
-      this.#index.add(piece.subarray(at - start + 4, at - start + 36), at);
+      this.#index.add(piece, at, at - start + 4);
       at += 4 + length;
     }
     // A torn tail is cut off, so that new entries follow whole ones.
@@ -161,11 +170,16 @@ export class PageCache {
     if (at < size) ftruncateSync(this.#fd, at);
   }
 
-  /** The bytes of the entry at an offset; undefined where there is no whole one. */
+  /** The bytes of the entry at an offset, good until the next is asked for; undefined where there is no whole one. */
   #entryAt(offset: number): Buffer | undefined {
     if (offset >= this.#end) return this.#pending.get(offset);
     const scratch = this.#scratch;
     try {
+      const block = this.#block(Math.floor(offset / blockBytes));
+      const at = offset % blockBytes;
+      const end = at + 4 <= block.length ? at + 4 + block.readUInt32LE(at) : block.length + 1;
+      if (end <= block.length) return end < at + entryHeaderBytes ? undefined : block.subarray(at, end);
+      // It goes on in the next block, or did not stand there yet.
       let filled = readSync(this.#fd, scratch, 0, firstReadBytes, offset);
       if (filled < entryHeaderBytes) return undefined;
       const length = 4 + scratch.readUInt32LE(0);
@@ -175,20 +189,34 @@ export class PageCache {
         if (more === 0) return undefined;
         filled += more;
       }
-      return Buffer.from(scratch.subarray(0, length));
+      return scratch.subarray(0, length);
     } catch {
       return undefined; // a disk that cannot read it any more
     }
   }
 
+  /** A block of the file, as far as it went when it was read. Good until the next is asked for. */
+  #block(number: number): Buffer {
+    const place = number % blocksMax;
+    const held = this.#blocks[place];
+    if (held?.number === number) return held.bytes;
+    const memory = this.#blockMemory.subarray(place * blockBytes, (place + 1) * blockBytes);
+    this.#blocks[place] = undefined;
+    const bytes = memory.subarray(0, readSync(this.#fd, memory, 0, blockBytes, number * blockBytes));
+    this.#blocks[place] = { number, bytes };
+    return bytes;
+  }
+
+  /** A copy of the page in an entry, where it is the id's. */
   #check(entry: Buffer, id: Buffer): CachedPage | undefined {
     const refBytes = entry.readUInt32LE(36) * 32;
     if (!entry.subarray(4, 36).equals(id) || entryHeaderBytes + refBytes > entry.length) return undefined;
-    const refs = entry.subarray(entryHeaderBytes, entryHeaderBytes + refBytes);
-    const plaintext = entry.subarray(entryHeaderBytes + refBytes);
+    const content = entry.subarray(entryHeaderBytes);
     const { idKey, hmacs } = this.#options;
+    const [refs, plaintext] = [content.subarray(0, refBytes), content.subarray(refBytes)];
     if (!chunkId(idKey, RecordType.directory, refs, plaintext, hmacs).equals(id)) return undefined;
-    return { plaintext, refs };
+    const copy = Buffer.from(content);
+    return { plaintext: copy.subarray(refBytes), refs: copy.subarray(0, refBytes) };
   }
 
   #flush(): void {
@@ -225,6 +253,7 @@ export class PageCache {
     closeSync(this.#fd);
     this.#fd = fd;
     this.#index = index;
+    this.#blocks = [];
     this.#end = end;
     this.#liveBytes = end - headerBytes;
   }
