@@ -148,6 +148,17 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** The next `length` bytes as text where all of them are ASCII; else undefined, and they are still to be read. */
+  ascii(length: number): string | undefined {
+    const start = this.#take(length);
+    for (let at = start; at < this.offset; at++) {
+      if (this.#bytes[at]! < 0x80) continue;
+      this.offset = start;
+      return undefined;
+    }
+    return this.#bytes.toString("latin1", start, this.offset);
+  }
+
   /** Passes over the next `length` bytes. */
   skip(length: number): void {
     this.#take(length);

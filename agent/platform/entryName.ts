@@ -27,6 +27,11 @@ export function checkName(name: Uint8Array, handle: Handle, syscall: string): vo
 export function pathOf(handle: Handle, name: Uint8Array): Buffer {
   if (name.length === 0) return handle.path;
   if (handle.path.length === 0) return Buffer.from(name);
-  const slash = handle.path.at(-1) === SLASH ? "" : "/";
-  return Buffer.concat([handle.path, Buffer.from(slash), name]);
+  const { path } = handle;
+  const at = path[path.length - 1] === SLASH ? path.length : path.length + 1;
+  const joined = Buffer.allocUnsafe(at + name.length);
+  joined.set(path);
+  joined[at - 1] = SLASH;
+  joined.set(name, at);
+  return joined;
 }

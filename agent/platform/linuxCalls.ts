@@ -33,19 +33,19 @@ export class LinuxCalls {
   /** Copies a name of one component and gives its address. */
   name(name: Uint8Array, handle: Handle, syscall: string): number {
     checkName(name, handle, syscall);
-    return this.text(name, this.#first);
+    return this.#put(name, this.#first);
   }
 
   /** The same for the second name of a call. */
   secondName(name: Uint8Array, handle: Handle, syscall: string): number {
     checkName(name, handle, syscall);
-    return this.text(name, this.#second);
+    return this.#put(name, this.#second);
   }
 
   /** Copies a name of one component, or SELF, which becomes the empty string that AT_EMPTY_PATH wants. */
   nameOrSelf(name: Uint8Array, handle: Handle, syscall: string): number {
     if (name.length > 0) checkName(name, handle, syscall);
-    return this.text(name, this.#first);
+    return this.#put(name, this.#first);
   }
 
   /** Copies bytes that are no name (a path, a link's target) and gives the address. They must be free of NUL. */
@@ -53,6 +53,10 @@ export class LinuxCalls {
     if (bytes.length > PATH_BYTES_MAX || bytes.includes(0)) {
       throw new SystemError(bytes.length > PATH_BYTES_MAX ? Errno.ENAMETOOLONG : Errno.EINVAL, "path", bytes);
     }
+    return this.#put(bytes, block);
+  }
+
+  #put(bytes: Uint8Array, block: Block): number {
     block.bytes.set(bytes);
     block.bytes[bytes.length] = 0;
     return block.address;

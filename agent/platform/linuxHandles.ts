@@ -104,10 +104,14 @@ export function linuxHandles(calls: LinuxCalls): Handles {
   }
 
   function openDirectoryAt(directory: Handle, relative: Uint8Array): Handle {
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (!relative.includes(SLASH)) {
+      const fd = openQuietly(directory.fd, calls.name(relative, directory, "open"), flags);
+      return { fd: calls.check(fd, "open", directory, relative), path: pathOf(directory, relative) };
+    }
     for (let from = 0; from <= relative.length; from = componentEnd(relative, from) + 1) {
       checkName(relative.subarray(from, componentEnd(relative, from)), directory, "open");
     }
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     const byComponent = () =>
       descend(
         directory,
@@ -116,7 +120,7 @@ export function linuxHandles(calls: LinuxCalls): Handles {
         (at, name) => openQuietly(at, calls.text(name), flags),
       );
     let fd: number;
-    if (!openat2Works || !relative.includes(SLASH)) fd = byComponent();
+    if (!openat2Works) fd = byComponent();
     else {
       try {
         fd = descend(

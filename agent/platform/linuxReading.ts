@@ -1,26 +1,21 @@
 // Reading on Linux: listings, attributes, link targets, content and maps of holes.
 
+import { addDirents, listDirents, smallBytesMax } from "./direntListing.ts";
 import { PATH_BYTES_MAX } from "./entryName.ts";
 import { addressIn, addressOf, allocateBlock, Syscall } from "./libc.ts";
 import type { LinuxCalls } from "./linuxCalls.ts";
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from "./linuxCalls.ts";
 import { ListingBuilder } from "./listing.ts";
 import { lastErrno } from "./notedErrno.ts";
-import type { Platform, Segment } from "./port.ts";
+import type { Handle, Platform, Segment } from "./port.ts";
 import { SELF } from "./port.ts";
-import type { EntryKind, StatTable } from "./statTable.ts";
+import type { StatTable } from "./statTable.ts";
 import { STAT_ROW_BYTES } from "./statTable.ts";
 import { Errno, SystemError } from "./systemError.ts";
 
 // Basic fields, birth time and mount id.
 const STATX_MASK = 0x7ff | 0x800 | 0x1000;
 const LIST_BATCH_BYTES = 256 * 1024;
-
-// struct linux_dirent64 { u64 ino; s64 off; u16 reclen; u8 type; char name[]; }
-const RECLEN = 16;
-const TYPE = 18;
-const NAME = 19;
-const DOT = 0x2e;
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -31,6 +26,7 @@ export function linuxReading(calls: LinuxCalls): Reading {
   const { libc } = calls;
   const batch = allocateBlock(LIST_BATCH_BYTES);
   const target = allocateBlock(PATH_BYTES_MAX + 1);
+  const listed = new WeakSet<Handle>();
   // A table is used again and again: its address is asked for once.
   const addresses = new WeakMap<StatTable, number>();
 
@@ -52,25 +48,24 @@ export function linuxReading(calls: LinuxCalls): Reading {
 
   return {
     list(directory) {
-      const builder = new ListingBuilder();
-      const { bytes, view, address } = batch;
-      // The handle may have been listed before: a directory's position is its own.
-      calls.check(libc.lseek(directory.fd, 0, 0), "lseek", directory, SELF);
-      for (;;) {
+      const { bytes, address } = batch;
+      // A directory's position is its own.
+      if (listed.has(directory)) calls.check(libc.lseek(directory.fd, 0, 0), "lseek", directory, SELF);
+      else listed.add(directory);
+      let builder: ListingBuilder | undefined;
+      for (let used = 0; ; ) {
         const filled = calls.check(
-          libc.syscall(Syscall.getdents64, directory.fd, address, LIST_BATCH_BYTES, 0, 0),
+          libc.syscall(Syscall.getdents64, directory.fd, address + used, LIST_BATCH_BYTES - used, 0, 0),
           "getdents64",
           directory,
           SELF,
         );
-        if (filled === 0) return builder.finish();
-        for (let at = 0; at < filled; at += view.getUint16(at + RECLEN, true)) {
-          const start = at + NAME;
-          const end = bytes.indexOf(0, start);
-          const dots =
-            bytes[start] === DOT && (end - start === 1 || (end - start === 2 && bytes[start + 1] === DOT));
-          if (!dots) builder.add(bytes, start, end, bytes[at + TYPE] as EntryKind);
-        }
+        if (filled === 0) return builder === undefined ? listDirents(bytes, used) : builder.finish();
+        used += filled;
+        if (builder === undefined && used <= smallBytesMax) continue;
+        builder ??= new ListingBuilder();
+        addDirents(builder, bytes, used);
+        used = 0;
       }
     },
 
@@ -91,7 +86,7 @@ export function linuxReading(calls: LinuxCalls): Reading {
     statListed(directory, listing, first, count, table) {
       if (count > table.capacity) throw new RangeError(`${count} rows asked of a table of ${table.capacity}`);
       if (count === 0) return;
-      const names = addressOf(listing.names);
+      const names = addressIn(listing.names);
       const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
       let address = rowsAddress(table);
       for (let row = 0; row < count; row++) {

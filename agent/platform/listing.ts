@@ -1,12 +1,12 @@
 // The names of one directory, in about 7 bytes each beyond the name itself, so that a directory of
-// millions of entries is one flat piece of memory and not millions of objects.
+// millions of entries is one flat piece of memory and not millions of objects. Small ones: direntListing.ts.
 
 import type { EntryKind } from "./statTable.ts";
 
 /** A directory's entries, sorted by the bytes of their names, each name once. */
 export type Listing = {
   readonly count: number;
-  /** All names, each followed by a NUL, in the order the system gave them. */
+  /** All names, each followed by a NUL, in the order the system gave them; there may be more between them. */
   readonly names: Buffer;
   /** Where the name of entry i begins in `names`. */
   readonly offsets: Uint32Array;
@@ -103,15 +103,19 @@ export class ListingBuilder {
 
 /** Below this many names insertion beats counting. */
 const SMALL = 24;
+const counts = new Uint32Array(257);
 
 /**
  * Most-significant-byte radix sort of `order` by the NUL-ended names it points to: no call per comparison, and its
  * depth is bounded by the longest name, whatever the names are. 1,000,000 names take well under a second.
  */
-function sortByName(order: Uint32Array, names: Uint8Array, starts: Uint32Array): void {
+export function sortByName(order: Uint32Array, names: Uint8Array, starts: Uint32Array): void {
+  if (order.length <= SMALL) {
+    insertionSort(order, 0, order.length, names, starts, 0);
+    return;
+  }
   const scratch = new Uint32Array(order.length);
   const tasks: number[] = [0, order.length, 0];
-  const counts = new Uint32Array(257);
   while (tasks.length > 0) {
     const depth = tasks.pop() as number;
     const high = tasks.pop() as number;
@@ -170,7 +174,8 @@ function insertionSort(
   }
 }
 
-function compareFrom(names: Uint8Array, left: number, right: number, depth: number): number {
+/** How two NUL-ended names compare, of which the first `depth` bytes are equal. */
+export function compareFrom(names: Uint8Array, left: number, right: number, depth: number): number {
   for (let at = depth; ; at++) {
     const a = names[left + at] as number;
     const b = names[right + at] as number;

@@ -20,14 +20,23 @@ class NativeHmac extends Sha256State implements RunningHmac {
   }
 
   digest(): Buffer {
-    this.finish(this.length);
-    const { bytes } = this;
-    bytes.copy(bytes, TAIL, 0, DIGEST_BYTES);
+    this.#end();
+    return this.taken();
+  }
+
+  isDigest(expected: Uint8Array): boolean {
+    this.#end();
+    let different = expected.length ^ DIGEST_BYTES;
+    for (let i = 0; i < DIGEST_BYTES; i++) different |= (this.bytes[i] as number) ^ (expected[i] ?? 0);
+    return different === 0;
+  }
+
+  /** Leaves the digest in the first bytes, until the next HMAC begins. */
+  #end(): void {
+    this.finish(this.length, TAIL);
     this.words.set(this.outer);
     this.finish(BLOCK_BYTES + DIGEST_BYTES);
-    const digest = this.taken();
     this.#engine.free.push(this);
-    return digest;
   }
 }
 

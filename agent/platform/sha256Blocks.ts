@@ -42,6 +42,7 @@ function bindHash(): { one: HashBlocks; pair: HashPair | undefined } {
 export class Sha256State {
   readonly words: Uint32Array;
   readonly bytes: Buffer;
+  readonly #view: DataView;
   readonly address: number;
   length = 0;
   readonly #blocks: Sha256Blocks;
@@ -49,6 +50,7 @@ export class Sha256State {
   constructor(blocks: Sha256Blocks, block: Block = allocateBlock(STATE_BYTES)) {
     this.#blocks = blocks;
     this.bytes = block.bytes;
+    this.#view = block.view;
     this.words = new Uint32Array(block.bytes.buffer, block.bytes.byteOffset, WORDS);
     this.address = block.address;
   }
@@ -90,18 +92,19 @@ export class Sha256State {
     this.length += bytes.length - start;
   }
 
-  /** Pads the tail of a message of `length` bytes, hashes it, and turns the words into the bytes of a digest. */
-  finish(length: number): void {
-    const { bytes } = this;
+  /** Pads the tail of a message of `length` bytes, hashes it, and turns the words into the bytes of a digest, at `to`. */
+  finish(length: number, to = 0): void {
+    const { bytes, words } = this;
+    const view = this.#view;
     const kept = length % BLOCK_BYTES;
     const blocks = kept + 9 > BLOCK_BYTES ? 2 : 1;
     const end = TAIL + blocks * BLOCK_BYTES;
     bytes[TAIL + kept] = 0x80;
     bytes.fill(0, TAIL + kept + 1, end - 8);
-    bytes.writeUInt32BE(Math.floor(length / 2 ** 29), end - 8);
-    bytes.writeUInt32BE((length * 8) >>> 0, end - 4);
+    view.setUint32(end - 8, Math.floor(length / 2 ** 29));
+    view.setUint32(end - 4, length * 8);
     this.#blocks.hash(this.address, this.address + TAIL, blocks);
-    for (let i = 0; i < WORDS; i++) bytes.writeUInt32BE(this.words[i] as number, i * 4);
+    for (let i = 0; i < WORDS; i++) view.setUint32(to + i * 4, words[i] as number);
   }
 
   /** The digest that `finish` left, in memory of its own: a view of Node's pool would take all of the pool along to another thread. */

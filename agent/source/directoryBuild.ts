@@ -139,9 +139,11 @@ export class DirectoryBuild {
   }
 
   #takePrevious(row: PreviousRow): void {
-    const { kind, size } = row.page.statAt(row.row, scratch);
-    const child = kind === EntryKind.directory ? row.page.entry(row.row).child : undefined;
-    this.#count(kind, size, child);
+    if (row.fileBytes !== undefined) this.#count(EntryKind.file, row.fileBytes, undefined);
+    else {
+      const { kind, size } = row.page.statAt(row.row, scratch);
+      this.#count(kind, size, kind === EntryKind.directory ? row.page.entry(row.row).child : undefined);
+    }
     if (this.#writer === undefined && row.index === this.#same) this.#same += 1;
     else this.#build().add(row.page.draft(row.row));
   }

@@ -65,6 +65,7 @@ export class EntryMaker {
     const linked = table.linkCount(row) > 1 ? `${device}:${table.inode(row)}` : undefined;
     if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
       countFile(this.#counts, size, true);
+      old.fileBytes = size;
       at.build.add(old);
       if (linked !== undefined) this.#kept?.keep(linked, table, row, () => old.page.draft(old.row));
       return;

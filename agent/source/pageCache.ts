@@ -18,11 +18,12 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { chunkId } from "../../vault/chunkId.ts";
+import { isChunkId } from "../../vault/chunkId.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { HmacEngine } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
+import { CachedEntries, entryHeaderBytes } from "./cachedEntries.ts";
 import { OffsetTable } from "./offsetTable.ts";
 
 export type CachedPage = { readonly plaintext: Buffer; readonly refs: Buffer };
@@ -38,16 +39,10 @@ export type PageCacheOptions = {
 
 const magic = Buffer.from("HFpc0001");
 const headerBytes = 8 + 16 + 4;
-const entryHeaderBytes = 4 + 32 + 4;
-const entryBytesMax = 32 + 4 + limits.refsPerRecordMax * 32 + limits.pageBytesMax;
 const writeBytes = 1024 * 1024;
-/** What is read at first of an entry; most are shorter. */
-const firstReadBytes = 24 * 1024;
-/** The file is read by blocks, of which some stay: a walk asks for pages that stand near each other. */
-const blockBytes = 128 * 1024;
-const blocksMax = 8;
-/** An entry is about so long. */
 const entryBytesUsual = 2048;
+/** Pages are handed out in memory of so much at a time. */
+const slabBytes = 64 * 1024;
 /** The file is written anew when less than half of it belongs to the newest snapshot and it is worth it. */
 const garbageBytesMin = 1024 * 1024;
 
@@ -55,20 +50,21 @@ export class PageCache {
   readonly #options: PageCacheOptions;
   #fd: number;
   #index = new OffsetTable(1024);
-  /** Blocks of the file, each at its number modulo `blocksMax`. */
-  #blocks: ({ readonly number: number; readonly bytes: Buffer } | undefined)[] = [];
-  readonly #blockMemory = Buffer.allocUnsafeSlow(blocksMax * blockBytes);
+  #entries: CachedEntries;
+  /** Where pages go that are handed out, and how much of it they have. */
+  #slab = Buffer.alloc(0);
+  #taken = 0;
   #end: number;
   /** Bytes of the entries that this run read or wrote: those that are marked in the index. */
   #liveBytes = 0;
   /** Entries that are not yet in the file, in its order, by the offset that they will have. */
   readonly #pending = new Map<number, Buffer>();
   #pendingBytes = 0;
-  readonly #scratch = Buffer.allocUnsafe(4 + entryBytesMax);
 
   private constructor(options: PageCacheOptions, fd: number) {
     this.#options = options;
     this.#fd = fd;
+    this.#entries = new CachedEntries(fd);
     this.#end = headerBytes;
   }
 
@@ -150,21 +146,9 @@ export class PageCache {
       return;
     }
     this.#index = new OffsetTable(size / entryBytesUsual);
-    const piece = this.#blockMemory;
-    let start = headerBytes; // file offset of piece[0]
-    let filled = 0;
-    let at = headerBytes;
-    for (;;) {
-      if (at + 36 > start + filled) {
-        start = at;
-        filled = readSync(this.#fd, piece, 0, piece.length, start);
-        if (filled < 36) break;
-      }
-      const length = piece.readUInt32LE(at - start);
-      if (length < 36 || length > entryBytesMax || at + 4 + length > size) break;
-      this.#index.add(piece, at, at - start + 4);
-      at += 4 + length;
-    }
+    const at = this.#entries.scan(headerBytes, size, (bytes, idAt, offset) => {
+      this.#index.add(bytes, offset, idAt);
+    });
     // A torn tail is cut off, so that new entries follow whole ones.
     this.#end = at;
     if (at < size) ftruncateSync(this.#fd, at);
@@ -172,51 +156,26 @@ export class PageCache {
 
   /** The bytes of the entry at an offset, good until the next is asked for; undefined where there is no whole one. */
   #entryAt(offset: number): Buffer | undefined {
-    if (offset >= this.#end) return this.#pending.get(offset);
-    const scratch = this.#scratch;
-    try {
-      const block = this.#block(Math.floor(offset / blockBytes));
-      const at = offset % blockBytes;
-      const end = at + 4 <= block.length ? at + 4 + block.readUInt32LE(at) : block.length + 1;
-      if (end <= block.length) return end < at + entryHeaderBytes ? undefined : block.subarray(at, end);
-      // It goes on in the next block, or did not stand there yet.
-      let filled = readSync(this.#fd, scratch, 0, firstReadBytes, offset);
-      if (filled < entryHeaderBytes) return undefined;
-      const length = 4 + scratch.readUInt32LE(0);
-      if (length < entryHeaderBytes || length > scratch.length) return undefined;
-      while (filled < length) {
-        const more = readSync(this.#fd, scratch, filled, length - filled, offset + filled);
-        if (more === 0) return undefined;
-        filled += more;
-      }
-      return scratch.subarray(0, length);
-    } catch {
-      return undefined; // a disk that cannot read it any more
-    }
-  }
-
-  /** A block of the file, as far as it went when it was read. Good until the next is asked for. */
-  #block(number: number): Buffer {
-    const place = number % blocksMax;
-    const held = this.#blocks[place];
-    if (held?.number === number) return held.bytes;
-    const memory = this.#blockMemory.subarray(place * blockBytes, (place + 1) * blockBytes);
-    this.#blocks[place] = undefined;
-    const bytes = memory.subarray(0, readSync(this.#fd, memory, 0, blockBytes, number * blockBytes));
-    this.#blocks[place] = { number, bytes };
-    return bytes;
+    return offset >= this.#end ? this.#pending.get(offset) : this.#entries.at(offset);
   }
 
   /** A copy of the page in an entry, where it is the id's. */
   #check(entry: Buffer, id: Buffer): CachedPage | undefined {
     const refBytes = entry.readUInt32LE(36) * 32;
-    if (!entry.subarray(4, 36).equals(id) || entryHeaderBytes + refBytes > entry.length) return undefined;
-    const content = entry.subarray(entryHeaderBytes);
+    const length = entry.length - entryHeaderBytes;
+    if (refBytes > length) return undefined;
+    if (this.#taken + length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, length));
+      this.#taken = 0;
+    }
+    const start = this.#taken;
+    entry.copy(this.#slab, start, entryHeaderBytes);
+    const refs = this.#slab.subarray(start, start + refBytes);
+    const plaintext = this.#slab.subarray(start + refBytes, start + length);
     const { idKey, hmacs } = this.#options;
-    const [refs, plaintext] = [content.subarray(0, refBytes), content.subarray(refBytes)];
-    if (!chunkId(idKey, RecordType.directory, refs, plaintext, hmacs).equals(id)) return undefined;
-    const copy = Buffer.from(content);
-    return { plaintext: copy.subarray(refBytes), refs: copy.subarray(0, refBytes) };
+    if (!isChunkId(id, idKey, RecordType.directory, refs, plaintext, hmacs)) return undefined;
+    this.#taken += length;
+    return { plaintext, refs };
   }
 
   #flush(): void {
@@ -253,7 +212,7 @@ export class PageCache {
     closeSync(this.#fd);
     this.#fd = fd;
     this.#index = index;
-    this.#blocks = [];
+    this.#entries = new CachedEntries(fd);
     this.#end = end;
     this.#liveBytes = end - headerBytes;
   }

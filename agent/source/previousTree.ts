@@ -40,7 +40,7 @@ export class PreviousTree {
   /** A page; a promise only where it must come from the gateway. */
   load(id: Buffer): Page | Promise<Page> {
     // A directory's root page is asked for twice in a row: for its leaves and for its rows.
-    if (this.#newest?.id.equals(id) === true) return this.#newest.page;
+    if (this.#newest?.id === id) return this.#newest.page;
     const cached = this.#cache.get(id);
     if (cached === undefined) return this.#loadRemote(id);
     const page = parsePage(cached.plaintext, cached.refs);
@@ -156,7 +156,13 @@ function childPages(page: Page): Buffer[] {
 }
 
 /** A row of the previous snapshot. `index` counts the rows of the directory from 0. */
-export type PreviousRow = { readonly page: LeafPage; readonly row: number; readonly index: number };
+export type PreviousRow = {
+  readonly page: LeafPage;
+  readonly row: number;
+  readonly index: number;
+  /** Of a file, once the row was read; undefined as long as it was not. */
+  fileBytes: number | undefined;
+};
 
 /** Walks the rows of one directory in step with a sorted listing. */
 export class PreviousCursor {
@@ -184,7 +190,10 @@ export class PreviousCursor {
       }
       const order = page.compareNameAt(this.#row, name);
       if (order > 0) return undefined;
-      const found = order === 0 ? { page, row: this.#row, index: this.#passed + this.#row } : undefined;
+      const found =
+        order === 0
+          ? { page, row: this.#row, index: this.#passed + this.#row, fileBytes: undefined }
+          : undefined;
       this.#row += 1;
       if (found !== undefined) return found;
     }

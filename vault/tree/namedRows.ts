@@ -172,9 +172,8 @@ function readStrings(reader: ByteReader): string[] {
   for (let i = 0; i < count; i++) {
     const length = reader.varint();
     if (length === 0 || length > limits.ownerNameBytesMax) throw corrupt(`owner name of ${length} bytes`);
-    const bytes = reader.bytes(length);
     try {
-      strings.push(decoder.decode(bytes));
+      strings.push(reader.ascii(length) ?? decoder.decode(reader.bytes(length)));
     } catch (error) {
       throw new HoldfastError(ErrorCode.corrupt, "owner name that is not UTF-8", { cause: error });
     }
