@@ -55,6 +55,27 @@ describe("varint", () => {
   });
 });
 
+test("text is read as ASCII where it is, and left where it is not", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 12 }), fc.nat(12), (bytes, length) => {
+      const reader = new ByteReader(Buffer.concat([Buffer.from([9]), bytes]));
+      reader.u8();
+      if (length > bytes.length) {
+        expect(outcome(() => reader.ascii(length))).toBe("truncated");
+        return;
+      }
+      const taken = Buffer.from(bytes.subarray(0, length));
+      const text = reader.ascii(length);
+      if (taken.every((byte) => byte < 0x80)) expect(text).toBe(taken.toString("utf8"));
+      else {
+        expect(text).toBeUndefined();
+        expect(reader.bytes(length).equals(taken)).toBe(true);
+      }
+      expect(reader.remaining).toBe(bytes.length - length);
+    }),
+  );
+});
+
 describe("fixed widths", () => {
   test("survive, little-endian", () => {
     const writer = new ByteWriter(1);

@@ -107,6 +107,26 @@ describe("HMACs", () => {
     );
   });
 
+  test("a digest that is expected is told from every other", () => {
+    fc.assert(
+      fc.property(key, first, fc.nat({ max: 300 }), fc.nat({ max: 255 }), (keyA, firstA, length, bit) => {
+        for (const engine of [hmacs, nodeHmacs]) {
+          const begin = () => {
+            const hmac = engine.start(keyA, firstA);
+            hmac.update(content.subarray(0, length));
+            return hmac;
+          };
+          const digest = begin().digest();
+          expect(begin().isDigest(digest)).toBe(true);
+          digest[bit >>> 3]! ^= 1 << (bit & 7);
+          expect(begin().isDigest(digest)).toBe(false);
+          expect(begin().isDigest(digest.subarray(0, 31))).toBe(false);
+          expect(begin().isDigest(Buffer.concat([begin().digest(), Buffer.alloc(1)]))).toBe(false);
+        }
+      }),
+    );
+  });
+
   test("a message of 600 MiB has its length in more than 32 bits", () => {
     const bytes = Buffer.alloc(4 * MiB, 7);
     const begin = (engine: typeof nodeHmacs) => engine.start(Buffer.alloc(32, 1), Buffer.from([1]));
