@@ -9,11 +9,12 @@ import type { Handle, Xattr } from "../platform/port.ts";
 import { STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
 import type { Slot } from "./directoryBuild.ts";
-import { DeviceNumbers, draftOf, sameContentMark, sameInode } from "./entryDraft.ts";
+import { DeviceNumbers, draftOf, kindOf, sameContentMark, sameInode } from "./entryDraft.ts";
 import { type FileBefore, fileBefore, hasChanged, isFile } from "./fileBefore.ts";
 import { changeMark, type FileRead } from "./fileIntake.ts";
 import { HardLinks } from "./hardLinks.ts";
 import { KeptLinks } from "./keptLinks.ts";
+import { MovedContent } from "./movedContent.ts";
 import type { PreviousRow } from "./previousTree.ts";
 import { countFile, type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
@@ -26,6 +27,7 @@ export class EntryMaker {
   readonly #options: WalkOptions;
   readonly #counts: WalkCounts;
   readonly #devices: DeviceNumbers;
+  readonly moved: MovedContent;
   readonly #links = new HardLinks();
   readonly #kept: KeptLinks | undefined;
   readonly #scratch = new StatTable(1);
@@ -34,6 +36,7 @@ export class EntryMaker {
   constructor(options: WalkOptions, counts: WalkCounts) {
     this.#options = options;
     this.#counts = counts;
+    this.moved = new MovedContent(options.move);
     this.#devices = new DeviceNumbers(options.firstDevice);
     this.#kept = options.previous?.incomplete === true ? new KeptLinks() : undefined;
   }
@@ -44,6 +47,20 @@ export class EntryMaker {
     if (old === undefined || this.#devices.knows(device)) return;
     const { inode, device: number } = old.page.entry(old.row);
     if (inode === table.inode(row)) this.#devices.learn(device, number);
+  }
+
+  /** Adds the old row of a file where nothing changed; false where that is not so, or it is no file. */
+  keeps(at: Folder, table: StatTable, row: number, old: PreviousRow): boolean {
+    if (table.errno(row) !== 0 || kindOf(table, row) !== EntryKind.file) return false;
+    const stat = old.page.statAt(old.row, this.#old);
+    if (stat.kind !== EntryKind.file || !this.#unchanged(table, row) || this.moved.moves(old)) return false;
+    const size = table.size(row);
+    countFile(this.#counts, size, true);
+    old.fileBytes = size;
+    at.build.add(old);
+    if (table.linkCount(row) > 1)
+      this.#kept?.keep(linkOf(table, row), table, row, () => old.page.draft(old.row));
+    return true;
   }
 
   /**
@@ -58,18 +75,11 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     hint: PreviousRow | undefined,
   ): "wait" | undefined {
-    const stat = old?.page.statAt(old.row, this.#old);
-    const wasFile = stat !== undefined && stat.kind === EntryKind.file;
+    if (old !== undefined && this.keeps(at, table, row, old)) return;
+    const wasFile = old !== undefined && isFile(old);
     const size = table.size(row);
     const device = table.device(row);
-    const linked = table.linkCount(row) > 1 ? `${device}:${table.inode(row)}` : undefined;
-    if (old !== undefined && wasFile && this.#unchanged(table, row) && !this.#moves(old)) {
-      countFile(this.#counts, size, true);
-      old.fileBytes = size;
-      at.build.add(old);
-      if (linked !== undefined) this.#kept?.keep(linked, table, row, () => old.page.draft(old.row));
-      return;
-    }
+    const linked = table.linkCount(row) > 1 ? linkOf(table, row) : undefined;
     if (size > limits.fileBytesMax) {
       this.#options.warn(joinPath(at.path, nameView), "file over 8 PiB; left out");
       return;
@@ -98,7 +108,7 @@ export class EntryMaker {
     // Where there is a reference, what is said of content's places is checked, so that one tree's word is enough.
     const said = this.#options.reference === undefined ? old : hint;
     const before =
-      said !== undefined && isFile(said) && !this.#moves(said) ? said.page.draft(said.row) : undefined;
+      said !== undefined && isFile(said) && !this.moved.moves(said) ? said.page.draft(said.row) : undefined;
     this.#options.intake.take(
       {
         directory: at.directory,
@@ -140,26 +150,6 @@ export class EntryMaker {
     const slot = at.build.announce();
     const draft = base();
     return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false, was));
-  }
-
-  /** Whether the file is to leave a bundle that is hardly used any more, or the gateway lacks some of it. */
-  #moves(old: PreviousRow): boolean {
-    if (this.#options.move.size === 0) return false;
-    const { content } = old.page.entry(old.row);
-    if (this.lacksAttributes(old)) return true;
-    if (content?.form === "pages") return this.#isMoved(old, content.ordinal);
-    return content?.extents.some((extent) => !extent.hole && this.#isMoved(old, extent.ordinal)) === true;
-  }
-
-  /** Whether the gateway lacks the attributes of an entry. */
-  lacksAttributes(old: PreviousRow): boolean {
-    if (this.#options.move.size === 0) return false;
-    const { xattrs } = old.page.entry(old.row);
-    return xattrs.form === "record" && this.#isMoved(old, xattrs.ordinal);
-  }
-
-  #isMoved({ page }: PreviousRow, ordinal: number): boolean {
-    return this.#options.move.has(page.ref(ordinal).id.toString("latin1"));
   }
 
   #unchanged(table: StatTable, row: number): boolean {
@@ -226,7 +216,7 @@ export class EntryMaker {
     this.learnDevice(table, row, old);
     if (old !== undefined && !rescan) {
       const stat = old.page.statAt(old.row, this.#old);
-      if (stat.kind === kind && sameInode(table, row, stat) && !this.lacksAttributes(old)) {
+      if (stat.kind === kind && sameInode(table, row, stat) && !this.moved.lacksAttributes(old)) {
         this.#counts.others += 1;
         at.build.add(old);
         return;
@@ -292,6 +282,11 @@ export class EntryMaker {
       return { form: "none" };
     }
   }
+}
+
+/** What tells a file that has several names from others. */
+function linkOf(table: StatTable, row: number): string {
+  return `${table.device(row)}:${table.inode(row)}`;
 }
 
 /** Attributes that came in a message are plain Uint8Arrays. */

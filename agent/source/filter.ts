@@ -103,6 +103,11 @@ export class FolderFilter {
     this.#place = place;
   }
 
+  /** True where every entry of this folder belongs to the backup. */
+  get keepsAll(): boolean {
+    return this.#place.included && this.#rules.excludes.empty && this.#rules.excludeRegexes.empty;
+  }
+
   /** What becomes of an entry of this folder. Only real folders are folders: a link to one is not. */
   test(name: Uint8Array, isFolder: boolean): Verdict {
     const tested = new NameUnderTest(name);

@@ -178,17 +178,21 @@ export class PreviousCursor {
     this.#leaves = leaves;
   }
 
-  /** The row with this name, or undefined; names must come in ascending order. A promise only to fetch a page. */
-  seek(name: Uint8Array): PreviousRow | undefined | Promise<PreviousRow | undefined> {
+  /** The row with the name at from..to of `name`, or undefined; names must come in ascending order. A promise only to fetch a page. */
+  seek(
+    name: Uint8Array,
+    from = 0,
+    to = name.length,
+  ): PreviousRow | undefined | Promise<PreviousRow | undefined> {
     for (;;) {
       const page = this.#page;
       if (page === undefined || this.#row >= page.rowCount) {
         if (this.#leaf + 1 >= this.#leaves.length) return undefined;
         const next = this.#nextPage();
-        if (next instanceof Promise) return next.then(() => this.seek(name));
+        if (next instanceof Promise) return next.then(() => this.seek(name, from, to));
         continue;
       }
-      const order = page.compareNameAt(this.#row, name);
+      const order = page.compareNameAt(this.#row, name, from, to);
       if (order > 0) return undefined;
       const found =
         order === 0

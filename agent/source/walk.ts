@@ -108,8 +108,12 @@ export type Folder = {
   readonly names: { fresh: number; known: number };
 };
 
-const separator = Buffer.from("/");
+const SLASH = 0x2f;
 
 export function joinPath(path: Buffer, name: Uint8Array): Buffer {
-  return Buffer.concat([path, separator, name]);
+  const joined = Buffer.allocUnsafe(path.length + 1 + name.length);
+  joined.set(path);
+  joined[path.length] = SLASH;
+  joined.set(name, path.length + 1);
+  return joined;
 }

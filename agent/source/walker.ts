@@ -15,7 +15,7 @@ import { type Handle, SELF } from "../platform/port.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { isTaggedCache } from "./cacheTag.ts";
-import { DirectoryBuild, type DirectoryResult } from "./directoryBuild.ts";
+import { DirectoryBuild, type DirectoryResult, type PreviousDirectory } from "./directoryBuild.ts";
 import { kindOf, sameInode } from "./entryDraft.ts";
 import { EntryMaker } from "./entryMaker.ts";
 import { type FolderFilter, Verdict } from "./filter.ts";
@@ -96,16 +96,11 @@ export class Walker {
     depth: number,
     finished: (result: DirectoryResult) => void,
   ): Promise<void> {
-    const { splitTable, emitDirectory } = this.#options;
     const previous = await leavesOf(this.#options.previous?.tree, roots.previous);
     const reference = await leavesOf(this.#options.reference?.tree, roots.reference);
-    const anew = previous !== undefined && this.#options.move.has(previous.id.toString("latin1"));
-    const build = new DirectoryBuild(
-      anew ? undefined : previous,
-      () => new DirectoryWriter(splitTable, emitDirectory),
-      this.#options.backlog,
-      finished,
-    );
+    const { move } = this.#options;
+    const anew = move.size > 0 && previous !== undefined && move.has(previous.id.toString("latin1"));
+    const build = this.#build(anew ? undefined : previous, finished);
     const listing = this.#list(directory.handle, path, top);
     const names = { fresh: 0, known: 0 };
     const at = { directory, path, build, previous, reference, filter, top, mount, depth, names };
@@ -130,18 +125,23 @@ export class Walker {
     const { platform } = this.#options;
     const [cursor, hints] = [cursorOf(at.previous), cursorOf(at.reference)];
     const table = this.#tables.pop() ?? new StatTable(rowsAtOnce);
+    // Then nothing has to be known of a file that did not change, but that.
+    const plain = at.top === undefined && hints === undefined && at.filter?.keepsAll === true;
     for (let first = 0; first < listing.count; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, listing.count - first);
       platform.statListed(at.directory.handle, listing, first, count, table);
       for (let row = 0; row < count; row++) {
-        const name = nameAt(listing, first + row);
-        const sought = cursor?.seek(name);
+        const start = listing.offsets[first + row] as number;
+        const sought = cursor?.seek(listing.names, start, start + (listing.lengths[first + row] as number));
         const old = sought instanceof Promise ? await sought : sought;
         if (old !== undefined) at.names.known += 1;
-        const hinted = hints?.seek(name);
-        const hint = hinted instanceof Promise ? await hinted : hinted;
-        const walking = this.#entry(at, name, table, row, old, hint);
-        if (walking !== undefined) await walking;
+        if (!plain || old === undefined || !this.#entries.keeps(at, table, row, old)) {
+          const name = nameAt(listing, first + row);
+          const hinted = hints?.seek(name);
+          const hint = hinted instanceof Promise ? await hinted : hinted;
+          const walking = this.#entry(at, name, table, row, old, hint);
+          if (walking !== undefined) await walking;
+        }
         if (++this.#sinceTurn >= rowsBetweenTurns) await this.#turn();
       }
     }
@@ -257,7 +257,7 @@ export class Walker {
     const same =
       old !== undefined &&
       oldChild !== undefined &&
-      !this.#entries.lacksAttributes(old) &&
+      !this.#entries.moved.lacksAttributes(old) &&
       sameInode(table, row, old.page.statAt(old.row, this.#old));
     const draft = same
       ? undefined
@@ -279,7 +279,7 @@ export class Walker {
     };
     if (handle === undefined || !listed) {
       if (handle !== undefined) platform.close(handle);
-      return this.#emptyDirectory(finished);
+      return this.#build(undefined, finished).end();
     }
     const inside =
       top === undefined || top.target ? filterInside(this.#options.filter, at, name, path) : undefined;
@@ -287,13 +287,12 @@ export class Walker {
     await this.#directory(this.#open.add(handle), path, roots, inside, top, mount, at.depth + 1, finished);
   }
 
-  #emptyDirectory(finished: (result: DirectoryResult) => void): void {
+  #build(
+    previous: PreviousDirectory | undefined,
+    finished: (result: DirectoryResult) => void,
+  ): DirectoryBuild {
     const { splitTable, emitDirectory, backlog } = this.#options;
-    new DirectoryBuild(
-      undefined,
-      () => new DirectoryWriter(splitTable, emitDirectory),
-      backlog,
-      finished,
-    ).end();
+    const writer = (): DirectoryWriter => new DirectoryWriter(splitTable, emitDirectory);
+    return new DirectoryBuild(previous, writer, backlog, finished);
   }
 }

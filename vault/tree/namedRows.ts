@@ -122,9 +122,9 @@ export class NamedRows {
     return this.#bound(i, 1);
   }
 
-  /** Negative when the name of row i sorts before `name`, 0 when it is the same, else positive. */
-  compareNameAt(i: number, name: Uint8Array): number {
-    return compareNames(this.bytes, this.#bound(i, 0), this.#bound(i, 1), name, 0, name.length);
+  /** Negative when the name of row i sorts before `name`, 0 when it is the same, else positive. Of `name` from..to counts. */
+  compareNameAt(i: number, name: Uint8Array, from = 0, to = name.length): number {
+    return compareNames(this.bytes, this.#bound(i, 0), this.#bound(i, 1), name, from, to);
   }
 
   /** The first row whose name is not before `name`; rowCount when there is none. */
