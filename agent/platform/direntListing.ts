@@ -19,7 +19,8 @@ const DOT = 0x2e;
 const entriesMax = Math.floor(smallBytesMax / ENTRY_BYTES_MIN);
 const starts = new Uint32Array(entriesMax);
 const order = new Uint32Array(entriesMax);
-const slabBytes = 64 * 1024;
+/** What a walk of 4,096 levels can keep of them by a listing in each is 32 MiB. */
+const slabBytes = 8 * 1024;
 let slab = Buffer.alloc(0);
 let taken = 0;
 

@@ -41,8 +41,8 @@ const magic = Buffer.from("HFpc0001");
 const headerBytes = 8 + 16 + 4;
 const writeBytes = 1024 * 1024;
 const entryBytesUsual = 2048;
-/** Pages are handed out in memory of so much at a time. */
-const slabBytes = 64 * 1024;
+/** Pages are handed out in memory of so much at a time; a walk keeps one of each level that it is in. */
+const slabBytes = 8 * 1024;
 /** The file is written anew when less than half of it belongs to the newest snapshot and it is worth it. */
 const garbageBytesMin = 1024 * 1024;
 
