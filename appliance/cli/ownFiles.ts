@@ -2,8 +2,6 @@
 // hundred imports up in the file system, by file, folder, links and the package.json above it, to find what the import says already: a quarter of
 // the start of a command, and nothing is lost where Node has no such hooks.
 
-import "./compilers.ts";
-
 // Not imported by name: that would fail where it is not there.
 const { registerHooks } = process.getBuiltinModule("node:module");
 

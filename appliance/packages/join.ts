@@ -12,8 +12,6 @@ export type Joining = {
   readonly started: readonly string[];
   /** Files of it that may be named and are not there. */
   readonly cut: readonly string[];
-  /** Files of it that go into one file each time, but for those that are started, or stand in a group before. With one of them all are run. */
-  readonly together: readonly (readonly string[])[];
   readonly to: string;
 };
 
@@ -22,7 +20,7 @@ const ownRoot = "HOLDFAST_BUILD_ROOT";
 const addresses = /\bimport\.meta\.(\w+)/g;
 
 /** Joins them; answers the files of the build that are in it. Throws where one is used that is neither there nor cut. */
-export async function joinModules({ build: given, started, cut, together, to }: Joining): Promise<string[]> {
+export async function joinModules({ build: given, started, cut, to }: Joining): Promise<string[]> {
   const build = realpathSync(given);
   const left = new Set(cut.map((file) => `${build}/${file}`));
   const joined = await rolldown({
@@ -52,17 +50,7 @@ export async function joinModules({ build: given, started, cut, together, to }: 
       },
     ],
   });
-  const alone = new Set(started.map((file) => `${build}/${file}`));
-  const groups = together.map((files, index) => {
-    const inIt = new Set(files.map((file) => `${build}/${file}`).filter((file) => !alone.has(file)));
-    return {
-      name: `together${index}`,
-      test: (id: string) => inIt.has(id),
-      priority: together.length - index,
-    };
-  });
   const { output } = await joined.write({
-    codeSplitting: { groups },
     ...{ dir: to, format: "esm", keepNames: true, minify: false },
     ...{ entryFileNames: "[name].js", chunkFileNames: "joined/[name]-[hash].js" },
   });

@@ -110,17 +110,3 @@ export function reachable(build: string, entry: string, isLeftOut: (file: string
     cut: named(cut),
   };
 }
-
-/** The files that come with each of some, themselves included; all relative to the build. */
-export function loadedWith(build: string, names: readonly string[]): readonly string[] {
-  const loaded = names.map((name) => {
-    const found = new Set([join(build, name)]);
-    for (const each of found) for (const next of edgesOf(each).now) found.add(next);
-    return found;
-  });
-  const [first = new Set<string>(), ...others] = loaded;
-  return [...first]
-    .filter((path) => others.every((each) => each.has(path)))
-    .map((path) => relative(build, path))
-    .sort();
-}

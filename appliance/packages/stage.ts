@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { edition } from "../version.ts";
 import { type Cpu, copyDependencies, dependenciesOf, readLock } from "./dependencies.ts";
 import { joinModules } from "./join.ts";
-import { loadedWith, reachable } from "./reachable.ts";
+import { reachable } from "./reachable.ts";
 
 export type Edition = typeof edition;
 
@@ -32,23 +32,6 @@ const notCompiled: readonly string[] = ["appliance/systemd", "agent/hooks"];
 const entry = "appliance/cli/main.js";
 /** What bin/holdfast has Node load before it. */
 const preloaded = "appliance/cli/ownFiles.js";
-
-const commands = (...names: readonly string[]): string[] =>
-  names.map((name) => `appliance/commands/${name}.js`);
-
-/**
- * What is joined into one file each time, the first that fits: what all of these files load. So a backup, which is made again and again, loads four
- * files and not a hundred, and a command that needs little loads little that it does not need.
- */
-const together: readonly (readonly string[])[] = [
-  [entry],
-  ["appliance/cli/agentCommands.js"],
-  commands("agentBackup", "gatewayRun"),
-  commands("agentBackup", "agentSnapshots"),
-  commands("agentBackup", "agentRestore"),
-  commands("agentBackup"),
-  commands("gatewayRun"),
-];
 
 /** Dependencies of the second driver of drives that do not say for which systems they are. */
 const forOthers: readonly string[] = ["fuse-shared-library-darwin", "fuse-shared-library-linux-arm"];
@@ -82,7 +65,6 @@ export async function stageModules(
     build: compiled,
     started: [...new Set([...started, preloaded])],
     cut,
-    together: together.map((names) => loadedWith(compiled, names)),
     to,
   });
   const wrong = inIt.find((file) => file !== preloaded && !files.includes(file));

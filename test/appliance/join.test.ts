@@ -47,46 +47,35 @@ const said = (folder: string): unknown =>
   JSON.parse(execFileSync(process.execPath, [join(folder, "cli/main.js")], { encoding: "utf8" }));
 
 const plan = { started: ["cli/main.js", "a/worker.js"], cut: ["a/absent.js"] };
-/** What is started stays apart, whatever is said. */
-const together = [
-  ["cli/main.js", "a/odd.js", "a/even.js"],
-  ["a/even.js", "a/later.js"],
-];
 
-test.each([
-  { joined: "by who loads them", together: [] },
-  { joined: "as they are told", together },
-])(
-  "modules that are joined $joined keep their state, names and addresses, threads and packages are found, and what is cut is not there",
-  async ({ together }) => {
-    const build = folderOf(files);
-    rmSync(join(build, "a/absent.js"));
-    const apart = said(build);
-    expect(apart).toMatchObject({ absent: "ERR_MODULE_NOT_FOUND", package: "plain", name: "Odd" });
-    const to = folderOf({ "package.json": files["package.json"] });
-    writeFileSync(join(build, "a/absent.js"), files["a/absent.js"]);
-    const inIt = await joinModules({ build, to, ...plan, together });
-    expect(inIt.sort()).toEqual(
-      Object.keys(files)
-        .filter((path) => /^(cli|a)\/(?!absent)/.test(path))
-        .sort(),
-    );
-    mkdirSync(join(to, "node_modules/plain"), { recursive: true });
-    for (const name of ["index.js", "package.json"] as const)
-      writeFileSync(join(to, "node_modules/plain", name), files[`node_modules/plain/${name}`]);
-    rmSync(build, { recursive: true });
-    expect(said(to)).toEqual(apart);
-    expect(readdirSync(join(to, "a"))).toEqual(["worker.js"]);
-    expect(existsSync(join(to, "cli/main.js"))).toBe(true);
-  },
-);
+test("modules keep their state, names and addresses, threads and packages are found, and what is cut is not there", async () => {
+  const build = folderOf(files);
+  rmSync(join(build, "a/absent.js"));
+  const apart = said(build);
+  expect(apart).toMatchObject({ absent: "ERR_MODULE_NOT_FOUND", package: "plain", name: "Odd" });
+  const to = folderOf({ "package.json": files["package.json"] });
+  writeFileSync(join(build, "a/absent.js"), files["a/absent.js"]);
+  const inIt = await joinModules({ build, to, ...plan });
+  expect(inIt.sort()).toEqual(
+    Object.keys(files)
+      .filter((path) => /^(cli|a)\/(?!absent)/.test(path))
+      .sort(),
+  );
+  mkdirSync(join(to, "node_modules/plain"), { recursive: true });
+  for (const name of ["index.js", "package.json"] as const)
+    writeFileSync(join(to, "node_modules/plain", name), files[`node_modules/plain/${name}`]);
+  rmSync(build, { recursive: true });
+  expect(said(to)).toEqual(apart);
+  expect(readdirSync(join(to, "a"))).toEqual(["worker.js"]);
+  expect(existsSync(join(to, "cli/main.js"))).toBe(true);
+});
 
 test("the same modules give the same bytes, wherever they lie, and say which module a line is of", async () => {
   const made = await Promise.all(
     ["one", "another"].map(async () => {
       const build = folderOf(files);
       const to = join(build, "to");
-      await joinModules({ build, to, ...plan, together });
+      await joinModules({ build, to, ...plan });
       const names = readdirSync(to, { recursive: true, encoding: "utf8" }).filter((name) =>
         name.endsWith(".js"),
       );
@@ -99,11 +88,9 @@ test("the same modules give the same bytes, wherever they lie, and say which mod
 
 test("what cannot be joined is refused with its file", async () => {
   const missing = folderOf({ ...files, "a/even.js": 'import "./none.js"; export class Odd {}' });
-  await expect(joinModules({ build: missing, to: join(missing, "to"), ...plan, together })).rejects.toThrow(
-    "none.js",
-  );
+  await expect(joinModules({ build: missing, to: join(missing, "to"), ...plan })).rejects.toThrow("none.js");
   const asking = folderOf({ ...files, "a/even.js": "export class Odd { at = import.meta.dirname; }" });
-  await expect(joinModules({ build: asking, to: join(asking, "to"), ...plan, together })).rejects.toThrow(
+  await expect(joinModules({ build: asking, to: join(asking, "to"), ...plan })).rejects.toThrow(
     "even.js asks for",
   );
 });
