@@ -3,7 +3,8 @@
 //
 // Stateful: arrays and a piece of memory that are used again for each listing; only finished listings leave this file, which nobody writes to any more.
 
-import { compareFrom, type Listing, type ListingBuilder, sortByName } from "./listing.ts";
+import { compareFrom, firstOf, type Listing, type ListingBuilder, sortByName } from "./listing.ts";
+import { Slab } from "./slab.ts";
 import type { EntryKind } from "./statTable.ts";
 
 /** Entries that take more are gathered in less memory (ListingBuilder). */
@@ -19,10 +20,7 @@ const DOT = 0x2e;
 const entriesMax = Math.floor(smallBytesMax / ENTRY_BYTES_MIN);
 const starts = new Uint32Array(entriesMax);
 const order = new Uint32Array(entriesMax);
-/** What a walk of 4,096 levels can keep of them by a listing in each is 32 MiB. */
-const slabBytes = 8 * 1024;
-let slab = Buffer.alloc(0);
-let taken = 0;
+const slab = new Slab();
 
 const empty: Listing = {
   count: 0,
@@ -61,7 +59,7 @@ export function listDirents(bytes: Uint8Array, used: number): Listing {
 
   // Offsets (u32), names, lengths (u16), kinds.
   const lengthsAt = count * 4 + used;
-  const place = memoryOf(lengthsAt + count * 3);
+  const place = slab.take(lengthsAt + count * 3);
   const { buffer, byteOffset } = place;
   const names = place.subarray(count * 4, lengthsAt);
   const offsets = new Uint32Array(buffer, byteOffset, count);
@@ -78,14 +76,8 @@ export function listDirents(bytes: Uint8Array, used: number): Listing {
     kinds[kept] = bytes[start - NAME + TYPE]!;
     kept++;
   }
-  if (kept === count) return { count, names, offsets, lengths, kinds };
-  return {
-    count: kept,
-    names,
-    offsets: offsets.subarray(0, kept),
-    lengths: lengths.subarray(0, kept),
-    kinds: kinds.subarray(0, kept),
-  };
+  const all = { count, names, offsets, lengths, kinds };
+  return kept === count ? all : firstOf(all, kept);
 }
 
 function entryEnd(bytes: Uint8Array, at: number): number {
@@ -97,15 +89,4 @@ function nameEnd(bytes: Uint8Array, start: number): number {
   let end = Math.max(start, entryEnd(bytes, start - NAME) - 8);
   while (bytes[end] !== 0) end++;
   return end;
-}
-
-/** Memory that begins at a multiple of 8 and that no other listing has. Slabs go when no listing is in them any more. */
-function memoryOf(size: number): Buffer {
-  if (taken + size > slab.length) {
-    slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, size));
-    taken = 0;
-  }
-  const place = slab.subarray(taken, taken + size);
-  taken += Math.ceil(size / 8) * 8;
-  return place;
 }

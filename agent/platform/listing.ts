@@ -91,14 +91,19 @@ export class ListingBuilder {
       kinds[kept] = this.#kinds[index] as number;
       kept++;
     }
-    return {
-      count: kept,
-      names,
-      offsets: offsets.subarray(0, kept),
-      lengths: lengths.subarray(0, kept),
-      kinds: kinds.subarray(0, kept),
-    };
+    return firstOf({ count, names, offsets, lengths, kinds }, kept);
   }
+}
+
+/** The first entries of a listing. */
+export function firstOf({ names, offsets, lengths, kinds }: Listing, count: number): Listing {
+  return {
+    count,
+    names,
+    offsets: offsets.subarray(0, count),
+    lengths: lengths.subarray(0, count),
+    kinds: kinds.subarray(0, count),
+  };
 }
 
 /** Below this many names insertion beats counting. */

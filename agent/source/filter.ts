@@ -155,12 +155,10 @@ export class FolderFilter {
 
 /** Regular expressions in RE2 syntax, matched together in one pass of linear time. */
 class RegexSet {
-  readonly empty: boolean;
   readonly #set: Re2.RE2Set | undefined;
 
   constructor(patterns: readonly string[]) {
-    this.empty = patterns.length === 0;
-    if (this.empty) return;
+    if (patterns.length === 0) return;
     // Loaded only where there is an expression: it is a hundredth of a second of the start.
     const { RE2JS, RE2Set } = createRequire(import.meta.url)("re2js") as typeof Re2;
     this.#set = new RE2Set();
@@ -176,6 +174,10 @@ class RegexSet {
       }
     }
     this.#set.compile();
+  }
+
+  get empty(): boolean {
+    return this.#set === undefined;
   }
 
   test(path: string): boolean {

@@ -22,7 +22,6 @@ type Place = {
 export class GlobSet {
   /** The state of the root, before any name. */
   readonly start: GlobState;
-  readonly empty: boolean;
   readonly #places: readonly Place[];
   readonly #seen: Uint32Array;
   #round = 0;
@@ -46,10 +45,13 @@ export class GlobSet {
       });
       start.push(...(places[first] as Place).entered);
     }
-    this.empty = globs.length === 0;
     this.#places = places;
     this.#seen = new Uint32Array(places.length);
     this.start = start;
+  }
+
+  get empty(): boolean {
+    return this.#places.length === 0;
   }
 
   /** True where some glob ends with this name. */

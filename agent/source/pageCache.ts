@@ -23,6 +23,7 @@ import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { HmacEngine } from "../../vault/hmac.ts";
 import { limits } from "../../vault/limits.ts";
 import { RecordType } from "../../vault/magic.ts";
+import { Slab } from "../platform/slab.ts";
 import { CachedEntries, entryHeaderBytes } from "./cachedEntries.ts";
 import { OffsetTable } from "./offsetTable.ts";
 
@@ -41,8 +42,6 @@ const magic = Buffer.from("HFpc0001");
 const headerBytes = 8 + 16 + 4;
 const writeBytes = 1024 * 1024;
 const entryBytesUsual = 2048;
-/** Pages are handed out in memory of so much at a time; a walk keeps one of each level that it is in. */
-const slabBytes = 8 * 1024;
 /** The file is written anew when less than half of it belongs to the newest snapshot and it is worth it. */
 const garbageBytesMin = 1024 * 1024;
 
@@ -51,9 +50,8 @@ export class PageCache {
   #fd: number;
   #index = new OffsetTable(1024);
   #entries: CachedEntries;
-  /** Where pages go that are handed out, and how much of it they have. */
-  #slab = Buffer.alloc(0);
-  #taken = 0;
+  /** Where pages go that are handed out. */
+  readonly #slab = new Slab();
   #end: number;
   /** Bytes of the entries that this run read or wrote: those that are marked in the index. */
   #liveBytes = 0;
@@ -164,17 +162,12 @@ export class PageCache {
     const refBytes = entry.readUInt32LE(36) * 32;
     const length = entry.length - entryHeaderBytes;
     if (refBytes > length) return undefined;
-    if (this.#taken + length > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, length));
-      this.#taken = 0;
-    }
-    const start = this.#taken;
-    entry.copy(this.#slab, start, entryHeaderBytes);
-    const refs = this.#slab.subarray(start, start + refBytes);
-    const plaintext = this.#slab.subarray(start + refBytes, start + length);
+    const page = this.#slab.take(length);
+    entry.copy(page, 0, entryHeaderBytes);
+    const refs = page.subarray(0, refBytes);
+    const plaintext = page.subarray(refBytes);
     const { idKey, hmacs } = this.#options;
     if (!isChunkId(id, idKey, RecordType.directory, refs, plaintext, hmacs)) return undefined;
-    this.#taken += length;
     return { plaintext, refs };
   }
 
