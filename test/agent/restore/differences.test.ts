@@ -171,7 +171,7 @@ test.skipIf(!platform.capabilities.holes)(
       fs.closeSync(tail);
       fill(holes, 5, 1, byte);
       expect(roomOf(large).map).not.toEqual(right[0]?.map);
-      expect(await restoreTo(target, vault, row)).toMatchObject({ errors: 0, notes: [] });
+      expect(await restoreTo(target, vault, row, { threads: 2 })).toMatchObject({ errors: 0, notes: [] });
       for (const [i, path] of [large, holes].entries()) {
         const { map, blocks } = roomOf(path);
         expect(map).toEqual(right[i]?.map);

@@ -52,12 +52,12 @@ describe("restore", () => {
     const tree = nasty();
     const row = vault.snapshot(tree);
     const target = join(temporaryFolder(), "made", "by restore");
-    const first = await restoreTo(target, vault, row);
+    const first = await restoreTo(target, vault, row, { threads: 2 });
     expect(checkTree(tree, Buffer.from(target))).toEqual([]);
     expect(first).toMatchObject({ warnings: 0, errors: 0, reused: 0 });
     expect(first.notes).toMatchObject([{ level: "info", path: "/socket" }]);
     expect(lstatSync(join(target, "sparse")).blocks * 512).toBeLessThan(MiB);
-    const again = await restoreTo(target, vault, row);
+    const again = await restoreTo(target, vault, row, { threads: 2 });
     expect(checkTree(tree, Buffer.from(target))).toEqual([]);
     expect(again).toMatchObject({ warnings: 0, errors: 0, fetchedRecords: 0 });
   });
