@@ -53,8 +53,7 @@ function programs(name: string, testTimeout: number) {
       include: [`test/${name}/**/*.test.ts`],
       maxWorkers: 3,
       sequence: { groupOrder: 1 },
-      testTimeout,
-      hookTimeout: 120_000,
+      ...{ testTimeout, hookTimeout: testTimeout },
     },
   };
 }
@@ -66,6 +65,8 @@ export default defineConfig({
     environment: "node",
     setupFiles: ["test/ownMemory.ts"],
     watch: false,
+    // What is waited for may take its time beside other work: a limit ends what hangs, and says nothing of speed.
+    expect: { poll: { timeout: 40_000 } },
     sequence: { sequencer: ProjectTurns },
     projects: [
       units("unit", [...filesOf(rooms), "test/{tidy,supplyChain}.test.ts"], [mocking], false),

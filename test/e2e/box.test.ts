@@ -9,7 +9,7 @@ import { done, enroll, holdfast, lastEvent, makeSource, openSite, Program } from
 
 const taking = ["seed", "import"] as const;
 
-test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_000 }, async () => {
+test("prepare, run, back up, seal, back up at the datacentre", async () => {
   const site = await openSite();
   const config = join(site.data, "config.toml");
   writeFileSync(config, readFileSync(config, "utf8").replace(/^public-url.*/m, `public-url = "${site.url}"`));
@@ -119,7 +119,7 @@ test("prepare, run, back up, seal, back up at the datacentre", { timeout: 120_00
   expect(await done("agent", "snapshots", "--state", state)).toContain("completes when box 1 arrives");
 });
 
-test("without a line the manifest is carried in a file", { timeout: 120_000 }, async () => {
+test("without a line the manifest is carried in a file", async () => {
   const site = await openSite();
   const state = await enroll(site, "laptop");
   const [box, passphrase, file] = ["box", "passphrase", "box.hfb"].map((name) => join(site.folder, name));

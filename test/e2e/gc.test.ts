@@ -66,4 +66,4 @@ test("backup, prune, gc, restore of the rest, check, and backup again", async ()
   expect(nobody.stderr).toContain("nothing here is called bob");
   await site.gateway.stop();
   expect(await gateway("gateway", "gc", "--budget", "1GiB", "--for", "1h")).toMatch(/freed: 0 packs removed/);
-}, 120_000);
+});

@@ -17,7 +17,7 @@ beforeAll(async () => {
   source = join(site.folder, "source");
   mkdirSync(source);
   for (let n = 0; n < 60; n++) writeFileSync(join(source, `note ${n}.txt`), `line ${n}\n`.repeat(1000));
-}, 60_000);
+});
 afterAll(async () => {
   for (const each of undo) await each();
 });
@@ -74,7 +74,7 @@ test("an attack is held, seen where people look, and accepted or released by the
     "rewritten 90 %",
   );
   expect(await gateway("guard", "status", "--all")).toMatch(/alice\/main\/laptop\/files +3 /);
-}, 120_000);
+});
 
 test("an append-only machine backs up, and restores nothing", async () => {
   await done(...enrollArguments(site, "server"), "--append-only");
@@ -88,7 +88,7 @@ test("an append-only machine backs up, and restores nothing", async () => {
   expect(refused.stderr).toContain("append-only");
   await done("agent", "restore", "latest", "--device", "server", "--target", target, "--state", state);
   expect(readdirSync(join(target, source))).toHaveLength(60);
-}, 60_000);
+});
 
 test("a quota refuses a backup with what to do next", async () => {
   const set = await holdfast("account", "quota", "alice", "--bytes", "1KiB", "--data", site.data);
@@ -105,4 +105,4 @@ test("a quota refuses a backup with what to do next", async () => {
   expect(row.stored_bytes).toBeGreaterThan(1024);
   await gateway("account", "quota", "alice", "--none");
   expect(await backup()).toMatch(/^[0-9a-f]{64}$/);
-}, 60_000);
+});

@@ -38,7 +38,7 @@ test("agent history and .history", async () => {
   await backup();
   if (canMount()) {
     // The drive is told at once; there is no shorter limit here than that of the test.
-    await expect.poll(() => readdirSync(history).length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => readdirSync(history).length).toBe(2);
     const [one = "", two = ""] = readdirSync(history).toSorted();
     expect(readFileSync(join(history, one), "utf8")).toBe("first");
     expect(readFileSync(join(history, two), "utf8")).toBe("second, longer");

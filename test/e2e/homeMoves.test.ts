@@ -48,7 +48,7 @@ test("a box that is sealed under a running backup: it starts over at the datacen
   expect(compareTrees(source, join(target, source))).toEqual([]);
 });
 
-test("home move, undo, and a home that does not answer", { timeout: 60_000 }, async () => {
+test("home move, undo, and a home that does not answer", async () => {
   const site = await openSite();
   const state = await enroll(site, "laptop");
   const source = makeSource(site.folder);

@@ -20,7 +20,7 @@ beforeAll(async () => {
   mkdirSync(source);
   writeFileSync(join(source, "note"), "version 1\n");
   await done("agent", "backup", source, "--state", state);
-}, 60_000);
+});
 afterAll(async () => {
   for (const each of undo) await each();
 });
@@ -77,7 +77,7 @@ test("a backup is seen while it runs, stopped at the gateway, and goes on with w
   expect(again).toMatchObject({ files: 12, bytes: 12 * 2 ** 20 });
   expect(again.sent_bytes).toBeLessThan(12 * 2 ** 20);
   expect((await holdfast("job", "follow", String((job?.id ?? 0) + 1), "--data", site.data)).status).toBe(0);
-}, 60_000);
+});
 
 test("a test of alerts says by which way it got out and by which not; expectations are set by name", async () => {
   expect(await holdfast("alert", "test", "--data", site.data)).toMatchObject({ status: 2 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   site = await openSite((end) => void undo.unshift(end));
   const vaults = join(site.data, "vaults");
   vaultFolder = join(vaults, readdirSync(vaults)[0] as string);
-}, 60_000);
+});
 afterAll(async () => {
   for (const each of undo) await each();
 });

@@ -219,15 +219,11 @@ describe.skipIf(!ready)(`fidelity of a drive (seed ${seed})`, () => {
     const started = performance.now();
     await backup();
     const committed = performance.now();
-    await expect
-      .poll(() => fs.readdirSync(items).length, { timeout: 20_000, interval: 50 })
-      .toBe(before.length + 1);
+    await expect.poll(() => fs.readdirSync(items).length, { interval: 50 }).toBe(before.length + 1);
     console.log(
       `backup ${Math.round(committed - started)} ms, seen ${Math.round(performance.now() - committed)} ms after its end`,
     );
-    await expect
-      .poll(() => fs.readlinkSync(join(items, "latest")), { timeout: 20_000, interval: 50 })
-      .not.toBe(first);
+    await expect.poll(() => fs.readlinkSync(join(items, "latest")), { interval: 50 }).not.toBe(first);
     expect(fs.readFileSync(join(seen, "content/added"), "utf8")).toBe("later");
     expect(fs.existsSync(join(items, first, source, "content/added"))).toBe(false);
   });

@@ -58,7 +58,7 @@ describe.skipIf(!can)("packages in a clean Debian", () => {
     writeFileSync(join(root.path, passwordFile), "correct horse battery staple\n", { mode: 0o600 });
     port = await freePort();
     before = filesOf(root);
-  }, 300_000);
+  });
 
   const deb = (name: string, which = version): string =>
     `/packages/holdfast-${name}_${which}_${architecture}.deb`;

@@ -139,11 +139,11 @@ describe.skipIf(!canMount())("drives", () => {
     const items = join(point, "alice", "one", "files");
     const before = readdirSync(items);
     await done("agent", "backup", source, "--state", state);
-    await expect.poll(() => readdirSync(items).length, { timeout: 20_000 }).toBe(before.length + 1);
+    await expect.poll(() => readdirSync(items).length).toBe(before.length + 1);
     const [pidFile = ""] = readdirSync(join(state, "drives")).filter((name) => name.endsWith(".pid"));
     const pid = Number(readFileSync(join(state, "drives", pidFile), "utf8"));
     await tool('umount "$1"', point);
-    await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
   test("kill -9 leaves a dead mount that the next mount clears away; SIGTERM unmounts", async () => {
@@ -176,10 +176,10 @@ describe.skipIf(!canMount())("drives", () => {
       "--for",
       "1h",
     );
-    await expect.poll(() => listed(roots(point)), { timeout: 20_000 }).toContain("inner");
+    await expect.poll(() => listed(roots(point))).toContain("inner");
     await sameAsSource(roots(point));
     await done("vault", "lock", "alice", "--data", site.data);
-    await expect.poll(() => listed(roots(point)), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => listed(roots(point))).toEqual([]);
     await tool('umount "$1"', point);
   });
 

@@ -98,7 +98,7 @@ describe.skipIf(!canMount() || !canRun("Samba", "smbd", "smbclient"))("Samba's s
     const { config, port } = await startSmbd(join(site.folder, "samba"), shares);
     const client = (share: string, commands: string) =>
       sh('smbclient -N -s "$1" -p "$2" "//127.0.0.1/$3" -c "$4"', config, String(port), share, commands);
-    await expect.poll(async () => (await client("share", "ls")).status, { timeout: 30_000 }).toBe(0);
+    await expect.poll(async () => (await client("share", "ls")).status).toBe(0);
 
     for (const share of ["share", "backups"]) {
       const info = (await client(share, "allinfo doc.txt")).stdout.toString();
@@ -122,7 +122,7 @@ describe.skipIf(!canMount() || !canRun("Samba", "smbd", "smbclient"))("Samba's s
     await done("agent", "backup", source, "--state", state);
     const seen = async () =>
       (await client("share", "allinfo doc.txt")).stdout.toString().match(/^@GMT/gm)?.length;
-    await expect.poll(seen, { timeout: 20_000 }).toBe(4);
+    await expect.poll(seen).toBe(4);
     await tool('umount -l "$1"', mountpoint);
   });
 });

@@ -131,7 +131,7 @@ test("no secret is in what gateway and agent print, at the most talkative level"
       if (name === "drive-agent") await mounting.printed(/The drive is at/);
       else expect((await mounting.ended()).status).toBe(0);
       const seen = join(at(name), "alice", "laptop", "files", "latest", source);
-      await expect.poll(() => existsSync(seen), { timeout: 20_000 }).toBe(true);
+      await expect.poll(() => existsSync(seen)).toBe(true);
       await tool('diff -r --no-dereference "$1" "$2"', source, seen);
       if (name === "drive-agent") expect((await mounting.stop("SIGINT")).status).toBe(0);
       else await tool('umount "$1"', at(name));

@@ -47,7 +47,7 @@ beforeAll(async () => {
   snapshots = JSON.parse(await done("agent", "snapshots", "--state", state, "--json")).map(
     ({ id }: { id: string }) => id,
   );
-}, 120_000);
+});
 afterAll(async () => {
   for (const each of undo) await each();
 });
@@ -120,7 +120,7 @@ test("a whole snapshot comes back from a box", async () => {
   expect(JSON.parse(listed)[0].pending).toBeUndefined();
   await done("agent", "ls", `${newest}:${source}`, "--state", state, ...box.from);
   await done("agent", "check", newest, "--read-data", "100%", "--state", state, ...box.from);
-}, 120_000);
+});
 
 test("a box brings what the target lacks, and nothing else", async () => {
   const [newest] = snapshots as [string];
@@ -174,7 +174,7 @@ test("a box brings what the target lacks, and nothing else", async () => {
   const ran = await restore(newest, target, ...box.from);
   expect(ran).toMatchObject({ status: 0 });
   expectSource(target);
-}, 120_000);
+});
 
 test("paths come back from a box, of a vault that is unlocked", async () => {
   const [newest, first] = snapshots as [string, string];
@@ -199,7 +199,7 @@ test("paths come back from a box, of a vault that is unlocked", async () => {
   const other = await restore(`${first}:${source}/d1`, newFolder("other"), ...box.from);
   expect(other.status).not.toBe(0);
   expect(other.stderr + other.stdout).toContain("was left out of this box");
-}, 120_000);
+});
 
 test("a box to restore from takes nothing, is not sealed, imported or given up, and tells a thief nothing", async () => {
   const box = await stage(...snapshots);
@@ -241,7 +241,7 @@ test("a box to restore from takes nothing, is not sealed, imported or given up, 
       expect([entry.name, bytes.includes(secret)]).toEqual([entry.name, false]);
     }
   }
-}, 120_000);
+});
 
 const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const kills = Number(process.env.HOLDFAST_KILLS ?? 4);

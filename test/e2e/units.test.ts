@@ -85,7 +85,7 @@ class Unit {
   async killed(): Promise<void> {
     const before = this.#starts;
     process.kill(this.#pid, "SIGKILL");
-    await expect.poll(() => this.#starts, { timeout: 30_000 }).toBeGreaterThan(before);
+    await expect.poll(() => this.#starts).toBeGreaterThan(before);
   }
 
   async stop(): Promise<void> {
@@ -162,9 +162,8 @@ describe.skipIf(!canMount())("drives by unit", () => {
     const note = (await tool('cat "$1"', join(item, "LOCKED.txt"))).toString();
     expect(note).toContain(`holdfast vault unlock alice --data ${site.data} --for 8h`);
     const file = join(item, "latest", source, "a.txt");
-    const readable = () =>
-      expect.poll(() => sh('cat "$1"', file), { timeout: 30_000 }).toMatchObject({ status: 0 });
-    const locked = () => expect.poll(() => readdir(item), { timeout: 30_000 }).toContain("LOCKED.txt");
+    const readable = () => expect.poll(() => sh('cat "$1"', file)).toMatchObject({ status: 0 });
+    const locked = () => expect.poll(() => readdir(item)).toContain("LOCKED.txt");
     await unlock();
     await readable();
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {

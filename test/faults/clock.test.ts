@@ -38,7 +38,7 @@ afterAll(() => {
 });
 
 describe.skipIf(!canRun("jumps of the clock", "faketime"))("a clock that jumps backwards", () => {
-  it("changes neither order nor content of snapshots", { timeout: 120_000 }, async () => {
+  it("changes neither order nor content of snapshots", async () => {
     const trees = new Map<string, Map<string, string>>();
     const order: string[] = [];
     const backup = async (options: RunOptions): Promise<void> => {
@@ -70,7 +70,7 @@ describe.skipIf(!canRun("jumps of the clock", "faketime"))("a clock that jumps b
 });
 
 describe("a second gateway on the same data directory", () => {
-  it("is refused, and the first one goes on", { timeout: 60_000 }, async () => {
+  it("is refused, and the first one goes on", async () => {
     const second = await new Program(["gateway", "run", "--data", site.data, "--json"]).ended;
     expect(second.status).toBe(1);
     expect(eventsOf(second).at(-1)).toMatchObject({ event: "error", code: "data-dir-locked" });

@@ -204,7 +204,7 @@ describe.skipIf(!canRun("a disk that fails", ...faultTools))("a disk that fails"
     });
   });
 
-  it("what was written and not synced counts only if it is on the disk", { timeout: 120_000 }, async () => {
+  it("what was written and not synced counts only if it is on the disk", async () => {
     await site.stop();
     await site.start({ preload: ["dieBeforeSync.ts"] });
     changeSource(source, random, round++);
@@ -280,7 +280,7 @@ describe.skipIf(!canRun("a disk that fails", ...faultTools))("a disk that fails"
     await disk.well();
   });
 
-  it("a disk that is pulled: what it had taken by then is enough", { timeout: 120_000 }, async () => {
+  it("a disk that is pulled: what it had taken by then is enough", async () => {
     const { agent, linesBefore } = await halfABackup();
     await disk.pull();
     await Promise.race([agent.ended, site.gateway.ended]);

@@ -67,7 +67,7 @@ describe.skipIf(!ready)("a drive over damage", () => {
       .filter((path) => path !== "")
       .map((path) => ({ path, places: scanPack(readFileSync(path)).places }))
       .toSorted((a, b) => statSync(b.path).size - statSync(a.path).size);
-  }, 120_000);
+  });
 
   beforeEach(async () => {
     // What an earlier drive fetched would be read in place of the damage.

@@ -36,7 +36,7 @@ describe.skipIf(!canRun("a box on two disks", "losetup", "mkfs.ext4", "mount"))(
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  it("goes on with a second disk, and both bring everything", { timeout: 240_000 }, async () => {
+  it("goes on with a second disk, and both bring everything", async () => {
     const [own, second] = [createDisk(scratch, "own", ownMiB), createDisk(scratch, "second", secondMiB)];
     const site = await Site.create(join(scratch, "site"));
     const box = await Box.prepare(site, join(own.folder, "box"), { reserveMiB: 16 });

@@ -44,7 +44,7 @@ describe.skipIf(!canRun("full disks", "losetup", "mkfs.ext4", "mount", "fallocat
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  it("under the gateway", { timeout: 120_000 }, async () => {
+  it("under the gateway", async () => {
     const first = await site.backup([source], recording);
     const firstTree = describeTree(source);
     const filler = fillDisk(disk.folder, 12 * MiB);
@@ -75,7 +75,7 @@ describe.skipIf(!canRun("full disks", "losetup", "mkfs.ext4", "mount", "fallocat
     expect(restoreBesides(await openBesides(site), second.snapshot, source)).toEqual(describeTree(source));
   });
 
-  it("under the agent's state", { timeout: 120_000 }, async () => {
+  it("under the agent's state", async () => {
     const state = createTmpfs(join(scratch, "state"), 16);
     const other = site.with({ data: site.data, state: state.folder });
     runTool("cp", "-a", `${site.state}/.`, state.folder);
@@ -89,7 +89,7 @@ describe.skipIf(!canRun("full disks", "losetup", "mkfs.ext4", "mount", "fallocat
     state.unmount();
   });
 
-  it("at the target of a restore", { timeout: 120_000 }, async () => {
+  it("at the target of a restore", async () => {
     const [newest] = await site.snapshots();
     const target = createTmpfs(join(scratch, "target"), 4);
     const restore = ["restore", `${newest}:${source}`, "--target", join(target.folder, "tree"), "--json"];

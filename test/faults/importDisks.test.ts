@@ -40,7 +40,7 @@ describe.skipIf(!able)("importing a box", () => {
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  it("from a disk that is pulled, to one that gets full", { timeout: 180_000 }, async () => {
+  it("from a disk that is pulled, to one that gets full", async () => {
     const own = createDisk(scratch, "own", 160);
     const carried = createDisk(scratch, "carried", 160);
     const site = await Site.create(join(scratch, "site"), { data: join(own.folder, "data"), reserveMiB: 4 });
@@ -89,7 +89,7 @@ describe.skipIf(!able)("importing a box", () => {
     await site.stop();
   });
 
-  it("says what it left, and ends with status 3", { timeout: 120_000 }, async () => {
+  it("says what it left, and ends with status 3", async () => {
     const site = await Site.create(join(scratch, "second"));
     const directory = join(scratch, "second-box");
     const source = join(scratch, "second-source");

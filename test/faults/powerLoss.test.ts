@@ -163,7 +163,7 @@ describe.skipIf(!canRun("loss of power", ...powerTools))("loss of power", () => 
     }
   });
 
-  it("is found out when the gateway does not wait for its disk", { timeout: 300_000 }, async () => {
+  it("is found out when the gateway does not wait for its disk", async () => {
     const random = randomFrom(seed + 1);
     const recorded = await record("lying", 2, random, ["lieAboutSync.ts"]);
     const chosen = momentsOf(recorded, random);

@@ -237,7 +237,7 @@ describe.skipIf(!canRun("loss of power in seeding", ...powerTools))("loss of pow
   beforeAll(async () => {
     console.log(`HOLDFAST_SEED=${seed} HOLDFAST_REPLAYS=${replays}`);
     made = await makeSealedBox(scratch, random);
-  }, 120_000);
+  });
 
   it("is survived by a box that is sealed", { timeout: 60_000 + replays * 60_000 }, async () => {
     const recorded = await record("seal", made.box.directory, (copy, tell) => tell(sealing(copy)));
@@ -248,13 +248,13 @@ describe.skipIf(!canRun("loss of power in seeding", ...powerTools))("loss of pow
     await expectSurvived(await recordImport("carried", {}), cutImport, "importing");
   });
 
-  it("is found out when they do not wait for their disk", { timeout: 300_000 }, async () => {
+  it("is found out when they do not wait for their disk", async () => {
     const seal = await record("lying seal", made.box.directory, (copy, tell) => tell(sealing(copy), lying));
     await expectFound(seal, cutSeal, "lying box");
     await expectFound(await recordImport("lying carried", lying), cutImport, "lying datacentre");
   });
 
-  it("right after a restart is survived by what was told then", { timeout: 180_000 }, async () => {
+  it("right after a restart is survived by what was told then", async () => {
     const killing = (name: string, folder: string, words: (data: string) => string[], at: string) =>
       record(
         name,

@@ -51,7 +51,7 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     await holdfast(["replica", "add", "disk", pathToFileURL(replica).href, ...data]);
     await holdfast(["replica", "run", "disk", ...data]);
     await site.stop();
-  }, 120_000);
+  });
   afterAll(() => {
     tearDownAll();
     rmSync(scratch, { recursive: true, force: true });
@@ -124,7 +124,7 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     expect(log).toContain("replica-away");
     expect(log).toContain("replica-back");
     await site.start();
-  }, 120_000);
+  });
 
   it("deduplicates against what is not here, checks it and restores it", async () => {
     writeFileSync(join(source, "small/new"), random.bytes(300_000));
@@ -137,7 +137,7 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     const target = join(scratch, "restored");
     await site.runAgent(["restore", `${done.snapshot}:${source}`, "--target", target]);
     expect(describeTree(target)).toEqual(describeTree(source));
-  }, 120_000);
+  });
 
   it("fails a restore's files while the replica is away, takes nothing for damaged, and restores when it is back", async () => {
     await site.stop();
@@ -157,7 +157,7 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     const again = await site.backup([source]);
     expect(again.sent_bytes, "nothing was quarantined, so nothing but pages is sent").toBeLessThan(100_000);
     await site.runAgent(["check", again.snapshot, "--read-data", "100%"]);
-  }, 120_000);
+  });
 
   it("brings back what is nowhere else before a replica is removed", async () => {
     const data = ["--data", site.data];
@@ -171,5 +171,5 @@ describe.skipIf(!ready)(`an evicted gateway (seed ${seed})`, () => {
     const nothing = await evict("--keep", "0");
     expect(nothing).toMatchObject({ evicted_packs: 0 });
     expect(nothing.stayed).toMatchObject([{ why: "not-replicated" }]);
-  }, 120_000);
+  });
 });

@@ -149,7 +149,7 @@ test("a snapshot is copied by the running gateway by itself, and after the disk 
   const { site, folder, url, backup } = await backedUp();
   await done(...replica(site, "add", "usb", url));
   const snapshot = await backup();
-  await expect.poll(async () => (await status(site, "usb")).snapshots[snapshot], { timeout: 60_000, interval: 200 }).toEqual({ complete: true, receipt: true }); // biome-ignore format: one line
+  await expect.poll(async () => (await status(site, "usb")).snapshots[snapshot], { interval: 200 }).toEqual({ complete: true, receipt: true }); // biome-ignore format: one line
   renameSync(folder, `${folder} away`);
   mkdirSync(folder);
   const second = await backup();

@@ -44,7 +44,7 @@ describe(`restore-from (seed ${seed})`, () => {
     await markFolder(replica);
     expect(await replicate(site.data)).toEqual([undefined]);
     renameSync(site.data, join(scratch, "burnt"));
-  }, 120_000);
+  });
 
   afterAll(() => {
     tearDownAll();
@@ -225,7 +225,7 @@ describe(`restore-from (seed ${seed})`, () => {
       rmSync(data, { recursive: true, force: true });
       data = newFolder();
     }
-  }, 300_000);
+  });
 
   it("writes to the replica when it is told to take over; then the old box stops there", async () => {
     const data = newFolder();

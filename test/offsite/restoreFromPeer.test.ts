@@ -50,4 +50,4 @@ test("restore-from a peer, from adding it to reading a snapshot", async () => {
   } finally {
     await again.stop();
   }
-}, 120_000);
+});

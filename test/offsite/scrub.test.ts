@@ -32,7 +32,7 @@ beforeAll(async () => {
   await site.backup([source]);
   await holdfast(["replica", "add", "disk", pathToFileURL(replica).href, "--data", site.data]);
   await holdfast(["replica", "run", "disk", "--data", site.data]);
-}, 120_000);
+});
 afterAll(() => {
   tearDownAll();
   rmSync(scratch, { recursive: true, force: true });

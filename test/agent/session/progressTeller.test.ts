@@ -1,6 +1,6 @@
 // What an agent tells of a backup that runs: now and then, one at a time, and nothing that could hold the backup up.
 
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { ProgressTeller } from "../../../agent/session/progressTeller.ts";
 import type { ProgressRequest } from "../../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
@@ -27,11 +27,11 @@ function teller(answer: (told: ProgressRequest) => Promise<void>) {
 test("one is told after the other, never two at a time; the end is told once", async () => {
   const held = Promise.withResolvers<void>();
   const { made, heard } = teller(() => held.promise);
-  await vi.waitFor(() => expect(heard).toHaveLength(1));
+  await expect.poll(() => heard.length).toBe(1);
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(heard).toEqual([counts]);
   held.resolve();
-  await vi.waitFor(() => expect(heard.length).toBeGreaterThan(2));
+  await expect.poll(() => heard.length).toBeGreaterThan(2);
   await made.end(over);
   const last = heard.length;
   expect(heard[last - 1]).toEqual({ ...counts, over });
@@ -43,21 +43,21 @@ test("a gateway that asks it to stop is heard; one that is away changes nothing;
   const cancelled = teller(async () => {
     throw new HoldfastError(ErrorCode.backupCancelled, "planted");
   });
-  await vi.waitFor(() => expect(cancelled.stops.length).toBeGreaterThan(0));
+  await expect.poll(() => cancelled.stops.length).toBeGreaterThan(0);
   expect(cancelled.stops[0]).toMatchObject({ code: ErrorCode.backupCancelled });
   await cancelled.made.end();
 
   const away = teller(async () => {
     throw new HoldfastError(ErrorCode.gatewayUnreachable, "planted");
   });
-  await vi.waitFor(() => expect(away.heard.length).toBeGreaterThan(2));
+  await expect.poll(() => away.heard.length).toBeGreaterThan(2);
   await away.made.end(over);
   expect([away.heard.at(-1), away.stops]).toEqual([{ ...counts, over }, []]);
 
   const before = teller(async () => {
     throw new HoldfastError(ErrorCode.notFound, "planted");
   });
-  await vi.waitFor(() => expect(before.heard).toHaveLength(1));
+  await expect.poll(() => before.heard.length).toBe(1);
   await before.made.end(over);
   expect(before.heard).toEqual([counts]);
 });

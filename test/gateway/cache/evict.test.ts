@@ -60,7 +60,7 @@ test("nothing goes that no replica lists, or whose copy is wrong, short, gone or
   renameSync(`${here.first.path}-away`, here.first.path);
   const local = closedPackPath(here.directory, e!.name!);
   truncateSync(local, e!.bytes - 10);
-  await expect.poll(() => evict(e!), { timeout: 10_000 }).toEqual({ evicted: false, why: "local-damaged" });
+  await expect.poll(() => evict(e!)).toEqual({ evicted: false, why: "local-damaged" });
   const meta = [...here.vault.store.packs.all()].find((row) => row.kind === "meta");
   if (meta !== undefined) expect(await evict(meta)).toEqual({ evicted: false, why: "busy" });
   for (const row of here.packs()) expect(row.state).toBe("closed");
@@ -76,7 +76,7 @@ test("a replica that proved everything yesterday and is away today is not relied
   expect(await evict(one!), "another one answers").toEqual({ evicted: true });
   rmSync(replicaPack(here.second, here.vault.id, two!.name!));
   renameSync(`${here.first.path}-away`, here.first.path);
-  await expect.poll(() => evict(two!), { timeout: 10_000 }).toEqual({ evicted: true });
+  await expect.poll(() => evict(two!)).toEqual({ evicted: true });
 });
 
 test("a replica that is away fails what is not cached and nothing else, and reads again when it is back", async () => {
@@ -108,7 +108,7 @@ test("a replica that is away fails what is not cached and nothing else, and read
   );
   expect(overHttp.map(({ state }) => state)).toEqual(states.map(({ state }) => state));
   renameSync(`${here.first.path}-away`, here.first.path);
-  await expect.poll(() => here.readAll(), { timeout: 10_000, interval: 200 }).toEqual(here.allSame());
+  await expect.poll(() => here.readAll(), { interval: 200 }).toEqual(here.allSame());
 });
 
 test("what does not open is asked for once more with its hash: a drive shows what the other replica has, or an error", async () => {

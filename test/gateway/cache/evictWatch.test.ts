@@ -123,7 +123,7 @@ test("it rests after a run that could not free what it should, and goes on after
     await watch.settled();
     return new Set(states());
   };
-  await expect.poll(look, { timeout: 20_000, interval: 500 }).toEqual(new Set(["evicted"]));
+  await expect.poll(look, { interval: 500 }).toEqual(new Set(["evicted"]));
   await watch.close();
 });
 

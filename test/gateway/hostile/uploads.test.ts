@@ -197,7 +197,7 @@ describe("bodies", () => {
     const cut = dataRecord(device);
     const text = bodyOf(cut.record);
     await exchange(port, chunkedHead + chunked(body) + chunked(text.slice(0, -1)));
-    await expect.poll(() => isHere(record), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => isHere(record)).toBe(true);
     expect(await isHere(cut)).toBe(false);
   });
 
@@ -228,6 +228,6 @@ describe("bodies", () => {
         () => true,
         () => false,
       );
-    await expect.poll(again, { timeout: 10_000 }).toBe(true);
+    await expect.poll(again).toBe(true);
   });
 });

@@ -71,11 +71,11 @@ test("a body that breaks off leaves nothing; one that drips keeps nobody else wa
     );
     slow.write(bytes.subarray(0, 70_000));
   });
-  await vi.waitUntil(() => incoming().length === 1, { timeout: 10_000 });
+  await vi.waitUntil(() => incoming().length === 1, { timeout: 60_000 });
   const fast = seededBytes("fast", 1000);
   expect(await putObject(peer, keyFor(fast), fast)).toMatchObject({ status: 201 });
   slow.destroy();
-  await vi.waitUntil(() => incoming().length === 0, { timeout: 10_000 });
+  await vi.waitUntil(() => incoming().length === 0, { timeout: 60_000 });
   expect((await ask(peer, { method: "HEAD", path: `/v1/peer/objects/${keyFor(bytes)}` })).status).toBe(404);
 });
 
