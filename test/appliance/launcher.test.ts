@@ -55,7 +55,7 @@ test("words and memory of the commands that have their own", () => {
     "tunables=glibc.malloc.perturb=1",
   );
   expect(said(built, ["agent", "mount", "/m"])).toEqual(
-    expect.arrayContaining(["--expose-gc", "threshold=524288"]),
+    expect.arrayContaining(["--expose-gc", "tunables=glibc.malloc.hugetlb=1", "threshold=524288"]),
   );
   expect(said(built, ["gateway", "run"])).toContain("--initial-old-space-size=128");
   expect(said(built, ["agent", "restore"])).toContain("--initial-old-space-size=48");
