@@ -14,3 +14,8 @@ const ownFiles = new URL(`./cli/ownFiles${extname(import.meta.url)}`, import.met
 
 /** Of the program itself: it starts faster (ownFiles.ts). */
 export const programFlags: readonly string[] = [...nodeFlags, "--require", fileURLToPath(ownFiles)];
+
+/** What a backup tells the C library; bin/holdfast does where it starts one. */
+export const backupVariables: Readonly<Record<string, string>> = {
+  GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
+};

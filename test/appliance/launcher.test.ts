@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { nodeFlags } from "../../appliance/nodeFlags.ts";
+import { backupVariables, nodeFlags } from "../../appliance/nodeFlags.ts";
 import { folderOf } from "./folderOf.ts";
 
 const launcher = resolve(import.meta.dirname, "../../bin/holdfast");
@@ -49,7 +49,7 @@ test("words and memory of the commands that have their own", () => {
   const backup = said(built, ["agent", "backup", "/a folder", "--item", "x  y"]);
   expect(backup.slice(backup.indexOf(`ROOT/${built}`) + 1)).toEqual([
     ...["agent", "backup", "/a folder", "--item", "x  y"],
-    ...["tunables=glibc.malloc.hugetlb=1", "threshold="],
+    ...[`tunables=${backupVariables.GLIBC_TUNABLES}`, "threshold="],
   ]);
   expect(said(built, ["agent", "backup"], { GLIBC_TUNABLES: "glibc.malloc.perturb=1" })).toContain(
     "tunables=glibc.malloc.perturb=1",
