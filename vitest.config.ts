@@ -23,7 +23,7 @@ const mocking = "test/gateway/upgrade/upgrade.test.ts";
  * A process that runs one file after the other has a heap of hundreds of MB, and tests make and drop buffers: V8 would collect all of it for each
  * 64 MiB of them, a third of the processor time.
  */
-const collectLess = ["--heap-growing-percent=400", "--external-memory-accounted-in-global-limit"];
+const collectLess = ["--heap-growing-percent=200", "--external-memory-accounted-in-global-limit"];
 
 const filesOf = (names: readonly string[]) => names.map((room) => `test/${room}/**/*.test.ts`);
 

@@ -22,7 +22,8 @@ export function driveLull({ spare }: PlaintextCaches, pool: OpenPool): Lull {
   });
 }
 
-function mallocTrim(): ((keptBytes: number) => number) | undefined {
+/** Gives the system what malloc keeps for later but for so many bytes, where there is such a function. */
+export function mallocTrim(): ((keptBytes: number) => number) | undefined {
   if (!usesLibc()) return undefined;
   try {
     return bindProcess({ malloc_trim: ["int", "uint64"] }).malloc_trim;
