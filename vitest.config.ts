@@ -53,7 +53,8 @@ function programs(name: string, testTimeout: number) {
       include: [`test/${name}/**/*.test.ts`],
       maxWorkers: 3,
       sequence: { groupOrder: 1 },
-      ...{ testTimeout, hookTimeout: testTimeout },
+      testTimeout,
+      hookTimeout: testTimeout,
     },
   };
 }

@@ -68,7 +68,7 @@ function checkOne(spec: NodeSpec, path: Buffer, problems: string[]): void {
 
 const stepBytes = 1024 * 1024;
 const zeros = Buffer.alloc(stepBytes);
-const found = Buffer.alloc(stepBytes);
+const window = Buffer.alloc(stepBytes);
 
 /** Whether a file is exactly these pieces; read in steps, since a file that is mostly holes may be large. */
 function hasContent(path: Buffer, pieces: readonly (Uint8Array | number)[]): boolean {
@@ -78,13 +78,13 @@ function hasContent(path: Buffer, pieces: readonly (Uint8Array | number)[]): boo
       const end = lengthOf(piece);
       for (let at = 0; at < end; at += stepBytes) {
         const length = Math.min(stepBytes, end - at);
-        if (readSync(file, found, 0, length, null) !== length) return false;
+        if (readSync(file, window, 0, length, null) !== length) return false;
         const expected =
           typeof piece === "number" ? zeros.subarray(0, length) : piece.subarray(at, at + length);
-        if (found.compare(expected, 0, length, 0, length) !== 0) return false;
+        if (window.compare(expected, 0, length, 0, length) !== 0) return false;
       }
     }
-    return readSync(file, found, 0, 1, null) === 0;
+    return readSync(file, window, 0, 1, null) === 0;
   } finally {
     closeSync(file);
   }

@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { packKey } from "../../../gateway/replica/keys.ts";
 import { objectHashHeader, peerLimits } from "../../../ingest/wire/peer.ts";
 import { seededBytes } from "../../vault/seeded.ts";
@@ -71,11 +71,11 @@ test("a body that breaks off leaves nothing; one that drips keeps nobody else wa
     );
     slow.write(bytes.subarray(0, 70_000));
   });
-  await vi.waitUntil(() => incoming().length === 1, { timeout: 60_000 });
+  await expect.poll(() => incoming().length).toBe(1);
   const fast = seededBytes("fast", 1000);
   expect(await putObject(peer, keyFor(fast), fast)).toMatchObject({ status: 201 });
   slow.destroy();
-  await vi.waitUntil(() => incoming().length === 0, { timeout: 60_000 });
+  await expect.poll(() => incoming().length).toBe(0);
   expect((await ask(peer, { method: "HEAD", path: `/v1/peer/objects/${keyFor(bytes)}` })).status).toBe(404);
 });
 
