@@ -4,6 +4,7 @@ import { ErrorCode, type HoldfastError, isHoldfastError } from "../../vault/erro
 import { commandsFor } from "./commandTable.ts";
 import { failureOf, statusOf } from "./exitStatus.ts";
 import { Output } from "./output/output.ts";
+import { written } from "./output/written.ts";
 import { outputWish, parseCommandLine } from "./parse.ts";
 import { listenForStop } from "./stopSignals.ts";
 
@@ -60,6 +61,8 @@ async function runProgram(argv: readonly string[]): Promise<number> {
     );
     output.error(failure.error, failure.stack);
     return failure.status;
+  } finally {
+    await written([process.stdout, process.stderr], stop.signal);
   }
 }
 

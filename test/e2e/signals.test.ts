@@ -1,10 +1,11 @@
 // Signals, closed pipes, other users: how the program behaves as a process.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, cpSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { canMount } from "../fs/fuse/mounting.ts";
 import {
   done,
@@ -61,6 +62,38 @@ test("a reader that goes away is no failure", async () => {
   const ran = spawnSync("bash", ["-c", script, "bash", ...program(...ls)], { encoding: "utf8" });
   expect(ran.stderr).toBe("");
   expect(ran.stdout.trim().split("\n").at(-1)).toBe("0");
+});
+
+test("a reader that is slow gets all of it, and one that never reads is left when the program is told to end", async () => {
+  // More than a pipe holds. Pipes of a shell: where Node starts a program it makes sockets, which hold more.
+  const words = ["agent", "ls", `--${"x".repeat(100_000)}`, "--json"];
+  const slowly = (redirected: string): string => {
+    const script = `"$@" ${redirected} | { sleep 0.3; cat; }; exit "\${PIPESTATUS[0]}"`;
+    const read = spawnSync("bash", ["-c", script, "bash", ...program(...words)], { encoding: "utf8" });
+    expect(read.status).toBe(2);
+    return read.stdout;
+  };
+  expect(JSON.parse(slowly("2>/dev/null"))).toMatchObject({ event: "error", code: "usage" });
+  const line = slowly("2>&1 >/dev/null");
+  expect(line.length).toBeGreaterThan(100_000);
+  expect(line.slice(-100)).toMatch(/xx\. See: holdfast help agent ls\n$/);
+
+  const [fifo, said] = [join(site.folder, "fifo"), join(site.folder, "said")];
+  execFileSync("mkfifo", [fifo]);
+  const reader = openSync(fifo, "r+");
+  // What is said on stderr comes last, and into a file at once.
+  const [stdout, stderr] = [openSync(fifo, "w"), openSync(said, "w")];
+  const [first = "", ...others] = program(...words);
+  const unread = spawn(first, others, { stdio: ["ignore", stdout, stderr] });
+  onTestFinished(() => {
+    unread.kill("SIGKILL");
+    for (const fd of [reader, stdout, stderr]) closeSync(fd);
+  });
+  const ended = new Promise((resolve) => unread.once("exit", resolve));
+  await expect.poll(() => readFileSync(said, "utf8")).toMatch(/\n$/);
+  expect(await Promise.race([ended, pause(500, "waits")])).toBe("waits");
+  unread.kill("SIGTERM");
+  expect(await ended).toBe(2);
 });
 
 test("--quiet prints nothing but errors; --json tells errors as well", async () => {
