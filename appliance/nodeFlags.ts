@@ -12,8 +12,11 @@ export const nodeFlags: readonly string[] = [
 
 const ownFiles = new URL(`./cli/ownFiles${extname(import.meta.url)}`, import.meta.url);
 
-/** Of the program itself: it starts faster (ownFiles.ts). */
-export const programFlags: readonly string[] = [...nodeFlags, "--require", fileURLToPath(ownFiles)];
+/** Of the program itself, for a faster start. */
+export const startFlags: readonly string[] = [...nodeFlags, "--use-openssl-ca"];
+
+/** To run the program that this is part of (ownFiles.ts). */
+export const programFlags: readonly string[] = [...startFlags, "--require", fileURLToPath(ownFiles)];
 
 /** What a backup tells the C library; bin/holdfast does where it starts one. */
 export const backupVariables: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@
 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { nodeFlags, programFlags } from "../appliance/nodeFlags.ts";
+import { programFlags, startFlags } from "../appliance/nodeFlags.ts";
 
 const root = resolve(import.meta.dirname, "..");
 export const variable = "HOLDFAST_TEST_PROGRAM";
@@ -17,7 +17,7 @@ export const programWords: readonly string[] =
   built === undefined
     ? sourceWords
     : [
-        ...nodeFlags,
+        ...startFlags,
         "--require",
         join(built, "dist", "appliance", "cli", "ownFiles.js"),
         join(built, "dist", "appliance", "cli", "main.js"),

@@ -8,13 +8,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { isAlive } from "../isAlive.ts";
-import { programFlags } from "../nodeFlags.ts";
 
 const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
-/** As in bin/holdfast. */
-const gatewayHeap = [...programFlags, "--initial-old-space-size=128", "--max-semi-space-size=4"];
+/** What this process was started with, and a gateway's heap as in bin/holdfast. */
+const gatewayFlags = [...process.execArgv, "--initial-old-space-size=128", "--max-semi-space-size=4"];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
@@ -53,8 +52,7 @@ export async function startGatewayChild(
   if (await client.isRunning()) return client;
   const fd = openSync(log, "a", 0o600);
   const program = process.argv[1] as string;
-  // The heap options of bin/holdfast for a gateway, not those that this process was started with.
-  const child = spawn(process.execPath, [...gatewayHeap, program, "gateway", "run", "--data", data], {
+  const child = spawn(process.execPath, [...gatewayFlags, program, "gateway", "run", "--data", data], {
     detached: true,
     cwd: "/",
     stdio: ["ignore", fd, fd],

@@ -6,6 +6,7 @@ import { isIP, type OnReadOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { knownAuthorities, noAuthorities } from "../line/authorities.ts";
 import type { Line } from "../line/line.ts";
 import type { HttpProxy } from "../line/proxies.ts";
 import { openTunnel } from "../line/tunnel.ts";
@@ -67,8 +68,8 @@ export async function connectPinned(
   onread?: OnReadOpts,
 ): Promise<tls.TLSSocket> {
   const { fingerprint, line, connectTimeoutMs } = options;
-  const verify = fingerprint === undefined;
-  const socket = await connectTls(place, { verify, timeoutMs: connectTimeoutMs, line, onread });
+  const authorities = fingerprint === undefined ? "needed" : "none";
+  const socket = await connectTls(place, { authorities, timeoutMs: connectTimeoutMs, line, onread });
   const certificate = socket.getPeerX509Certificate();
   const found = certificate === undefined ? undefined : fingerprintOf(certificate.raw);
   if (fingerprint !== undefined && found !== fingerprint) {
@@ -86,7 +87,8 @@ export async function connectPinned(
 }
 
 type TlsOptions = {
-  readonly verify: boolean;
+  /** Whether a known authority has to vouch for the certificate; `asked`: whether one does is wanted. */
+  readonly authorities: "needed" | "asked" | "none";
   /** For the way through a proxy, and again for TLS. */
   readonly timeoutMs: number;
   readonly line?: Line | undefined;
@@ -95,7 +97,7 @@ type TlsOptions = {
 
 async function connectTls(
   place: { host: string; port: number; servername: string | undefined },
-  { verify, timeoutMs, line, onread }: TlsOptions,
+  { authorities, timeoutMs, line, onread }: TlsOptions,
 ): Promise<tls.TLSSocket> {
   const proxy = line?.proxies?.to(place.host, place.port);
   const tunnel = proxy === undefined ? undefined : await openTunnel(proxy, place, timeoutMs);
@@ -105,7 +107,8 @@ async function connectTls(
       port: place.port,
       ...(tunnel !== undefined && { socket: tunnel }),
       ...(place.servername !== undefined && place.servername !== "" && { servername: place.servername }),
-      rejectUnauthorized: verify,
+      rejectUnauthorized: authorities === "needed",
+      ...(authorities === "none" ? noAuthorities : knownAuthorities()),
       ALPNProtocols: ["http/1.1"],
       minVersion: "TLSv1.2",
       ...(onread !== undefined && { onread }),
@@ -171,7 +174,7 @@ export async function probeGateway(
   const place = { host, port: Number(port || 443), servername: isIP(host) === 0 ? host : undefined };
   let socket: tls.TLSSocket;
   try {
-    socket = await connectTls(place, { verify: false, timeoutMs, line });
+    socket = await connectTls(place, { authorities: "asked", timeoutMs, line });
   } catch (error) {
     if (isHoldfastError(error)) throw error;
     throw new HoldfastError(

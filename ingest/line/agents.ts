@@ -3,6 +3,7 @@
 import type * as Http from "node:http";
 import * as https from "node:https";
 import type { Duplex } from "node:stream";
+import { knownAuthorities } from "./authorities.ts";
 import { http } from "./nodeHttp.ts";
 import type { Proxies } from "./proxies.ts";
 import { openTunnel } from "./tunnel.ts";
@@ -51,8 +52,9 @@ export class PlainAgent extends http.Agent {
 export class SecureAgent extends https.Agent {
   readonly #proxies: Proxies | undefined;
 
+  /** Without `ca` known authorities must vouch for servers. */
   constructor(options: https.AgentOptions, proxies: Proxies | undefined) {
-    super(options);
+    super({ ...options, ...(options.ca === undefined && knownAuthorities()) });
     this.#proxies = proxies;
   }
 

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { backupVariables, nodeFlags } from "../../appliance/nodeFlags.ts";
+import { backupVariables, startFlags } from "../../appliance/nodeFlags.ts";
 import { folderOf } from "./folderOf.ts";
 
 const launcher = resolve(import.meta.dirname, "../../bin/holdfast");
@@ -40,9 +40,15 @@ test.each([built, sources])("%s gets the flags that its threads and children get
   const words = said(main, ["--version"]);
   const own = words.slice(0, words.indexOf(`ROOT/${main}`));
   const ownFiles = `ROOT/${main.replace("main.", "ownFiles.")}`;
-  const expected = [...nodeFlags, "--max-semi-space-size=4", "--require", ownFiles];
+  const expected = [...startFlags, "--max-semi-space-size=4", "--require", ownFiles];
   expect(own.toSorted()).toEqual(expected.toSorted());
   expect(words.slice(own.length)).toEqual([`ROOT/${main}`, "--version", "tunables=", "threshold="]);
+});
+
+test("who is told by other means whom to trust is not told otherwise", () => {
+  expect(said(built, ["agent", "ls"])).toContain("--use-openssl-ca");
+  for (const environment of [{ NODE_OPTIONS: "--use-bundled-ca" }, { NODE_USE_SYSTEM_CA: "1" }])
+    expect(said(built, ["agent", "ls"], environment)).not.toContain("--use-openssl-ca");
 });
 
 test("words and memory of the commands that have their own", () => {

@@ -32,14 +32,14 @@ export async function handOver(
   if (server === undefined) throw notSent("alert-smtp names no server", "Set alert-smtp in config.toml.");
   const { host, port, security, user } = server;
   const pass = user === undefined ? undefined : await readSecret(settings.alertSmtpPasswordFile);
-  const ca = await readAuthorities(settings.alertCaFile);
+  const authorities = await readAuthorities(settings.alertCaFile);
   // Loaded when there is something to send: few gateways' starts need it.
   const { createTransport } = await import("nodemailer");
   const transport = createTransport({
     ...{ host, port, secure: security === "tls", requireTLS: security === "starttls" },
     ignoreTLS: security === "none",
     ...(user !== undefined && pass !== undefined && { auth: { user, pass } }),
-    tls: { minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) },
+    tls: { minVersion: "TLSv1.2", ...authorities },
     ...{ connectionTimeout: sendMsMax / 3, greetingTimeout: sendMsMax / 3, socketTimeout: sendMsMax / 3 },
     // Addresses come from the settings; nothing is fetched from files or URLs.
     ...{ disableFileAccess: true, disableUrlAccess: true, logger: false },

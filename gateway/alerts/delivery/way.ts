@@ -1,6 +1,7 @@
 // A way by which alerts reach people.
 
 import { readFile, stat } from "node:fs/promises";
+import { knownAuthorities, type TlsAuthorities } from "../../../ingest/line/authorities.ts";
 import { ErrorCode, type ErrorDetail, HoldfastError } from "../../../vault/errors.ts";
 import type { AlertMessage } from "./message.ts";
 
@@ -36,11 +37,11 @@ export async function readSecret(path: string): Promise<string> {
   }
 }
 
-/** The bytes of `alert-ca-file`; undefined where there is none. @throws HoldfastError alert-not-sent */
-export async function readAuthorities(path: string): Promise<Buffer | undefined> {
-  if (path === "") return undefined;
+/** For a connection: those of `alert-ca-file` vouch for the server, or known ones where there is none. @throws HoldfastError alert-not-sent */
+export async function readAuthorities(path: string): Promise<TlsAuthorities> {
+  if (path === "") return knownAuthorities();
   try {
-    return await readFile(path);
+    return { ca: await readFile(path) };
   } catch (error) {
     throw notSent(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`, "Mend alert-ca-file.");
   }

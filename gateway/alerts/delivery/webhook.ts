@@ -4,6 +4,7 @@
 
 import { createHmac } from "node:crypto";
 import { request as httpsRequest } from "node:https";
+import type { TlsAuthorities } from "../../../ingest/line/authorities.ts";
 import { http } from "../../../ingest/line/nodeHttp.ts";
 import type { AlertSettings } from "../alertSettings.ts";
 import { type AlertMessage, subjectOf } from "./message.ts";
@@ -17,7 +18,7 @@ export function webhookWay(settings: AlertSettings, now: () => Date): Way | unde
   const url = new URL(settings.alertWebhook);
   const send = async (message: AlertMessage, signal: AbortSignal): Promise<void> => {
     const secret = await readSecret(settings.alertWebhookSecretFile);
-    const ca = await readAuthorities(settings.alertCaFile);
+    const authorities = await readAuthorities(settings.alertCaFile);
     const body = JSON.stringify({ ...message, title: subjectOf(message) });
     const seconds = Math.floor(now().getTime() / 1000);
     const headers = {
@@ -28,7 +29,7 @@ export function webhookWay(settings: AlertSettings, now: () => Date): Way | unde
     };
     const stop = AbortSignal.any([signal, AbortSignal.timeout(sendMsMax)]);
     try {
-      const status = await post(url, headers, body, ca, stop);
+      const status = await post(url, headers, body, authorities, stop);
       if (status < 200 || status > 299) throw new Error(`it answered ${status}`);
     } catch (error) {
       signal.throwIfAborted();
@@ -48,14 +49,14 @@ function post(
   url: URL,
   headers: Record<string, string | number>,
   body: string,
-  ca: Buffer | undefined,
+  authorities: TlsAuthorities,
   signal: AbortSignal,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const options = { method: "POST", headers, signal, agent: false };
     const request =
       url.protocol === "https:"
-        ? httpsRequest(url, { ...options, minVersion: "TLSv1.2", ...(ca !== undefined && { ca }) })
+        ? httpsRequest(url, { ...options, minVersion: "TLSv1.2", ...authorities })
         : http.request(url, options);
     request.once("error", reject);
     request.once("response", (response) => {

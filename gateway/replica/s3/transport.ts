@@ -88,7 +88,7 @@ export class Transport {
   readonly #secure: https.Agent;
   readonly #turns: Turns;
 
-  /** `ca`: PEM of the certificates to trust instead of the system's. */
+  /** `ca`: PEM of the certificates to trust in place of known authorities. */
   constructor(tuning: TransportTuning, ca?: string, proxies?: Proxies) {
     this.#tuning = tuning;
     this.#turns = new Turns(tuning.connectionsMax);
