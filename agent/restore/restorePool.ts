@@ -1,16 +1,19 @@
 // The main thread's side of the restore workers: a message out, an answer back.
 // Invariants: every request is answered once, or all are rejected when a worker dies; a large file stays with one worker.
+// A worker costs 0.2 s of processor time before its first file: the next one starts when there is work for it.
 
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultSecrets } from "../../vault/keys/vaultKeys.ts";
+import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
 import type { Handle } from "../platform/port.ts";
 import type { FromWorker, SentRecord, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { turnMemory } from "./turns.ts";
 
 const threadsMax = 4;
+/** Load that was asked for, of each worker, when another one starts. */
+const startLoad = 16 * 1024 * 1024;
 
 /** The worker beside this file: a source in a checkout, compiled where this is. */
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
@@ -38,8 +41,20 @@ type Open = {
 /** A worker that a large file stays with. */
 export type Place = Thread;
 
+export type RestorePoolOptions = {
+  readonly keys: VaultKeys;
+  readonly group: number;
+  readonly target: Handle;
+  /** So many, from the start on; as many as there is work for, and processors, where it is left out. */
+  readonly threads?: number;
+};
+
 export class RestorePool {
+  readonly #options: RestorePoolOptions;
+  readonly #threadsMax: number;
   readonly #threads: Thread[] = [];
+  /** All that was ever asked for. */
+  #load = 0;
   readonly #open = new Map<number, Open>();
   readonly #turns = turnMemory();
   /** Which worker has files of a directory to write, and how many requests with such. */
@@ -48,23 +63,22 @@ export class RestorePool {
   #failure: unknown;
   #closed = false;
 
-  constructor(options: {
-    readonly secrets: VaultSecrets;
-    readonly group: number;
-    readonly target: Handle;
-    readonly threads?: number;
-  }) {
-    const count = options.threads ?? Math.max(1, Math.min(threadsMax, availableParallelism()));
-    for (let index = 0; index < count; index++) this.#threads.push(this.#start(options));
+  constructor(options: RestorePoolOptions) {
+    const { threads } = options;
+    this.#options = options;
+    this.#threadsMax = threads ?? Math.max(1, Math.min(threadsMax, availableParallelism()));
+    for (let count = 0; count < (threads ?? 1); count++) this.#start();
   }
 
-  #start(options: { secrets: VaultSecrets; group: number; target: Handle }): Thread {
+  #start(): void {
+    const { keys, group, target } = this.#options;
     const signal = new SharedArrayBuffer(4);
+    const secrets = keys.export();
     const setup: WorkerSetup = {
-      secrets: options.secrets,
-      group: options.group,
-      targetFd: options.target.fd,
-      targetPath: Uint8Array.from(options.target.path),
+      secrets,
+      group,
+      targetFd: target.fd,
+      targetPath: Uint8Array.from(target.path),
       signal,
       turns: this.#turns,
     };
@@ -74,11 +88,14 @@ export class RestorePool {
       transferList: [channel.port2],
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
     });
+    // The worker has a copy.
+    secrets.s.fill(0);
+    for (const key of secrets.epochs.values()) key.fill(0);
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error));
     worker.on("exit", (code) => this.#fail(new Error(`a restore worker ended with ${code}`)));
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    return { port: channel.port1, signal: new Int32Array(signal), ended, load: 0 };
+    this.#threads.push({ port: channel.port1, signal: new Int32Array(signal), ended, load: 0 });
   }
 
   /** The worker with the least to do. */
@@ -125,6 +142,9 @@ export class RestorePool {
     thread.port.postMessage({ ...request, ticket }, transferable(request));
     Atomics.add(thread.signal, 0, 1);
     Atomics.notify(thread.signal, 0);
+    this.#load += load;
+    const { length } = this.#threads;
+    if (length < this.#threadsMax && this.#load >= length * startLoad && !this.#closed) this.#start();
     return promise;
   }
 

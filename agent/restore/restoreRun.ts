@@ -73,15 +73,10 @@ export class RestoreRun {
     this.#covered = new CoveredPaths(snapshot.body.paths.map(textToPath), this.#snapshotPath);
     this.#counts = new RunCounts(options, this.#snapshotPath);
     this.#metadata = new MetadataMaker(platform, this.#tree, options.ownerByName);
-    const secrets = keys.export();
     this.#pool = new RestorePool({
-      secrets,
-      group,
-      target: target.handle,
+      ...{ keys, group, target: target.handle },
       ...(options.threads === undefined ? {} : { threads: options.threads }),
     });
-    secrets.s.fill(0);
-    for (const key of secrets.epochs.values()) key.fill(0);
     this.#fetcher = new RecordFetcher(source, toHex(keys.vaultId), group, this.#stop.signal);
     this.#needs = options.needOut === undefined ? undefined : new NeedList(options.needOut, group);
     this.#work = new FileWork({

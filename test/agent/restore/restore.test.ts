@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { FixtureVault } from "../../fs/fixtureVault.ts";
 import { directoryOf, fileOf, type NodeSpec, sparseOf } from "../../fs/treeSpec.ts";
 import { checkTree } from "./checkTree.ts";
@@ -60,6 +61,24 @@ describe("restore", () => {
     const again = await restoreTo(target, vault, row, { threads: 2 });
     expect(checkTree(tree, Buffer.from(target))).toEqual([]);
     expect(again).toMatchObject({ warnings: 0, errors: 0, fetchedRecords: 0 });
+  });
+
+  test("a second thread starts when there is work for it", async () => {
+    const vault = new FixtureVault();
+    let started = 0;
+    const count = (): void => void started++;
+    process.on("worker", count);
+    onTestFinished(() => void process.off("worker", count));
+    const restored = async (mebibytes: number): Promise<number> => {
+      const tree = directoryOf({ one: fileOf("1"), large: fileOf(randomBytes(mebibytes * MiB)) });
+      const target = temporaryFolder();
+      started = 0;
+      await restoreTo(target, vault, vault.snapshot(tree), { threads: undefined as unknown as number });
+      expect(checkTree(tree, Buffer.from(target))).toEqual([]);
+      return started;
+    };
+    expect(await restored(4)).toBe(1);
+    expect(await restored(24)).toBe(Math.min(2, availableParallelism()));
   });
 
   test("a path of the snapshot: a directory gives what is in it, a file itself", async () => {
