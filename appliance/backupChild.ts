@@ -12,7 +12,7 @@ import { rateTableLimits } from "../ingest/line/rateTable.ts";
 import type { DefinedItem } from "../ingest/schedule/itemDefinition.ts";
 import { ErrorCode } from "../vault/errors.ts";
 import { ExitStatus } from "./cli/exitStatus.ts";
-import { backupVariables } from "./nodeFlags.ts";
+import { commandVariables } from "./nodeFlags.ts";
 
 /** The words behind the program's name. `first`: options that do not come from the definition. */
 export function backupWords(
@@ -74,7 +74,7 @@ function runChild(
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
     // Its failures come as events too.
     stdio: ["ignore", "pipe", "ignore"],
-    env: { ...backupVariables, ...process.env },
+    env: { ...commandVariables, ...process.env },
   });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });

@@ -18,7 +18,7 @@ export const startFlags: readonly string[] = [...nodeFlags, "--use-openssl-ca"];
 /** To run the program that this is part of (ownFiles.ts). */
 export const programFlags: readonly string[] = [...startFlags, "--require", fileURLToPath(ownFiles)];
 
-/** What a backup tells the C library; bin/holdfast does where it starts one. */
-export const backupVariables: Readonly<Record<string, string>> = {
+/** What bin/holdfast tells the C library for a command that comes to an end. */
+export const commandVariables: Readonly<Record<string, string>> = {
   GLIBC_TUNABLES: "glibc.malloc.hugetlb=1",
 };

@@ -3,7 +3,7 @@
 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { programFlags, startFlags } from "../appliance/nodeFlags.ts";
+import { commandVariables, programFlags, startFlags } from "../appliance/nodeFlags.ts";
 
 const root = resolve(import.meta.dirname, "..");
 export const variable = "HOLDFAST_TEST_PROGRAM";
@@ -22,6 +22,11 @@ export const programWords: readonly string[] =
         join(built, "dist", "appliance", "cli", "ownFiles.js"),
         join(built, "dist", "appliance", "cli", "main.js"),
       ];
+
+/** What bin/holdfast tells the C library for a command with these words. */
+export function programVariables(words: readonly string[]): Readonly<Record<string, string>> {
+  return words[1] === "run" ? {} : commandVariables;
+}
 
 /** The command itself. */
 export const launcherPath = (): string => join(process.env[variable] ?? root, "bin", "holdfast");

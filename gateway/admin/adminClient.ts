@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
-import { http } from "../../ingest/line/nodeHttp.ts";
+import { http, withoutHost } from "../../ingest/line/nodeHttp.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
@@ -133,6 +133,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
     const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
     const { status, bytes } = await new Promise<{ status: number; bytes: Buffer }>((resolve, reject) => {
       const request = http.request({
+        ...withoutHost,
         socketPath: this.#socketPath,
         method,
         path,

@@ -11,7 +11,8 @@ const files = {
   "cli/main.js": `
     import { Worker } from "node:worker_threads";
     import { extname } from "node:path";
-    import { createRequire } from "node:module";
+    import { createRequire as requireFrom } from "node:module";
+    import * as paths from "node:path";
     import { Odd, count, url } from "../a/odd.js";
     import { later } from "../a/later.js";
     const file = new URL(\`../a/worker\${extname(import.meta.url)}\`, import.meta.url);
@@ -19,7 +20,7 @@ const files = {
     const absent = await later("absent").catch((error) => error.code);
     console.log(JSON.stringify({
       heard, absent, name: new Odd().constructor.name, count: count(), url: url.split("/").slice(-2),
-      text: (await later("there")).text, package: createRequire(import.meta.url)("plain").told,
+      text: (await later("there")).text, same: paths.extname === extname, package: requireFrom(import.meta.url)("plain").told,
     }));`,
   "a/odd.js": `
     import { Odd as Other } from "./even.js";
@@ -83,12 +84,17 @@ test("the same modules give the same bytes, wherever they lie, and say which mod
     }),
   );
   expect(made[0]).toEqual(made[1]);
+  expect(Object.values(made[0]!).join("")).not.toMatch(/import.*"node:/);
   expect(Object.values(made[0]!).join("")).toContain("\n// a/even.js\n");
 });
 
 test("what cannot be joined is refused with its file", async () => {
   const missing = folderOf({ ...files, "a/even.js": 'import "./none.js"; export class Odd {}' });
   await expect(joinModules({ build: missing, to: join(missing, "to"), ...plan })).rejects.toThrow("none.js");
+  const odd = folderOf({ ...files, "a/even.js": 'export { join } from "node:path"; export class Odd {}' });
+  await expect(joinModules({ build: odd, to: join(odd, "to"), ...plan })).rejects.toThrow(
+    "imports a module of Node's",
+  );
   const asking = folderOf({ ...files, "a/even.js": "export class Odd { at = import.meta.dirname; }" });
   await expect(joinModules({ build: asking, to: join(asking, "to"), ...plan })).rejects.toThrow(
     "even.js asks for",

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { backupVariables, startFlags } from "../../appliance/nodeFlags.ts";
+import { commandVariables, startFlags } from "../../appliance/nodeFlags.ts";
 import { folderOf } from "./folderOf.ts";
 
 const launcher = resolve(import.meta.dirname, "../../bin/holdfast");
@@ -42,7 +42,12 @@ test.each([built, sources])("%s gets the flags that its threads and children get
   const ownFiles = `ROOT/${main.replace("main.", "ownFiles.")}`;
   const expected = [...startFlags, "--max-semi-space-size=4", "--require", ownFiles];
   expect(own.toSorted()).toEqual(expected.toSorted());
-  expect(words.slice(own.length)).toEqual([`ROOT/${main}`, "--version", "tunables=", "threshold="]);
+  expect(words.slice(own.length)).toEqual([
+    `ROOT/${main}`,
+    "--version",
+    "tunables=glibc.malloc.hugetlb=1",
+    "threshold=",
+  ]);
 });
 
 test("who is told by other means whom to trust is not told otherwise", () => {
@@ -55,7 +60,7 @@ test("words and memory of the commands that have their own", () => {
   const backup = said(built, ["agent", "backup", "/a folder", "--item", "x  y"]);
   expect(backup.slice(backup.indexOf(`ROOT/${built}`) + 1)).toEqual([
     ...["agent", "backup", "/a folder", "--item", "x  y"],
-    ...[`tunables=${backupVariables.GLIBC_TUNABLES}`, "threshold="],
+    ...[`tunables=${commandVariables.GLIBC_TUNABLES}`, "threshold="],
   ]);
   expect(said(built, ["agent", "backup"], { GLIBC_TUNABLES: "glibc.malloc.perturb=1" })).toContain(
     "tunables=glibc.malloc.perturb=1",
@@ -69,6 +74,7 @@ test("words and memory of the commands that have their own", () => {
   expect(said(built, ["agent", "restore"])).toEqual(
     expect.arrayContaining(["--initial-old-space-size=48", "tunables=glibc.malloc.hugetlb=1"]),
   );
-  expect(said(built, ["agent", "run"])).toContain("--no-memory-reducer");
+  expect(said(built, ["agent", "run"])).toEqual(expect.arrayContaining(["--no-memory-reducer", "tunables="]));
+  expect(said(built, ["quickstart", "/etc"])).toContain("tunables=");
   expect(said(built, ["run", "agent"])).not.toContain("--no-memory-reducer");
 });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import { compileCache, programWords } from "../programWords.ts";
+import { compileCache, programVariables, programWords } from "../programWords.ts";
 
 /** The lowest that clients take; the default would cost half a second each time. */
 const fastKdf = ["--kdf-iterations", "210000"];
@@ -30,7 +30,7 @@ export class Program {
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.child = spawn(process.execPath, [...programWords, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...environment, ...env },
+      env: { ...environment, ...programVariables(args), ...env },
       detached: true, // no terminal, so that nothing can be asked
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../bench/peers/ports.ts";
-import { compileCache, programWords, sourceWords } from "../programWords.ts";
+import { compileCache, programVariables, programWords, sourceWords } from "../programWords.ts";
 import { Questions } from "./questions.ts";
 import { onTearDown } from "./tearDown.ts";
 
@@ -33,7 +33,7 @@ export class Program {
     ]);
     // What is loaded before it may change modules of the sources.
     const own = preload.length === 0 ? programWords : sourceWords;
-    const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache };
+    const environment = { ...process.env, NODE_COMPILE_CACHE: compileCache, ...programVariables(args) };
     const [first = "", ...words] = [
       ...(options.under ?? []),
       process.execPath,
