@@ -32,7 +32,7 @@ import { itemAdminRoutes } from "./itemAdminRoutes.ts";
 import { jobHistoryRoutes } from "./jobHistoryRoutes.ts";
 import { stopRoute } from "./jobRoute.ts";
 import { keysRoutes } from "./keysRoutes.ts";
-import { lazyCompilers } from "./lazySchemas.ts";
+import { lazyCompilers, provenSchemas } from "./lazySchemas.ts";
 import { metricsAdminRoutes } from "./metricsAdminRoutes.ts";
 import { peerAdminRoutes } from "./peerAdminRoutes.ts";
 import { removalRoutes } from "./removalRoutes.ts";
@@ -77,7 +77,7 @@ export function buildAdminApp(
     bodyLimit,
     forceCloseConnections: true,
     clientErrorHandler: refuseUnparsed,
-    ajv: { customOptions: { removeAdditional: false } },
+    ajv: { customOptions: { removeAdditional: false, ...provenSchemas } },
     schemaController: { compilersFactory: lazyCompilers() },
   });
   answerErrors(app);

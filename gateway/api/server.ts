@@ -27,7 +27,7 @@ import { definitionRoutes } from "./definitionRoutes.ts";
 import { EagerLoop } from "./eagerLoop.ts";
 import { answerErrors, refuseUnparsed } from "./errorAnswer.ts";
 import { inviteRoutes } from "./inviteRoutes.ts";
-import { lazyCompilers } from "./lazySchemas.ts";
+import { lazyCompilers, provenSchemas } from "./lazySchemas.ts";
 import { metricsRoute } from "./metricsRoute.ts";
 import { peerRoutes } from "./peerRoutes.ts";
 import { publicRoutes } from "./publicRoutes.ts";
@@ -109,7 +109,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     bodyLimit: wireLimits.jsonBytes,
     forceCloseConnections: true,
     clientErrorHandler: refuseUnparsed,
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, ...provenSchemas } },
     schemaController: { compilersFactory: lazyCompilers() },
     routerOptions: { maxParamLength: 512 },
     rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),
