@@ -159,11 +159,9 @@ export async function openSite(
     ...["account", "add", "alice", "--data", data, "--password-file", password],
     ...["--recovery-key-file", recoveryKey, ...fastKdf],
   );
-  const status = JSON.parse(await done("gateway", "status", "--data", data, "--json")) as {
-    url: string;
-    fingerprint: string;
-  };
-  return { folder, data, url: status.url, fingerprint: status.fingerprint, password, recoveryKey, gateway };
+  const log = `${gateway.stdout}${gateway.stderr}`.split("\n");
+  const { url, fingerprint } = JSON.parse(log.find((line) => line.includes("gateway is listening")) ?? "");
+  return { folder, data, url, fingerprint, password, recoveryKey, gateway };
 }
 
 /** The command line that enrolls `device`; its state directory is named after it. */
