@@ -52,13 +52,17 @@ export class PlainAgent extends http.Agent {
 export class SecureAgent extends https.Agent {
   readonly #proxies: Proxies | undefined;
 
-  /** Without `ca` known authorities must vouch for servers. */
   constructor(options: https.AgentOptions, proxies: Proxies | undefined) {
-    super({ ...options, ...(options.ca === undefined && knownAuthorities()) });
+    super(options);
     this.#proxies = proxies;
   }
 
-  override createConnection(options: Options, callback?: Callback): Duplex | null | undefined {
+  /** Without `ca` a known authority must vouch for the server. */
+  override createConnection(
+    asked: https.AgentOptions & Options,
+    callback?: Callback,
+  ): Duplex | null | undefined {
+    const options = asked.ca === undefined ? { ...asked, ...knownAuthorities() } : asked;
     const tunnel = tunnelTo(this.#proxies, options, true);
     if (tunnel === undefined) return super.createConnection(options, callback);
     tunnel.then(

@@ -2,15 +2,27 @@
 // the process exits: a list of some hundred snapshots would end in the middle, with status 0.
 
 import type { Writable } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 
-/** Resolves when all that was written is taken, or nobody reads any more; or when `signal` fires, for a reader that is there and never reads. */
+/** For a reader, where the program was told to end before. */
+const stoppedMs = 1000;
+
+/** Resolves when all that was written is taken, or nobody reads any more. A reader that is there and never reads is left when `signal` fires. */
 export async function written(streams: readonly Writable[], signal: AbortSignal): Promise<void> {
   const waiting = streams.filter(({ writableLength }) => writableLength > 0);
   if (waiting.length === 0) return;
-  const stopped = new Promise<void>((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
-  // An error is one too, and was told to the stream's own listeners.
-  const taken = waiting.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve())));
-  await Promise.race([Promise.all(taken), stopped]);
+  const left = signal.aborted ? pause(stoppedMs) : fired(signal);
+  await Promise.race([Promise.all(waiting.map(taken)), left]);
+}
+
+/** An error is an answer too, and was told to the stream's own listeners. */
+function taken(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once("close", resolve);
+    stream.write("", () => resolve());
+  });
+}
+
+function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
