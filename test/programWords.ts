@@ -25,7 +25,8 @@ export const programWords: readonly string[] =
 
 /** What bin/holdfast tells the C library for a command with these words. */
 export function programVariables(words: readonly string[]): Readonly<Record<string, string>> {
-  return words[1] === "run" ? {} : commandVariables;
+  const starts = words[1] === "run" || words[0] === "quickstart";
+  return starts ? {} : commandVariables;
 }
 
 /** The command itself. */

@@ -7,7 +7,7 @@ import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Chunker } from "../../vault/chunk/chunker.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { type VaultKeys, wipeSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Engines } from "../platform/engines.ts";
 import { type PackedOutcomes, packFiles, transferOf } from "./bundleMessage.ts";
 import { ChunkSealing } from "./chunkSealing.ts";
@@ -129,6 +129,7 @@ export class WorkerPool {
       transferList: [channel.port2],
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
     });
+    wipeSecrets(setup.secrets); // The worker has a copy.
     const thread: Thread = {
       worker,
       port: channel.port1,

@@ -1,7 +1,7 @@
 // Going where this machine's backups belong: by what the directory says, and by what a gateway answers that is not their home.
 
 import { GatewayClient } from "../../ingest/client/gatewayClient.ts";
-import { probeGateway } from "../../ingest/client/pinnedAgent.ts";
+import { probeFingerprint } from "../../ingest/client/pinnedAgent.ts";
 import { pauseAfter } from "../../ingest/client/retry.ts";
 import type { Line } from "../../ingest/line/line.ts";
 import type { DirectoryAnswer } from "../../ingest/wire/messages.ts";
@@ -132,7 +132,7 @@ async function tryUrls(
   let silent = 0;
   for (const url of home.urls) {
     try {
-      const { fingerprint } = await probeGateway(url, { timeoutMs: probeMs, line });
+      const fingerprint = await probeFingerprint(url, { timeoutMs: probeMs, line });
       if (fingerprint === home.fingerprint) return { url, tried, silent };
       tried.push(`${url} is another gateway`);
     } catch (error) {

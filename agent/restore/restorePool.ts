@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { type VaultKeys, wipeSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { Handle } from "../platform/port.ts";
 import type { FromWorker, SentRecord, Stop, ToWorker, WorkerNote, WorkerSetup } from "./messages.ts";
 import { turnMemory } from "./turns.ts";
@@ -46,7 +46,7 @@ export type RestorePoolOptions = {
   readonly group: number;
   readonly target: Handle;
   /** So many, from the start on; as many as there is work for, and processors, where it is left out. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 };
 
 export class RestorePool {
@@ -89,8 +89,7 @@ export class RestorePool {
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 8 },
     });
     // The worker has a copy.
-    secrets.s.fill(0);
-    for (const key of secrets.epochs.values()) key.fill(0);
+    wipeSecrets(secrets);
     channel.port1.on("message", (message: FromWorker) => this.#receive(message));
     worker.on("error", (error) => this.#fail(error));
     worker.on("exit", (code) => this.#fail(new Error(`a restore worker ended with ${code}`)));

@@ -73,10 +73,7 @@ export class RestoreRun {
     this.#covered = new CoveredPaths(snapshot.body.paths.map(textToPath), this.#snapshotPath);
     this.#counts = new RunCounts(options, this.#snapshotPath);
     this.#metadata = new MetadataMaker(platform, this.#tree, options.ownerByName);
-    this.#pool = new RestorePool({
-      ...{ keys, group, target: target.handle },
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-    });
+    this.#pool = new RestorePool({ keys, group, target: target.handle, threads: options.threads });
     this.#fetcher = new RecordFetcher(source, toHex(keys.vaultId), group, this.#stop.signal);
     this.#needs = options.needOut === undefined ? undefined : new NeedList(options.needOut, group);
     this.#work = new FileWork({

@@ -47,7 +47,8 @@ export type RestoreOptions = {
   /** Owners by their archived names where this machine has such accounts; else by number. */
   readonly ownerByName: boolean;
   readonly signal?: AbortSignal;
-  readonly threads?: number;
+  /** Workers from the start on; as RestorePool needs them, where it is left out. */
+  readonly threads?: number | undefined;
   readonly onProgress?: (progress: Progress) => void;
   readonly onNote?: (note: RestoreNote) => void;
   readonly onAction?: (action: RestoreAction) => void;

@@ -13,7 +13,7 @@ const startMs = 60_000;
 const stopMs = 20_000;
 const lookMs = 50;
 /** What this process was started with, and a gateway's heap as in bin/holdfast. */
-const gatewayFlags = [...process.execArgv, "--initial-old-space-size=128", "--max-semi-space-size=4"];
+const gatewayFlags = [...process.execArgv, "--initial-old-space-size=128"];
 
 /** A port on the loopback interface that is free now. */
 export async function freePort(): Promise<number> {

@@ -8,7 +8,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
-import type { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { type VaultKeys, wipeSecrets } from "../../vault/keys/vaultKeys.ts";
 import type { RecordType } from "../../vault/magic.ts";
 import type { OpenEngines } from "../../vault/record.ts";
 import type { FromOpener, Opened, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
@@ -235,8 +235,7 @@ export class OpenPool {
     if (thread.keyrings.get(keyring) !== keys.currentEpoch) {
       const secrets = keys.export();
       thread.worker.postMessage({ kind: "keys", keyring, secrets } satisfies ToOpener);
-      secrets.s.fill(0);
-      for (const a of secrets.epochs.values()) a.fill(0);
+      wipeSecrets(secrets);
       thread.keyrings.set(keyring, secrets.currentEpoch);
     }
     return keyring;

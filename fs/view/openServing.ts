@@ -4,7 +4,7 @@
 import { parentPort } from "node:worker_threads";
 import { asBuffer } from "../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
-import { VaultKeys } from "../../vault/keys/vaultKeys.ts";
+import { VaultKeys, wipeSecrets } from "../../vault/keys/vaultKeys.ts";
 import { type OpenRecord, openRecord, type RecordToOpen } from "../../vault/record.ts";
 import { type Outcome, openRecordPair, outcomeOf } from "../../vault/recordPair.ts";
 import type { FromOpener, Opened, OpenRequest, ThreadEngines, ToOpener } from "./openMessages.ts";
@@ -101,8 +101,7 @@ export function serveOpening(makeEngines: () => ThreadEngines | undefined): void
         // They come again with a new epoch.
         keyrings.get(message.keyring)?.wipe();
         keyrings.set(message.keyring, new VaultKeys(secrets));
-        secrets.s.fill(0);
-        for (const a of secrets.epochs.values()) a.fill(0);
+        wipeSecrets(secrets);
         return;
       }
       case "forget":

@@ -159,14 +159,29 @@ function throughProxy(error: Error, { name }: HttpProxy): Error {
   return Object.assign(error, { message: `${error.message} (by the proxy at ${name})` });
 }
 
+export type ProbeOptions = { readonly timeoutMs?: number; readonly line?: Line | undefined };
+
 /**
  * Asks a gateway for its certificate and sends nothing.
  * @returns its fingerprint, and whether a known authority vouches for it
  * @throws HoldfastError gateway-unreachable
  */
-export async function probeGateway(
+export function probeGateway(
   url: string,
-  { timeoutMs = 15_000, line }: { readonly timeoutMs?: number; readonly line?: Line | undefined } = {},
+  options: ProbeOptions = {},
+): Promise<{ fingerprint: string; trusted: boolean }> {
+  return probe(url, "asked", options);
+}
+
+/** As probeGateway, where no authority matters. */
+export async function probeFingerprint(url: string, options: ProbeOptions = {}): Promise<string> {
+  return (await probe(url, "none", options)).fingerprint;
+}
+
+async function probe(
+  url: string,
+  authorities: "asked" | "none",
+  { timeoutMs = 15_000, line }: ProbeOptions,
 ): Promise<{ fingerprint: string; trusted: boolean }> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
@@ -174,7 +189,7 @@ export async function probeGateway(
   const place = { host, port: Number(port || 443), servername: isIP(host) === 0 ? host : undefined };
   let socket: tls.TLSSocket;
   try {
-    socket = await connectTls(place, { authorities: "asked", timeoutMs, line });
+    socket = await connectTls(place, { authorities, timeoutMs, line });
   } catch (error) {
     if (isHoldfastError(error)) throw error;
     throw new HoldfastError(

@@ -18,6 +18,12 @@ export type VaultSecrets = {
   readonly currentEpoch: number;
 };
 
+/** Zero-fills a copy of secrets. */
+export function wipeSecrets({ s, epochs }: VaultSecrets): void {
+  s.fill(0);
+  for (const a of epochs.values()) a.fill(0);
+}
+
 /** The epoch whose A the metadata key derives from, so that rotation does not change it. */
 const firstEpoch = 1;
 
@@ -134,7 +140,7 @@ export class VaultKeys {
     return a;
   }
 
-  /** A copy of the secrets, for a worker thread. The caller wipes it. */
+  /** A copy of the secrets, for a worker thread. The caller wipes it (wipeSecrets). */
   export(): VaultSecrets {
     return copySecrets(this.#use());
   }
@@ -165,8 +171,7 @@ export class VaultKeys {
   /** Zero-fills the secrets and every key that was derived. */
   wipe(): void {
     this.#wiped = true;
-    this.#secrets.s.fill(0);
-    for (const a of this.#secrets.epochs.values()) a.fill(0);
+    wipeSecrets(this.#secrets);
     for (const key of this.#idKeys.values()) key.fill(0);
     for (const gear of this.#gearTables.values()) gear.fill(0);
     for (const split of this.#splitTables.values()) split.fill(0);

@@ -2,7 +2,6 @@
 // the process exits: a list of some hundred snapshots would end in the middle, with status 0.
 
 import type { Writable } from "node:stream";
-import { setTimeout as pause } from "node:timers/promises";
 
 /** For a reader, where the program was told to end before. */
 const stoppedMs = 1000;
@@ -11,7 +10,10 @@ const stoppedMs = 1000;
 export async function written(streams: readonly Writable[], signal: AbortSignal): Promise<void> {
   const waiting = streams.filter(({ writableLength }) => writableLength > 0);
   if (waiting.length === 0) return;
-  const left = signal.aborted ? pause(stoppedMs) : fired(signal);
+  const left = new Promise<void>((resolve) => {
+    if (signal.aborted) setTimeout(resolve, stoppedMs);
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
   await Promise.race([Promise.all(waiting.map(taken)), left]);
 }
 
@@ -21,8 +23,4 @@ function taken(stream: Writable): Promise<void> {
     stream.once("close", resolve);
     stream.write("", () => resolve());
   });
-}
-
-function fired(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

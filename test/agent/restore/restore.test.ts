@@ -73,7 +73,7 @@ describe("restore", () => {
       const tree = directoryOf({ one: fileOf("1"), large: fileOf(randomBytes(mebibytes * MiB)) });
       const target = temporaryFolder();
       started = 0;
-      await restoreTo(target, vault, vault.snapshot(tree), { threads: undefined as unknown as number });
+      await restoreTo(target, vault, vault.snapshot(tree), { threads: undefined });
       expect(checkTree(tree, Buffer.from(target))).toEqual([]);
       return started;
     };
