@@ -64,7 +64,7 @@ export default defineConfig({
     pool: "forks",
     execArgv: [...nodeFlags, ...collectLess],
     environment: "node",
-    setupFiles: ["test/ownMemory.ts"],
+    setupFiles: ["test/ownProcess.ts"],
     watch: false,
     // What is waited for may take its time beside other work: a limit ends what hangs, and says nothing of speed.
     expect: { poll: { timeout: 40_000 } },

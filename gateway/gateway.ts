@@ -11,6 +11,7 @@ import { AlertLog } from "./alerts/alertLog.ts";
 import { Audit, byGateway } from "./audit/audit.ts";
 import { AppPasswords } from "./auth/appPasswords.ts";
 import { Authenticator } from "./auth/authenticator.ts";
+import type { PasswordHasher } from "./auth/passwordHash.ts";
 import type { BlockEngine } from "./cache/blockEngine.ts";
 import { GatewayElsewhere } from "./cache/gatewayElsewhere.ts";
 import { Catalog } from "./catalog/catalog.ts";
@@ -48,6 +49,8 @@ export type GatewayOptions = VaultOptions &
     readonly now: () => Date;
     /** Of a clock that does not jump; performance.now by default. */
     readonly monotonicMs?: () => number;
+    /** Of login keys; one of its own by default. */
+    readonly hasher?: PasswordHasher | undefined;
     /** For the cache of blocks; what is everywhere by default. */
     readonly blocks?: BlockEngine | undefined;
     /** Opens a box's data directory. */
@@ -121,7 +124,7 @@ export class Gateway {
     this.#vaults = new OpenVaults(this, { ...options, broken: this.#break });
     this.jobs = new Jobs(this);
     const { monotonicMs } = this;
-    const { now } = options;
+    const { now, hasher } = options;
     const secret = Buffer.from(dataDir.identity.secret, "base64");
     this.audit = new Audit({
       ...{ dataDir, now, monotonicMs },
@@ -132,7 +135,7 @@ export class Gateway {
       this.audit.note(byGateway("vault.locked", { vault, why })),
     );
     const owner = { id: dataDir.identity.id, secret };
-    this.authenticator = new Authenticator({ catalog, owner, audit: this.audit, now, monotonicMs });
+    this.authenticator = new Authenticator({ catalog, owner, audit: this.audit, now, monotonicMs, hasher });
     this.elsewhere = new GatewayElsewhere({
       path: dataDir.path,
       settings: () => this.dataDir.settings,

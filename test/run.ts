@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildProgram } from "./builtProgram.ts";
 import { auditDependencies } from "./dependencyAudit.ts";
+import { makeMemoryFolder, memoryVariable } from "./memoryFolder.ts";
 import { variable } from "./programWords.ts";
 
 type Count = { passed: number; failed: number; skipped: number };
@@ -82,6 +83,8 @@ for (const status of await Promise.all(linters.map(([tool, ...args]) => run(tool
   else total.failed += 1;
 }
 const folder = mkdtempSync(join(tmpdir(), "holdfast-test-program-"));
+const memory = makeMemoryFolder();
+if (memory !== undefined) process.env[memoryVariable] = memory;
 let tests: Count;
 try {
   // A program that cannot be built is the failure of every test that runs it: those run the sources then, and this counts.
@@ -96,7 +99,7 @@ try {
   );
   tests = await runVitest(process.argv.slice(2));
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  for (const made of [folder, memory]) if (made !== undefined) rmSync(made, { recursive: true, force: true });
 }
 total.passed += tests.passed;
 total.failed += tests.failed;

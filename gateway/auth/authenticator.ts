@@ -32,12 +32,14 @@ export type AuthenticatorOptions = {
   readonly audit: Pick<Audit, "note">;
   readonly now: () => Date;
   readonly monotonicMs?: () => number;
+  /** One of its own by default. */
+  readonly hasher?: PasswordHasher | undefined;
 };
 
 const sourcesMax = 10_000;
 
 export class Authenticator {
-  readonly hasher = new PasswordHasher();
+  readonly hasher: PasswordHasher;
   /** Told of wrong credentials of all kinds. */
   readonly suspects: Suspects;
   readonly secondFactor: SecondFactor;
@@ -52,6 +54,7 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#catalog = options.catalog;
+    this.hasher = options.hasher ?? new PasswordHasher();
     const { catalog, owner, audit, now, monotonicMs = () => performance.now() } = options;
     this.#secret = owner.secret;
     this.suspects = new Suspects(monotonicMs);

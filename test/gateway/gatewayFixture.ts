@@ -22,6 +22,7 @@ import { RecordType } from "../../vault/magic.ts";
 import { sealRecord } from "../../vault/record.ts";
 import { encodeSnapshot } from "../../vault/snapshot.ts";
 import { createVaultDocument } from "../../vault/vaultDocument.ts";
+import { quickHasher } from "./quickHasher.ts";
 
 export type TestAccount = {
   readonly name: string;
@@ -72,6 +73,7 @@ export class GatewayFixture {
       logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
       now: () => new Date(),
       version: "0.0.0-test",
+      hasher: quickHasher,
       ...this.#options,
       ...more,
     });

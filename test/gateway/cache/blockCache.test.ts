@@ -13,7 +13,6 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { selectBlockEngine } from "../../../agent/platform/blockEngine.ts";
@@ -23,13 +22,14 @@ import { type BlockEngine, nodeBlockEngine } from "../../../gateway/cache/blockE
 import { BlockMemory } from "../../../gateway/cache/blockMemory.ts";
 import { blockBytes } from "../../../gateway/cache/slotFile.ts";
 import { type Random, randomFrom } from "../../fidelity/random.ts";
+import { diskFolder } from "../../memoryFolder.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? process.hrtime.bigint() % 1_000_000n);
 let directory: string;
 let reported: string[];
 let engine: BlockEngine = nodeBlockEngine;
 beforeEach(() => {
-  directory = join(mkdtempSync(join(tmpdir(), "holdfast-cache-")), "cache");
+  directory = join(mkdtempSync(join(diskFolder(), "holdfast-cache-")), "cache");
   reported = [];
 });
 afterEach(() => rmSync(join(directory, ".."), { recursive: true, force: true }));

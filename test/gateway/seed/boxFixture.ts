@@ -15,6 +15,7 @@ import { GatewayClient } from "../../../ingest/client/gatewayClient.ts";
 import { fromHex, toHex } from "../../../vault/bytes.ts";
 import { boxUnlockKey, openBoxKeyAtDatacentre, parseBoxDocument } from "../../../vault/seed/boxDocument.ts";
 import { dataRecord, GatewayFixture, pageRecord, snapshotOf, type TestDevice } from "../gatewayFixture.ts";
+import { quickHasher } from "../quickHasher.ts";
 
 export const unwatched = { onProgress: () => undefined, signal: new AbortController().signal };
 
@@ -68,6 +69,7 @@ export class OpenBox {
       logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
       now: () => new Date(),
       version: "0.0.0-test",
+      hasher: quickHasher,
       packBytesTarget,
       boxKey,
     });
