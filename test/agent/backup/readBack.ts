@@ -15,6 +15,17 @@ import { type MemoryGateway, testKeys } from "./memoryGateway.ts";
 /** What a path is: kind, mode, times and a hash of its content. */
 export type Facts = Map<string, string>;
 
+/** The bundle that was opened last: the files of a folder mostly share one. */
+let lastData: { id: string; plaintext: Buffer } | undefined;
+
+function openData(gateway: MemoryGateway, id: Uint8Array): Buffer {
+  if (lastData?.id !== toHex(id)) {
+    const { plaintext } = open(gateway, id, RecordType.data);
+    lastData = { id: toHex(id), plaintext };
+  }
+  return lastData.plaintext;
+}
+
 function open(gateway: MemoryGateway, id: Uint8Array, type: RecordType): { plaintext: Buffer; refs: Buffer } {
   const record = gateway.records.get(toHex(id));
   if (record === undefined) throw new Error(`record ${toHex(id)} is missing`);
@@ -27,7 +38,7 @@ function content(gateway: MemoryGateway, page: LeafPage, entry: Entry): Buffer {
     for (const extent of extents.extents) {
       if (extent.hole) pieces.push(Buffer.alloc(extent.length));
       else {
-        const { plaintext } = open(gateway, page.ref(extent.ordinal).id, RecordType.data);
+        const plaintext = openData(gateway, page.ref(extent.ordinal).id);
         pieces.push(plaintext.subarray(extent.offset, extent.offset + extent.length));
       }
     }
@@ -46,7 +57,7 @@ function pagedContent(gateway: MemoryGateway, id: Uint8Array): Buffer {
     if (extent.hole) pieces.push(Buffer.alloc(extent.length));
     else if (page.level > 0) pieces.push(pagedContent(gateway, page.id(extent.ordinal)));
     else {
-      const chunk = open(gateway, page.id(extent.ordinal), RecordType.data).plaintext;
+      const chunk = openData(gateway, page.id(extent.ordinal));
       pieces.push(chunk.subarray(extent.offset, extent.offset + extent.length));
     }
   }
@@ -91,6 +102,7 @@ export function snapshotFacts(gateway: MemoryGateway, top: string): Facts {
   const object = gateway.snapshots.get(gateway.head ?? "");
   if (object === undefined) throw new Error("no snapshot");
   const facts: Facts = new Map();
+  lastData = undefined;
   walk(gateway, openSnapshot(testKeys, object).header.root, "", facts);
   return new Map([...facts].filter(([path]) => path.startsWith(`${top}/`)));
 }
