@@ -189,6 +189,9 @@ describe("when things go wrong", () => {
 
   test("a run that was stopped before it began, and one without a place for its cache", async () => {
     fx.smallTree(5);
+    const ports = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === "MessagePort").length;
+    const before = ports();
     const stop = new AbortController();
     stop.abort();
     await expect(fx.run({}, { signal: stop.signal })).rejects.toMatchObject({ code: ErrorCode.cancelled });
@@ -196,7 +199,7 @@ describe("when things go wrong", () => {
     await expect(fx.run()).rejects.toMatchObject({ code: ErrorCode.ioError });
     expect(fx.gateway.receivedRecords).toBe(0);
     // No worker is left that would keep this process alive.
-    expect(process.getActiveResourcesInfo().filter((kind) => kind === "MessagePort")).toEqual([]);
+    expect(ports()).toBeLessThanOrEqual(before);
   });
 
   test("a run that fails half-way leaves no descriptor open and asks for nothing more", async () => {
