@@ -12,11 +12,12 @@ import { RunningGateway } from "../gateway/runningGateway.ts";
 import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { GatewayContent } from "./content/gatewayContent.ts";
 import { GatewayDrives } from "./drive/gatewayDrives.ts";
+import { logDestination } from "./logDestination.ts";
 import { version } from "./version.ts";
 
 /** Logs JSON lines to stderr. */
 export function gatewayLogger(level: string): Logger {
-  return pino({ level }, pino.destination({ fd: 2, sync: true }));
+  return pino({ level }, logDestination());
 }
 
 /**

@@ -6,8 +6,10 @@ import type { Writable } from "node:stream";
 /** For a reader, where the program was told to end before. */
 const stoppedMs = 1000;
 
-/** Resolves when all that was written is taken, or nobody reads any more. A reader that is there and never reads is left when `signal` fires. */
+/** Resolves when all that was written is taken or refused, and errors were told; or when nobody reads any more. A reader that is there and never reads is left when `signal` fires. */
 export async function written(streams: readonly Writable[], signal: AbortSignal): Promise<void> {
+  // What a file refused is told before that.
+  await new Promise((resolve) => setImmediate(resolve));
   const waiting = streams.filter(({ writableLength }) => writableLength > 0);
   if (waiting.length === 0) return;
   const left = new Promise<void>((resolve) => {
