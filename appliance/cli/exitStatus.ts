@@ -34,10 +34,16 @@ export function failureOf(thrown: unknown): Failure {
   return { status: ExitStatus.failed, error, stack: thrown instanceof Error ? thrown.stack : undefined };
 }
 
-/** A failed system call on a file (Node's error with a path), in our words. */
+/** A failed system call on a file (Node's error with a path), or a thread that the system refused, in our words. */
 function systemFailure(thrown: unknown): HoldfastError | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const { code, path, syscall } = thrown as NodeJS.ErrnoException;
+  if (code === "ERR_WORKER_INIT_FAILED") {
+    const next = "Raise the limit of processes (ulimit -u, TasksMax of a service), or make memory free.";
+    return new HoldfastError(ErrorCode.ioError, `no thread could be started: ${thrown.message}`, {
+      ...{ next, cause: thrown },
+    });
+  }
   if (code === undefined || syscall === undefined || path === undefined) return undefined;
   const [kind, what, next] = reasons[code] ?? [ErrorCode.ioError, code, "See the system's log."];
   return new HoldfastError(kind, `${path}: ${what}`, { next, cause: thrown, detail: { path } });
@@ -50,6 +56,17 @@ const reasons: Readonly<Record<string, readonly [ErrorCode, string, string]>> = 
   ENOSPC: [ErrorCode.diskFull, "no room left on the disk", "Make room and run again."],
   EDQUOT: [ErrorCode.diskFull, "the disk quota is used up", "Make room and run again."],
   EROFS: [ErrorCode.ioError, "the file system is read-only", "Choose another place."],
+  EAGAIN: [
+    ErrorCode.ioError,
+    "the limit of processes is reached",
+    "Raise it (ulimit -u, TasksMax of a service).",
+  ],
+  EMFILE: [
+    ErrorCode.ioError,
+    "too many files are open",
+    "Raise the limit (ulimit -n, LimitNOFILE of a service).",
+  ],
+  ENOMEM: [ErrorCode.ioError, "there is no memory left", "Make memory free and run again."],
   EISDIR: [ErrorCode.usage, "is a directory", "Name a file."],
   ENOTDIR: [ErrorCode.usage, "is not a directory", "Name a directory."],
 };

@@ -66,6 +66,10 @@ describe("exit status", () => {
     });
     const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC", syscall: "write", path: "/x" });
     expect(failureOf(full).error.code).toBe("disk-full");
+    const noThread = Object.assign(new Error("EAGAIN"), { code: "ERR_WORKER_INIT_FAILED" });
+    const { error, stack } = failureOf(noThread);
+    expect(error).toMatchObject({ code: "io-error", message: "no thread could be started: EAGAIN" });
+    expect([error.next, stack]).toEqual([expect.stringContaining("ulimit -u"), undefined]);
   });
 });
 
