@@ -80,7 +80,7 @@ export function buildAdminApp(
     ajv: { customOptions: { removeAdditional: false, ...provenSchemas } },
     schemaController: { compilersFactory: lazyCompilers() },
   });
-  answerErrors(app);
+  answerErrors(app, (error) => error);
 
   app.get("/alive", { schema: { querystring: nothing, response: aliveAnswer } }, async () => ({ ok: true }));
   stateRoutes(app, operations, accountsAnswer);

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorBody } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
+import { errnoOf } from "../store/files.ts";
 import { httpStatus } from "./httpStatus.ts";
 
 /** Errors of fastify itself that clients cause. */
@@ -39,8 +40,26 @@ export function errorBody(error: HoldfastError): ErrorBody {
   };
 }
 
-/** Answers all failures of an app in the form of docs/protocol.md. */
-export function answerErrors(app: FastifyInstance): void {
+const ofDisk: readonly string[] = [ErrorCode.diskFull, ErrorCode.ioError, ErrorCode.dataDirInvalid];
+
+/** What is told on the network of this machine's disk: no path of it. The log has that, and who administers the gateway. */
+export function withoutPath(error: HoldfastError): HoldfastError {
+  const { path, ...detail } = error.detail;
+  if (typeof path !== "string" || !ofDisk.includes(error.code)) return error;
+  const isFull = error.code === ErrorCode.diskFull;
+  const general = isFull
+    ? "no space left on the gateway's disk"
+    : "the gateway cannot read or write its disk";
+  const errno = errnoOf(error.cause);
+  const named = isFull || errno === undefined ? general : `${general} (${errno})`;
+  return new HoldfastError(error.code, error.message.includes("/") ? named : error.message, {
+    next: error.next ?? "Tell whoever runs the gateway: its log has the cause.",
+    detail,
+  });
+}
+
+/** Answers all failures of an app in the form of docs/protocol.md. `told`: what of an error is told. */
+export function answerErrors(app: FastifyInstance, told: (error: HoldfastError) => HoldfastError): void {
   // The schemas' limits do not see it: "1e400" in an address is taken for a number without end.
   app.addHook("preHandler", async ({ params, query }: FastifyRequest) => {
     for (const value of [...Object.values(params ?? {}), ...Object.values(query ?? {})])
@@ -60,7 +79,10 @@ export function answerErrors(app: FastifyInstance): void {
     if (typeof wait === "number") void reply.header("retry-after", wait);
     if (status === 401 && !reply.hasHeader("www-authenticate"))
       void reply.header("www-authenticate", "Bearer");
-    void reply.status(status).type("application/json").send(errorBody(error));
+    void reply
+      .status(status)
+      .type("application/json")
+      .send(errorBody(told(error)));
   });
   app.setNotFoundHandler((_request, reply) => {
     const error = new HoldfastError(ErrorCode.notFound, "there is nothing at this address");

@@ -25,7 +25,7 @@ import { ConnectionPace } from "./connectionPace.ts";
 import { ConnectionShare } from "./connectionShare.ts";
 import { definitionRoutes } from "./definitionRoutes.ts";
 import { EagerLoop } from "./eagerLoop.ts";
-import { answerErrors, refuseUnparsed } from "./errorAnswer.ts";
+import { answerErrors, refuseUnparsed, withoutPath } from "./errorAnswer.ts";
 import { inviteRoutes } from "./inviteRoutes.ts";
 import { lazyCompilers, provenSchemas } from "./lazySchemas.ts";
 import { metricsRoute } from "./metricsRoute.ts";
@@ -114,7 +114,7 @@ export async function buildApp(gateway: Gateway, served: Served = {}): Promise<F
     routerOptions: { maxParamLength: 512 },
     rewriteUrl: ({ url = "/" }) => (front === undefined ? url : treeAddress(url)),
   }) as unknown as FastifyInstance;
-  answerErrors(app);
+  answerErrors(app, withoutPath);
   app.decorateRequest("principal", undefined);
   await app.register(swagger, {
     openapi: {
