@@ -48,6 +48,11 @@ test.each(["snapshots", "snapshots --json", "ls latest:/ --recursive", "find lat
   },
 );
 
+test("help and version, too", () => {
+  for (const words of ["--version", "help"])
+    expect(intoNothing(words)).toMatchObject({ status: 1, stderr: lost });
+});
+
 test("also content that is larger than what is written at a time", () => {
   const path = join(source, "inner", "large.bin");
   const { status, stderr } = intoNothing("agent", "cat", `latest:${path}`, "--state", state);

@@ -14,8 +14,8 @@ export interface WatchedStream {
 const readerGone: readonly (string | undefined)[] = ["EPIPE", "ECONNRESET"];
 
 export class OutputWatch {
-  /** The command does nothing but print, or watches something for a reader. */
-  endsWithReader = false;
+  /** The command does nothing but print, as help does, or watches something for a reader. */
+  endsWithReader = true;
   readonly #stop: (reason: unknown) => void;
   #readerLeft = false;
   #failure: HoldfastError | undefined;
