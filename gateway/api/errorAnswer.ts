@@ -42,6 +42,8 @@ export function errorBody(error: HoldfastError): ErrorBody {
 
 const ofDisk: readonly string[] = [ErrorCode.diskFull, ErrorCode.ioError, ErrorCode.dataDirInvalid];
 
+const aPath = /(?:^|[\s'"(])\/\S/;
+
 /** What is told on the network of this machine's disk: no path of it. The log has that, and who administers the gateway. */
 export function withoutPath(error: HoldfastError): HoldfastError {
   const { path, ...detail } = error.detail;
@@ -52,7 +54,8 @@ export function withoutPath(error: HoldfastError): HoldfastError {
     : "the gateway cannot read or write its disk";
   const errno = errnoOf(error.cause);
   const named = isFull || errno === undefined ? general : `${general} (${errno})`;
-  return new HoldfastError(error.code, error.message.includes("/") ? named : error.message, {
+  const message = isFull ? error.message : error.message.replaceAll(path, "the gateway's disk");
+  return new HoldfastError(error.code, aPath.test(message) ? named : message, {
     next: error.next ?? "Tell whoever runs the gateway: its log has the cause.",
     detail,
   });

@@ -27,13 +27,24 @@ test("a client hears of a snapshot that cannot be read, and not where it is", as
     const error = await device.client.snapshotObject(snapshot).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: "io-error",
-      message: "the gateway cannot read or write its disk (EISDIR)",
+      message: expect.stringMatching(/^the gateway's disk: EISDIR: illegal operation on a directory, \w+$/),
       next: "Tell whoever runs the gateway: its log has the cause.",
     });
     expect(JSON.stringify(error)).not.toContain(fixture.path);
   } finally {
     await fixture.remove();
   }
+});
+
+test("the system's words stay, and what is said beside them; other paths do not", () => {
+  const failed = (words: string) =>
+    withoutPath(fileError(Object.assign(new Error(words), { code: "EIO" }), "/srv/data/packs/ab")).message;
+  expect(failed("EIO: i/o error, fsync; restart it")).toBe(
+    "the gateway's disk: EIO: i/o error, fsync; restart it",
+  );
+  expect(failed("EIO: i/o error, rename '/srv/data/packs/ab' -> '/srv/data/packs/cd'")).toBe(
+    "the gateway cannot read or write its disk (EIO)",
+  );
 });
 
 test("a full disk; what names no path is told as it is", () => {
