@@ -41,7 +41,8 @@ function systemFailure(thrown: unknown): HoldfastError | undefined {
   if (code === "ERR_WORKER_INIT_FAILED") {
     const next = "Raise the limit of processes (ulimit -u, TasksMax of a service), or make memory free.";
     return new HoldfastError(ErrorCode.ioError, `no thread could be started: ${thrown.message}`, {
-      ...{ next, cause: thrown },
+      next,
+      cause: thrown,
     });
   }
   if (code === undefined || syscall === undefined || path === undefined) return undefined;

@@ -4,26 +4,32 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createTmpfs, fillDisk } from "../faults/loopDisk.ts";
 import { canRun } from "../faults/requirements.ts";
 import { tearDownAll } from "../faults/tearDown.ts";
-import { done, enroll, holdfast, makeSource, openSite, program, type Ran, type Site } from "./program.ts";
+import {
+  done,
+  enroll,
+  holdfast,
+  makeSource,
+  openSite,
+  program,
+  type Ran,
+  type Site,
+  undoneAfterAll,
+} from "./program.ts";
 
 let site: Site;
 let state: string;
 let source: string;
-const undo: (() => void | Promise<void>)[] = [];
+const finished = undoneAfterAll();
 
 beforeAll(async () => {
-  site = await openSite((step) => undo.push(step));
+  site = await openSite(finished);
   state = await enroll(site, "one");
   source = makeSource(site.folder);
   await done("agent", "backup", source, "--state", state);
-});
-
-afterAll(async () => {
-  for (const step of undo.reverse()) await step();
 });
 
 /** Runs a command whose stdout takes nothing. */

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { randomFrom } from "../fidelity/random.ts";
 import { canMount } from "../fs/fuse/mounting.ts";
 import {
@@ -16,6 +16,7 @@ import {
   openSite,
   Program,
   type Site,
+  undoneAfterAll,
 } from "./program.ts";
 
 const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -25,10 +26,10 @@ const totalFiles = 62;
 let site: Site;
 let state: string;
 let source: string;
-const undo: (() => void | Promise<void>)[] = [];
+const finished = undoneAfterAll();
 
 beforeAll(async () => {
-  site = await openSite((step) => undo.push(step));
+  site = await openSite(finished);
   state = await enrollIsolated("isolated");
   source = join(site.folder, "source");
   for (let index = 0; index < 60; index++) {
@@ -39,10 +40,6 @@ beforeAll(async () => {
   writeFileSync(join(source, "d1", "large"), random.bytes(4_000_000));
   linkSync(join(source, "d0", "f0"), join(source, "d3", "linked"));
   await pause(1100); // younger files are read again in any case
-});
-
-afterAll(async () => {
-  for (const step of undo.reverse()) await step();
 });
 
 /** A device that finds no chunks of the others, as if it had an account of its own. */

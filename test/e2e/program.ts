@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { compileCache, programVariables, programWords } from "../programWords.ts";
 
 /** The lowest that clients take; the default would cost half a second each time. */
@@ -108,6 +108,15 @@ export function mountsBelow(folder: string): string[] {
     .map((line) => line.split(" ")[4] ?? "")
     .filter((path) => path.startsWith(`${folder}/`))
     .reverse();
+}
+
+/** Takes steps that are to be undone after a file's tests, or a group's: the last first. To be called outside of hooks. */
+export function undoneAfterAll(): (step: () => void | Promise<void>) => void {
+  const undo: (() => void | Promise<void>)[] = [];
+  afterAll(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+  return (step) => void undo.push(step);
 }
 
 /** A gateway with account "alice", in a folder of its own. */

@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { compareTrees } from "../fidelity/compareTrees.ts";
 import { canMount, tool } from "../fs/fuse/mounting.ts";
 import {
@@ -15,21 +15,18 @@ import {
   openSite,
   Program,
   type Site,
+  undoneAfterAll,
 } from "./program.ts";
 
 let site: Site;
 let state: string;
 let source: string;
-const undo: (() => void | Promise<void>)[] = [];
+const finished = undoneAfterAll();
 
 beforeAll(async () => {
-  site = await openSite((step) => undo.push(step));
+  site = await openSite(finished);
   state = await enroll(site, "one");
   source = makeSource(site.folder);
-});
-
-afterAll(async () => {
-  for (const step of undo.reverse()) await step();
 });
 
 describe("back up and restore", () => {

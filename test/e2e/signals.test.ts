@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, closeSync, cpSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { canMount } from "../fs/fuse/mounting.ts";
 import {
   done,
@@ -17,21 +17,18 @@ import {
   Program,
   program,
   type Site,
+  undoneAfterAll,
 } from "./program.ts";
 
 let site: Site;
 let state: string;
 let source: string;
-const undo: (() => void | Promise<void>)[] = [];
+const finished = undoneAfterAll();
 
 beforeAll(async () => {
-  site = await openSite((step) => undo.push(step));
+  site = await openSite(finished);
   state = await enroll(site, "one");
   source = makeSource(site.folder);
-});
-
-afterAll(async () => {
-  for (const step of undo.reverse()) await step();
 });
 
 test("a stopped backup says that it can be continued, commits nothing, and is continued", async () => {
