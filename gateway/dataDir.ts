@@ -26,6 +26,7 @@ import { ErrorCode, HoldfastError } from "../vault/errors.ts";
 import { generateKeyPair, sealPublicBox } from "../vault/keys/box.ts";
 import { formatRecoveryKey } from "../vault/keys/recoveryKey.ts";
 import type { TlsIdentity } from "./certificate.ts";
+import { demandFileSystem, lookName } from "./fileSystemNeeds.ts";
 import { gatewaySecret } from "./gatewaySecret.ts";
 import { parseListen } from "./listenAddress.ts";
 import { boxDocumentName, type OpenedBox, openBoxDirectory, readBoxDocument } from "./seed/boxDirectory.ts";
@@ -85,7 +86,7 @@ export type InitOptions = {
 /**
  * Creates a data directory (the path may exist if it is empty).
  * @returns the fingerprint, and the gateway's recovery key, which is stored nowhere
- * @throws HoldfastError exists, usage, disk-full, io-error
+ * @throws HoldfastError exists, usage, unsupported (the file system), disk-full, io-error
  */
 export async function initDataDir(
   path: string,
@@ -94,11 +95,12 @@ export async function initDataDir(
   const settings = checkSettings({ ...settingsDefault, ...options.settings });
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    if ((await readdir(path)).length > 0) {
+    if ((await readdir(path)).some((name) => name !== lookName)) {
       throw new HoldfastError(ErrorCode.exists, `${path} is not empty`, {
         next: "Choose another directory, or use the gateway that is there.",
       });
     }
+    await demandFileSystem(path);
     for (const folder of ["tls", "catalog", "gateway", "vaults"])
       await mkdir(join(path, folder), { mode: 0o700 });
   } catch (error) {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "node:tls";
 import type { WebFront } from "../fs/view/webPort.ts";
 import { ErrorCode, isHoldfastError } from "../vault/errors.ts";
-import { adminSocketPath } from "./admin/adminClient.ts";
+import { adminSocketPath } from "./admin/adminSocket.ts";
 import type { DriveOperations } from "./admin/drives.ts";
 import { Administration } from "./administration.ts";
 import { Alerting } from "./alerts/alerting.ts";

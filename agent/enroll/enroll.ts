@@ -16,7 +16,7 @@ import { makeDeviceWrap } from "../../vault/keys/wraps.ts";
 import { learntDirectory, newcomersHome } from "../home/followHome.ts";
 import { type Directory, type Enrollment, findEnrollment, writeEnrollment } from "../state/enrollment.ts";
 import { Seen } from "../state/seen.ts";
-import { lockState } from "../state/stateDirectory.ts";
+import { demandPrivate, lockState } from "../state/stateDirectory.ts";
 
 export type EnrollOptions = {
   readonly url: string;
@@ -48,11 +48,12 @@ export const keysTriesMax = 4;
 /**
  * Enrolls and writes the state directory.
  * @throws HoldfastError exists (device name, or the state directory is enrolled), auth-failed, code-required, kdf-weak, key-wrong,
- * fingerprint-mismatch, gateway-unreachable, busy
+ * fingerprint-mismatch, gateway-unreachable, busy, unsupported (a state directory that is open to others)
  */
 export async function enroll(options: EnrollOptions): Promise<Enrollment> {
   const lock = lockState(options.state);
   try {
+    demandPrivate(options.state);
     const former = findEnrollment(options.state);
     if (former !== undefined && !options.replace) throw alreadyEnrolled(former, options.state);
     return await enrollAtHome(options, former);

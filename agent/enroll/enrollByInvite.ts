@@ -23,7 +23,7 @@ import {
   writePendingInvite,
 } from "../state/pendingInvite.ts";
 import { Seen } from "../state/seen.ts";
-import { lockState } from "../state/stateDirectory.ts";
+import { demandPrivate, lockState } from "../state/stateDirectory.ts";
 import { alreadyEnrolled, keysTriesMax } from "./enroll.ts";
 
 export type InvitedOptions = {
@@ -40,12 +40,13 @@ export type InvitedOptions = {
 /**
  * Enrolls and writes the state directory.
  * @throws HoldfastError token-invalid (the invite was used, revoked, or ran out), exists (device name, or the state directory is enrolled), key-wrong,
- * not-home, fingerprint-mismatch, gateway-unreachable, quota-exceeded, busy, disk-full
+ * not-home, fingerprint-mismatch, gateway-unreachable, quota-exceeded, busy, disk-full, unsupported (a state directory that is open to others)
  */
 export async function enrollByInvite(options: InvitedOptions): Promise<Enrollment> {
   const { state, file } = options;
   const lock = lockState(state);
   try {
+    demandPrivate(state);
     const former = findEnrollment(state);
     const known = findPendingInvite(state);
     const isDone = former !== undefined && former.privateKey === known?.privateKey.toString("base64");

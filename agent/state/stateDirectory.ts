@@ -13,10 +13,12 @@
 import {
   chownSync,
   closeSync,
+  fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
+  rmSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -34,6 +36,34 @@ export function makeStateDirectory(state: string): void {
   } catch (error) {
     throw stateFileError(error, state);
   }
+}
+
+/**
+ * Looks whether what is made there for its owner alone is closed to others, before a key is written. Leaves nothing.
+ * @throws HoldfastError unsupported; disk-full, io-error
+ */
+export function demandPrivate(state: string): void {
+  // Windows keeps others out by other means.
+  if (process.getuid === undefined) return;
+  const path = join(state, ".look");
+  try {
+    rmSync(path, { force: true });
+    const fd = openSync(path, "wx", 0o600);
+    const { mode } = fstatSync(fd);
+    closeSync(fd);
+    rmSync(path);
+    if ((mode & 0o077) !== 0) throw openToAll(state, mode & 0o777);
+  } catch (error) {
+    throw stateFileError(error, state);
+  }
+}
+
+function openToAll(state: string, mode: number): HoldfastError {
+  const what = `${state}: its file system keeps nobody out (what is made for its owner alone gets mode ${mode.toString(8)}), and this device's key would be there`;
+  return new HoldfastError(ErrorCode.unsupported, what, {
+    next: "Name a --state directory elsewhere, or mount this file system for its owner alone (umask=077).",
+    detail: { path: state },
+  });
 }
 
 /** The folder of caches; made for the state's owner, also by a drive of root's. @throws HoldfastError disk-full, io-error */

@@ -1,9 +1,7 @@
 // Speaks to a running gateway over the admin socket in its data directory.
 
 import type { IncomingMessage } from "node:http";
-import { join } from "node:path";
 import { errorOf } from "../../ingest/client/exchange.ts";
-import { http, withoutHost } from "../../ingest/line/nodeHttp.ts";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import type { KeysDocument } from "../../vault/keys/keysTypes.ts";
 import type { AddressLists } from "../auth/addressLists.ts";
@@ -13,6 +11,7 @@ import type { GcProgress } from "../maintenance/gc/collection.ts";
 import type { ScrubProgress } from "../maintenance/scrub.ts";
 import type { ScrubStatus } from "../maintenance/scrubStatus.ts";
 import type { DrillProgress } from "../maintenance/vaultContent.ts";
+import { adminSocketPath, requestSocket } from "./adminSocket.ts";
 import { alertClient } from "./alertClient.ts";
 import type { AlertOperations } from "./alertOperations.ts";
 import type { AuditOperations } from "./auditOperations.ts";
@@ -60,11 +59,6 @@ import type { StageOperations } from "./stageOperations.ts";
 import type { TokenOperations } from "./tokenOperations.ts";
 import type { TotpOperations } from "./totpOperations.ts";
 import type { CheckRequest, CheckResult, DrillRequest, DrillResult } from "./upkeepOperations.ts";
-
-/** The admin socket of a data directory. */
-export function adminSocketPath(dataDir: string): string {
-  return join(dataDir, "admin.sock");
-}
 
 const answerBytesMax = 64 * 2 ** 20;
 
@@ -132,9 +126,7 @@ export class AdminClient implements AdminOperations, DriveOperations {
   async #ask<T>(method: string, path: string, json?: unknown): Promise<T> {
     const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
     const { status, bytes } = await new Promise<{ status: number; bytes: Buffer }>((resolve, reject) => {
-      const request = http.request({
-        ...withoutHost,
-        socketPath: this.#socketPath,
+      const request = requestSocket(this.#socketPath, {
         method,
         path,
         headers:

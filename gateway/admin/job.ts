@@ -6,9 +6,9 @@
 import type { IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { errorOf } from "../../ingest/client/exchange.ts";
-import { http, withoutHost } from "../../ingest/line/nodeHttp.ts";
 import type { ErrorBody } from "../../ingest/wire/messages.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { requestSocket } from "./adminSocket.ts";
 
 /** What the one who watches gives: where progress goes, and how to stop. */
 export type JobWatch<Progress> = {
@@ -81,7 +81,7 @@ function post(
   const body = Buffer.from(JSON.stringify(json));
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/json", "content-length": body.length };
-    const request = http.request({ ...withoutHost, socketPath, method: "POST", path, headers });
+    const request = requestSocket(socketPath, { method: "POST", path, headers });
     const give = (): void => void request.destroy(new Error("stopped"));
     signal?.addEventListener("abort", give, { once: true });
     request.on("error", reject);

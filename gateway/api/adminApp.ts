@@ -2,7 +2,7 @@
 
 import { chmod, rm } from "node:fs/promises";
 import fastify, { type FastifyInstance } from "fastify";
-import { adminSocketPath } from "../admin/adminClient.ts";
+import { adminSocketPath, socketAddress, socketRefusal } from "../admin/adminSocket.ts";
 import type { DriveOperations, DriveRequest } from "../admin/drives.ts";
 import type {
   AdminOperations,
@@ -267,7 +267,10 @@ function driveRoutes(app: FastifyInstance, gateway: Gateway, drives: DriveOperat
 /** What listens until it is closed. */
 export type Listener = { readonly close: () => Promise<void> };
 
-/** Listens on the admin socket. The caller holds the data directory's lock, so a socket that is there is a dead one. */
+/**
+ * Listens on the admin socket. The caller holds the data directory's lock, so a socket that is there is a dead one.
+ * @throws HoldfastError unsupported where the file system has no sockets; disk-full, io-error
+ */
 export async function listenAdmin(
   gateway: Gateway,
   operations: AdminOperations,
@@ -277,7 +280,18 @@ export async function listenAdmin(
   await rm(path, { force: true });
   const app = buildAdminApp(gateway, operations, drives);
   // The data directory is closed to others already (mode 0700); the socket's own mode is the second lock.
-  await app.listen({ path });
-  await chmod(path, 0o600);
-  return { close: async () => void (await app.close()) };
+  const { address, release } = socketAddress(path);
+  const close = async (): Promise<void> => {
+    // It unlinks its file by the address.
+    await app.close();
+    release();
+  };
+  try {
+    await app.listen({ path: address });
+    await chmod(path, 0o600);
+  } catch (error) {
+    await close();
+    throw socketRefusal(error, path);
+  }
+  return { close };
 }

@@ -254,7 +254,9 @@ export async function listen(
 ): Promise<Listening> {
   const { host, port } = parseListen(address);
   const app = await buildApp(gateway, served);
-  await app.listen({ host, port });
+  // It thinks of HTTP: that our own server speaks TLS it does not know.
+  const listenTextResolver = (at: string): string => `Server listening at ${at.replace(/^http:/, "https:")}`;
+  await app.listen({ host, port, listenTextResolver });
   const bound = app.server.address() as AddressInfo;
   const shown = bound.address === "0.0.0.0" || bound.address === "::" ? "127.0.0.1" : bound.address;
   const url = `https://${shown.includes(":") ? `[${shown}]` : shown}:${bound.port}`;

@@ -96,12 +96,17 @@ export function createCompressingDisk(scratch: string, name: string, mebibytes: 
 }
 
 /** An empty exFAT of so many MiB: a file system without hard links, by FUSE, which kernels without exFAT have too. */
-export function createExfatDisk(scratch: string, name: string, mebibytes: number): Disk {
+export function createExfatDisk(
+  scratch: string,
+  name: string,
+  mebibytes: number,
+  options: readonly string[] = [],
+): Disk {
   const image = join(scratch, `${name}.img`);
   writeFileSync(image, "");
   truncateSync(image, mebibytes * 2 ** 20);
   runTool("mkfs.exfat", image);
-  return mountImage(image, join(scratch, name), [], "mount.exfat-fuse");
+  return mountImage(image, join(scratch, name), options, "mount.exfat-fuse");
 }
 
 /** A tmpfs of so many MiB. */

@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { AdminClient, adminSocketPath } from "../../gateway/admin/adminClient.ts";
+import { AdminClient } from "../../gateway/admin/adminClient.ts";
+import { adminSocketPath } from "../../gateway/admin/adminSocket.ts";
 import { openAdmin } from "../../gateway/admin/openAdmin.ts";
 import { initDataDir, readDataDir, sealedContext } from "../../gateway/dataDir.ts";
 import { Gateway } from "../../gateway/gateway.ts";
@@ -213,6 +214,34 @@ test("administration works the same over the socket and in this process; unlock 
     await running.stop();
   }
   expect(existsSync(adminSocketPath(path))).toBe(false);
+});
+
+test("a path longer than a socket's address: requests and jobs reach the gateway, and nothing stays open", async () => {
+  const short = path;
+  path = join(folder, "long".repeat(40), "data");
+  const descriptors = () => readdirSync("/proc/self/fd").length;
+  await init();
+  const running = await RunningGateway.start(path, options);
+  const client = new AdminClient(path);
+  try {
+    expect(adminSocketPath(path).length).toBeGreaterThan(107);
+    expect(statSync(adminSocketPath(path)).mode & 0o777).toBe(0o600);
+    expect(await client.status()).toMatchObject({ name: "box" });
+    const open = descriptors();
+    for (let i = 0; i < 20; i++) await client.status();
+    const watch = { onProgress: () => {}, signal: new AbortController().signal };
+    expect(await client.check({ readShare: 0, limit: "unlimited" }, watch)).toMatchObject({ vaults: [] });
+    await expect.poll(descriptors).toBeLessThanOrEqual(open);
+    // Another gateway's socket is no neighbour's.
+    await expect(new AdminClient(short).status()).rejects.toMatchObject({ code: "gateway-unreachable" });
+  } finally {
+    await running.stop();
+  }
+  expect(existsSync(adminSocketPath(path))).toBe(false);
+  await expect(client.status()).rejects.toMatchObject({ code: "gateway-unreachable" });
+  await expect(new AdminClient(join(path, "gone")).status()).rejects.toMatchObject({
+    code: "gateway-unreachable",
+  });
 });
 
 test("the client speaks only to the pinned key, and says what it found", async () => {

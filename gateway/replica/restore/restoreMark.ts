@@ -12,6 +12,7 @@ import { toHex } from "../../../vault/bytes.ts";
 import { ErrorCode, HoldfastError, isHoldfastError } from "../../../vault/errors.ts";
 import { asHex, asInteger, asObject, asText, parseJson } from "../../../vault/jsonFields.ts";
 import { restoreMarkName } from "../../dataDir.ts";
+import { demandFileSystem, lookName } from "../../fileSystemNeeds.ts";
 import { fileError, syncDirectory, writeFileDurably } from "../../store/files.ts";
 
 const markName = restoreMarkName;
@@ -41,8 +42,9 @@ export function newWriter(): string {
  */
 export async function readMark(path: string, source: string): Promise<RestoreMark | undefined> {
   const names = existsSync(path) ? await readdir(path) : [];
-  // `lock` is there from the first moment on.
-  const left = names.filter((name) => name !== "lock" && name !== `${markName}.tmp`);
+  // These are there from the first moment on.
+  const first: readonly string[] = ["lock", lookName, `${markName}.tmp`];
+  const left = names.filter((name) => !first.includes(name));
   if (left.length === 0) return undefined;
   if (!left.includes(markName) || left.includes("gateway.json")) {
     throw new HoldfastError(ErrorCode.exists, `${path} is not empty`, {
@@ -84,11 +86,12 @@ function parsePinned(value: unknown): PinnedRoot {
   return { generation: asInteger(json.generation, "generation", 1), root: asHex(json.root, "root", 32) };
 }
 
-/** Makes the directory, if it is not there, for a restore. @throws HoldfastError disk-full, io-error */
+/** Makes the directory, if it is not there, for a restore. @throws HoldfastError unsupported (its file system), disk-full, io-error */
 export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await syncDirectory(dirname(path));
+    await demandFileSystem(path);
   } catch (error) {
     throw fileError(error, path);
   }

@@ -5,18 +5,19 @@ import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../../vault/errors.ts";
 import type { BoxDocument } from "../../../vault/seed/boxDocument.ts";
+import { demandFileSystem, lookName } from "../../fileSystemNeeds.ts";
 import { errnoOf, fileError, syncDirectory, syncFoundNames } from "../../store/files.ts";
 import { boxDocumentName, readBoxDocument } from "../boxDirectory.ts";
 
 /** A box that is there; `whole`: all of it, as far as its directory tells. */
 export type FoundBox = { readonly document: BoxDocument; readonly whole: boolean };
 
-/** What an empty directory may hold: the root of a file system, and a file that was being written. */
-const nothing: readonly string[] = ["lost+found", `${boxDocumentName}.tmp`];
+/** What an empty directory may hold: that of a file system's root, a file that was being written, and what looked at the file system. */
+const nothing: readonly string[] = ["lost+found", `${boxDocumentName}.tmp`, lookName];
 
 /**
  * Makes the directory if need be. Answers the box that is in it: one that a stopped run had begun, or a whole one.
- * @throws HoldfastError exists where something else is there; io-error, disk-full
+ * @throws HoldfastError exists where something else is there; unsupported (the file system); io-error, disk-full
  */
 export async function checkTarget(path: string): Promise<FoundBox | undefined> {
   try {
@@ -29,6 +30,7 @@ export async function checkTarget(path: string): Promise<FoundBox | undefined> {
     await chmod(path, 0o700).catch((error: unknown) => {
       if (errnoOf(error) !== "EPERM") throw error;
     });
+    await demandFileSystem(path);
     return undefined;
   } catch (error) {
     throw fileError(error, path);

@@ -1,0 +1,65 @@
+// A gateway's data or a device's key on a disk that is to be read everywhere: exFAT keeps nobody out, and has no sockets.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
+import { initDataDir } from "../../gateway/dataDir.ts";
+import { demandFileSystem, lookName } from "../../gateway/fileSystemNeeds.ts";
+import { makeDirectory, readMark } from "../../gateway/replica/restore/restoreMark.ts";
+import { checkTarget } from "../../gateway/seed/prepare/target.ts";
+import { done, enroll, enrollArguments, holdfast, openSite, undoneAfterAll } from "../e2e/program.ts";
+import { createExfatDisk } from "./loopDisk.ts";
+import { canRun } from "./requirements.ts";
+import { tearDownAll } from "./tearDown.ts";
+
+describe.runIf(canRun("secrets on exFAT", "losetup", "mkfs.exfat", "mount.exfat-fuse"))("exFAT", () => {
+  const finished = undoneAfterAll();
+  afterAll(tearDownAll);
+
+  it("is no place for a gateway's data, and none for a device's key that others could read", async () => {
+    const site = await openSite(finished);
+    const { folder } = createExfatDisk(site.folder, "stick", 64);
+    const data = join(folder, "data");
+    const init = ["gateway", "init", "--data", data, "--listen", "127.0.0.1:0"];
+    const refused = await holdfast(...init, "--recovery-key-file", join(site.folder, "rk"));
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/keeps nobody out .*mode 777.* ext4, XFS, Btrfs or ZFS/);
+    expect(readdirSync(data)).toEqual([]);
+    expect(existsSync(join(site.folder, "rk"))).toBe(false);
+
+    const unenrolled = await holdfast(...enrollArguments({ ...site, folder }, "laptop"));
+    expect(unenrolled.status).toBe(1);
+    expect(unenrolled.stderr).toMatch(/this device's key would be there.*--state.*umask=077/);
+    expect(readdirSync(join(folder, "state-laptop"))).toEqual(["lock"]);
+    // The gateway has not heard of it: the name is free.
+    expect(await done("device", "list", "--data", site.data)).not.toContain("laptop");
+  });
+
+  it("mounted for its owner alone takes keys, but no gateway", async () => {
+    const site = await openSite(finished);
+    const { folder } = createExfatDisk(site.folder, "own", 64, ["-o", "umask=077"]);
+    await enroll({ ...site, folder }, "laptop");
+    const noSockets = { code: "unsupported", message: expect.stringContaining("no Unix sockets (E") };
+    const directory = (name: string): string => {
+      mkdirSync(join(folder, name));
+      return join(folder, name);
+    };
+    await expect(demandFileSystem(directory("a"))).rejects.toMatchObject(noSockets);
+    await expect(checkTarget(directory("b"))).rejects.toMatchObject(noSockets);
+    await expect(makeDirectory(directory("c"))).rejects.toMatchObject(noSockets);
+    for (const name of ["a", "b", "c"]) expect(readdirSync(join(folder, name))).toEqual([]);
+  });
+});
+
+it("what was killed while it looked is in nobody's way", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-look-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, lookName, "more"), { recursive: true });
+  expect(await readMark(folder, "file:///replica")).toBeUndefined();
+  expect(await checkTarget(folder)).toBeUndefined();
+  expect(readdirSync(folder)).toEqual([]);
+  mkdirSync(join(folder, lookName));
+  await initDataDir(folder, { now: new Date() });
+  expect(readdirSync(folder)).not.toContain(lookName);
+});
