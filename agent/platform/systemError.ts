@@ -3,8 +3,9 @@
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 
-// Linux numbers that neither Node's constants nor libuv's map name, yet a failing disk or a quota produces.
+// Linux numbers that neither Node's constants nor libuv's map name, yet a failing disk or a quota produces; and one that libuv knows of sockets alone.
 const extraErrors: readonly (readonly [number, string, string])[] = [
+  [95, "ENOTSUP", "operation not supported"],
   [117, "EUCLEAN", "file system structure needs cleaning"],
   [122, "EDQUOT", "disk quota exceeded"],
   [123, "ENOMEDIUM", "no medium found"],
@@ -31,6 +32,8 @@ export const Errno = {
   ELOOP: constants.errno.ELOOP,
   ENODATA: constants.errno.ENODATA,
   ENOTSUP: constants.errno.EOPNOTSUPP,
+  EMLINK: constants.errno.EMLINK,
+  EXDEV: constants.errno.EXDEV,
 } as const;
 
 const names = new Map<number, string>();
@@ -102,10 +105,20 @@ export class SystemError extends Error {
   }
 }
 
+/** What some file systems do not have: the error alone would not tell. */
+const made: ReadonlyMap<string, string> = new Map([
+  ["symlink", "a symbolic link"],
+  ["link", "a hard link"],
+  ["mknod", "this kind of file"],
+]);
+
 /** One line for a warning: "permission denied (EACCES)", without the path. Takes any thrown value. */
 export function describeSystemError(error: unknown): string {
-  if (error instanceof SystemError)
-    return `${texts.get(error.errno) ?? "system call failed"} (${error.code})`;
+  if (error instanceof SystemError) {
+    const what = made.get(error.syscall);
+    const why = `${texts.get(error.errno) ?? "system call failed"} (${error.code})`;
+    return what === undefined ? why : `${what} cannot be made here: ${why}`;
+  }
   if (error instanceof Error) return error.message;
   return String(error);
 }

@@ -11,7 +11,24 @@ import { moveInPlace, removeQuietly } from "./writeSmall.ts";
 const table = new StatTable(2);
 const salt = Buffer.from("link");
 
-/** Makes `place` a link to the file at `first`; what has the name is replaced, unless it is that file already. */
+/** What a system says that makes no link here, or to this file no more: none at all (exFAT, FAT), too many names, another file system, another's file. */
+const refusals: ReadonlySet<number> = new Set([
+  Errno.EPERM,
+  Errno.ENOTSUP,
+  Errno.ENOSYS,
+  Errno.EMLINK,
+  Errno.EXDEV,
+]);
+
+/** Whether the file can have no link at its place, and must be restored there as one of its own. */
+export function isLinkRefused(error: unknown): error is SystemError {
+  return error instanceof SystemError && error.syscall === "link" && refusals.has(error.errno);
+}
+
+/**
+ * Makes `place` a link to the file at `first`; what has the name is replaced, unless it is that file already.
+ * @throws SystemError; `isLinkRefused` tells apart what another way may help against
+ */
 export function linkTo(
   platform: Platform,
   directories: TargetDirectories,

@@ -1,18 +1,19 @@
 // Decides what to do with one entry of the snapshot, given what is at its place already, and does it.
 
 import { isLinked, type TreeEntry } from "../../fs/view/treeReader.ts";
-import { ErrorCode, HoldfastError, isHoldfastError } from "../../vault/errors.ts";
+import { ErrorCode } from "../../vault/errors.ts";
 import { EntryKind } from "../../vault/tree/entry.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
 import { EntryKind as SystemKind } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { treeKind } from "../source/entryDraft.ts";
-import { isDiskFull, type Rights } from "./applyMetadata.ts";
+import type { Rights } from "./applyMetadata.ts";
 import type { FileWork } from "./fileWork.ts";
-import { HardLinks } from "./hardLinks.ts";
-import { linkTo } from "./linkTo.ts";
+import { HardLinks, type LinkName } from "./hardLinks.ts";
+import { isLinkRefused, linkTo } from "./linkTo.ts";
 import type { MetadataMaker } from "./metadataMaker.ts";
+import { noteProblem } from "./noteProblem.ts";
 import { placeFile } from "./placeFile.ts";
 import { placeSpecial } from "./placeSpecial.ts";
 import { type Present, presentAt } from "./presentAt.ts";
@@ -142,34 +143,43 @@ export class PlaceEntry {
       const place = { directory: folder.path, name: Buffer.from(entry.name) };
       this.#links.settled(entry, restored ? place : undefined);
     };
-    this.#links.add(entry, {
-      lead: () => {
-        const start = this.#start(folder, entry, path, settle)
-          .catch((error: unknown) => {
-            this.#problem(path, error);
-            this.#done(folder, entry.size ?? 0);
-            settle(false);
-          })
-          .catch((error: unknown) => this.#parts.fail(error))
-          .finally(() => this.#starts.delete(start));
-        this.#starts.add(start);
-      },
-      link: (first) => {
-        const { platform, directories, counts, dryRun } = this.#parts;
-        try {
-          const present = presentAt(this.#parts, folder, entry.name);
-          if (present !== undefined && !this.#clear(folder, entry, path, present)) return;
-          counts.action("link", path);
-          const place = { directory: folder.path, name: Buffer.from(entry.name) };
-          if (!dryRun) linkTo(platform, directories, first, place);
-          this.#count(entry);
-        } catch (error) {
+    const lead = (): void => {
+      const start = this.#start(folder, entry, path, settle)
+        .catch((error: unknown) => {
           this.#problem(path, error);
-        } finally {
           this.#done(folder, entry.size ?? 0);
+          settle(false);
+        })
+        .catch((error: unknown) => this.#parts.fail(error))
+        .finally(() => this.#starts.delete(start));
+      this.#starts.add(start);
+    };
+    const link = (first: LinkName): void => {
+      try {
+        this.#link(folder, entry, path, first);
+      } catch (error) {
+        if (isLinkRefused(error)) {
+          const why = `${describeSystemError(error)}; it is restored as a file of its own`;
+          this.#parts.counts.note("warning", path, ErrorCode.ioError, why);
+          // Names that are yet to come are linked to this one.
+          lead();
+          return;
         }
-      },
-    });
+        this.#problem(path, error);
+      }
+      this.#done(folder, entry.size ?? 0);
+    };
+    this.#links.add(entry, { lead, link });
+  }
+
+  #link(folder: RestoreFolder, entry: TreeEntry, path: Buffer, first: LinkName): void {
+    const { platform, directories, counts, dryRun } = this.#parts;
+    const present = presentAt(this.#parts, folder, entry.name);
+    if (present !== undefined && !this.#clear(folder, entry, path, present)) return;
+    const place = { directory: folder.path, name: Buffer.from(entry.name) };
+    if (!dryRun) linkTo(platform, directories, first, place);
+    counts.action("link", path);
+    this.#count(entry);
   }
 
   /** `settled` is told whether the name now has what the snapshot says. */
@@ -268,27 +278,7 @@ export class PlaceEntry {
   }
 
   #problem(path: Buffer, error: unknown): void {
-    const { counts } = this.#parts;
-    if (
-      isHoldfastError(error) &&
-      error.code !== ErrorCode.gatewayUnreachable &&
-      error.code !== ErrorCode.cancelled
-    ) {
-      counts.note("error", path, error.code, error.message);
-      return;
-    }
-    if (!(error instanceof SystemError)) throw error;
-    if (isDiskFull(error)) {
-      throw new HoldfastError(
-        ErrorCode.diskFull,
-        `no room left at the target: ${describeSystemError(error)}`,
-        {
-          next: "Make room and run the same command again: it goes on where this one stopped.",
-          detail: { path: error.path.toString() },
-        },
-      );
-    }
-    counts.note("error", path, ErrorCode.ioError, describeSystemError(error));
+    noteProblem(this.#parts.counts, path, error);
   }
 }
 

@@ -78,7 +78,7 @@ export function run(given: CommandContext): Promise<void> {
     const seconds = Math.round(nowMs() - startedMs) / 1000;
     output.line(
       `Checked ${formatCount(result.snapshots, "snapshot")}: ${formatCount(result.pages, "page")} and ` +
-        `${formatCount(result.chunks, "chunk")} are there; ${formatCount(result.readChunks, "chunk")} ` +
+        `${formatCount(result.chunks, "chunk is", "chunks are")} there; ${formatCount(result.readChunks, "chunk")} ` +
         `(${formatBytes(result.readBytes)}) read and proven; ${formatCount(result.problems.length, "problem")}.`,
     );
     if (result.problems.length > 0) {

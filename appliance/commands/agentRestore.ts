@@ -85,7 +85,7 @@ export async function run(given: CommandContext): Promise<void> {
     output.line(
       `${verb} ${formatCount(result.files, "file")}, ${formatCount(result.directories, "folder")}, ` +
         `${formatBytes(result.bytes)} to ${target} in ${formatDuration(seconds)}; ` +
-        `${formatCount(result.reused, "file")} were right already, ${formatBytes(result.fetchedBytes)} fetched.`,
+        `${formatCount(result.reused, "file was", "files were")} right already, ${formatBytes(result.fetchedBytes)} fetched.`,
     );
     const { needed } = result;
     if (needed !== undefined) {

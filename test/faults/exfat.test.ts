@@ -1,6 +1,16 @@
 // A gateway's data or a device's key on a disk that is to be read everywhere: exFAT keeps nobody out, and has no sockets.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
@@ -8,7 +18,16 @@ import { initDataDir } from "../../gateway/dataDir.ts";
 import { demandFileSystem, lookName } from "../../gateway/fileSystemNeeds.ts";
 import { makeDirectory, readMark } from "../../gateway/replica/restore/restoreMark.ts";
 import { checkTarget } from "../../gateway/seed/prepare/target.ts";
-import { done, enroll, enrollArguments, holdfast, openSite, undoneAfterAll } from "../e2e/program.ts";
+import {
+  done,
+  enroll,
+  enrollArguments,
+  holdfast,
+  lastEvent,
+  openSite,
+  undoneAfterAll,
+} from "../e2e/program.ts";
+import { seededBytes } from "../vault/seeded.ts";
 import { createExfatDisk } from "./loopDisk.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
@@ -49,6 +68,45 @@ describe.runIf(canRun("secrets on exFAT", "losetup", "mkfs.exfat", "mount.exfat-
     await expect(checkTarget(directory("b"))).rejects.toMatchObject(noSockets);
     await expect(makeDirectory(directory("c"))).rejects.toMatchObject(noSockets);
     for (const name of ["a", "b", "c"]) expect(readdirSync(join(folder, name))).toEqual([]);
+  });
+});
+
+describe.runIf(canRun("a restore to exFAT", "losetup", "mkfs.exfat", "mount.exfat-fuse"))("to exFAT", () => {
+  const finished = undoneAfterAll();
+  afterAll(tearDownAll);
+
+  it("files of several names are restored under each, and what cannot be there is named", async () => {
+    const site = await openSite(finished);
+    const state = await enroll(site, "laptop");
+    const source = join(site.folder, "source");
+    mkdirSync(join(source, "inner"), { recursive: true });
+    const small = seededBytes("small", 700);
+    const large = seededBytes("large", 3 * 2 ** 20);
+    writeFileSync(join(source, "small"), small);
+    writeFileSync(join(source, "large"), large);
+    for (const name of ["small", "large"])
+      for (const other of ["a", "z"]) linkSync(join(source, name), join(source, "inner", other + name));
+    symlinkSync("small", join(source, "symbolic"));
+    await done("agent", "backup", source, "--state", state);
+    const { folder } = createExfatDisk(site.folder, "disk", 64);
+    const target = join(folder, "restored");
+    const restore = ["agent", "restore", "latest", "--target", target, "--state", state, "--json"];
+    const first = await holdfast(...restore);
+    expect(first.status).toBe(3);
+    const there = join(target, source);
+    const expectAll = (): void => {
+      for (const name of ["small", "inner/asmall", "inner/zsmall"])
+        expect(readFileSync(join(there, name)).equals(small)).toBe(true);
+      for (const name of ["large", "inner/alarge", "inner/zlarge"])
+        expect(readFileSync(join(there, name)).equals(large)).toBe(true);
+    };
+    expectAll();
+    expect(first.stdout.match(/a hard link cannot be made here.*a file of its own/g)).toHaveLength(4);
+    expect(first.stdout).toMatch(/symbolic.*a symbolic link cannot be made here/);
+    expect(lastEvent(first.stdout)).toMatchObject({ event: "done", files: 6 });
+    const second = await holdfast(...restore);
+    expect(lastEvent(second.stdout)).toMatchObject({ event: "done", files: 6, reused: 6 });
+    expectAll();
   });
 });
 

@@ -23,6 +23,12 @@ describe("system errors", () => {
     expect(describeSystemError(new SystemError(122, "write", Buffer.from("f")))).toBe(
       "disk quota exceeded (EDQUOT)",
     );
+    expect(describeSystemError(new SystemError(95, "setxattr", Buffer.from("f")))).toBe(
+      "operation not supported (ENOTSUP)",
+    );
+    expect(describeSystemError(new SystemError(1, "symlink", Buffer.from("f")))).toBe(
+      "a symbolic link cannot be made here: operation not permitted (EPERM)",
+    );
   });
 
   test("paths print as one unambiguous line", () => {
