@@ -3,6 +3,7 @@
 import { indexOfName, type Listing, nameAt } from "../platform/listing.ts";
 import { isBesideName } from "./besideName.ts";
 import type { Metadata } from "./jobs.ts";
+import { TwinNames } from "./twinNames.ts";
 
 export class RestoreFolder {
   /** Below the target; empty for the target itself. */
@@ -18,6 +19,9 @@ export class RestoreFolder {
   /** What was here before; undefined for a new directory. */
   readonly listing: Listing | undefined;
   readonly depth: number;
+  readonly twins = new TwinNames();
+  /** Whether the target takes names for one here that differ by case; undefined until somebody asks. */
+  ignoresCase: boolean | undefined;
   /** Things below that are not finished; the walk itself is one. */
   open = 1;
   #passed = 0;

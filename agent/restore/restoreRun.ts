@@ -15,13 +15,13 @@ import { EntryKind } from "../../vault/tree/entry.ts";
 import { selectEngines } from "../platform/engines.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { SELF } from "../platform/port.ts";
-import { describeSystemError, SystemError } from "../platform/systemError.ts";
-import { applyMetadata, isDiskFull, processRights } from "./applyMetadata.ts";
+import { applyMetadata, processRights } from "./applyMetadata.ts";
 import { CoveredPaths } from "./coveredPaths.ts";
 import { FileWork } from "./fileWork.ts";
 import { FolderRows } from "./folderRows.ts";
 import { MetadataMaker } from "./metadataMaker.ts";
 import { NeedList } from "./needList.ts";
+import { noteProblem } from "./noteProblem.ts";
 import { PagesAhead } from "./pagesAhead.ts";
 import { PlaceEntry } from "./placeEntry.ts";
 import { RecordFetcher } from "./recordFetcher.ts";
@@ -31,6 +31,7 @@ import { RestorePool } from "./restorePool.ts";
 import type { RestoreOptions, RestoreResult } from "./restoreTypes.ts";
 import { RunCounts } from "./runCounts.ts";
 import { childPath, TargetDirectories } from "./targetDirectories.ts";
+import { whyTwin } from "./twinNames.ts";
 
 const KiB = 1024;
 const pageCacheBytes = 16 * KiB * KiB;
@@ -192,6 +193,7 @@ export class RestoreRun {
       }
       this.#removeStrangers(folder, entry.name);
       await this.#work.room();
+      if (this.#isTwin(folder, entry)) continue;
       if (entry.kind !== EntryKind.directory) await this.#place.entry(folder, entry, signal);
       else {
         const below = await this.#enter(folder, entry);
@@ -216,12 +218,26 @@ export class RestoreRun {
     const covered = folder.covered || this.#covered.has(path);
     const made = await this.#place.directory(folder, entry, path, covered);
     if (made === undefined) {
-      this.#ahead.passed(child.id);
-      this.#counts.addFiles(child.files, child.bytes);
+      this.#passOver(entry);
       return undefined;
     }
     folder.open += 1;
     return this.#rows(made, Buffer.from(child.id));
+  }
+
+  /** Whether another name of the folder is the same at the target; a dry run does not know. */
+  #isTwin(folder: RestoreFolder, entry: TreeEntry): boolean {
+    if (this.#options.dryRun) return false;
+    const why = whyTwin(this.#platform, this.#directories, folder, entry.name);
+    if (why === undefined) return false;
+    this.#counts.note("error", childPath(folder.path, entry.name), ErrorCode.exists, why);
+    this.#passOver(entry);
+    return true;
+  }
+
+  #passOver({ child, size = 0 }: TreeEntry): void {
+    if (child !== undefined) this.#ahead.passed(child.id);
+    this.#counts.addFiles(child?.files ?? 1, child?.bytes ?? size);
   }
 
   #removeStrangers(folder: RestoreFolder, before: Buffer | undefined): void {
@@ -235,7 +251,7 @@ export class RestoreRun {
           : removeTree(this.#platform, this.#directories.at(folder.path), name);
         this.#counts.deleted += removed;
       } catch (error) {
-        this.#problem("error", path, error);
+        noteProblem(this.#counts, path, error);
       }
     }
   }
@@ -266,14 +282,8 @@ export class RestoreRun {
         this.#counts.note("warning", folder.path, ErrorCode.ioError, problem);
       }
     } catch (error) {
-      this.#problem("error", folder.path, error);
+      noteProblem(this.#counts, folder.path, error);
     }
-  }
-
-  #problem(level: "error" | "warning", path: Buffer, error: unknown): void {
-    if (!(error instanceof SystemError)) throw error;
-    if (isDiskFull(error)) throw this.#diskFull(path);
-    this.#counts.note(level, path, ErrorCode.ioError, describeSystemError(error));
   }
 
   #diskFull(path: Buffer): HoldfastError {

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { initDataDir } from "../../gateway/dataDir.ts";
 import { demandFileSystem, lookName } from "../../gateway/fileSystemNeeds.ts";
@@ -32,7 +32,9 @@ import { createExfatDisk } from "./loopDisk.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
 
-describe.runIf(canRun("secrets on exFAT", "losetup", "mkfs.exfat", "mount.exfat-fuse"))("exFAT", () => {
+const needed = ["losetup", "mkfs.exfat", "mount.exfat-fuse"];
+
+describe.runIf(canRun("secrets on exFAT", ...needed))("exFAT", () => {
   const finished = undoneAfterAll();
   afterAll(tearDownAll);
 
@@ -71,7 +73,7 @@ describe.runIf(canRun("secrets on exFAT", "losetup", "mkfs.exfat", "mount.exfat-
   });
 });
 
-describe.runIf(canRun("a restore to exFAT", "losetup", "mkfs.exfat", "mount.exfat-fuse"))("to exFAT", () => {
+describe.runIf(canRun("a restore to exFAT", ...needed))("to exFAT", () => {
   const finished = undoneAfterAll();
   afterAll(tearDownAll);
 
@@ -107,6 +109,65 @@ describe.runIf(canRun("a restore to exFAT", "losetup", "mkfs.exfat", "mount.exfa
     const second = await holdfast(...restore);
     expect(lastEvent(second.stdout)).toMatchObject({ event: "done", files: 6, reused: 6 });
     expectAll();
+  });
+});
+
+describe.runIf(canRun("names on exFAT", ...needed))("names that differ by case", () => {
+  const finished = undoneAfterAll();
+  afterAll(tearDownAll);
+
+  it("the first of them is restored to exFAT, the others are told of; elsewhere all are", async () => {
+    const site = await openSite(finished);
+    const state = await enroll(site, "laptop");
+    const source = join(site.folder, "source");
+    const files: Record<string, Buffer> = {
+      File: seededBytes("File", 900),
+      file: seededBytes("file", 900),
+      LARGE: seededBytes("LARGE", 3 * 2 ** 20),
+      large: seededBytes("large", 3 * 2 ** 20),
+      Éa: Buffer.from("É"),
+      éa: Buffer.from("é"),
+      "Folder/inner": Buffer.from("capital"),
+      "folder/other": Buffer.from("small"),
+      lonely: Buffer.from("lonely"),
+    };
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(source, name)), { recursive: true });
+      writeFileSync(join(source, name), bytes);
+    }
+    await done("agent", "backup", source, "--state", state);
+    const lost = ["file", "folder", "large", "éa"];
+    const { folder } = createExfatDisk(site.folder, "disk", 64);
+    for (const again of [false, true]) {
+      const target = join(folder, "restored");
+      const restore = [
+        "agent",
+        "restore",
+        "latest",
+        "--target",
+        target,
+        "--state",
+        state,
+        "--json",
+        "--delete",
+      ];
+      const ran = await holdfast(...restore);
+      expect(ran.status).toBe(3);
+      const refused = ran.stdout
+        .split("\n")
+        .filter((line) => line.includes("does not tell it apart"))
+        .map((line) => basename((JSON.parse(line) as { path: string }).path));
+      expect(refused).toEqual(lost);
+      const names = Object.keys(files).filter((name) => !lost.includes(name.split("/")[0] as string));
+      for (const name of names)
+        expect(readFileSync(join(target, source, name)).equals(files[name]!)).toBe(true);
+      expect(readdirSync(join(target, source)).sort()).toEqual(["File", "Folder", "LARGE", "lonely", "Éa"]);
+      expect(lastEvent(ran.stdout)).toMatchObject({ files: 5, ...(again && { reused: 5 }) });
+    }
+    const all = join(site.folder, "all");
+    await done("agent", "restore", "latest", "--target", all, "--state", state);
+    for (const [name, bytes] of Object.entries(files))
+      expect(readFileSync(join(all, source, name)).equals(bytes)).toBe(true);
   });
 });
 
