@@ -34,6 +34,7 @@ export function backupWords(
     ...Object.entries(texts).flatMap(([option, values]) => values.map((value) => `--${option}=${value}`)),
     ...(definition.excludeCaches ? ["--exclude-caches"] : []),
     ...(definition.oneFileSystem ? ["--one-file-system"] : []),
+    ...(definition.ignoreInodes === true ? ["--ignore-inode"] : []),
     ...(limit === null ? [] : [`--limit-upload=${limit}`]),
     ...(table === null ? [] : [`--time-zone=${timeZone}`]),
     ...(definition.hook === null ? [] : [`--hook=${definition.hook}`]),

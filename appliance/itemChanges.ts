@@ -123,6 +123,7 @@ export function takesText(definition: ItemDefinition): string {
     ...some("without", [...excludes, ...excludeRegexes]),
     ...(definition.excludeCaches ? ["without caches"] : []),
     ...(definition.oneFileSystem ? ["one file system"] : []),
+    ...(definition.ignoreInodes === true ? ["whatever the inodes"] : []),
     ...(definition.priority === null ? [] : [`${definition.priority} priority`]),
     ...(table === null ? [] : [`sent at most ${table}`]),
     ...(limit === null || table !== null ? [] : [`at most ${formatBytes(limit)}/s`]),

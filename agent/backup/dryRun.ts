@@ -89,6 +89,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
     firstDevice: 1n,
     move: new Set(),
     rescan: request.rescan,
+    ignoreInodes: request.ignoreInodes === true,
     oneFileSystem: request.oneFileSystem,
     excludeCaches: request.excludeCaches,
     standIns: undefined,

@@ -42,6 +42,8 @@ export type BackupRequest = {
   readonly item: string;
   readonly rules: FilterRules;
   readonly rescan: boolean;
+  /** Whether a file counts as unchanged although its inode did change; for file systems that number anew. */
+  readonly ignoreInodes?: boolean;
   /** Whether an item without a snapshot looks for content of other items (docs/decisions/0006). */
   readonly reference: boolean;
   readonly oneFileSystem: boolean;

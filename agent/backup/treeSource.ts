@@ -109,6 +109,7 @@ function walked(parts: TreeParts): TreeSource {
     firstDevice: firstDeviceOf(previous === undefined ? 0 : session.sequence),
     move: parts.move,
     rescan: request.rescan,
+    ignoreInodes: request.ignoreInodes === true,
     oneFileSystem: request.oneFileSystem,
     excludeCaches: request.excludeCaches,
     standIns: parts.context.taken?.standIns,

@@ -64,6 +64,7 @@ export class ProgramTree {
     changed: 0,
     added: 0,
     renamed: 0,
+    renumbered: 0,
   };
   /** How the program ended, once it has. */
   end: ProgramEnd | undefined;

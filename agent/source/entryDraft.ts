@@ -1,7 +1,6 @@
 // Turns an attribute row of the platform into an entry of the tree, and tells whether it still equals an old one.
 
 import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
-import type { RowStat } from "../../vault/tree/entryReader.ts";
 import type { Platform } from "../platform/port.ts";
 import { type StatTable, EntryKind as SystemKind } from "../platform/statTable.ts";
 
@@ -99,28 +98,4 @@ export function draftOf(
     linkCount: table.linkCount(row),
     xattrs,
   };
-}
-
-/** Whether a file's size, times and inode are those of the old row: then its content is taken to be the same. */
-export function sameContentMark(table: StatTable, row: number, old: RowStat): boolean {
-  return (
-    old.size === table.size(row) &&
-    old.mtimeNanoseconds === table.modifiedNanoseconds(row) &&
-    old.mtimeSeconds === table.modifiedSeconds(row) &&
-    sameInode(table, row, old)
-  );
-}
-
-/** Whether nothing about the object changed: its change time and inode are as they were, and so is what they cover. */
-export function sameInode(table: StatTable, row: number, old: RowStat): boolean {
-  return (
-    old.ctimeNanoseconds === table.changedNanoseconds(row) &&
-    old.ctimeSeconds === table.changedSeconds(row) &&
-    old.inodeLow === table.inodeLow(row) &&
-    old.inodeHigh === table.inodeHigh(row) &&
-    old.mode === table.permissions(row) &&
-    old.uid === table.uid(row) &&
-    old.gid === table.gid(row) &&
-    old.linkCount === table.linkCount(row)
-  );
 }

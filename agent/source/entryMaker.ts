@@ -9,17 +9,15 @@ import type { Handle, Xattr } from "../platform/port.ts";
 import { STAT_ROW_BYTES, StatTable } from "../platform/statTable.ts";
 import { describeSystemError } from "../platform/systemError.ts";
 import type { Slot } from "./directoryBuild.ts";
-import { DeviceNumbers, draftOf, kindOf, sameContentMark, sameInode } from "./entryDraft.ts";
+import { DeviceNumbers, draftOf, kindOf } from "./entryDraft.ts";
 import { type FileBefore, fileBefore, hasChanged, isFile } from "./fileBefore.ts";
 import { changeMark, type FileRead } from "./fileIntake.ts";
 import { HardLinks } from "./hardLinks.ts";
 import { KeptLinks } from "./keptLinks.ts";
 import { MovedContent } from "./movedContent.ts";
 import type { PreviousRow } from "./previousTree.ts";
+import { SameAsBefore } from "./sameAsBefore.ts";
 import { countFile, type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
-
-/** A change within this time of the previous run's start may have come after the file was read with the same stamp. */
-const racyMs = 1000;
 
 const noXattrs: XattrsOf<ChunkRef> = { form: "none" };
 
@@ -28,6 +26,7 @@ export class EntryMaker {
   readonly #counts: WalkCounts;
   readonly #devices: DeviceNumbers;
   readonly moved: MovedContent;
+  readonly same: SameAsBefore;
   readonly #links = new HardLinks();
   readonly #kept: KeptLinks | undefined;
   readonly #scratch = new StatTable(1);
@@ -37,6 +36,7 @@ export class EntryMaker {
     this.#options = options;
     this.#counts = counts;
     this.moved = new MovedContent(options.move);
+    this.same = new SameAsBefore(options);
     this.#devices = new DeviceNumbers(options.firstDevice);
     this.#kept = options.previous?.incomplete === true ? new KeptLinks() : undefined;
   }
@@ -53,7 +53,8 @@ export class EntryMaker {
   keeps(at: Folder, table: StatTable, row: number, old: PreviousRow): boolean {
     if (table.errno(row) !== 0 || kindOf(table, row) !== EntryKind.file) return false;
     const stat = old.page.statAt(old.row, this.#old);
-    if (stat.kind !== EntryKind.file || !this.#unchanged(table, row) || this.moved.moves(old)) return false;
+    if (stat.kind !== EntryKind.file || !this.same.file(table, row, stat) || this.moved.moves(old))
+      return false;
     const size = table.size(row);
     countFile(this.#counts, size, true);
     old.fileBytes = size;
@@ -104,6 +105,8 @@ export class EntryMaker {
     // Of a series of portions a file is new in one of them; what changes all the time must not keep the others out for ever.
     const isNew = previous?.incomplete !== true || !wasFile;
     portion.take(size, isNew);
+    if (old !== undefined && this.same.isRenumbered(table, row, old.page.statAt(old.row, this.#old)))
+      this.#counts.renumbered += 1;
     if (linked !== undefined) this.#links.start(linked, table.linkCount(row));
     // Where there is a reference, what is said of content's places is checked, so that one tree's word is enough.
     const said = this.#options.reference === undefined ? old : hint;
@@ -150,13 +153,6 @@ export class EntryMaker {
     const slot = at.build.announce();
     const draft = base();
     return this.#links.join(linked, (read) => this.#finishFile(at, slot, draft, read, false, was));
-  }
-
-  #unchanged(table: StatTable, row: number): boolean {
-    const { rescan, previous } = this.#options;
-    if (rescan || previous === undefined) return false;
-    if (!sameContentMark(table, row, this.#old)) return false;
-    return table.changedSeconds(row) * 1000 + table.changedNanoseconds(row) / 1e6 < previous.timeMs - racyMs;
   }
 
   #finishFile(
@@ -212,11 +208,11 @@ export class EntryMaker {
     old: PreviousRow | undefined,
     kind: EntryKind,
   ): void {
-    const { platform, warn, rescan } = this.#options;
+    const { platform, warn } = this.#options;
     this.learnDevice(table, row, old);
-    if (old !== undefined && !rescan) {
+    if (old !== undefined) {
       const stat = old.page.statAt(old.row, this.#old);
-      if (stat.kind === kind && sameInode(table, row, stat) && !this.moved.lacksAttributes(old)) {
+      if (stat.kind === kind && this.same.other(table, row, stat) && !this.moved.lacksAttributes(old)) {
         this.#counts.others += 1;
         at.build.add(old);
         return;

@@ -58,6 +58,8 @@ export type WalkOptions = {
   readonly move: ReadonlySet<string>;
   /** Reads every file, whatever its times say. */
   readonly rescan: boolean;
+  /** Objects' numbers say nothing: their file system gives them anew. */
+  readonly ignoreInodes: boolean;
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
   /** Where sources are read from snapshots of them. */
@@ -83,6 +85,8 @@ export type WalkCounts = {
   added: number;
   /** Summed over folders: names that came or names that went, whichever are less. */
   renamed: number;
+  /** Files that were read though nothing but their numbers (inodes) had changed. */
+  renumbered: number;
 };
 
 /** Counts a file of the new tree. `wasThere`: the previous one has it too. */

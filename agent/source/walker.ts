@@ -16,7 +16,7 @@ import { StatTable } from "../platform/statTable.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { isTaggedCache } from "./cacheTag.ts";
 import { DirectoryBuild, type DirectoryResult, type PreviousDirectory } from "./directoryBuild.ts";
-import { kindOf, sameInode } from "./entryDraft.ts";
+import { kindOf } from "./entryDraft.ts";
 import { EntryMaker } from "./entryMaker.ts";
 import { type FolderFilter, Verdict } from "./filter.ts";
 import { entersMount, mountOf } from "./mounts.ts";
@@ -35,7 +35,7 @@ const separator = Buffer.from("/");
 export class Walker {
   readonly counts: WalkCounts = {
     ...{ files: 0, dirs: 0, others: 0, bytes: 0, filesRead: 0, bytesRead: 0 },
-    ...{ changed: 0, added: 0, renamed: 0 },
+    ...{ changed: 0, added: 0, renamed: 0, renumbered: 0 },
   };
   readonly #options: WalkOptions;
   readonly #entries: EntryMaker;
@@ -258,7 +258,7 @@ export class Walker {
       old !== undefined &&
       oldChild !== undefined &&
       !this.#entries.moved.lacksAttributes(old) &&
-      sameInode(table, row, old.page.statAt(old.row, this.#old));
+      this.#entries.same.folder(table, row, old.page.statAt(old.row, this.#old));
     const draft = same
       ? undefined
       : this.#entries.draft(at, handle, SELF, name, path, table, row, EntryKind.directory);

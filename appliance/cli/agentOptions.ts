@@ -57,4 +57,10 @@ export const choiceOfFiles: readonly OptionSpec[] = [
   { name: "exclude-regex", kind: "texts", value: "RE", summary: "the same by an RE2 expression" },
   { name: "exclude-caches", kind: "flag", summary: "leave out what is in folders marked by CACHEDIR.TAG" },
   { name: "one-file-system", kind: "flag", summary: "do not go into other mounted file systems" },
+  {
+    name: "ignore-inode",
+    kind: "flag",
+    summary:
+      "take a file for unchanged although its inode is another: for file systems that number files anew",
+  },
 ];

@@ -19,6 +19,7 @@ export const listOptions = {
 export const flagOptions = {
   "exclude-caches": "excludeCaches",
   "one-file-system": "oneFileSystem",
+  "ignore-inode": "ignoreInodes",
   "stop-at-window-end": "stopAtWindowEnd",
   "skip-missed": "skipMissed",
   "skip-on-battery": "skipOnBattery",

@@ -14,6 +14,7 @@ import { nothingTold, overOf, ProgressTeller } from "../../agent/session/progres
 import { Filter } from "../../agent/source/filter.ts";
 import type { PortionLimits } from "../../agent/source/portion.ts";
 import { resolveTopPaths, type TopPath } from "../../agent/source/topPaths.ts";
+import { readEnrollment } from "../../agent/state/enrollment.ts";
 import { cachePath, lockState } from "../../agent/state/stateDirectory.ts";
 import type { BackupTold } from "../../ingest/wire/messages.ts";
 import { checkName } from "../../ingest/wire/names.ts";
@@ -48,6 +49,7 @@ function backupRequest({ args }: CommandContext): Omit<BackupRequest, "paths"> {
     item: checkName(args.text("item") ?? defaultItem, "item"),
     rules,
     rescan: args.flag("rescan"),
+    ignoreInodes: args.flag("ignore-inode"),
     reference: !args.flag("no-reference"),
     oneFileSystem: args.flag("one-file-system"),
     excludeCaches: args.flag("exclude-caches"),
@@ -93,6 +95,8 @@ export async function run(given: CommandContext): Promise<void> {
   const resolve = (): readonly TopPath[] => program?.paths ?? resolvedPaths(context);
   // What `before` makes is not there yet.
   const early = hooks?.before === undefined || args.flag("dry-run") ? resolve() : undefined;
+  // A name that was mistyped does not become a directory.
+  readEnrollment(state);
   const lock = lockState(state);
   let connection: AgentConnection | undefined;
   try {

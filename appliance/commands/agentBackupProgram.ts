@@ -73,7 +73,7 @@ export function programRequest(context: CommandContext, written: Arguments): Bac
 
 const ofFiles = {
   texts: ["include", "exclude", "include-regex", "exclude-regex"],
-  flags: ["exclude-caches", "one-file-system", "rescan", "cycle", "estimate"],
+  flags: ["exclude-caches", "one-file-system", "ignore-inode", "rescan", "cycle", "estimate"],
 } as const;
 
 /** What chooses files says nothing of a program's output. */

@@ -16,11 +16,21 @@ export type BackupReport = {
   readonly goesOn: boolean;
 };
 
+/** Fewer are not worth a line. */
+const renumberedMin = 20;
+
 /** Prints the result: lines for people, and the event. */
 export function reportBackup(report: BackupReport): void {
   const { outcome, output, goesOn } = report;
   const { stopped, program } = outcome;
   output.line(`Snapshot ${outcome.snapshot.slice(0, 16)} of ${report.request.item}: ${figures(report)}.`);
+  const { renumbered, filesRead } = outcome.counts;
+  // Some always are: a file was replaced by one of the same size and times.
+  if (renumbered >= renumberedMin && renumbered * 2 > filesRead) {
+    output.line(
+      `Of the files that were read ${renumbered} were as before but for their inodes, which their file system does not keep: with --ignore-inode they are not read.`,
+    );
+  }
   if (stopped !== undefined) {
     const { bytes } = outcome.counts;
     const of =
@@ -68,6 +78,7 @@ function eventOf({ request, outcome, output, seconds, goesOn }: BackupReport): R
     bytes: counts.bytes,
     files_read: counts.filesRead,
     bytes_read: counts.bytesRead,
+    files_renumbered: counts.renumbered,
     new_chunks: outcome.newChunks,
     sent_bytes: outcome.sentBytes,
     read_back_bytes: outcome.readBackBytes,

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { AgentConnection } from "../../agent/session/connection.ts";
+import { readEnrollment } from "../../agent/state/enrollment.ts";
 import { makeCacheFolder } from "../../agent/state/stateDirectory.ts";
 import { lineWords } from "../agentLine.ts";
 import { agentContext } from "../agentSettings.ts";
@@ -31,6 +32,8 @@ export async function run(given: CommandContext): Promise<void> {
     }
     return;
   }
+  // A name that was mistyped does not become a directory.
+  readEnrollment(state);
   const daemon = await startDaemon(
     [
       "agent",

@@ -21,6 +21,8 @@ export type ItemDefinition = {
   readonly excludeRegexes: readonly string[];
   readonly excludeCaches: boolean;
   readonly oneFileSystem: boolean;
+  /** A file whose inode alone changed was not. Definitions of before have none. */
+  readonly ignoreInodes?: boolean;
   /** Where a table counts, its lowest rate: what an agent obeys that does not know tables. */
   readonly limitUploadBytesPerSecond: number | null;
   /** By time (docs/network.md), in the time zone of the rules. */
@@ -123,6 +125,7 @@ export function parseDefinition(value: unknown): ItemDefinition {
     stopAtWindowEnd: asFlag(json, "stopAtWindowEnd"),
     jitterSeconds: asInteger(json.jitterSeconds, "jitterSeconds", 0, jitterSecondsMax),
     skipMissed: asFlag(json, "skipMissed"),
+    ...(json.ignoreInodes !== undefined && { ignoreInodes: asFlag(json, "ignoreInodes") }),
     ...(json.skipOnBattery !== undefined && { skipOnBattery: asFlag(json, "skipOnBattery") }),
     ...(json.skipOnMetered !== undefined && { skipOnMetered: asFlag(json, "skipOnMetered") }),
   };

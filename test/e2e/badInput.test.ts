@@ -208,8 +208,11 @@ describe("a restore that cannot be", () => {
 
 describe("local state that is wrong", () => {
   it("is not there: the message says to enroll", async () => {
-    const ran = await holdfast("agent", "backup", source, "--state", join(site.folder, "no state"), "--json");
+    const none = join(site.folder, "no state");
+    const ran = await holdfast("agent", "backup", source, "--state", none, "--json");
     expectFailure(ran, 1, "data-dir-invalid", /enrolled/);
+    expect((await holdfast("agent", "mount", join(site.folder, "drive"), "--state", none)).status).toBe(1);
+    expect(fs.existsSync(none)).toBe(false);
   });
 
   it("is damaged in its cache: the backup is right, and only slower", async () => {

@@ -3,12 +3,14 @@
 import {
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +30,7 @@ import {
   undoneAfterAll,
 } from "../e2e/program.ts";
 import { seededBytes } from "../vault/seeded.ts";
-import { createExfatDisk } from "./loopDisk.ts";
+import { createExfatDisk, mountImage } from "./loopDisk.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
 
@@ -168,6 +170,50 @@ describe.runIf(canRun("names on exFAT", ...needed))("names that differ by case",
     await done("agent", "restore", "latest", "--target", all, "--state", state);
     for (const [name, bytes] of Object.entries(files))
       expect(readFileSync(join(all, source, name)).equals(bytes)).toBe(true);
+  });
+});
+
+describe.runIf(canRun("a source on exFAT", ...needed))("a source that numbers its files anew", () => {
+  const finished = undoneAfterAll();
+  afterAll(tearDownAll);
+
+  it("is read each time, which is said; with --ignore-inode only what changed is", async () => {
+    const site = await openSite(finished);
+    const state = await enroll(site, "laptop");
+    const image = join(site.folder, "disk.img");
+    let disk = createExfatDisk(site.folder, "disk", 64);
+    const source = join(disk.folder, "source");
+    const files = Array.from({ length: 40 }, (_, i) => join(source, `f${String(i).padStart(2, "0")}`));
+    mkdirSync(source);
+    const anHourAgo = Date.now() / 1000 - 3600;
+    for (const file of files) {
+      writeFileSync(file, seededBytes(file, 5000));
+      utimesSync(file, anHourAgo, anHourAgo);
+    }
+    const order = [...files];
+    /** The driver numbers files as it meets them: another way round each time. */
+    const numberAnew = (): void => {
+      disk.unmount();
+      disk = mountImage(image, disk.folder, [], "mount.exfat-fuse");
+      for (const file of order.reverse()) lstatSync(file);
+    };
+    const backUp = (...options: string[]) => done("agent", "backup", source, "--state", state, ...options);
+    expect(await backUp()).toMatch(/40 files read/);
+    numberAnew();
+    const told = await backUp();
+    expect(told).toMatch(/40 files read/);
+    expect(told).toMatch(/40 were as before but for their inodes.*--ignore-inode/);
+    numberAnew();
+    expect(lastEvent(await backUp("--json"))).toMatchObject({ files_read: 40, files_renumbered: 40 });
+    numberAnew();
+    const kept = await backUp("--ignore-inode", "--json");
+    expect(lastEvent(kept)).toMatchObject({ files: 40, files_read: 0, files_renumbered: 0, sent_bytes: 0 });
+    numberAnew();
+    writeFileSync(files[7]!, seededBytes("other", 5000));
+    expect(lastEvent(await backUp("--ignore-inode", "--json"))).toMatchObject({ files: 40, files_read: 1 });
+    const target = join(site.folder, "restored");
+    await done("agent", "restore", "latest", "--target", target, "--state", state);
+    for (const file of files) expect(readFileSync(join(target, file)).equals(readFileSync(file))).toBe(true);
   });
 });
 
