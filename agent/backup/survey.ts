@@ -4,8 +4,9 @@
 
 import { setImmediate as breathe } from "node:timers/promises";
 import { EntryKind } from "../../vault/tree/entry.ts";
+import { driveType } from "../platform/fileSystems.ts";
 import { nameAt } from "../platform/listing.ts";
-import type { Platform } from "../platform/port.ts";
+import { type Platform, SELF } from "../platform/port.ts";
 import { selectPlatform } from "../platform/select.ts";
 import { StatTable } from "../platform/statTable.ts";
 import { kindOf } from "../source/entryDraft.ts";
@@ -16,7 +17,12 @@ import type { BackupRequest } from "./request.ts";
 
 export type Totals = { readonly files: number; readonly bytes: number };
 
-type Folder = { readonly path: Buffer; readonly filter: FolderFilter; readonly device: number | undefined };
+type Folder = {
+  readonly path: Buffer;
+  readonly filter: FolderFilter;
+  /** In another mounted file system than the folder that it is in; not of what was named. */
+  readonly crossed: boolean;
+};
 
 const rowsAtOnce = 256;
 
@@ -38,7 +44,7 @@ export async function surveyUntil(
   const pending: Folder[] = request.paths.map(({ path }) => ({
     path,
     filter: filter.top(path),
-    device: undefined,
+    crossed: false,
   }));
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
     for (const piece of pieces(platform, folder, table, request.oneFileSystem)) {
@@ -55,14 +61,17 @@ export async function surveyUntil(
 /** What is in a folder, some rows at a time. A folder that cannot be looked at holds nothing. */
 function* pieces(
   platform: Platform,
-  { path, filter, device }: Folder,
+  { path, filter, crossed }: Folder,
   table: StatTable,
   oneFileSystem: boolean,
 ): Generator<Totals & { readonly folders: readonly Folder[] }> {
   let handle: ReturnType<Platform["openDirectory"]> | undefined;
   try {
     handle = platform.openDirectory(path);
-    if (platform.fileSystem(handle).pseudo) return;
+    const { type, pseudo } = platform.fileSystem(handle);
+    if (pseudo || (crossed && type === driveType)) return;
+    platform.stat(handle, SELF, table, 0);
+    const device = table.device(0);
     const listing = platform.list(handle);
     for (let first = 0; first < listing.count; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, listing.count - first);
@@ -78,13 +87,11 @@ function* pieces(
         if (!isFolder) {
           files += 1;
           bytes += table.size(row);
-        } else if (!oneFileSystem || device === undefined || device === table.device(row)) {
-          folders.push({
-            path: joinPath(path, Buffer.from(name)),
-            filter: filter.folder(name),
-            device: table.device(row),
-          });
+          continue;
         }
+        const crossed = table.device(row) !== device;
+        if (crossed && oneFileSystem) continue;
+        folders.push({ path: joinPath(path, Buffer.from(name)), filter: filter.folder(name), crossed });
       }
       yield { files, bytes, folders };
     }

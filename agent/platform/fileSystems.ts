@@ -58,6 +58,9 @@ const pseudoTypes = new Set([
   ...["rpc_pipefs", "nfsd", "nsfs", "pipefs", "sockfs", "autofs", "xenfs", "resctrl"],
 ]);
 
+/** What the mount table says of drives that show snapshots (fs/fuse). */
+export const driveType = "fuse.holdfast";
+
 /** True for proc, sysfs, devtmpfs and their like, by the name of the type. */
 export function isPseudoType(type: string): boolean {
   return pseudoTypes.has(type);

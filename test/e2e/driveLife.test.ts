@@ -11,7 +11,7 @@ import { canRun } from "../faults/requirements.ts";
 import { randomFrom } from "../fidelity/random.ts";
 import { run } from "../fidelity/tool.ts";
 import { sh } from "../fs/fuse/mounting.ts";
-import { done, enroll, mountsBelow, openSite, Program, type Site } from "./program.ts";
+import { done, enroll, lastEvent, mountsBelow, openSite, Program, type Site } from "./program.ts";
 
 const MiB = 2 ** 20;
 const seed = Number(process.env.HOLDFAST_SEED ?? 31);
@@ -84,6 +84,25 @@ describe.skipIf(!ready)(`a drive among its users (seed ${seed})`, () => {
         .concat("\n"),
     );
     expect(await drive.stop("SIGTERM")).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  it("is left out of a backup of the folder that it is in, and is a source where it is named", async () => {
+    const { drive, point, seen } = await mount("holder/drive");
+    const holder = join(site.folder, "holder");
+    fs.writeFileSync(join(holder, "own"), "own");
+    const backUp = async (...words: string[]) =>
+      lastEvent(await done("agent", "backup", "--state", state, "--json", ...words));
+    expect(await backUp(holder, "--item", "holder")).toMatchObject({ files: 1, bytes: 3 });
+    expect(await backUp(holder, "--item", "holder", "--estimate")).toMatchObject({ files: 1, bytes: 3 });
+    expect(await done("agent", "ls", `latest:${holder}`, "--item", "holder", "--state", state)).toContain(
+      "drive",
+    );
+    const part = await backUp(join(seen, "part1"), "--item", "part");
+    expect(part).toMatchObject({ files: 1, bytes: 200_001 });
+    const whole = { files: fs.readdirSync(source).length };
+    expect(await backUp(join(point, "alice/laptop/files/latest"), "--item", "shown")).toMatchObject(whole);
+    expect(await backUp(point, "--item", "shown", "--estimate")).toMatchObject({ complete: true });
+    expect(await drive.stop("SIGTERM")).toMatchObject({ status: 0 });
   });
 
   it("is refused to umount while it is used, and goes at SIGTERM all the same", async () => {
