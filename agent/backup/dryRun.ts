@@ -36,6 +36,7 @@ export type DryRunContext = {
     | undefined;
   /** Sealed records of the previous tree by id. */
   readonly read: (ids: readonly Uint8Array[]) => Promise<(Buffer | undefined)[]>;
+  readonly gatewayId: () => Promise<string | undefined>;
   readonly cachePath: string;
   readonly signal: AbortSignal;
   readonly warn: (path: Uint8Array, what: string) => void;
@@ -92,6 +93,7 @@ export async function dryRun(request: BackupRequest, context: DryRunContext): Pr
     ignoreInodes: request.ignoreInodes === true,
     oneFileSystem: request.oneFileSystem,
     excludeCaches: request.excludeCaches,
+    gatewayId: context.gatewayId,
     standIns: undefined,
     warn: context.warn,
     breathe: () => Promise.resolve(),

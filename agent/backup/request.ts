@@ -27,6 +27,8 @@ export interface BackupSession extends UploadPort {
   /** Per id whether it and everything below it is at the gateway; undefined from one that cannot tell. */
   whole(ids: readonly Uint8Array[]): Promise<readonly boolean[] | undefined>;
   snapshotObject(id: string): Promise<Buffer>;
+  /** 32 hex digits; undefined from gateways that do not tell. */
+  gatewayId(): Promise<string | undefined>;
   /** The newest snapshot of each item in the vault, the latest first; bounded by the protocol. */
   newestSnapshots(): Promise<readonly SnapshotRow[]>;
   /** Notes on this machine that the commit went through; throws where its disk is full, say. */

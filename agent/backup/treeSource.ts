@@ -112,6 +112,7 @@ function walked(parts: TreeParts): TreeSource {
     ignoreInodes: request.ignoreInodes === true,
     oneFileSystem: request.oneFileSystem,
     excludeCaches: request.excludeCaches,
+    gatewayId: () => session.gatewayId(),
     standIns: parts.context.taken?.standIns,
     warn: parts.warn,
     breathe: () => failure.guard(metadata.room()),

@@ -143,6 +143,10 @@ export class GatewayBackupSession implements BackupSession {
     return reportSuspects(this.#connection.client, this.#vault, this.group, ids);
   }
 
+  async gatewayId(): Promise<string | undefined> {
+    return (await this.#connection.client.hello()).id;
+  }
+
   async snapshotObject(id: string): Promise<Buffer> {
     const object = await this.#connection.client.snapshotObject(id, this.#signal);
     await this.#connection.requireEpoch(this.#vault, parseSnapshotHeader(object).keyEpoch);

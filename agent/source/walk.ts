@@ -62,6 +62,8 @@ export type WalkOptions = {
   readonly ignoreInodes: boolean;
   readonly oneFileSystem: boolean;
   readonly excludeCaches: boolean;
+  /** The gateway that the backup goes to, if it tells; asked only where a folder may be its own. */
+  readonly gatewayId: () => Promise<string | undefined>;
   /** Where sources are read from snapshots of them. */
   readonly standIns: StandIns | undefined;
   readonly warn: (path: Uint8Array, what: string) => void;

@@ -19,13 +19,14 @@ import { DirectoryBuild, type DirectoryResult, type PreviousDirectory } from "./
 import { kindOf } from "./entryDraft.ts";
 import { EntryMaker } from "./entryMaker.ts";
 import { type FolderFilter, Verdict } from "./filter.ts";
+import { listFolder } from "./listFolder.ts";
 import { entersMount, mountOf } from "./mounts.ts";
 import { childOf, cursorOf, leavesOf, type OldRoots } from "./oldDirectory.ts";
 import { OpenDirectories, type OpenDirectory } from "./openDirectory.ts";
 import type { PreviousRow } from "./previousTree.ts";
 import { isSnapshotFolder } from "./standIns.ts";
 import { filterInside, testTop } from "./topFilter.ts";
-import { type TopNode, topListing } from "./topPaths.ts";
+import type { TopNode } from "./topPaths.ts";
 import { type Folder, joinPath, type WalkCounts, type WalkOptions } from "./walk.ts";
 
 const rowsAtOnce = 128;
@@ -101,7 +102,8 @@ export class Walker {
     const { move } = this.#options;
     const anew = move.size > 0 && previous !== undefined && move.has(previous.id.toString("latin1"));
     const build = this.#build(anew ? undefined : previous, finished);
-    const listing = this.#list(directory.handle, path, top);
+    const listed = listFolder(this.#options, directory.handle, path, top);
+    const listing = listed instanceof Promise ? await listed : listed;
     const names = { fresh: 0, known: 0 };
     const at = { directory, path, build, previous, reference, filter, top, mount, depth, names };
     if (listing !== undefined) await this.#rows(at, listing);
@@ -109,16 +111,6 @@ export class Walker {
     directory.release();
     build.end();
     if (!this.#options.hasRoom()) await this.#options.breathe();
-  }
-
-  #list(handle: Handle, path: Buffer, top: TopNode | undefined): Listing | undefined {
-    try {
-      if (top === undefined || top.target) return this.#options.platform.list(handle);
-    } catch (error) {
-      this.#options.warn(path, `folder cannot be listed: ${describeSystemError(error)}`);
-      return undefined;
-    }
-    return topListing(top);
   }
 
   async #rows(at: Folder, listing: Listing): Promise<void> {

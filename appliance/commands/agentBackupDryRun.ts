@@ -48,6 +48,7 @@ export async function reportDryRun(
         return result.state === "record" ? result.record : undefined;
       });
     },
+    gatewayId: async () => (await connection.client.hello()).id,
     cachePath: cachePath(state, previous?.row.itemId ?? "dry-run"),
     signal,
     warn: (path, what) => output.warn(what, path.length === 0 ? undefined : displayPath(path)),

@@ -35,6 +35,7 @@ const outcome = await runBackup(
       records: async (records) => ({ statuses: new Uint8Array(records.length), missing: [] }),
       read: async (ids) => ids.map(() => undefined),
       suspect: async () => [],
+      gatewayId: async () => undefined,
       snapshotObject: () => Promise.reject(new Error("there is no snapshot")),
       newestSnapshots: async () => [],
       remember: () => undefined,

@@ -35,6 +35,7 @@ export class MemoryGateway {
   readonly newest: SnapshotRow[];
   readonly #itemId: string;
   readonly suspects: string[] = [];
+  id: string | undefined = "aa".repeat(16);
   head: string | null = null;
   sequence = 0;
   cacheToken = "first";
@@ -100,6 +101,7 @@ export class MemoryGateway {
         }
         return ids.map(() => "desktop");
       },
+      gatewayId: async () => this.id,
       snapshotObject: async (id) => {
         const object = this.snapshots.get(id);
         if (object === undefined) throw new HoldfastError(ErrorCode.notFound, "no such snapshot");

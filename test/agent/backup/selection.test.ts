@@ -153,6 +153,41 @@ describe("places that are left out", () => {
     expect(fx.warnings).toEqual([]);
   });
 
+  test("the data of the gateway that the backup goes to, and of no other", async () => {
+    put("a/file");
+    put("box/vaults/pack");
+    const mark = (text: string) => writeFileSync(join(fx.source, "box", "gateway.json"), text);
+    mark(JSON.stringify({ format: "holdfast-gateway", version: 1, id: fx.gateway.id }));
+    await fx.run();
+    expect(paths()).toEqual(["a", "a/file", "box"]);
+    const warning = `${join(fx.source, "box")}: the data of the gateway that this backup goes to; left out`;
+    expect(fx.warnings).toEqual([warning]);
+    // What is elsewhere, or no gateway's, is a folder like any other; a gateway that does not tell its id has none.
+    const all = ["a", "a/file", "box", "box/gateway.json", "box/vaults", "box/vaults/pack"];
+    for (const other of [
+      JSON.stringify({ format: "holdfast-gateway", version: 1, id: "bb".repeat(16) }),
+      JSON.stringify({ format: "another", id: fx.gateway.id }),
+      JSON.stringify([fx.gateway.id]),
+      "null",
+      "{",
+      "",
+      " ".repeat(100_000),
+    ]) {
+      mark(other);
+      await fx.run();
+      expect(paths()).toEqual(all);
+    }
+    fx.gateway.id = undefined;
+    mark(JSON.stringify({ format: "holdfast-gateway", version: 1 }));
+    await fx.run();
+    expect(paths()).toEqual(all);
+    rmSync(join(fx.source, "box", "gateway.json"));
+    mkdirSync(join(fx.source, "box", "gateway.json"));
+    await fx.run();
+    expect(paths()).toEqual(all);
+    expect(fx.warnings).toEqual([warning]);
+  });
+
   test.skipIf(process.getuid?.() !== 0)("other file systems, when asked for", async ({ skip }) => {
     put("a/file");
     const inner = join(fx.source, "inner");
