@@ -4,16 +4,19 @@ import { indexOfName, type Listing } from "../platform/listing.ts";
 import type { Handle, Platform } from "../platform/port.ts";
 import { describeSystemError, SystemError } from "../platform/systemError.ts";
 import { type TopNode, topListing } from "./topPaths.ts";
-import type { WalkOptions } from "./walk.ts";
+import { joinPath, type WalkOptions } from "./walk.ts";
 
 /** What a gateway's data directory has (gateway/dataDir.ts). */
 const gatewayFile = Buffer.from("gateway.json");
 const gatewayFormat = "holdfast-gateway";
 const gatewayFileBytesMax = 64 * 1024;
+/** Where it keeps what is backed up. */
+const vaults = Buffer.from("vaults");
 
 /**
- * Lists a folder, on the way to what was named only what leads there. Undefined, with a warning, where it cannot be listed, and of the data
- * directory of the gateway that the backup goes to: what it stores there it would find there, and store again with each run.
+ * Lists a folder, on the way to what was named only what leads there. Undefined, with a warning, where it cannot be listed. In the data
+ * directory of the gateway that the backup goes to, and there alone, `vaults` is left out, with a warning: what is stored there would be found
+ * there, and stored again with each run.
  */
 export function listFolder(
   options: WalkOptions,
@@ -30,20 +33,27 @@ export function listFolder(
     warn(path, `folder cannot be listed: ${describeSystemError(error)}`);
     return undefined;
   }
-  if (indexOfName(listing, gatewayFile) < 0) return listing;
-  return withoutOwnGateway(options, handle, path, listing);
+  if (indexOfName(listing, gatewayFile) < 0 || indexOfName(listing, vaults) < 0) return listing;
+  return withoutOwnVaults(options, handle, path, listing);
 }
 
-async function withoutOwnGateway(
+async function withoutOwnVaults(
   { platform, warn, gatewayId }: WalkOptions,
   handle: Handle,
   path: Buffer,
   listing: Listing,
-): Promise<Listing | undefined> {
+): Promise<Listing> {
   const id = gatewayOf(platform, handle);
   if (id === undefined || id !== (await gatewayId())) return listing;
-  warn(path, "the data of the gateway that this backup goes to; left out");
-  return undefined;
+  warn(joinPath(path, vaults), "what the gateway that this backup goes to stores; left out");
+  const left = indexOfName(listing, vaults);
+  return {
+    ...listing,
+    count: listing.count - 1,
+    offsets: listing.offsets.filter((_, index) => index !== left),
+    lengths: listing.lengths.filter((_, index) => index !== left),
+    kinds: listing.kinds.filter((_, index) => index !== left),
+  };
 }
 
 /** The id of the gateway whose data is in a folder. */

@@ -153,17 +153,18 @@ describe("places that are left out", () => {
     expect(fx.warnings).toEqual([]);
   });
 
-  test("the data of the gateway that the backup goes to, and of no other", async () => {
+  test("what the gateway that the backup goes to stores, and no other does", async () => {
     put("a/file");
     put("box/vaults/pack");
+    put("box/zone");
     const mark = (text: string) => writeFileSync(join(fx.source, "box", "gateway.json"), text);
     mark(JSON.stringify({ format: "holdfast-gateway", version: 1, id: fx.gateway.id }));
     await fx.run();
-    expect(paths()).toEqual(["a", "a/file", "box"]);
-    const warning = `${join(fx.source, "box")}: the data of the gateway that this backup goes to; left out`;
+    expect(paths()).toEqual(["a", "a/file", "box", "box/gateway.json", "box/zone"]);
+    const warning = `${join(fx.source, "box/vaults")}: what the gateway that this backup goes to stores; left out`;
     expect(fx.warnings).toEqual([warning]);
     // What is elsewhere, or no gateway's, is a folder like any other; a gateway that does not tell its id has none.
-    const all = ["a", "a/file", "box", "box/gateway.json", "box/vaults", "box/vaults/pack"];
+    const all = ["a", "a/file", "box", "box/gateway.json", "box/vaults", "box/vaults/pack", "box/zone"];
     for (const other of [
       JSON.stringify({ format: "holdfast-gateway", version: 1, id: "bb".repeat(16) }),
       JSON.stringify({ format: "another", id: fx.gateway.id }),
