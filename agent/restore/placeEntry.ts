@@ -18,7 +18,7 @@ import { placeFile } from "./placeFile.ts";
 import { placeSpecial } from "./placeSpecial.ts";
 import { type Present, presentAt } from "./presentAt.ts";
 import { removeEmptyDirectory, removeTree } from "./removeTree.ts";
-import { RestoreFolder } from "./restoreFolder.ts";
+import { type Known, RestoreFolder } from "./restoreFolder.ts";
 import type { Overwrite } from "./restoreTypes.ts";
 import type { RunCounts } from "./runCounts.ts";
 import { childPath, type TargetDirectories } from "./targetDirectories.ts";
@@ -64,7 +64,7 @@ export class PlaceEntry {
     folder: RestoreFolder,
     entry: TreeEntry,
     path: Buffer,
-    covered: boolean,
+    known: Known,
   ): Promise<RestoreFolder | undefined> {
     const { platform, directories, counts, dryRun, lists, overwrite } = this.#parts;
     const name = Buffer.from(entry.name);
@@ -94,13 +94,22 @@ export class PlaceEntry {
       const keep = !fresh && overwrite !== "always" && !this.#mayReplace(entry, present as Present);
       const metadata = keep ? undefined : await this.#parts.metadata.of(entry, !fresh || inherits);
       const listing = fresh ? undefined : platform.list(directories.at(path));
-      return new RestoreFolder({ path, name, parent: folder, metadata, covered, inherits, listing });
+      return new RestoreFolder({
+        path,
+        name,
+        parent: folder,
+        metadata,
+        known,
+        device: entry.device,
+        inherits,
+        listing,
+      });
     } catch (error) {
       if (lists && error instanceof SystemError) {
         // A restore gives itself the rights first; without them nothing here is known to be right.
         const metadata = undefined;
         return new RestoreFolder({
-          ...{ path, name, parent: folder, metadata, covered },
+          ...{ path, name, parent: folder, metadata, known, device: entry.device },
           ...{ inherits: false, listing: undefined },
         });
       }
@@ -253,7 +262,7 @@ export class PlaceEntry {
     }
     if (present.kind !== SystemKind.directory || dryRun) return true;
     const handle = directories.at(folder.path);
-    if (this.#parts.delete && folder.covered) {
+    if (this.#parts.delete && folder.known === "all") {
       counts.deleted += removeTree(platform, handle, entry.name);
       return true;
     }

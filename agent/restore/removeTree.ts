@@ -1,19 +1,27 @@
 // Removes what is at the target and not in the snapshot. Works by handles, so that a link is removed and never followed.
 
+import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { nameAt } from "../platform/listing.ts";
-import type { Handle, Platform } from "../platform/port.ts";
+import { type Handle, type Platform, SELF } from "../platform/port.ts";
 import { EntryKind, StatTable } from "../platform/statTable.ts";
 import { Errno, SystemError } from "../platform/systemError.ts";
+import { mountOf } from "../source/mounts.ts";
 
-const table = new StatTable(1);
+const table = new StatTable(2);
 
-/** Removes a name with everything below it; returns how many things went. @throws SystemError at the first that does not go */
+/**
+ * Removes a name with everything below it, in the folder's own file system; returns how many things went.
+ * @throws SystemError at the first that does not go; HoldfastError exists at another file system
+ */
 export function removeTree(platform: Platform, directory: Handle, name: Uint8Array): number {
   platform.stat(directory, name, table, 0);
   if (table.kind(0) !== EntryKind.directory) {
     platform.removeFile(directory, name);
     return 1;
   }
+  platform.stat(directory, SELF, table, 1);
+  if (mountOf(table, 0) !== mountOf(table, 1))
+    throw new HoldfastError(ErrorCode.exists, "not deleted: another file system is mounted at it or below");
   let removed = 0;
   const handle = platform.openDirectoryAt(directory, name);
   try {

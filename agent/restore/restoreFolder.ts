@@ -5,6 +5,12 @@ import { isBesideName } from "./besideName.ts";
 import type { Metadata } from "./jobs.ts";
 import { TwinNames } from "./twinNames.ts";
 
+/**
+ * What the snapshot knows of what is in a directory. `all`: it lies at or below a path that was backed up; `apart`: it does, but what is mounted there, or
+ * was, is none of the snapshot's.
+ */
+export type Known = "all" | "some" | "apart";
+
 export class RestoreFolder {
   /** Below the target; empty for the target itself. */
   readonly path: Buffer;
@@ -12,8 +18,9 @@ export class RestoreFolder {
   readonly parent: RestoreFolder | undefined;
   /** Set at the end; undefined where the directory stays as it is. */
   readonly metadata: Metadata | undefined;
-  /** At or below a path that was backed up: the snapshot knows everything that was here. */
-  readonly covered: boolean;
+  readonly known: Known;
+  /** Its number in the snapshot's own list of file systems; undefined for the target. */
+  readonly device: bigint | undefined;
   /** New files and directories here get attributes (a default ACL) by themselves. */
   readonly inherits: boolean;
   /** What was here before; undefined for a new directory. */
@@ -22,6 +29,8 @@ export class RestoreFolder {
   readonly twins = new TwinNames();
   /** Whether the target takes names for one here that differ by case; undefined until somebody asks. */
   ignoresCase: boolean | undefined;
+  /** That nothing here is deleted was said. */
+  told = false;
   /** Things below that are not finished; the walk itself is one. */
   open = 1;
   #passed = 0;
@@ -31,7 +40,8 @@ export class RestoreFolder {
     name: Buffer;
     parent: RestoreFolder | undefined;
     metadata: Metadata | undefined;
-    covered: boolean;
+    known: Known;
+    device: bigint | undefined;
     inherits: boolean;
     listing: Listing | undefined;
   }) {
@@ -39,7 +49,8 @@ export class RestoreFolder {
     this.name = fields.name;
     this.parent = fields.parent;
     this.metadata = fields.metadata;
-    this.covered = fields.covered;
+    this.known = fields.known;
+    this.device = fields.device;
     this.inherits = fields.inherits;
     this.listing = fields.listing;
     this.depth = fields.parent === undefined ? 0 : fields.parent.depth + 1;

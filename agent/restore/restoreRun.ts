@@ -25,11 +25,11 @@ import { noteProblem } from "./noteProblem.ts";
 import { PagesAhead } from "./pagesAhead.ts";
 import { PlaceEntry } from "./placeEntry.ts";
 import { RecordFetcher } from "./recordFetcher.ts";
-import { removeTree } from "./removeTree.ts";
 import { RestoreFolder } from "./restoreFolder.ts";
 import { RestorePool } from "./restorePool.ts";
 import type { RestoreOptions, RestoreResult } from "./restoreTypes.ts";
 import { RunCounts } from "./runCounts.ts";
+import { Strangers } from "./strangers.ts";
 import { childPath, TargetDirectories } from "./targetDirectories.ts";
 import { whyTwin } from "./twinNames.ts";
 
@@ -55,6 +55,7 @@ export class RestoreRun {
   readonly #engines = selectEngines();
   readonly #rights = processRights();
   readonly #covered: CoveredPaths;
+  readonly #strangers: Strangers;
   readonly #snapshotPath: Buffer;
   readonly #needs: NeedList | undefined;
 
@@ -92,6 +93,10 @@ export class RestoreRun {
         this.#counts.note(note.failed ? "error" : "warning", path, note.code, note.message);
         if (note.fatal) this.#stop.abort(this.#diskFull(path));
       },
+    });
+    this.#strangers = new Strangers({
+      ...{ platform, directories: this.#directories, counts: this.#counts },
+      ...{ delete: options.delete, dryRun: options.dryRun },
     });
     this.#place = new PlaceEntry({
       platform,
@@ -165,7 +170,8 @@ export class RestoreRun {
       name: empty,
       parent: undefined,
       metadata,
-      covered: !single && this.#covered.has(empty),
+      known: !single && this.#covered.has(empty) ? "all" : "some",
+      device: undefined,
       inherits: this.#place.hasDefaultAcl(this.#target),
       listing,
     });
@@ -181,7 +187,7 @@ export class RestoreRun {
       let entry: TreeEntry | undefined;
       try {
         entry = await level.next();
-        if (entry === undefined) this.#removeStrangers(folder, undefined);
+        if (entry === undefined) this.#strangers.remove(folder, undefined);
       } catch (error) {
         // A damaged page costs the rest of its directory and no more; nothing is deleted for it.
         this.#unreadable(folder, error);
@@ -191,7 +197,7 @@ export class RestoreRun {
         this.#release(folder);
         continue;
       }
-      this.#removeStrangers(folder, entry.name);
+      this.#strangers.remove(folder, entry.name);
       await this.#work.room();
       if (this.#isTwin(folder, entry)) continue;
       if (entry.kind !== EntryKind.directory) await this.#place.entry(folder, entry, signal);
@@ -215,8 +221,8 @@ export class RestoreRun {
       this.#counts.note("error", path, ErrorCode.limitExceeded, "directories nested too deeply");
       return undefined;
     }
-    const covered = folder.covered || this.#covered.has(path);
-    const made = await this.#place.directory(folder, entry, path, covered);
+    const known = this.#strangers.known(folder, entry, this.#covered.has(path));
+    const made = await this.#place.directory(folder, entry, path, known);
     if (made === undefined) {
       this.#passOver(entry);
       return undefined;
@@ -238,22 +244,6 @@ export class RestoreRun {
   #passOver({ child, size = 0 }: TreeEntry): void {
     if (child !== undefined) this.#ahead.passed(child.id);
     this.#counts.addFiles(child?.files ?? 1, child?.bytes ?? size);
-  }
-
-  #removeStrangers(folder: RestoreFolder, before: Buffer | undefined): void {
-    if (!this.#options.delete || !folder.covered) return;
-    for (const name of folder.strangersBefore(before)) {
-      const path = childPath(folder.path, name);
-      try {
-        this.#counts.action("delete", path);
-        const removed = this.#options.dryRun
-          ? 1
-          : removeTree(this.#platform, this.#directories.at(folder.path), name);
-        this.#counts.deleted += removed;
-      } catch (error) {
-        noteProblem(this.#counts, path, error);
-      }
-    }
   }
 
   #unreadable(folder: RestoreFolder, error: unknown): void {

@@ -11,7 +11,7 @@ const gatewayFile = Buffer.from("gateway.json");
 const gatewayFormat = "holdfast-gateway";
 const gatewayFileBytesMax = 64 * 1024;
 /** Where it keeps what is backed up. */
-const vaults = Buffer.from("vaults");
+export const gatewayVaults = Buffer.from("vaults");
 
 /**
  * Lists a folder, on the way to what was named only what leads there. Undefined, with a warning, where it cannot be listed. In the data
@@ -33,7 +33,7 @@ export function listFolder(
     warn(path, `folder cannot be listed: ${describeSystemError(error)}`);
     return undefined;
   }
-  if (indexOfName(listing, gatewayFile) < 0 || indexOfName(listing, vaults) < 0) return listing;
+  if (indexOfName(listing, gatewayFile) < 0 || indexOfName(listing, gatewayVaults) < 0) return listing;
   return withoutOwnVaults(options, handle, path, listing);
 }
 
@@ -45,8 +45,8 @@ async function withoutOwnVaults(
 ): Promise<Listing> {
   const id = gatewayOf(platform, handle);
   if (id === undefined || id !== (await gatewayId())) return listing;
-  warn(joinPath(path, vaults), "what the gateway that this backup goes to stores; left out");
-  const left = indexOfName(listing, vaults);
+  warn(joinPath(path, gatewayVaults), "what the gateway that this backup goes to stores; left out");
+  const left = indexOfName(listing, gatewayVaults);
   return {
     ...listing,
     count: listing.count - 1,
@@ -57,7 +57,7 @@ async function withoutOwnVaults(
 }
 
 /** The id of the gateway whose data is in a folder. */
-function gatewayOf(platform: Platform, folder: Handle): string | undefined {
+export function gatewayOf(platform: Platform, folder: Handle): string | undefined {
   try {
     const file = platform.openFile(folder, gatewayFile);
     try {

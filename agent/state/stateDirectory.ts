@@ -25,6 +25,7 @@ import {
 import { join } from "node:path";
 import { ErrorCode, HoldfastError } from "../../vault/errors.ts";
 import { canLockFiles, lockFile } from "../platform/fileLock.ts";
+import { markCache } from "../source/cacheTag.ts";
 import { stateFileError } from "./durableFile.ts";
 
 export type StateLock = { release(): void };
@@ -74,6 +75,7 @@ export function makeCacheFolder(state: string): string {
     const { uid, gid } = statSync(state);
     if (uid !== statSync(folder).uid) chownSync(folder, uid, gid);
   }
+  markCache(folder);
   return folder;
 }
 

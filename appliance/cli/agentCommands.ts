@@ -235,7 +235,12 @@ export const agentCommands: readonly CommandSpec[] = [
         value: "FILE",
         summary: "with --dry-run: list the content that would be fetched, for `seed stage-restore --need`",
       },
-      { name: "delete", kind: "flag", summary: "remove what is at the target and not in the snapshot" },
+      {
+        name: "delete",
+        kind: "flag",
+        summary:
+          "remove what is at the target and not in the snapshot, what filters left out too (docs/operations.md says what stays)",
+      },
       {
         name: "into-program",
         kind: "text",

@@ -1,9 +1,18 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { selectPlatform } from "../../../agent/platform/select.ts";
 import { isTaggedCache } from "../../../agent/source/cacheTag.ts";
+import { makeCacheFolder } from "../../../agent/state/stateDirectory.ts";
 
 const root = mkdtempSync(join(tmpdir(), "cachetag-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -36,4 +45,21 @@ test("a folder, a link or nothing by that name is no tag", () => {
     expect(isTaggedCache(platform, folder)).toBe(false);
     platform.close(folder);
   }
+});
+
+test("our own caches are marked, once, and what cannot be marked is used all the same", () => {
+  const platform = selectPlatform();
+  const state = join(root, "state");
+  mkdirSync(state);
+  const cache = makeCacheFolder(state);
+  const folder = platform.openDirectory(Buffer.from(cache));
+  expect(isTaggedCache(platform, folder)).toBe(true);
+  writeFileSync(join(cache, "CACHEDIR.TAG"), "mine");
+  expect(makeCacheFolder(state)).toBe(cache);
+  expect(readFileSync(join(cache, "CACHEDIR.TAG"), "utf8")).toBe("mine");
+  rmSync(join(cache, "CACHEDIR.TAG"));
+  symlinkSync("planted", join(cache, "CACHEDIR.TAG"));
+  expect(makeCacheFolder(state)).toBe(cache);
+  expect(existsSync(join(cache, "planted"))).toBe(false);
+  platform.close(folder);
 });
