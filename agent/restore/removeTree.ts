@@ -9,6 +9,13 @@ import { mountOf } from "../source/mounts.ts";
 
 const table = new StatTable(2);
 
+/** Whether another file system is mounted at a name of a folder. @throws SystemError */
+export function isMountPoint(platform: Platform, directory: Handle, name: Uint8Array): boolean {
+  platform.stat(directory, SELF, table, 0);
+  platform.stat(directory, name, table, 1);
+  return mountOf(table, 0) !== mountOf(table, 1);
+}
+
 /**
  * Removes a name with everything below it, in the folder's own file system; returns how many things went.
  * @throws SystemError at the first that does not go; HoldfastError exists at another file system
@@ -19,8 +26,7 @@ export function removeTree(platform: Platform, directory: Handle, name: Uint8Arr
     platform.removeFile(directory, name);
     return 1;
   }
-  platform.stat(directory, SELF, table, 1);
-  if (mountOf(table, 0) !== mountOf(table, 1))
+  if (isMountPoint(platform, directory, name))
     throw new HoldfastError(ErrorCode.exists, "not deleted: another file system is mounted at it or below");
   let removed = 0;
   const handle = platform.openDirectoryAt(directory, name);

@@ -29,7 +29,7 @@ import { RestoreFolder } from "./restoreFolder.ts";
 import { RestorePool } from "./restorePool.ts";
 import type { RestoreOptions, RestoreResult } from "./restoreTypes.ts";
 import { RunCounts } from "./runCounts.ts";
-import { Strangers } from "./strangers.ts";
+import { type StrangerParts, Strangers } from "./strangers.ts";
 import { childPath, TargetDirectories } from "./targetDirectories.ts";
 import { whyTwin } from "./twinNames.ts";
 
@@ -94,21 +94,21 @@ export class RestoreRun {
         if (note.fatal) this.#stop.abort(this.#diskFull(path));
       },
     });
-    this.#strangers = new Strangers({
-      ...{ platform, directories: this.#directories, counts: this.#counts },
-      ...{ delete: options.delete, dryRun: options.dryRun },
-    });
-    this.#place = new PlaceEntry({
+    const parts: StrangerParts = {
       platform,
       directories: this.#directories,
-      work: this.#work,
       counts: this.#counts,
+      dryRun: options.dryRun,
+      delete: options.delete,
+    };
+    this.#strangers = new Strangers(parts);
+    this.#place = new PlaceEntry({
+      ...parts,
+      work: this.#work,
       metadata: this.#metadata,
       rights: this.#rights,
       overwrite: options.overwrite,
-      dryRun: options.dryRun,
       lists: this.#needs !== undefined,
-      delete: options.delete,
       release: (folder) => this.#release(folder),
       fail: (error) => this.#stop.abort(error),
     });

@@ -1,30 +1,19 @@
 // With --delete: what is at the target and not in the snapshot goes.
 //
 // Invariant: nothing goes that the backup never looked at. What is mounted at the target is left alone unless the snapshot has its content: the folder
-// was a mount point then, too, and was gone into. What a gateway stores (source/listFolder.ts) is never deleted.
+// was a mount point then, too, and was gone into. What a gateway stores (source/gatewayData.ts) is never deleted.
 
 import type { TreeEntry } from "../../fs/view/treeReader.ts";
 import { ErrorCode } from "../../vault/errors.ts";
-import { type Platform, SELF } from "../platform/port.ts";
-import { StatTable } from "../platform/statTable.ts";
 import { SystemError } from "../platform/systemError.ts";
-import { gatewayOf, gatewayVaults } from "../source/listFolder.ts";
-import { mountOf } from "../source/mounts.ts";
+import { gatewayOf, gatewayVaults } from "../source/gatewayData.ts";
 import { noteProblem } from "./noteProblem.ts";
-import { removeTree } from "./removeTree.ts";
+import type { PlaceParts } from "./placeEntry.ts";
+import { isMountPoint, removeTree } from "./removeTree.ts";
 import type { Known, RestoreFolder } from "./restoreFolder.ts";
-import type { RunCounts } from "./runCounts.ts";
-import { childPath, type TargetDirectories } from "./targetDirectories.ts";
+import { childPath } from "./targetDirectories.ts";
 
-const table = new StatTable(2);
-
-export type StrangerParts = {
-  readonly platform: Platform;
-  readonly directories: TargetDirectories;
-  readonly counts: RunCounts;
-  readonly delete: boolean;
-  readonly dryRun: boolean;
-};
+export type StrangerParts = Pick<PlaceParts, "platform" | "directories" | "counts" | "delete" | "dryRun">;
 
 export class Strangers {
   readonly #parts: StrangerParts;
@@ -81,14 +70,12 @@ export class Strangers {
   #isMountPoint(folder: RestoreFolder, name: Uint8Array): boolean {
     if (!folder.had(name)) return false;
     const { platform, directories } = this.#parts;
-    const directory = directories.at(folder.path);
     try {
-      platform.stat(directory, SELF, table, 0);
-      platform.stat(directory, name, table, 1);
+      return isMountPoint(platform, directories.at(folder.path), name);
     } catch (error) {
+      // What cannot be looked at is left alone.
       if (error instanceof SystemError) return true;
       throw error;
     }
-    return mountOf(table, 0) !== mountOf(table, 1);
   }
 }

@@ -1,4 +1,4 @@
-// Turns an attribute row of the platform into an entry of the tree, and tells whether it still equals an old one.
+// Turns an attribute row of the platform into an entry of the tree.
 
 import { type ChunkRef, type EntryDraft, EntryKind, type XattrsOf } from "../../vault/tree/entry.ts";
 import type { Platform } from "../platform/port.ts";

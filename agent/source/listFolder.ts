@@ -1,17 +1,11 @@
 // The names of a folder that the walk is to look at.
 
 import { indexOfName, type Listing } from "../platform/listing.ts";
-import type { Handle, Platform } from "../platform/port.ts";
-import { describeSystemError, SystemError } from "../platform/systemError.ts";
+import type { Handle } from "../platform/port.ts";
+import { describeSystemError } from "../platform/systemError.ts";
+import { gatewayFile, gatewayOf, gatewayVaults } from "./gatewayData.ts";
 import { type TopNode, topListing } from "./topPaths.ts";
 import { joinPath, type WalkOptions } from "./walk.ts";
-
-/** What a gateway's data directory has (gateway/dataDir.ts). */
-const gatewayFile = Buffer.from("gateway.json");
-const gatewayFormat = "holdfast-gateway";
-const gatewayFileBytesMax = 64 * 1024;
-/** Where it keeps what is backed up. */
-export const gatewayVaults = Buffer.from("vaults");
 
 /**
  * Lists a folder, on the way to what was named only what leads there. Undefined, with a warning, where it cannot be listed. In the data
@@ -54,23 +48,4 @@ async function withoutOwnVaults(
     lengths: listing.lengths.filter((_, index) => index !== left),
     kinds: listing.kinds.filter((_, index) => index !== left),
   };
-}
-
-/** The id of the gateway whose data is in a folder. */
-export function gatewayOf(platform: Platform, folder: Handle): string | undefined {
-  try {
-    const file = platform.openFile(folder, gatewayFile);
-    try {
-      const bytes = Buffer.alloc(gatewayFileBytesMax);
-      const json: unknown = JSON.parse(bytes.toString("utf8", 0, platform.read(file, bytes, 0)));
-      if (typeof json !== "object" || json === null) return undefined;
-      const { format, id } = json as Record<string, unknown>;
-      return format === gatewayFormat && typeof id === "string" ? id : undefined;
-    } finally {
-      platform.close(file);
-    }
-  } catch (error) {
-    if (error instanceof SystemError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -34,9 +34,7 @@ import { createExfatDisk, mountImage } from "./loopDisk.ts";
 import { canRun } from "./requirements.ts";
 import { tearDownAll } from "./tearDown.ts";
 
-const needed = ["losetup", "mkfs.exfat", "mount.exfat-fuse"];
-
-describe.runIf(canRun("secrets on exFAT", ...needed))("exFAT", () => {
+describe.runIf(canRun("exFAT", "losetup", "mkfs.exfat", "mount.exfat-fuse"))("exFAT", () => {
   const finished = undoneAfterAll();
   afterAll(tearDownAll);
 
@@ -73,13 +71,8 @@ describe.runIf(canRun("secrets on exFAT", ...needed))("exFAT", () => {
     await expect(makeDirectory(directory("c"))).rejects.toMatchObject(noSockets);
     for (const name of ["a", "b", "c"]) expect(readdirSync(join(folder, name))).toEqual([]);
   });
-});
 
-describe.runIf(canRun("a restore to exFAT", ...needed))("to exFAT", () => {
-  const finished = undoneAfterAll();
-  afterAll(tearDownAll);
-
-  it("files of several names are restored under each, and what cannot be there is named", async () => {
+  it("takes files of several names under each, and what cannot be there is named", async () => {
     const site = await openSite(finished);
     const state = await enroll(site, "laptop");
     const source = join(site.folder, "source");
@@ -112,13 +105,8 @@ describe.runIf(canRun("a restore to exFAT", ...needed))("to exFAT", () => {
     expect(lastEvent(second.stdout)).toMatchObject({ event: "done", files: 6, reused: 6 });
     expectAll();
   });
-});
 
-describe.runIf(canRun("names on exFAT", ...needed))("names that differ by case", () => {
-  const finished = undoneAfterAll();
-  afterAll(tearDownAll);
-
-  it("the first of them is restored to exFAT, the others are told of; elsewhere all are", async () => {
+  it("takes the first of names that differ by case, and the others are told of; elsewhere all are restored", async () => {
     const site = await openSite(finished);
     const state = await enroll(site, "laptop");
     const source = join(site.folder, "source");
@@ -171,13 +159,8 @@ describe.runIf(canRun("names on exFAT", ...needed))("names that differ by case",
     for (const [name, bytes] of Object.entries(files))
       expect(readFileSync(join(all, source, name)).equals(bytes)).toBe(true);
   });
-});
 
-describe.runIf(canRun("a source on exFAT", ...needed))("a source that numbers its files anew", () => {
-  const finished = undoneAfterAll();
-  afterAll(tearDownAll);
-
-  it("is read each time, which is said; with --ignore-inode only what changed is", async () => {
+  it("numbers files anew, so that a source is read each time, which is said; with --ignore-inode only what changed is", async () => {
     const site = await openSite(finished);
     const state = await enroll(site, "laptop");
     const image = join(site.folder, "disk.img");

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { selectPlatform } from "../../agent/platform/select.ts";
+import { gatewayOf, gatewayVaults } from "../../agent/source/gatewayData.ts";
 import { AdminClient } from "../../gateway/admin/adminClient.ts";
 import { adminSocketPath } from "../../gateway/admin/adminSocket.ts";
 import { openAdmin } from "../../gateway/admin/openAdmin.ts";
@@ -47,6 +49,15 @@ test("init makes a directory that only its owner reads, once", async () => {
     expect(statSync(join(path, file)).mode & 0o777).toBe(0o600);
   }
   await expect(init()).rejects.toMatchObject({ code: "exists" });
+});
+
+test("an agent knows it by its id, and where its vaults are", async () => {
+  const { id } = await init();
+  const platform = selectPlatform();
+  const directory = platform.openDirectory(Buffer.from(path));
+  expect(gatewayOf(platform, directory)).toBe(id);
+  platform.close(directory);
+  expect(existsSync(join(path, gatewayVaults.toString()))).toBe(true);
 });
 
 test("the recovery key opens sealed.json: settings, TLS identity and metadata keys", async () => {
